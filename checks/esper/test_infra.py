@@ -1,0 +1,23 @@
+"""What Esper-Lite stands on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper import criteria
+from opsverify import verify
+
+if TYPE_CHECKING:
+    from fixtures.esper.seen import RedisServer
+    from opsverify import Bracketed, Observation
+
+
+@pytest.mark.check(
+    id="E-INF-1", severity="P0", profiles="smoke canary incident", unreachable="fail", runbook="1 \"Environment & Dependencies\"",
+    next_step="is the Redis container running, and was it restarted? Its streams and groups vanish with it (see E-OON-1)",
+)
+def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracketed[RedisServer]]) -> None:
+    """Redis answers, accepts streams, and is the same server from start to end of the run."""
+    verify(criteria.same_server(bus_server.value), criteria.accepts_writes(bus_server.value.last))

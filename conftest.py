@@ -1,0 +1,3 @@
+"""Which systems this suite verifies."""
+
+pytest_plugins = ("fixtures.esper.system",)

@@ -1,0 +1,63 @@
+"""The journal: observations, findings and steps of a run as JSON lines, written as they happen."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opsverify.redaction import Redactor
+
+__all__ = ["Journal", "bounded_text", "clean_text"]
+
+_MOST_BYTES = 4 * 1024 * 1024
+# ESC sequences, then all other control characters but tab and newline: what a target sends must not drive a terminal.
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def clean_text(text: str) -> str:
+    """`text` without terminal escapes, control characters and lone surrogates; tab and newline stay."""
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _TERMINAL.sub("", text))
+
+
+def bounded_text(text: str, most: int = 400) -> str:
+    """At most `most` characters of cleaned `text`, saying how much was cut."""
+    text = clean_text(text)
+    return text if len(text) <= most else f"{text[:most]} … ({len(text) - most} more characters)"
+
+
+class Journal:
+    """Append-only JSON lines, redacted, bounded, flushed line by line: a killed run loses nothing that was finished.
+
+    A line that cannot be written is remembered in `trouble` (it becomes exit status 15) and the run goes on.
+    """
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        self.path, self.redactor = path, redactor
+        self.trouble: str | None = None
+        self._file = path.open("x", encoding="utf-8")
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append one record of `kind`; values must be JSON-like (see `pydantic` `mode="json"`)."""
+        record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **self.redactor.data(fields)}
+        line = json.dumps(record, default=str)
+        if len(line) > _MOST_BYTES:
+            record = {"at": record["at"], "kind": kind, "name": record.get("name"), "not_saved": f"{len(line)} bytes is too much"}
+            line = json.dumps(record)
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except (OSError, ValueError) as error:
+            self.trouble = self.trouble or f"journal {self.path}: {error}"
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            self._file.close()
+        except OSError as error:
+            self.trouble = self.trouble or f"journal {self.path}: {error}"

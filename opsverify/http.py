@@ -1,0 +1,95 @@
+"""HTTP probes: one shared client, bodies capped, no redirects followed, every answer named by its caller."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from httpx_aiohttp import HttpxAiohttpClient
+
+from opsverify.evidence import bounded_text
+from opsverify.observation import Kind, Unobservable, asked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+__all__ = ["MOST_BYTES", "Http", "Reply", "open_http"]
+
+MOST_BYTES = 1024 * 1024
+_SERVER_ERRORS = range(500, 600)
+_DENIED = (401, 403)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer: at most 1 MiB of the body; `cut` says that there was more."""
+
+    url: str
+    status: int
+    content_type: str
+    body: bytes
+    cut: bool
+
+    @property
+    def text(self) -> str:
+        """The body, decoded leniently."""
+        return self.body.decode("utf-8", errors="replace")
+
+    def shown(self) -> str:
+        """Status and the beginning of the body, as a finding shows it."""
+        return bounded_text(f"{self.status} {self.content_type or '(no content type)'} {self.text[:200]!r}")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Unobservable with what came instead."""
+        if self.cut:
+            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{self.url} sent more than {MOST_BYTES} bytes")
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{self.url} did not answer in JSON: {self.shown()}") from None
+
+
+class Http:
+    """Read-only HTTP. A check's client holds one; all of a run share its connections."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def get(self, url: str, *, answers: frozenset[int] | set[int], headers: Mapping[str, str] | None = None) -> Reply:
+        """GET `url`. `answers` are the statuses that mean something to the caller.
+
+        Raises:
+            Unobservable: a 5xx that is no answer (server-error), 401 or 403 (denied), any other status
+                (unexpected-reply), or a connection that failed.
+        """
+        asked(f"GET {url}")
+        async with self._client.stream("GET", url, headers=dict(headers or {})) as response:
+            body, cut = bytearray(), False
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    del body[MOST_BYTES:]
+                    cut = True
+                    break
+            reply = Reply(url, response.status_code, response.headers.get("content-type", ""), bytes(body), cut)
+        if reply.status in answers:
+            return reply
+        if reply.status in _SERVER_ERRORS:
+            raise Unobservable(Kind.SERVER_ERROR, f"{url} answered {reply.shown()}")
+        if reply.status in _DENIED:
+            raise Unobservable(Kind.DENIED, f"{url} answered {reply.shown()}; give the target credentials that may read it")
+        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{url} answered {reply.shown()}; expected {', '.join(map(str, sorted(answers)))}")
+
+
+@asynccontextmanager
+async def open_http() -> AsyncIterator[Http]:
+    """An HTTP client without timeouts of its own: the observation's deadline rules."""
+    # httpx's own pool collapses under concurrency; the same API on aiohttp does not.
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with HttpxAiohttpClient(
+        timeout=None, follow_redirects=False, trust_env=False, limits=limits, headers={"accept-encoding": "identity", "user-agent": "opsverify"}
+    ) as client:
+        yield Http(client)

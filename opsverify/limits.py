@@ -1,0 +1,53 @@
+"""Limits: every threshold with its value, unit and source, settable in the target file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+__all__ = ["Limit", "Limits"]
+
+
+class Limit(BaseModel):
+    """A threshold: `value` in `unit`, and where it comes from (runbook section, "assumed", or the target file)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    unit: str
+    source: str
+
+    @property
+    def duration(self) -> timedelta:
+        """The value as a duration, for limits in seconds."""
+        return timedelta(seconds=self.value)
+
+    def __str__(self) -> str:
+        return f"{self.value:g} {self.unit}".rstrip()
+
+    def named(self, name: str) -> str:
+        """How a finding shows this limit."""
+        return f"{name} = {self} ({self.source})"
+
+
+class Limits(BaseModel):
+    """One system's table of limits. A subclass declares each as a `Limit`; a target file overrides by a bare number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_become_limits(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        taken = dict(data)
+        for key, value in data.items():
+            field = cls.model_fields.get(key)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if field is not None and is_number:
+                documented: Limit = field.get_default()
+                changes = {"value": value, "source": f"set in the target; otherwise {documented.value:g}: {documented.source}"}
+                taken[key] = documented.model_copy(update=changes)
+        return taken

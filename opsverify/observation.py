@@ -1,0 +1,217 @@
+"""Observations: what a probe saw, declared once with `@observation`, or why it could not be seen."""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = [
+    "Bracketed", "Kind", "Observation", "ObservationSpec", "Observed", "Unobservable", "asked", "observation", "probes_of",
+]
+
+T = TypeVar("T")
+_probes: ContextVar[list[str] | None] = ContextVar("opsverify_probes", default=None)
+_MOST_PROBES = 40
+
+
+class Kind(StrEnum):
+    """Why something was not observed. The first group is the system's doing; a check may call it FAIL."""
+
+    REFUSED = "refused"
+    SILENT = "silent"
+    RESET = "reset"
+    SERVER_ERROR = "server-error"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+
+    NAME_NOT_FOUND = "name-not-found"
+    NO_ROUTE = "no-route"
+    UNKNOWN_CA = "unknown-ca"
+    DENIED = "denied"
+    CREDENTIAL_MISSING = "credential-missing"
+    OBSERVER_CUT_OFF = "observer-cut-off"
+    NOT_STARTED = "not-started"
+    UNEXPECTED_REPLY = "unexpected-reply"
+    EMPTY = "empty"
+    PRECONDITION = "precondition"
+    IDENTITY_CHANGED = "identity-changed"
+    BROKEN = "probe-broken"
+
+    NOT_PUBLISHED = "not-published"
+    NOT_ARMED = "not-armed"
+    DECLARED_ABSENT = "declared-absent"
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether an address that resolves did not serve: refusal, silence, reset, 5xx, expired certificate."""
+        return self in _UNREACHABLE
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether nothing at all came back from the endpoint."""
+        return self in _CUT_OFF
+
+    @property
+    def not_applicable(self) -> bool:
+        """Whether this means that a check does not apply, for a reason of the closed list."""
+        return self in _NOT_APPLICABLE
+
+
+_UNREACHABLE = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR, Kind.CERTIFICATE_EXPIRED}
+_CUT_OFF = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.NAME_NOT_FOUND, Kind.NO_ROUTE}
+_NOT_APPLICABLE = {Kind.NOT_PUBLISHED, Kind.NOT_ARMED, Kind.DECLARED_ABSENT}
+
+
+class Unobservable(Exception):  # noqa: N818 - it is not an error of the program, it is what was seen
+    """Something could not be observed. `kind` says why, `seen` what came instead (already short)."""
+
+    def __init__(self, kind: Kind, seen: str) -> None:
+        self.kind, self.seen = kind, seen
+        super().__init__(f"{kind.value}: {seen}")
+
+
+class Observed(BaseModel):
+    """Base of structured observed values: frozen, and saved without loss (NaN as text, bytes as base64)."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+
+class Bracketed(Observed, Generic[T]):
+    """The same thing observed before everything else and again after it."""
+
+    first: T
+    last: T
+
+
+@dataclass(frozen=True, slots=True)
+class Observation(Generic[T]):
+    """What one probe saw: the value or why there is none, when (UTC), how long it took, and of whom.
+
+    `source` lists the exact commands or URLs; `identity` and `backend` say which server answered;
+    `window` is the time between two samples, where the observation takes two.
+    """
+
+    name: str
+    system: str
+    surfaces: tuple[str, ...]
+    outcome: T | Unobservable
+    at: datetime
+    took: timedelta = timedelta(0)
+    source: tuple[str, ...] = ()
+    identity: str = ""
+    backend: str = ""
+    window: timedelta = timedelta(0)
+
+    @property
+    def unobservable(self) -> Unobservable | None:
+        """Why there is no value, or None if there is one."""
+        return self.outcome if isinstance(self.outcome, Unobservable) else None
+
+    @property
+    def value(self) -> T:
+        """The value. Raises Unobservable where there is none."""
+        if isinstance(self.outcome, Unobservable):
+            raise self.outcome
+        return self.outcome
+
+
+@dataclass(frozen=True)
+class ObservationSpec:
+    """A declared observation: which system and surfaces it looks at, for how long, and how.
+
+    `window` names the limit that holds the time between two samples; `active` the one action that it may
+    take (it then runs after all passive ones); `identity` marks the observation that tells which server
+    answers: it runs first and again last, and its value must have an `identity` text.
+    """
+
+    name: str
+    system: str
+    surfaces: tuple[str, ...]
+    deadline: timedelta
+    function: Callable[..., Awaitable[Any]]
+    window: str | None = None
+    active: str | None = None
+    identity: bool = False
+    declared_in: str = ""
+    meaning: str = field(default="", compare=False)
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """The saved form of the value, from the function's return annotation."""
+        returned = get_type_hints(self.function)["return"]
+        if self.identity:
+            returned = Bracketed[returned]
+        if isinstance(returned, type) and issubclass(returned, BaseModel):
+            return TypeAdapter(returned)
+        return TypeAdapter(
+            returned, config=ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64")
+        )
+
+
+def observation(
+    *,
+    of: str | tuple[str, ...],
+    deadline: timedelta,
+    window: str | None = None,
+    active: str | None = None,
+    identity: bool = False,
+) -> Callable[[Callable[..., Awaitable[Any]]], ObservationSpec]:
+    """Declare an async function of a client as an observation of the surface(s) `of`.
+
+    The function's first parameter is named after its system and receives that system's client. A windowed
+    one also takes `window: timedelta`, and its deadline starts after that; an active one takes a parameter
+    named after its action. Checks receive the result by naming the observation as a parameter.
+
+    Raises:
+        TypeError: the function's parameters do not fit the declaration.
+    """
+
+    def declare(function: Callable[..., Awaitable[Any]]) -> ObservationSpec:
+        parameters = list(inspect.signature(function).parameters)
+        expected = parameters[:1] + ([active] if active else []) + (["window"] if window else [])
+        if not parameters or sorted(parameters) != sorted(expected):
+            msg = (
+                f"observation {function.__name__} takes {parameters}; "
+                f"it should take {['<system>', *expected[1:]]} to fit its declaration"
+            )
+            raise TypeError(msg)
+        code = inspect.unwrap(function).__code__
+        return ObservationSpec(
+            name=function.__name__,
+            system=parameters[0],
+            surfaces=(of,) if isinstance(of, str) else of,
+            deadline=deadline,
+            function=function,
+            window=window,
+            active=active,
+            identity=identity,
+            declared_in=f"{code.co_filename}:{code.co_firstlineno}",
+            meaning=inspect.getdoc(function) or "",
+        )
+
+    return declare
+
+
+def asked(probe: str) -> None:
+    """Clients call this with the exact command, query or URL they are about to send; it becomes the source."""
+    probes = _probes.get()
+    if probes is not None and probe not in probes and len(probes) < _MOST_PROBES:
+        probes.append(probe)
+
+
+def probes_of() -> list[str]:
+    """Start recording what is asked from here on in this task, and return the growing list."""
+    probes: list[str] = []
+    _probes.set(probes)
+    return probes

@@ -1,0 +1,152 @@
+"""Opens a run: reads the target, makes the run's folder and journal, takes the lock, looks into the ledger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from opsverify.evidence import Journal
+from opsverify.redaction import Redactor
+from opsverify.run import Options, Run
+from opsverify.state import Ledger, TargetBusy, TargetLock
+from opsverify.target import TargetError, load_target
+from opsverify.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opsverify.system import System
+
+__all__ = ["is_operational", "open_run", "report_paths", "take_target"]
+
+
+def is_operational(config: pytest.Config) -> bool:
+    """Whether this pytest is a run of checks: it was given a profile or a target, or asks for files under checks/."""
+    if config.getoption("profile") or config.getoption("target"):
+        return True
+    folder = _checks_folder(config)
+    asked = [Path(str(arg).split("::")[0]) for arg in config.args]
+    return any(folder == (path := (config.invocation_params.dir / arg).resolve()) or folder in path.parents for arg in asked)
+
+
+def _checks_folder(config: pytest.Config) -> Path:
+    return (config.rootpath / str(config.getini("opsverify_checks"))).resolve()
+
+
+def _target_file(config: pytest.Config) -> Path:
+    named = config.getoption("target") or str(config.getini("opsverify_target"))
+    path = Path(named)
+    if path.suffix != ".toml" and len(path.parts) == 1:
+        path = Path("targets") / f"{named}.toml"
+    for base in (config.invocation_params.dir, config.rootpath):
+        if (base / path).is_file():
+            return (base / path).resolve()
+    return (config.rootpath / path).resolve()
+
+
+def _shorter(path: Path, config: pytest.Config) -> Path:
+    return path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
+
+
+def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
+    """Everything that can be wrong before anything is looked at is told here.
+
+    Raises:
+        pytest.UsageError: a bad target file, a missing environment variable, a folder that is not writable.
+    """
+    path = _target_file(config)
+    try:
+        target = load_target(path, {name: system.section for name, system in systems.items()})
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+    armed = config.getoption("arm")
+    if armed is not None and armed != target.name:
+        msg = f"--arm {armed}: the target is called {target.name!r}; --arm confirms the target by its own name"
+        raise pytest.UsageError(msg)
+    run_id = uuid4().hex[:8]
+    started = datetime.now(UTC)
+    reports = Path(config.getoption("reports") or config.rootpath / "reports").resolve()
+    folder = reports / f"{started:%Y%m%dT%H%M%SZ}-{run_id}"
+    redactor = Redactor(target.secrets())
+    key = f"twin-{run_id}" if target.owned else target.key
+    try:
+        folder.mkdir(parents=True)
+        journal = Journal(folder / "journal.jsonl", redactor)
+    except OSError as error:
+        msg = f"{folder}: cannot be written ({error.strerror}); choose another folder with --reports"
+        raise pytest.UsageError(msg) from None
+    run = Run(
+        id=run_id, started=started, target=target, target_file=_shorter(path, config), folder=folder,
+        checks_folder=_checks_folder(config), systems=systems, redactor=redactor, journal=journal,
+        lock=TargetLock(key, run_id), ledger=Ledger(key, run_id, owned=target.owned),
+        options=Options(
+            profile=config.getoption("profile"), gate=Severity(config.getoption("gate")),
+            strict_severity=config.getoption("strict_severity"), arm=armed, busy_is_ok=config.getoption("if_busy") == "ok",
+        ),
+    )
+    journal.write(
+        "run", id=run_id, target=target.name, target_file=str(run.target_file), owned=target.owned,
+        profile=run.options.profile, gate=run.options.gate.value,
+        limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
+    )
+    return run
+
+
+def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
+    """Where the HTML and JUnit reports go (the run's folder unless asked otherwise), opened for writing once.
+
+    Raises:
+        pytest.UsageError: one of them cannot be written.
+    """
+    paths = {
+        "html": Path(config.option.htmlpath or run.folder / "report.html"),
+        "junit": Path(config.option.xmlpath or run.folder / "junit.xml"),
+        "json": run.folder / "report.json",
+    }
+    for name, path in paths.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8"):
+                pass
+        except OSError as error:
+            msg = f"the {name} report {path} cannot be written: {error.strerror}"
+            raise pytest.UsageError(msg) from None
+    config.option.htmlpath, config.option.xmlpath = str(paths["html"]), str(paths["junit"])
+    config.option.self_contained_html = True
+    return paths
+
+
+def take_target(run: Run, *, undone: str | None) -> None:
+    """Take the target's lock and look for what an earlier run left changed. Sets `busy` or `left_changed`.
+
+    `undone` is the id of a change that a person has undone by hand; it is struck out first.
+    """
+    try:
+        run.lock.acquire()
+    except TargetBusy as busy:
+        run.busy = str(busy)
+        run.journal.write("busy", holder=run.busy)
+        return
+    try:
+        left = run.ledger.in_force()
+    except (OSError, ValueError) as error:
+        run.left_changed = True
+        run.problem(f"what earlier runs left changed is not known: {error}")
+        return
+    known = {change.id: change for change in left}
+    if undone in known:
+        run.ledger.settle(known[undone])
+        run.journal.write("undone-by-hand", change=known.pop(undone).model_dump(mode="json"))
+    elif undone is not None:
+        msg = f"--undone {undone}: the ledger of {run.target.name} has no such change; it has {', '.join(known) or 'none'}"
+        raise pytest.UsageError(msg)
+    for change in known.values():
+        run.left_changed = True
+        run.problem(
+            f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r}, "
+            f"left {change.left!r}. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
+        )

@@ -1,0 +1,100 @@
+"""Keeps secrets out of everything that leaves memory, in whatever form they come back."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+__all__ = ["MASK", "Redactor"]
+
+MASK = "[redacted]"
+_SHORT = 8
+_URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<login>[^\s/?#@]+)@")
+_NAMED = re.compile(
+    r"(?P<key>\b[\w\-]*(?:password|passwd|secret|api[_\-]?key|access[_\-]?token|auth[_\-]?token)[\w\-]*\s*[=:]\s*)(?P<value>[^\s&,;\"'}\]]{3,})",
+    re.IGNORECASE,
+)
+_AUTHORIZATION = re.compile(r"(?P<key>\b(?:authorization\s*[:=]\s*)?(?:bearer|basic)\s+)(?P<value>[A-Za-z0-9+/=._~\-]{8,})", re.IGNORECASE)
+
+
+def _base64_forms(secret: str) -> set[str]:
+    """The base64 of `secret`, alone and inside a longer text: whatever stands before it shifts it by 0, 1 or 2 bytes,
+    and the characters at the edges mix with the neighbours, so only the certain middle is matched.
+    """
+    raw = secret.encode()
+    forms: set[str] = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        forms.add(encode(raw).decode().rstrip("="))
+        for shift in range(3):
+            coded = encode(b"\0" * shift + raw).decode().rstrip("=")
+            first = -(-shift * 8 // 6)
+            last = (shift + len(raw)) * 8 // 6
+            forms.add(coded[first:last])
+    return forms
+
+
+def _forms(secret: str) -> set[str]:
+    forms = {
+        secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1],
+        json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], *_base64_forms(secret),
+        secret.encode().hex(),
+    }
+    return {form for form in forms if len(form) >= _SHORT}
+
+
+class Redactor:
+    """Replaces secrets by a mask, before any encoding.
+
+    A secret of 8 characters or more is found anywhere, also URL-quoted, JSON-escaped, hex and base64. A shorter
+    one would mask ordinary words: it is masked only where it is the whole value or stands in a URL, and
+    `warnings` says so. Credentials in URLs and values of keys that are named like secrets are masked always.
+    """
+
+    def __init__(self, secrets: dict[str, str]) -> None:
+        self.warnings: list[str] = []
+        self._short: set[str] = set()
+        forms: set[str] = set()
+        for name, secret in secrets.items():
+            if not secret:
+                continue
+            if len(secret) < _SHORT:
+                self._short.add(secret)
+                self.warnings.append(
+                    f"the secret in {name} is shorter than {_SHORT} characters: it is masked only as a whole value and in URLs"
+                )
+            else:
+                forms |= _forms(secret)
+        ordered = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+
+    def text(self, text: str) -> str:
+        """`text` without secrets."""
+        if not text:
+            return text
+        if text in self._short:
+            return MASK
+        if self._pattern is not None:
+            text = self._pattern.sub(MASK, text)
+        if "://" in text:
+            text = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
+            for short in self._short:
+                text = re.sub(rf"(?<=[:/=@&?]){re.escape(short)}(?=[:/@&?#]|$)", MASK, text)
+        if len(text) > _SHORT:
+            text = _NAMED.sub(rf"\g<key>{MASK}", text)
+            text = _AUTHORIZATION.sub(rf"\g<key>{MASK}", text)
+        return text
+
+    def data(self, value: Any) -> Any:
+        """JSON-like `value` (dicts, lists, texts, numbers) without secrets, keys included."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(str(key)): self.data(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.data(item) for item in value]
+        if not isinstance(value, bool) and isinstance(value, int | float) and str(value) in self._short:
+            return MASK
+        return value

@@ -1,0 +1,1 @@
+"""Reports: one result model, and one file for each form it takes."""

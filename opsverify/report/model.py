@@ -1,0 +1,106 @@
+"""The result of a run: the one model that every report is made from, and that other programs read as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from opsverify.verdict import Finding, Severity, Verdict
+
+__all__ = ["SCHEMA_VERSION", "CheckResult", "NotLookedAt", "RunReport", "Step", "Surface"]
+
+SCHEMA_VERSION = "1.0"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Step(_Record):
+    """One step of a drill. `after` and `took` in seconds; `bound` is the time it may take, if there is one."""
+
+    phase: Literal["steady state", "fault", "detect", "recover", "steady state again", "undo"]
+    title: str
+    after: float
+    took: float
+    bound: float | None = None
+    outcome: str = ""
+
+
+class CheckResult(_Record):
+    """One check of a run. `row` is the catalogue row; `source` the exact questions asked; `backend` what was asked."""
+
+    id: str
+    row: str
+    name: str
+    promise: str
+    system: str
+    subsystem: str
+    severity: Severity
+    verdict: Verdict
+    reason: str
+    explanation: str = ""
+    gated: bool
+    advisory: bool = False
+    findings: tuple[Finding, ...] = ()
+    source: tuple[str, ...] = ()
+    backend: str = ""
+    identity: str = ""
+    observed_at: datetime | None = None
+    took: float = 0.0
+    runbook: str = ""
+    next_step: str = ""
+    again: str = ""
+    respond_within: str = ""
+    resolve_within: str = ""
+    nodeid: str
+    timeline: tuple[Step, ...] = ()
+    detail: str = ""
+
+
+class NotLookedAt(_Record):
+    """Something that this run did not observe, and why."""
+
+    id: str
+    reason: str
+
+
+class Surface(_Record):
+    """What one surface of a system was in this run."""
+
+    system: str
+    surface: str
+    backend: str
+    identity: str = ""
+
+
+class RunReport(_Record):
+    """A whole run. `exit_status` is the process's; `exit_meaning` its row of the contract."""
+
+    schema_version: str = SCHEMA_VERSION
+    run_id: str
+    opsverify_version: str
+    target: str
+    target_file: str
+    kind: Literal["twin", "live"]
+    profile: str | None
+    gate: Severity
+    started: datetime
+    finished: datetime
+    took: float
+    exit_status: int
+    exit_meaning: str
+    counts: dict[Verdict, int]
+    surfaces: tuple[Surface, ...] = ()
+    not_looked_at: tuple[NotLookedAt, ...] = ()
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    contact: str = ""
+    checks: tuple[CheckResult, ...] = ()
+
+    def worst_first(self) -> list[CheckResult]:
+        """Checks ordered by verdict, then severity, then id."""
+        return sorted(self.checks, key=lambda c: (c.verdict.badness, c.severity.value, c.id))

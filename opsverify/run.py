@@ -1,0 +1,215 @@
+"""One run: what it was asked, what it found, what went wrong with it, and the report made of that."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from opsverify.arming import Arming
+from opsverify.exits import Exit, Judged, RunFacts, decide
+from opsverify.observation import Observation
+from opsverify.report.model import CheckResult, NotLookedAt, RunReport, Step, Surface
+from opsverify.runbook import Runbook, RunbookError, load_runbook
+from opsverify.verdict import Outcome, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from opsverify.check import Check
+    from opsverify.evidence import Journal
+    from opsverify.redaction import Redactor
+    from opsverify.state import Ledger, TargetLock
+    from opsverify.system import Site, System
+    from opsverify.target import Target
+
+__all__ = ["RUN", "Options", "Run"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asks for. `arm` names the live target whose arming the caller confirms."""
+
+    profile: str | None
+    gate: Severity
+    strict_severity: bool
+    arm: str | None
+    busy_is_ok: bool
+
+
+@dataclass(kw_only=True)
+class Run:
+    """The state of one run. Hooks fill it; `conclude` turns it into the report and the exit status."""
+
+    id: str
+    options: Options
+    target: Target
+    target_file: Path
+    folder: Path
+    checks_folder: Path
+    systems: Mapping[str, System]
+    redactor: Redactor
+    journal: Journal
+    lock: TargetLock
+    ledger: Ledger
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    checks: dict[str, Check] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    results: dict[str, CheckResult] = field(default_factory=dict)
+    sites: dict[str, Site] = field(default_factory=dict)
+    surfaces: dict[tuple[str, str], Surface] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
+    timelines: dict[str, list[Step]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    unwritable: bool = False
+    left_changed: bool = False
+    busy: str | None = None
+    interrupted: bool = False
+    internal_error: bool = False
+    usage_error: bool = False
+    not_started: str | None = None
+
+    @property
+    def arming(self) -> Arming:
+        """What may act on this target in this run."""
+        arm = self.target.arm
+        return Arming(
+            target=self.target.name, owned=self.target.owned,
+            actions=frozenset(arm.actions if arm else ()), faults=frozenset(arm.faults if arm else ()),
+            expires=arm.expires if arm else None, confirmed=self.options.arm == self.target.name,
+        )
+
+    def runbooks(self) -> dict[str, Runbook]:
+        """The runbook map of each system of the target that has one beside its checks."""
+        found = {}
+        for name in self.target.sections():
+            path = self.checks_folder / name / "runbook.toml"
+            if path.is_file():
+                try:
+                    found[name] = load_runbook(path)
+                except RunbookError as error:
+                    raise pytest.UsageError(str(error)) from None
+        return found
+
+    def severity(self, check: Check) -> Severity:
+        """The check's severity; a target may raise it, never lower it."""
+        raised = self.target.severity.get(check.id)
+        return raised if raised and raised.at_or_above(check.severity) else check.severity
+
+    def problem(self, text: str) -> None:
+        """Something that is wrong with the run itself, not with what it looked at."""
+        text = self.redactor.text(text)
+        self.problems.append(text)
+        self.journal.write("problem", text=text)
+
+    def record(self, check: Check, outcome: Outcome, seen: Iterable[Observation[Any]], took: float, detail: str = "") -> CheckResult:
+        """Keep a check's outcome: in memory for the report, on disk at once."""
+        observations = list(seen)
+        severity = self.severity(check)
+        source = dict.fromkeys(line for o in observations for line in o.source)
+        result = CheckResult.model_validate(self.redactor.data(CheckResult(
+            id=check.id, row=check.row, name=check.name, promise=check.promise, system=check.system,
+            subsystem=check.subsystem, severity=severity, verdict=outcome.verdict, reason=outcome.reason,
+            explanation=outcome.explanation, gated=severity.at_or_above(self.options.gate) and not check.advisory,
+            advisory=check.advisory, findings=outcome.findings, source=tuple(source),
+            backend=" + ".join(dict.fromkeys(o.backend for o in observations if o.backend)),
+            identity=" + ".join(dict.fromkeys(o.identity for o in observations if o.identity)),
+            observed_at=max((o.at for o in observations), default=None), took=took, runbook=check.runbook,
+            next_step=check.next_step, again=self._again(check), respond_within=_words(severity.response.total_seconds()),
+            resolve_within=_words(severity.resolution.total_seconds()), nodeid=check.nodeid,
+            timeline=tuple(self.timelines.get(check.nodeid, ())), detail=detail,
+        ).model_dump(mode="json")))
+        self.results[check.nodeid] = result
+        self.journal.write("finding", **result.model_dump(mode="json"))
+        return result
+
+    def _again(self, check: Check) -> str:
+        folder = check.nodeid.split("::")[0]
+        profile = " --profile drill" if check.drill else ""
+        return f"pytest {folder} --target {self.target_file}{profile} -k {check.function.__name__}"
+
+    def facts(self) -> RunFacts:
+        """What the exit status depends on."""
+        stand_ins = self._missing_stand_ins()
+        judged = tuple(Judged(r.verdict, r.severity, r.advisory) for r in self.results.values())
+        applied = [r for r in self.results.values() if r.verdict is not Verdict.SKIP]
+        vacuous = bool(self._required_not_run()) or bool(stand_ins) or not applied
+        return RunFacts(
+            judged=judged, gate=self.options.gate, strict_severity=self.options.strict_severity,
+            left_changed=self.left_changed, interrupted=self.interrupted, internal_error=self.internal_error, usage_error=self.usage_error,
+            vacuous=vacuous, unwritable=self.unwritable or self.journal.trouble is not None,
+            busy=self.busy is not None, busy_is_ok=self.options.busy_is_ok,
+        )
+
+    def _required_not_run(self) -> dict[str, str]:
+        if self.options.profile is None:
+            return {}
+        ran = {r.id for r in self.results.values()}
+        missing = {}
+        for system, runbook in self.runbooks().items():
+            for check in runbook.required.get(self.options.profile, ()):
+                if check not in ran:
+                    missing[check] = self.passed_over.get(check, f"required by {system}'s {self.options.profile} profile, but it did not run")
+        return missing
+
+    def _missing_stand_ins(self) -> dict[str, str]:
+        """Checks that a target publishes nothing for, and whose stand-in did not run either."""
+        judged = {r.id for r in self.results.values() if r.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.WAIVED)}
+        skipped = {r.id: r for r in self.results.values() if r.verdict is Verdict.SKIP and r.reason.startswith("not published")}
+        pairs = {check: stand for book in self.runbooks().values() for check, stand in book.stand_in.items()}
+        missing = {}
+        for check in skipped:
+            stand_in = pairs.get(check)
+            if stand_in is None:
+                missing[check] = "not published by this target, and runbook.toml names no stand-in for it"
+            elif stand_in not in judged:
+                missing[check] = f"not published by this target, and its stand-in {stand_in} was not judged"
+        return missing
+
+    def not_looked_at(self) -> list[NotLookedAt]:
+        """Everything that this run did not see, for the first screen of every report."""
+        listed = {**self.passed_over, **self._required_not_run(), **self._missing_stand_ins()}
+        for result in self.results.values():
+            if result.verdict is Verdict.SKIP:
+                listed.setdefault(result.id, f"{result.reason}: {result.explanation}")
+        return [NotLookedAt(id=check, reason=self.redactor.text(why)) for check, why in sorted(listed.items())]
+
+    def conclude(self) -> RunReport:
+        """The report as of now. Pure: asking again after more has happened gives the newer one."""
+        status, meaning = decide(self.facts())
+        if self.busy:
+            meaning = f"{meaning}: {self.busy}"
+        finished = datetime.now(UTC)
+        return RunReport(
+            run_id=self.id, opsverify_version=version("opsverify"), target=self.target.name,
+            target_file=str(self.target_file), kind="twin" if self.target.owned else "live",
+            profile=self.options.profile, gate=self.options.gate, started=self.started, finished=finished,
+            took=(finished - self.started).total_seconds(), exit_status=int(status), exit_meaning=self.redactor.text(meaning),
+            counts=dict(Counter(r.verdict for r in self.results.values())), surfaces=tuple(self.surfaces.values()),
+            not_looked_at=tuple(self.not_looked_at()),
+            problems=(*self.problems, *([self.journal.trouble] if self.journal.trouble else [])),
+            warnings=(*self.redactor.warnings, *self.warnings), contact=self.target.contact,
+            environment={"python": platform.python_version(), "pytest": version("pytest")},
+            checks=tuple(self.results.values()),
+        )
+
+    def finished_with(self) -> Exit:
+        """The exit status as of now."""
+        return decide(self.facts())[0]
+
+
+RUN = pytest.StashKey[Run]()
+
+
+def _words(amount: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if amount >= size and amount % size == 0:
+            return f"{amount / size:g} {unit}"
+    return f"{amount:g} s"

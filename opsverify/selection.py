@@ -1,0 +1,120 @@
+"""Which of the collected checks run: by profile, by the systems of the target, by what the target configures."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
+
+from opsverify.check import PROFILES, CheckDeclarationError, read_check
+from opsverify.runbook import contradictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opsverify.check import Check
+    from opsverify.run import Run
+    from opsverify.system import System
+
+__all__ = ["declared", "mark_plainly", "plain_markers", "select"]
+
+
+def plain_markers(systems: Iterable[System]) -> list[str]:
+    """Marker lines for `-m`: severities, profiles, systems and subsystems."""
+    words = {f"{p}: a severity" for p in ("P0", "P1", "P2", "P3")} | {f"{p}: a profile" for p in PROFILES}
+    for system in systems:
+        words |= {f"{system.name}: {system.title}"} | {f"{s}: a subsystem" for s in system.subsystems}
+    return sorted(words)
+
+
+def declared(items: Iterable[pytest.Item]) -> dict[str, Check]:
+    """Every collected check by node id.
+
+    Raises:
+        pytest.UsageError: a marker is wrong, or two checks share an id.
+    """
+    found: dict[str, Check] = {}
+    by_id: dict[str, str] = {}
+    for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
+        try:
+            check = read_check(item)
+        except CheckDeclarationError as error:
+            raise pytest.UsageError(str(error)) from None
+        if check is None:
+            continue
+        if check.id in by_id:
+            msg = f"two checks have the id {check.id}: {by_id[check.id]} and {item.nodeid}; give one a letter"
+            raise pytest.UsageError(msg)
+        by_id[check.id] = item.nodeid
+        found[item.nodeid] = check
+    return found
+
+
+def mark_plainly(items: Iterable[pytest.Item], checks: dict[str, Check]) -> None:
+    """Attach severity, profiles, system and subsystem as plain markers, so that `-m "P0 and oona"` works."""
+    for item in items:
+        check = checks.get(item.nodeid)
+        if check is not None:
+            for word in (check.severity.value, check.system, check.subsystem, *check.profiles):
+                item.add_marker(word)
+
+
+def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """The items to run and those to leave out; what a profile asks for and cannot be looked at is written down.
+
+    Raises:
+        pytest.UsageError: a check belongs to no registered system, or its marker contradicts the runbook map.
+    """
+    _validate(run)
+    specs = {s.name: s for system in run.systems.values() for s in system.observations}
+    kept, left = [], []
+    for item in items:
+        check = run.checks.get(item.nodeid)
+        if check is None:
+            kept.append(item)
+            continue
+        why = _why_not(run, check)
+        if why is None:
+            section = run.target.sections()[check.system]
+            asked = [specs[n] for n in inspect.signature(check.function).parameters if n in specs]
+            lacking = [s for spec in asked for s in spec.surfaces if s in section.unconfigured() and not run.target.owned]
+            if lacking:
+                run.passed_over[check.id] = (
+                    f"surface {lacking[0]!r} of {check.system} is neither configured nor declared absent in {run.target_file}"
+                )
+                why = "not configured"
+        (kept if why is None else left).append(item)
+    return kept, left
+
+
+def _why_not(run: Run, check: Check) -> str | None:
+    if check.system not in run.target.sections():
+        return "not in this target"
+    profile = run.options.profile
+    if profile is None:
+        return "drills need --profile drill" if check.drill else None
+    return None if profile in check.profiles else "not in this profile"
+
+
+def _validate(run: Run) -> None:
+    for check in run.checks.values():
+        system = run.systems.get(check.system)
+        if system is None:
+            msg = f"{check.nodeid}: system {check.system!r} is not registered; registered are {', '.join(run.systems) or 'none'}"
+            raise pytest.UsageError(msg)
+        if check.subsystem not in system.subsystems:
+            msg = f"{check.nodeid}: {system.name} has no subsystem {check.subsystem!r}; it has {', '.join(system.subsystems)}"
+            raise pytest.UsageError(msg)
+    for name, runbook in run.runbooks().items():
+        troubles = contradictions(runbook, (c for c in run.checks.values() if c.system == name))
+        if troubles:
+            msg = f"{run.checks_folder / name / 'runbook.toml'} and the checks disagree:\n" + "\n".join(troubles)
+            raise pytest.UsageError(msg)
+    known = {check for book in run.runbooks().values() for check in book.known()} | {c.id for c in run.checks.values()}
+    unknown = sorted(set(run.target.severity) - known)
+    if unknown:
+        msg = f"{run.target_file}: [severity] names unknown checks: {', '.join(unknown)}"
+        raise pytest.UsageError(msg)

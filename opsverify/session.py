@@ -1,0 +1,146 @@
+"""The fixtures that checks see: observations gathered once, the limits of their system, and drills."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import AsyncExitStack
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from opsverify.drill import Drill
+from opsverify.gathering import Gatherer, not_started
+from opsverify.observation import Observation, ObservationSpec
+from opsverify.report.model import Surface
+from opsverify.run import RUN, Run
+from opsverify.system import Site
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from opsverify.limits import Limits
+    from opsverify.system import System
+
+__all__ = ["needed", "observation_fixtures"]
+
+
+def observation_fixtures(systems: Iterable[System]) -> ModuleType:
+    """A plugin module with one session fixture per declared observation: a plain look-up that never raises.
+
+    Raises:
+        pytest.UsageError: two observations have one name, or a name is the engine's own.
+    """
+    module = ModuleType("opsverify_observations")
+    taken = {name: __file__ for name in ("limits", "drill", "request", "tmp_path", "sites", "observations")}
+    for system in systems:
+        for spec in system.observations:
+            if spec.name in taken:
+                msg = f"observation {spec.name!r} is declared in {spec.declared_in} and taken by {taken[spec.name]}; rename one"
+                raise pytest.UsageError(msg)
+            taken[spec.name] = spec.declared_in
+            setattr(module, spec.name, _look_up(spec))
+    return module
+
+
+def _look_up(spec: ObservationSpec) -> object:
+    @pytest.fixture(scope="session", name=spec.name)
+    def look_up(observations: dict[str, Observation[Any]]) -> Observation[Any]:
+        return observations[spec.name]
+
+    look_up.__doc__ = spec.meaning
+    return look_up
+
+
+def needed(run: Run, items: Iterable[pytest.Item]) -> list[ObservationSpec]:
+    """The observations that the selected checks ask for by parameter name. Drills take their own."""
+    asked = {
+        name for item in items if item.nodeid in run.checks and not run.checks[item.nodeid].drill
+        for name in inspect.signature(run.checks[item.nodeid].function).parameters
+    }
+    return [spec for system in run.systems.values() for spec in system.observations if spec.name in asked]
+
+
+@pytest.fixture(scope="session")
+def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
+    """Each system of the target, with its twin running where the servers are this run's own."""
+    run = request.config.stash[RUN]
+    wanted = {spec.system for spec in needed(run, request.session.items)}
+    for name, section in run.target.sections().items():
+        system = run.systems[name]
+        site = Site(system=system, section=section, arming=run.arming, folder=run.folder)
+        if run.target.owned and name in wanted:
+            try:
+                site.twin = system.start_twin(section, run.target.servers)
+            except Exception as error:  # noqa: BLE001 - the evidence boundary: a twin that does not start is UNKNOWN, not a crash
+                run.not_started = f"the twin of {name} did not start: {error}"
+                run.problem(run.not_started)
+            else:
+                site.section, site.backends = site.twin.section, site.twin.backends
+        run.sites[name] = site
+    yield run.sites
+    for site in run.sites.values():
+        if site.twin is not None:
+            site.twin.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def observations(request: pytest.FixtureRequest, sites: dict[str, Site]) -> AsyncIterator[dict[str, Observation[Any]]]:
+    """Everything the selected checks need, gathered at once before the first of them is judged."""
+    run = request.config.stash[RUN]
+    specs = needed(run, request.session.items)
+    if run.not_started:
+        yield {spec.name: not_started(spec, run.not_started) for spec in specs}
+        return
+    async with AsyncExitStack() as stack:
+        for site in sites.values():
+            site.client = await stack.enter_async_context(site.system.connect(site.section))
+
+        def journal(spec: ObservationSpec, seen: Observation[Any]) -> None:
+            keep(run, spec, seen)
+
+        yield await Gatherer(sites, journal).gather(specs)
+
+
+def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
+    """Write an observation to the journal, and remember which server answered."""
+    trouble = seen.unobservable
+    value = None if trouble else spec.adapter.dump_python(seen.value, mode="json")
+    run.journal.write(
+        "observation", name=seen.name, system=seen.system, surfaces=list(seen.surfaces), value=value,
+        unobservable={"kind": trouble.kind.value, "seen": trouble.seen} if trouble else None,
+        observed_at=seen.at.isoformat(), took=seen.took.total_seconds(), window=seen.window.total_seconds(),
+        source=list(seen.source), identity=seen.identity, backend=seen.backend,
+    )
+    if trouble is not None and trouble.kind.not_applicable:
+        return
+    for surface in seen.surfaces:
+        known = run.surfaces.get((seen.system, surface))
+        identity = seen.identity if len(seen.surfaces) == 1 else ""
+        if known is None or (identity and not known.identity):
+            backend = run.sites[seen.system].backend(surface)
+            run.surfaces[seen.system, surface] = Surface(
+                system=seen.system, surface=surface, backend=run.redactor.text(backend), identity=run.redactor.text(identity)
+            )
+
+
+@pytest.fixture
+def limits(request: pytest.FixtureRequest) -> Limits:
+    """The limits of the check's system, with what the target file sets."""
+    run = request.config.stash[RUN]
+    check = run.checks[request.node.nodeid]
+    return run.target.sections()[check.system].limits
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def drill(request: pytest.FixtureRequest) -> AsyncIterator[Drill]:
+    """A drill on a twin of its own; whatever it changed is undone at its end, last in first out."""
+    run = request.config.stash[RUN]
+    check = run.checks[request.node.nodeid]
+    rehearsal = Drill(run, check)
+    try:
+        await rehearsal.start()
+        yield rehearsal
+    finally:
+        await rehearsal.end()

@@ -1,0 +1,66 @@
+"""How a system makes itself known to the engine: one value, returned from one hook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from opsverify.arming import Arming
+    from opsverify.observation import ObservationSpec
+    from opsverify.target import Section, ServersTable
+
+__all__ = ["Site", "System", "Twin"]
+
+
+class Twin(Protocol):
+    """A running twin: its section with real addresses filled in, what serves each surface, and its end."""
+
+    section: Section
+    backends: Mapping[str, str]
+
+    def stop(self) -> None:
+        """Stop everything that was started. Safe to call twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A system under verification.
+
+    `connect` opens the read-only client (no traffic yet); `operate` makes the operator, whose methods are the
+    runbook's actions (its modules are loaded only then); `start_twin` starts a twin on owned servers.
+    """
+
+    name: str
+    title: str
+    subsystems: tuple[str, ...]
+    section: type[Section]
+    connect: Callable[[Any], AbstractAsyncContextManager[Any]]
+    operate: Callable[[Site], Any]
+    start_twin: Callable[[Any, ServersTable], Twin]
+    observations: tuple[ObservationSpec, ...]
+
+
+@dataclass(kw_only=True)
+class Site:
+    """One system of the target as this run meets it."""
+
+    system: System
+    section: Section
+    arming: Arming
+    twin: Twin | None = None
+    backends: Mapping[str, str] = field(default_factory=dict)
+    client: Any = None
+    folder: Path | None = None
+
+    def operator(self) -> Any:
+        """A new operator for this site."""
+        return self.system.operate(self)
+
+    def backend(self, surface: str) -> str:
+        """What serves `surface`: an owned server's description, or the live address."""
+        return self.backends.get(surface) or f"live {self.section.addresses().get(surface, '(not configured)')}"

@@ -1,0 +1,241 @@
+"""Target files: which instance is looked at, read and validated, with errors that name file, key and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import tomllib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import (
+    AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model,
+    field_validator, model_validator,
+)
+
+from opsverify.limits import Limits
+from opsverify.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["Arm", "EnvSecret", "Section", "ServersTable", "Target", "TargetError", "load_target"]
+
+_LONGEST_ARM = timedelta(hours=24)
+
+
+class TargetError(Exception):
+    """A target file or its environment is bad. The message names file, key, what was found and what would be right."""
+
+
+def _from_environment(name: Any) -> Any:
+    if isinstance(name, SecretStr):
+        return name
+    if not isinstance(name, str) or not name.isidentifier():
+        msg = "must be the NAME of an environment variable (never the secret itself)"
+        raise ValueError(msg)
+    value = os.environ.get(name)
+    if not value:
+        state = "is not set" if value is None else "is empty"
+        msg = f"environment variable {name} {state}; run: export {name}=…"
+        raise ValueError(msg)
+    return value
+
+
+EnvSecret = Annotated[SecretStr, BeforeValidator(_from_environment)]
+"""A secret that a target names by its environment variable; resolved when the file is read."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServersTable(_Strict):
+    """Where servers come from. `external`: the target's own addresses; otherwise this run starts them (a twin)."""
+
+    provider: Literal["embedded", "containers", "external"] = "external"
+    origins: tuple[Literal["local", "wheel"], ...] = Field(default=("local", "wheel"), min_length=1)
+
+
+class Arm(_Strict):
+    """What may act on this target: named actions and faults, until `expires` (UTC, at most 24 h ahead)."""
+
+    actions: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    expires: AwareDatetime
+
+    @field_validator("expires")
+    @classmethod
+    def _soon(cls, expires: datetime) -> datetime:
+        if expires - datetime.now(UTC) > _LONGEST_ARM:
+            msg = "must be at most 24 h ahead, so that nothing stays armed by oversight"
+            raise ValueError(msg)
+        return expires
+
+
+class Section(_Strict):
+    """One system's part of a target. Each surface is configured, or declared `absent` with a reason."""
+
+    surfaces: ClassVar[tuple[str, ...]] = ()
+
+    absent: dict[str, str] = {}
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _absent_are_surfaces(self) -> Section:
+        for surface, reason in self.absent.items():
+            if surface not in self.surfaces:
+                msg = f"absent.{surface}: no such surface; surfaces are {', '.join(self.surfaces)}{_nearest(surface, self.surfaces)}"
+                raise ValueError(msg)
+            if not reason.strip():
+                msg = f"absent.{surface}: needs a reason"
+                raise ValueError(msg)
+            if surface in self.addresses():
+                msg = f"absent.{surface}: is declared absent and configured as {self.addresses()[surface]}; keep one"
+                raise ValueError(msg)
+        return self
+
+    def addresses(self) -> dict[str, str]:
+        """Address of each configured surface."""
+        return {}
+
+    def unconfigured(self) -> list[str]:
+        """Surfaces that are neither configured nor declared absent: their required checks make a run vacuous."""
+        return [s for s in self.surfaces if s not in self.addresses() and s not in self.absent]
+
+
+class Target(_Strict):
+    """A configured instance. Systems add their own section under their name (see `load_target`)."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.\-]+$")
+    description: str = ""
+    contact: str = ""
+    servers: ServersTable = ServersTable()
+    arm: Arm | None = None
+    severity: dict[str, Severity] = {}
+    redact: tuple[EnvSecret, ...] = ()
+
+    def sections(self) -> dict[str, Section]:
+        """The systems that this target has."""
+        own = set(Target.model_fields)
+        return {n: s for n in type(self).model_fields if n not in own and (s := getattr(self, n)) is not None}
+
+    @property
+    def owned(self) -> bool:
+        """Whether this run starts the servers. Any external address is live, whatever the file says."""
+        return self.servers.provider != "external"
+
+    @property
+    def key(self) -> str:
+        """The instance's identity, whatever the file is called: a digest of the addresses it names."""
+        addresses = sorted(f"{n}.{s}={a}" for n, part in self.sections().items() for s, a in part.addresses().items())
+        return hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:16] if addresses else f"twin-{self.name}"
+
+    def secrets(self) -> dict[str, str]:
+        """Every secret of the target by the key that names it: environment variables and passwords in URLs."""
+        return dict(_secrets(self, ""))
+
+    @model_validator(mode="after")
+    def _addresses_fit_provider(self) -> Target:
+        for name, section in self.sections().items():
+            if self.owned and section.addresses():
+                surface, address = next(iter(section.addresses().items()))
+                msg = (
+                    f"{name}.{surface}: has the address {address}, but servers.provider is {self.servers.provider!r}, "
+                    "which starts servers of its own; remove the address, or set servers.provider = \"external\""
+                )
+                raise ValueError(msg)
+        if not self.sections():
+            systems = ", ".join(f"[{n}]" for n in type(self).model_fields if n not in Target.model_fields)
+            msg = f"names no system; add at least one of {systems}"
+            raise ValueError(msg)
+        return self
+
+
+def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, SecretStr):
+        yield path, value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets(getattr(value, name), f"{path}.{name}".lstrip("."))
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _secrets(item, f"{path}.{name}")
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            yield from _secrets(item, f"{path}[{index}]")
+    elif isinstance(value, str) and "://" in value and "@" in value:
+        password = urlsplit(value).password
+        if password:
+            yield path, unquote(password)
+
+
+def load_target(path: Path, systems: Mapping[str, type[Section]]) -> Target:
+    """Read and validate a target file for the registered systems.
+
+    Raises:
+        TargetError: the file is missing, not TOML, or does not fit; each trouble on a line of its own.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        beside = sorted(p.name for p in path.parent.glob("*.toml")) if path.parent.is_dir() else []
+        msg = f"{path}: no such target file. Found there: {', '.join(beside) or 'no .toml file'}{_nearest(path.name, beside)}"
+        raise TargetError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise TargetError(msg) from None
+    except tomllib.TOMLDecodeError as error:
+        msg = f"{path}: not valid TOML: {error}"
+        raise TargetError(msg) from None
+    optional: dict[str, Any] = {name: (section | None, None) for name, section in systems.items()}
+    model = create_model("Target", __base__=Target, **optional)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{path}: {_explain(each, model)}" for each in error.errors()]
+        raise TargetError("\n".join(lines)) from None
+
+
+def _explain(error: Any, model: type[BaseModel]) -> str:
+    where = tuple(str(part) for part in error["loc"])
+    key = ".".join(where) or "the file"
+    found = error.get("input")
+    if error["type"] == "extra_forbidden":
+        allowed = _keys_at(model, where[:-1])
+        return f"unknown key {key!r}{_nearest(where[-1], allowed)}; keys here: {', '.join(allowed)}"
+    if error["type"] == "missing":
+        return f"key {key!r} is missing; {_line_to_add(where)}"
+    if error["type"] == "value_error":
+        return f"{key}: {str(error['ctx']['error'])}" if "ctx" in error else f"{key}: {error['msg']}"
+    return f"{key}: found {_shown(found)}; {error['msg'].lower()}"
+
+
+def _shown(found: Any) -> str:
+    return "a table" if isinstance(found, dict) else f"{str(found)[:60]!r} ({type(found).__name__})"
+
+
+def _line_to_add(where: tuple[str, ...]) -> str:
+    table = f" under [{'.'.join(where[:-1])}]" if where[:-1] else ""
+    return f"add a line `{where[-1]} = …`{table}"
+
+
+def _keys_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
+    current: type[BaseModel] | None = model
+    for part in path:
+        field = current.model_fields.get(part) if current else None
+        current = _model_in(field.annotation) if field else None
+    return sorted(current.model_fields) if current else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    candidates = [annotation, *getattr(annotation, "__args__", ())]
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+
+
+def _nearest(word: str, among: list[str] | tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, among, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
+from opsverify.deadline import seconds
 from opsverify.evidence import bounded_text
 from opsverify.observation import Kind, Unobservable, asked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from datetime import timedelta
 
 __all__ = ["MOST_BYTES", "Http", "Reply", "open_http"]
 
@@ -58,23 +61,23 @@ class Http:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
-    async def get(self, url: str, *, answers: frozenset[int] | set[int], headers: Mapping[str, str] | None = None) -> Reply:
-        """GET `url`. `answers` are the statuses that mean something to the caller.
+    async def get(
+        self, url: str, *, answers: frozenset[int] | set[int], within: timedelta = seconds(3), headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """GET `url`. `answers` are the statuses that mean something to the caller; `within` bounds the whole reply.
 
         Raises:
             Unobservable: a 5xx that is no answer (server-error), 401 or 403 (denied), any other status
-                (unexpected-reply), or a connection that failed.
+                (unexpected-reply), no complete reply in time (silent), or a connection that failed.
         """
         asked(f"GET {url}")
-        async with self._client.stream("GET", url, headers=dict(headers or {})) as response:
-            body, cut = bytearray(), False
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    del body[MOST_BYTES:]
-                    cut = True
-                    break
-            reply = Reply(url, response.status_code, response.headers.get("content-type", ""), bytes(body), cut)
+        try:
+            async with asyncio.timeout(within.total_seconds()) as limit:
+                reply = await self._read(url, dict(headers or {}))
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Unobservable(Kind.SILENT, f"{url} gave no complete reply within {within.total_seconds():g} s") from None
         if reply.status in answers:
             return reply
         if reply.status in _SERVER_ERRORS:
@@ -82,6 +85,17 @@ class Http:
         if reply.status in _DENIED:
             raise Unobservable(Kind.DENIED, f"{url} answered {reply.shown()}; give the target credentials that may read it")
         raise Unobservable(Kind.UNEXPECTED_REPLY, f"{url} answered {reply.shown()}; expected {', '.join(map(str, sorted(answers)))}")
+
+    async def _read(self, url: str, headers: dict[str, str]) -> Reply:
+        async with self._client.stream("GET", url, headers=headers) as response:
+            body, cut = bytearray(), False
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    del body[MOST_BYTES:]
+                    cut = True
+                    break
+            return Reply(url, response.status_code, response.headers.get("content-type", ""), bytes(body), cut)
 
 
 @asynccontextmanager

@@ -68,32 +68,33 @@ def _depth(queue: QueueState, limits: EsperLimits, *, fails: bool, reason: str, 
     others = (f"further groups there: {', '.join(queue.others)}",) if queue.others else ()
     return Finding(
         holds=not fails, reason=reason if fails else "depth", expected=expected, observed=f"{queue.length} entries on {queue.name}; {behind}",
-        details=others, limits=(limits.normal_depth.named("normal_depth"), limits.drop_depth.named("drop_depth")),
+        details=others, limits=(limits.normal_depth.named("normal_depth"), limits.drop_depth.named("drop_depth"), limits.in_flight.named("in_flight")),
     )
 
 
-def _owed(queue: QueueState) -> bool:
-    return not queue.behind or any(queue.behind.values())
+def _owed(queue: QueueState, limits: EsperLimits) -> bool:
+    """Whether a reader is further behind than what is in flight at any moment."""
+    return not queue.behind or max(queue.behind.values()) > limits.in_flight.value
 
 
 def not_in_reroute_band(queue: QueueState, limits: EsperLimits) -> Finding:
     """The queue is not between the emergency and the drop threshold with readers behind."""
     inside = limits.normal_depth.value <= queue.length < limits.drop_depth.value
     return _depth(
-        queue, limits, fails=inside and _owed(queue), reason="reroute-band",
+        queue, limits, fails=inside and _owed(queue, limits), reason="reroute-band",
         expected=f"not in the reroute band from {limits.normal_depth} on (E-OON-2b judges from {limits.drop_depth} on)",
     )
 
 
 def not_at_drop(queue: QueueState, limits: EsperLimits) -> Finding:
     """The queue is not at the drop threshold with readers behind."""
-    fails = queue.length >= limits.drop_depth.value and _owed(queue)
+    fails = queue.length >= limits.drop_depth.value and _owed(queue, limits)
     return _depth(queue, limits, fails=fails, reason="drop-threshold", expected=f"below {limits.drop_depth}, where publishes are dropped")
 
 
 def not_untrimmed(queue: QueueState, limits: EsperLimits) -> Finding:
     """The queue is not above the emergency threshold only because nobody trims it."""
-    fails = queue.length >= limits.normal_depth.value and not _owed(queue)
+    fails = queue.length >= limits.normal_depth.value and not _owed(queue, limits)
     found = _depth(
         queue, limits, fails=fails, reason="untrimmed",
         expected=f"below {limits.normal_depth} once everything is consumed",

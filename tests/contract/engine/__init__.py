@@ -1,0 +1,1 @@
+"""The engine's promises, kept by real runs of a toy project."""

@@ -1,0 +1,36 @@
+"""The lamp's actions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opsverify.operator import Operator, action
+
+if TYPE_CHECKING:
+    from lamp_target import LampSection
+
+    from opsverify.arming import Arming
+
+__all__ = ["LampOperator"]
+
+
+class LampOperator(Operator):
+    """Acts on a lamp."""
+
+    def __init__(self, section: LampSection, arming: Arming) -> None:
+        super().__init__(arming)
+        self._section = section
+
+    @action
+    async def press(self) -> str:
+        """Press the switch: leaves a note beside its file."""
+        note = Path(str(self._section.switch)).with_suffix(".pressed")
+        note.write_text("pressed\n", encoding="utf-8")
+        return "clicked"
+
+    @action
+    async def screw_in(self) -> str:
+        """Put a good bulb in."""
+        Path(str(self._section.bulb)).write_text('{"value": 100}', encoding="utf-8")
+        return "a new bulb is in"

@@ -1,0 +1,42 @@
+"""Makes the lamp known to the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lamp_client import open_lamp
+from lamp_observations import OBSERVATIONS
+from lamp_target import LampSection
+
+from opsverify.system import System
+
+if TYPE_CHECKING:
+    from opsverify.system import Site, Twin
+    from opsverify.target import ServersTable
+
+__all__ = ["LAMP"]
+
+
+def _operate(site: Site) -> Any:
+    from lamp_operator import LampOperator  # noqa: PLC0415 - loaded only where something may act
+
+    return LampOperator(site.section, site.arming)  # type: ignore[arg-type]
+
+
+def _start_twin(section: Any, servers: ServersTable) -> Twin:
+    from lamp_twin import start_twin  # noqa: PLC0415 - loaded only where servers are ours
+
+    return start_twin(section, servers)
+
+
+LAMP = System(
+    name="lamp", title="a lamp", subsystems=("bulb", "switch"), section=LampSection, connect=open_lamp, operate=_operate,
+    start_twin=_start_twin, observations=OBSERVATIONS,
+)
+
+
+@pytest.hookimpl
+def pytest_opsverify_system() -> System:
+    """The lamp."""
+    return LAMP

@@ -1,0 +1,1 @@
+"""Targets that misbehave: whatever they send, a run ends in time, with a verdict for every check."""

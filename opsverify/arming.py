@@ -9,7 +9,7 @@ from typing import Literal
 __all__ = ["Arming", "NotArmed"]
 
 
-class NotArmed(Exception):  # noqa: N818 - a refusal, with the line that would allow it
+class NotArmed(Exception):
     """An action or fault was refused. The message says which line to add to the target file."""
 
 
@@ -29,7 +29,7 @@ class Arming:
         if self.owned:
             return None
         if name not in getattr(self, power):
-            return f"add to [arm] in the target file: {power} = [\"{name}\"] and expires = <UTC instant, at most 24 h ahead>"
+            return f'add to [arm] in the target file: {power} = ["{name}"] and expires = <UTC instant, at most 24 h ahead>'
         if self.expires is None or datetime.now(UTC) >= self.expires:
             return f"[arm] expired at {self.expires}; set a new expires in the target file"
         if not self.confirmed:

@@ -19,7 +19,17 @@ __all__ = ["PROFILES", "Check", "CheckDeclarationError", "check_of", "read_check
 
 PROFILES = ("smoke", "canary", "incident", "drill", "maintenance")
 _ID = re.compile(r"^(?P<row>[A-Z]-[A-Z0-9]+-\d+)(?P<letter>[a-z]?)$")
-_KEYS = {"id", "severity", "profiles", "subsystem", "runbook", "next_step", "alert", "unreachable", "advisory"}
+_KEYS = {
+    "id",
+    "severity",
+    "profiles",
+    "subsystem",
+    "runbook",
+    "next_step",
+    "alert",
+    "unreachable",
+    "advisory",
+}
 
 
 class CheckDeclarationError(Exception):
@@ -64,7 +74,9 @@ def read_check(item: pytest.Function) -> Check | None:
         CheckDeclarationError: a key, id, severity or profile that does not exist.
     """
     marker = item.get_closest_marker("check")
-    return None if marker is None else _check(item.function, marker, item.path, item.nodeid, item.originalname)
+    return (
+        None if marker is None else _check(item.function, marker, item.path, item.nodeid, item.originalname)
+    )
 
 
 def check_of(function: Callable[..., Any]) -> Check:
@@ -88,16 +100,30 @@ def _check(function: Callable[..., Any], marker: pytest.Mark, path: Path, nodeid
     match = _ID.match(str(said.get("id", "")))
     troubles = [
         *([f"unknown keys {sorted(unknown)}; keys are {sorted(_KEYS)}"] if unknown or marker.args else []),
-        *([] if match else [f"id {said.get('id')!r} is not a catalogue row with an optional letter, such as E-OON-2b"]),
-        *([] if said.get("severity") in list(Severity) else [f"severity {said.get('severity')!r} is none of P0, P1, P2, P3"]),
+        *(
+            []
+            if match
+            else [f"id {said.get('id')!r} is not a catalogue row with an optional letter, such as E-OON-2b"]
+        ),
+        *(
+            []
+            if said.get("severity") in list(Severity)
+            else [f"severity {said.get('severity')!r} is none of P0, P1, P2, P3"]
+        ),
         *_profile_troubles(said.get("profiles")),
-        *([] if said.get("unreachable", "unknown") in ("unknown", "fail") else ["unreachable is 'unknown' or 'fail'"]),
+        *(
+            []
+            if said.get("unreachable", "unknown") in ("unknown", "fail")
+            else ["unreachable is 'unknown' or 'fail'"]
+        ),
     ]
     if troubles or match is None:
         msg = f"{nodeid}: @pytest.mark.check: {'; '.join(troubles)}"
         raise CheckDeclarationError(msg)
     parts = path.parts
-    folder = next((parts[i + 1] for i in range(len(parts) - 2, -1, -1) if parts[i] == "checks"), path.parent.name)
+    folder = next(
+        (parts[i + 1] for i in range(len(parts) - 2, -1, -1) if parts[i] == "checks"), path.parent.name
+    )
     return Check(
         id=said["id"],
         row=match["row"],

@@ -44,7 +44,10 @@ class Drill:
         self.findings: list[Finding] = []
         self.seen: list[Observation[Any]] = []
         self.site = Site(
-            system=run.systems[check.system], section=run.target.sections()[check.system], arming=run.arming, folder=run.folder
+            system=run.systems[check.system],
+            section=run.target.sections()[check.system],
+            arming=run.arming,
+            folder=run.folder,
         )
         self._timeline = run.timelines.setdefault(check.nodeid, [])
         self._stack = AsyncExitStack()
@@ -67,10 +70,14 @@ class Drill:
                 raise Unobservable(Kind.NOT_STARTED, str(error)) from error
             self._stack.callback(self.site.twin.stop)
             self.site.section, self.site.backends = self.site.twin.section, self.site.twin.backends
-            self.site.client = await self._stack.enter_async_context(self.site.system.connect(self.site.section))
+            self.site.client = await self._stack.enter_async_context(
+                self.site.system.connect(self.site.section)
+            )
         for surface, backend in self.site.backends.items():
             key = self.site.system.name, surface
-            self.run.surfaces.setdefault(key, Surface(system=key[0], surface=surface, backend=f"{backend} (a drill's own)"))
+            self.run.surfaces.setdefault(
+                key, Surface(system=key[0], surface=surface, backend=f"{backend} (a drill's own)")
+            )
 
     @property
     def twin(self) -> Any:
@@ -78,7 +85,9 @@ class Drill:
         return self.site.twin
 
     @asynccontextmanager
-    async def step(self, phase: Phase, title: str, *, bound: timedelta | None = None) -> AsyncIterator[list[str]]:
+    async def step(
+        self, phase: Phase, title: str, *, bound: timedelta | None = None
+    ) -> AsyncIterator[list[str]]:
         """Time one step; the body may append what came of it to the yielded list."""
         after, notes, failed = time.monotonic() - self._start, list[str](), ""
         try:
@@ -89,7 +98,10 @@ class Drill:
         finally:
             took = time.monotonic() - self._start - after
             done = Step(
-                phase=phase, title=title, after=round(after, 3), took=round(took, 3),
+                phase=phase,
+                title=title,
+                after=round(after, 3),
+                took=round(took, 3),
                 bound=bound.total_seconds() if bound else None,
                 outcome=self.run.redactor.text("; ".join([*notes, *([failed] if failed else [])]) or "done"),
             )
@@ -123,9 +135,17 @@ class Drill:
         """
         async with self.step("steady state", "all is well before the fault", bound=within):
             try:
-                await eventually(lambda: self.judge(*checks), _all_pass, expected="every check PASS", within=within, shown=_brief)
+                await eventually(
+                    lambda: self.judge(*checks),
+                    _all_pass,
+                    expected="every check PASS",
+                    within=within,
+                    shown=_brief,
+                )
             except DeadlinePassed as passed:
-                raise Unobservable(Kind.PRECONDITION, f"steady state not met before the fault: {passed}") from None
+                raise Unobservable(
+                    Kind.PRECONDITION, f"steady state not met before the fault: {passed}"
+                ) from None
 
     async def inject(self, fault: Fault) -> None:
         """Put a fault in force, after writing it down."""
@@ -146,13 +166,22 @@ class Drill:
 
         async with self.step("detect", f"{name} turns red", bound=within) as notes:
             try:
-                outcomes = await eventually(lambda: self.judge(check), fails, expected=f"{name} FAIL", within=within, shown=_brief)
+                outcomes = await eventually(
+                    lambda: self.judge(check), fails, expected=f"{name} FAIL", within=within, shown=_brief
+                )
             except DeadlinePassed as passed:
-                self.conclude(holds=False, reason="not-detected", expected=f"{name} turns red within {within}", observed=str(passed))
+                self.conclude(
+                    holds=False,
+                    reason="not-detected",
+                    expected=f"{name} turns red within {within}",
+                    observed=str(passed),
+                )
                 raise CheckFailed(self.findings) from None
             notes.append(outcomes[name].reason)
         self.conclude(
-            holds=True, reason="detected", expected=f"{name} turns red within {_seconds(within)}",
+            holds=True,
+            reason="detected",
+            expected=f"{name} turns red within {_seconds(within)}",
             observed=f"{name} {outcomes[name].reason} after {self._timeline[-1].took:.2f} s",
         )
         return outcomes[name]
@@ -161,22 +190,38 @@ class Drill:
         """The steady state after the recovery, within the time."""
         async with self.step("steady state again", "every check passes", bound=within):
             try:
-                await eventually(lambda: self.judge(*checks), _all_pass, expected="every check PASS", within=within, shown=_brief)
+                await eventually(
+                    lambda: self.judge(*checks),
+                    _all_pass,
+                    expected="every check PASS",
+                    within=within,
+                    shown=_brief,
+                )
             except DeadlinePassed as passed:
-                self.conclude(holds=False, reason="not-recovered", expected=f"steady state within {_seconds(within)}", observed=str(passed))
+                self.conclude(
+                    holds=False,
+                    reason="not-recovered",
+                    expected=f"steady state within {_seconds(within)}",
+                    observed=str(passed),
+                )
                 raise CheckFailed(self.findings) from None
         since_fault = next((s.after for s in self._timeline if s.phase == "fault"), 0.0)
         took = time.monotonic() - self._start - since_fault
         target = self.check.severity.resolution
         self.conclude(
-            holds=took <= target.total_seconds(), reason="recovered",
+            holds=took <= target.total_seconds(),
+            reason="recovered",
             expected=f"steady state again within {within.total_seconds():g} s ({self.check.severity} allows {target})",
             observed=f"steady {took:.1f} s after the fault began",
         )
 
-    def conclude(self, *, holds: bool, reason: str, expected: str, observed: str, details: tuple[str, ...] = ()) -> None:
+    def conclude(
+        self, *, holds: bool, reason: str, expected: str, observed: str, details: tuple[str, ...] = ()
+    ) -> None:
         """State one thing that the drill promises. A promise that does not hold makes the drill FAIL at its end."""
-        self.findings.append(Finding(holds=holds, reason=reason, expected=expected, observed=observed, details=details))
+        self.findings.append(
+            Finding(holds=holds, reason=reason, expected=expected, observed=observed, details=details)
+        )
 
     async def end(self) -> None:
         """Undo what is in force, last in first out, and stop the twin. Signals wait until that is done."""
@@ -194,7 +239,10 @@ class Drill:
             try:
                 now = fault.state()
                 if now not in (change.left, change.before) and change.left != "(about to be changed)":
-                    self._left_changed(change, f"is now {now!r}, neither what the fault left ({change.left!r}) nor what was before")
+                    self._left_changed(
+                        change,
+                        f"is now {now!r}, neither what the fault left ({change.left!r}) nor what was before",
+                    )
                     return
                 if now != change.before:
                     fault.restore()
@@ -222,5 +270,9 @@ def _seconds(within: timedelta) -> str:
 
 
 def _brief(outcomes: dict[str, Outcome]) -> str:
-    shown = [f"{i} {o.verdict} {o.reason} {o.explanation or o.findings[-1].observed}" for i, o in outcomes.items() if o.verdict is not Verdict.PASS]
+    shown = [
+        f"{i} {o.verdict} {o.reason} {o.explanation or o.findings[-1].observed}"
+        for i, o in outcomes.items()
+        if o.verdict is not Verdict.PASS
+    ]
     return "; ".join(shown) or f"all of {', '.join(outcomes)} PASS"

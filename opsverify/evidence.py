@@ -16,7 +16,9 @@ __all__ = ["Journal", "bounded_text", "clean_text"]
 
 _MOST_BYTES = 4 * 1024 * 1024
 # ESC sequences, then all other control characters but tab and newline: what a target sends must not drive a terminal.
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_TERMINAL = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -47,7 +49,12 @@ class Journal:
         record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **self.redactor.data(fields)}
         line = json.dumps(record, default=str)
         if len(line) > _MOST_BYTES:
-            record = {"at": record["at"], "kind": kind, "name": record.get("name"), "not_saved": f"{len(line)} bytes is too much"}
+            record = {
+                "at": record["at"],
+                "kind": kind,
+                "name": record.get("name"),
+                "not_saved": f"{len(line)} bytes is too much",
+            }
             line = json.dumps(record)
         try:
             self._file.write(line + "\n")

@@ -79,19 +79,23 @@ CONTRACT: tuple[_Rule, ...] = (
         lambda f: f.left_changed,
     ),
     _Rule(
-        Exit.INTERRUPTED, "interrupted (Ctrl-C, SIGTERM, SIGHUP); what was finished is in the journal",
+        Exit.INTERRUPTED,
+        "interrupted (Ctrl-C, SIGTERM, SIGHUP); what was finished is in the journal",
         lambda f: f.interrupted,
     ),
     _Rule(
-        Exit.INTERNAL, "internal error: the suite itself is broken, or a check file cannot be collected",
+        Exit.INTERNAL,
+        "internal error: the suite itself is broken, or a check file cannot be collected",
         lambda f: f.internal_error,
     ),
     _Rule(
-        Exit.USAGE, "usage: a bad option, target file or environment; nothing was looked at",
+        Exit.USAGE,
+        "usage: a bad option, target file or environment; nothing was looked at",
         lambda f: f.usage_error,
     ),
     _Rule(
-        Exit.BUSY, "another run holds this target's lock; nothing was looked at",
+        Exit.BUSY,
+        "another run holds this target's lock; nothing was looked at",
         lambda f: f.busy and not f.busy_is_ok,
     ),
     _Rule(Exit.HOLDS, "another run holds the lock and --if-busy=ok was given", lambda f: f.busy),
@@ -103,11 +107,13 @@ CONTRACT: tuple[_Rule, ...] = (
         lambda f: f.vacuous,
     ),
     _Rule(
-        Exit.UNWRITABLE, "a report or the evidence could not be written (the others still were)",
+        Exit.UNWRITABLE,
+        "a report or the evidence could not be written (the others still were)",
         lambda f: f.unwritable,
     ),
     _Rule(
-        Exit.UNGATED, "only ungated checks FAIL or are UNKNOWN, with --strict-severity",
+        Exit.UNGATED,
+        "only ungated checks FAIL or are UNKNOWN, with --strict-severity",
         lambda f: f.strict_severity and _ungated_trouble(f),
     ),
     _Rule(Exit.HOLDS, "the gate holds", lambda _: True),

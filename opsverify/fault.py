@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from opsverify.arming import Arming
     from opsverify.verdict import Verdict
 
-__all__ = ["Fault"]
+__all__ = ["Expected", "Fault"]
+
+Expected: TypeAlias = "Mapping[str, tuple[Verdict, str]]"
+"""Check id → the verdict it turns to, and a pattern of the reason."""
 
 
 class Fault(ABC):
@@ -25,7 +28,7 @@ class Fault(ABC):
     """
 
     name: ClassVar[str]
-    reddens: ClassVar[Mapping[str, tuple[Verdict, str]]]
+    reddens: ClassVar[Expected]
     by_hand: ClassVar[str] = "stop the twin"
 
     def __init__(self, arming: Arming) -> None:

@@ -35,10 +35,14 @@ class Gatherer:
     once, then what is active, then the identities again.
     """
 
-    def __init__(self, sites: Mapping[str, Site], on_done: Callable[[ObservationSpec, Observation[Any]], None]) -> None:
+    def __init__(
+        self, sites: Mapping[str, Site], on_done: Callable[[ObservationSpec, Observation[Any]], None]
+    ) -> None:
         self._sites, self._on_done = sites, on_done
         self._identities: dict[tuple[str, str], str] = {}
-        self._endpoints: dict[tuple[str, str], _Endpoint] = defaultdict(lambda: _Endpoint(asyncio.Semaphore(_IN_FLIGHT)))
+        self._endpoints: dict[tuple[str, str], _Endpoint] = defaultdict(
+            lambda: _Endpoint(asyncio.Semaphore(_IN_FLIGHT))
+        )
 
     async def gather(self, specs: Iterable[ObservationSpec]) -> dict[str, Observation[Any]]:
         """All of `specs` by name. Never raises for what a target does."""
@@ -78,7 +82,9 @@ class Gatherer:
         async with endpoints[0].slots:
             for surface, endpoint in zip(spec.surfaces, endpoints, strict=True):
                 if endpoint.silent is not None:
-                    told = Unobservable(Kind.SILENT, f"endpoint {surface} was silent to its deadline, see {endpoint.silent}")
+                    told = Unobservable(
+                        Kind.SILENT, f"endpoint {surface} was silent to its deadline, see {endpoint.silent}"
+                    )
                     return self._made(spec, told)
             result = await self._look(spec, site)
         if len(endpoints) == 1 and result.unobservable and result.unobservable.kind is Kind.SILENT:
@@ -101,28 +107,45 @@ class Gatherer:
             outcome = Unobservable(Kind.NOT_ARMED, str(refusal))
         except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever a target causes becomes an observation
             if limit.expired():
-                outcome = Unobservable(Kind.SILENT, f"no complete answer within {clock.within.total_seconds():g} s")
+                outcome = Unobservable(
+                    Kind.SILENT, f"no complete answer within {clock.within.total_seconds():g} s"
+                )
             else:
                 outcome = classify(error)
         return self._made(spec, outcome, took=clock.elapsed, probes=tuple(probes), window=window)
 
     def _made(
-        self, spec: ObservationSpec, outcome: Any, *,
-        took: timedelta = timedelta(0), probes: tuple[str, ...] = (), window: timedelta = timedelta(0),
+        self,
+        spec: ObservationSpec,
+        outcome: Any,
+        *,
+        took: timedelta = timedelta(0),
+        probes: tuple[str, ...] = (),
+        window: timedelta = timedelta(0),
     ) -> Observation[Any]:
         site = self._sites[spec.system]
         backends = dict.fromkeys(site.backend(surface) for surface in spec.surfaces)
         keys = [(spec.system, surface) for surface in spec.surfaces]
         identities = dict.fromkeys(self._identities[key] for key in keys if key in self._identities)
         return Observation(
-            name=spec.name, system=spec.system, surfaces=spec.surfaces, outcome=outcome, at=datetime.now(UTC), took=took,
-            source=probes, identity=" + ".join(identities), backend=" + ".join(backends), window=window,
+            name=spec.name,
+            system=spec.system,
+            surfaces=spec.surfaces,
+            outcome=outcome,
+            at=datetime.now(UTC),
+            took=took,
+            source=probes,
+            identity=" + ".join(identities),
+            backend=" + ".join(backends),
+            window=window,
         )
 
 
 def not_started(spec: ObservationSpec, why: str) -> Observation[Any]:
     """What stands for an observation when the target's own servers did not start."""
-    return Observation(spec.name, spec.system, spec.surfaces, Unobservable(Kind.NOT_STARTED, why), datetime.now(UTC))
+    return Observation(
+        spec.name, spec.system, spec.surfaces, Unobservable(Kind.NOT_STARTED, why), datetime.now(UTC)
+    )
 
 
 def _not_looked_at(spec: ObservationSpec, site: Site) -> Unobservable | None:
@@ -130,7 +153,9 @@ def _not_looked_at(spec: ObservationSpec, site: Site) -> Unobservable | None:
         if surface in site.section.absent:
             return Unobservable(Kind.DECLARED_ABSENT, f"{surface}: {site.section.absent[surface]}")
         if surface in site.section.unconfigured():
-            return Unobservable(Kind.PRECONDITION, f"{surface} is neither configured nor declared absent in the target")
+            return Unobservable(
+                Kind.PRECONDITION, f"{surface} is neither configured nor declared absent in the target"
+            )
     if spec.active is not None:
         why = site.arming.why_not("actions", spec.active)
         if why is not None:
@@ -152,12 +177,16 @@ def _bracket(
         identity = before.value.identity
         if after.unobservable:
             results.append(after)
-            doubts[before.system, surface] = f"{surface} was there at the start and not at the end ({after.unobservable})"
+            doubts[before.system, surface] = (
+                f"{surface} was there at the start and not at the end ({after.unobservable})"
+            )
             continue
         both = Bracketed[Any].model_construct(first=before.value, last=after.value)
         results.append(replace(before, outcome=both, identity=identity))
         if identity != after.value.identity:
-            doubts[before.system, surface] = f"{surface} was {identity} at the start and {after.value.identity} at the end"
+            doubts[before.system, surface] = (
+                f"{surface} was {identity} at the start and {after.value.identity} at the end"
+            )
     for one in seen:
         doubt = next((doubts[one.system, s] for s in one.surfaces if (one.system, s) in doubts), None)
         if doubt and not one.unobservable:
@@ -182,4 +211,7 @@ def _cut_off(one: Observation[Any]) -> Observation[Any]:
     trouble = one.unobservable
     if trouble is None or trouble.kind.not_applicable:
         return one
-    return replace(one, outcome=Unobservable(Kind.OBSERVER_CUT_OFF, f"nothing of this target was reachable; here: {trouble}"))
+    return replace(
+        one,
+        outcome=Unobservable(Kind.OBSERVER_CUT_OFF, f"nothing of this target was reachable; here: {trouble}"),
+    )

@@ -52,7 +52,9 @@ class Reply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{self.url} did not answer in JSON: {self.shown()}") from None
+            raise Unobservable(
+                Kind.UNEXPECTED_REPLY, f"{self.url} did not answer in JSON: {self.shown()}"
+            ) from None
 
 
 class Http:
@@ -62,7 +64,12 @@ class Http:
         self._client = client
 
     async def get(
-        self, url: str, *, answers: frozenset[int] | set[int], within: timedelta = seconds(3), headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        *,
+        answers: frozenset[int] | set[int],
+        within: timedelta = seconds(3),
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """GET `url`. `answers` are the statuses that mean something to the caller; `within` bounds the whole reply.
 
@@ -77,14 +84,21 @@ class Http:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise Unobservable(Kind.SILENT, f"{url} gave no complete reply within {within.total_seconds():g} s") from None
+            raise Unobservable(
+                Kind.SILENT, f"{url} gave no complete reply within {within.total_seconds():g} s"
+            ) from None
         if reply.status in answers:
             return reply
         if reply.status in _SERVER_ERRORS:
             raise Unobservable(Kind.SERVER_ERROR, f"{url} answered {reply.shown()}")
         if reply.status in _DENIED:
-            raise Unobservable(Kind.DENIED, f"{url} answered {reply.shown()}; give the target credentials that may read it")
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{url} answered {reply.shown()}; expected {', '.join(map(str, sorted(answers)))}")
+            raise Unobservable(
+                Kind.DENIED, f"{url} answered {reply.shown()}; give the target credentials that may read it"
+            )
+        raise Unobservable(
+            Kind.UNEXPECTED_REPLY,
+            f"{url} answered {reply.shown()}; expected {', '.join(map(str, sorted(answers)))}",
+        )
 
     async def _read(self, url: str, headers: dict[str, str]) -> Reply:
         async with self._client.stream("GET", url, headers=headers) as response:
@@ -95,7 +109,9 @@ class Http:
                     del body[MOST_BYTES:]
                     cut = True
                     break
-            return Reply(url, response.status_code, response.headers.get("content-type", ""), bytes(body), cut)
+            return Reply(
+                url, response.status_code, response.headers.get("content-type", ""), bytes(body), cut
+            )
 
 
 @asynccontextmanager
@@ -104,6 +120,10 @@ async def open_http() -> AsyncIterator[Http]:
     # httpx's own pool collapses under concurrency; the same API on aiohttp does not.
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with HttpxAiohttpClient(
-        timeout=None, follow_redirects=False, trust_env=False, limits=limits, headers={"accept-encoding": "identity", "user-agent": "opsverify"}
+        timeout=None,
+        follow_redirects=False,
+        trust_env=False,
+        limits=limits,
+        headers={"accept-encoding": "identity", "user-agent": "opsverify"},
     ) as client:
         yield Http(client)

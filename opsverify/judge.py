@@ -45,19 +45,30 @@ def recording() -> list[Finding]:
 
 def precondition(check: Check, arguments: Mapping[str, Any]) -> Outcome | None:
     """The outcome that is already decided because something was not observed, or None if the check can judge."""
-    troubles = [(o, o.unobservable) for o in arguments.values() if isinstance(o, Observation) and o.unobservable]
+    troubles = [
+        (o, o.unobservable) for o in arguments.values() if isinstance(o, Observation) and o.unobservable
+    ]
     for one, trouble in troubles:
         if trouble.kind.not_applicable:
-            return Outcome(verdict=Verdict.SKIP, reason=_SKIPS[trouble.kind].value, explanation=f"{one.name}: {trouble.seen}")
+            return Outcome(
+                verdict=Verdict.SKIP,
+                reason=_SKIPS[trouble.kind].value,
+                explanation=f"{one.name}: {trouble.seen}",
+            )
     for one, trouble in troubles:
         if not (check.unreachable == "fail" and trouble.kind.unreachable):
-            return Outcome(verdict=Verdict.UNKNOWN, reason=trouble.kind.value, explanation=f"{one.name}: {trouble.seen}")
+            return Outcome(
+                verdict=Verdict.UNKNOWN, reason=trouble.kind.value, explanation=f"{one.name}: {trouble.seen}"
+            )
     if not troubles:
         return None
     findings = tuple(
         Finding(
-            holds=False, reason=trouble.kind.value, expected=f"{' and '.join(one.surfaces)} answers",
-            observed=trouble.seen, evidence=one.source,
+            holds=False,
+            reason=trouble.kind.value,
+            expected=f"{' and '.join(one.surfaces)} answers",
+            observed=trouble.seen,
+            evidence=one.source,
         )
         for one, trouble in troubles
     )
@@ -68,14 +79,22 @@ def concluded(findings: list[Finding], error: BaseException | None) -> Outcome:
     """The outcome of a check body that recorded `findings` and ended with `error` (or without one)."""
     failed = [f for f in findings if not f.holds]
     if isinstance(error, CheckFailed):
-        return Outcome(verdict=Verdict.FAIL, reason=error.findings[0].reason, findings=tuple(findings) or error.findings)
+        return Outcome(
+            verdict=Verdict.FAIL, reason=error.findings[0].reason, findings=tuple(findings) or error.findings
+        )
     if error is not None:
         return Outcome(
-            verdict=Verdict.UNKNOWN, reason="check-broken", explanation=f"check broken: {type(error).__name__}: {error}",
+            verdict=Verdict.UNKNOWN,
+            reason="check-broken",
+            explanation=f"check broken: {type(error).__name__}: {error}",
             findings=tuple(findings),
         )
     if not findings:
-        return Outcome(verdict=Verdict.UNKNOWN, reason="check-broken", explanation="check broken: it never called verify()")
+        return Outcome(
+            verdict=Verdict.UNKNOWN,
+            reason="check-broken",
+            explanation="check broken: it never called verify()",
+        )
     if failed:  # the body swallowed CheckFailed; what was found still stands
         return Outcome(verdict=Verdict.FAIL, reason=failed[0].reason, findings=tuple(findings))
     return Outcome(verdict=Verdict.PASS, reason=findings[0].reason, findings=tuple(findings))

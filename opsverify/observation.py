@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 __all__ = [
-    "Bracketed", "Kind", "Observation", "ObservationSpec", "Observed", "Unobservable", "asked", "observation", "probes_of",
+    "Bracketed",
+    "Kind",
+    "Observation",
+    "ObservationSpec",
+    "Observed",
+    "Unobservable",
+    "asked",
+    "observation",
+    "probes_of",
 ]
 
 T = TypeVar("T")
@@ -71,7 +79,7 @@ _CUT_OFF = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.NAME_NOT_FOUND, Kind.NO_
 _NOT_APPLICABLE = {Kind.NOT_PUBLISHED, Kind.NOT_ARMED, Kind.DECLARED_ABSENT}
 
 
-class Unobservable(Exception):  # noqa: N818 - it is not an error of the program, it is what was seen
+class Unobservable(Exception):
     """Something could not be observed. `kind` says why, `seen` what came instead (already short)."""
 
     def __init__(self, kind: Kind, seen: str) -> None:
@@ -83,7 +91,11 @@ class Observed(BaseModel):
     """Base of structured observed values: frozen, and saved without loss (NaN as text, bytes as base64)."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64"
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="strings",
+        ser_json_bytes="base64",
+        val_json_bytes="base64",
     )
 
 
@@ -149,13 +161,14 @@ class ObservationSpec:
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """The saved form of the value, from the function's return annotation."""
-        returned = get_type_hints(self.function)["return"]
+        returned: Any = get_type_hints(self.function)["return"]
         if self.identity:
-            returned = Bracketed[returned]
+            returned = Bracketed.__class_getitem__(returned)
         if isinstance(returned, type) and issubclass(returned, BaseModel):
             return TypeAdapter(returned)
         return TypeAdapter(
-            returned, config=ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64")
+            returned,
+            config=ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64"),
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -17,11 +19,11 @@ from opsverify.target import TargetError, load_target
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opsverify.system import System
 
-__all__ = ["is_operational", "open_run", "report_paths", "take_target"]
+__all__ = ["is_operational", "open_run", "redact_logging", "report_paths", "signals_interrupt", "take_target"]
 
 
 def is_operational(config: pytest.Config) -> bool:
@@ -30,7 +32,10 @@ def is_operational(config: pytest.Config) -> bool:
         return True
     folder = _checks_folder(config)
     asked = [Path(str(arg).split("::")[0]) for arg in config.args]
-    return any(folder == (path := (config.invocation_params.dir / arg).resolve()) or folder in path.parents for arg in asked)
+    return any(
+        folder == (path := (config.invocation_params.dir / arg).resolve()) or folder in path.parents
+        for arg in asked
+    )
 
 
 def _checks_folder(config: pytest.Config) -> Path:
@@ -65,7 +70,9 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         raise pytest.UsageError(str(error)) from None
     armed = config.getoption("arm")
     if armed is not None and armed != target.name:
-        msg = f"--arm {armed}: the target is called {target.name!r}; --arm confirms the target by its own name"
+        msg = (
+            f"--arm {armed}: the target is called {target.name!r}; --arm confirms the target by its own name"
+        )
         raise pytest.UsageError(msg)
     run_id = uuid4().hex[:8]
     started = datetime.now(UTC)
@@ -80,17 +87,33 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         msg = f"{folder}: cannot be written ({error.strerror}); choose another folder with --reports"
         raise pytest.UsageError(msg) from None
     run = Run(
-        id=run_id, started=started, target=target, target_file=_shorter(path, config), folder=folder,
-        checks_folder=_checks_folder(config), systems=systems, redactor=redactor, journal=journal,
-        lock=TargetLock(key, run_id), ledger=Ledger(key, run_id, owned=target.owned),
+        id=run_id,
+        started=started,
+        target=target,
+        target_file=_shorter(path, config),
+        folder=folder,
+        checks_folder=_checks_folder(config),
+        systems=systems,
+        redactor=redactor,
+        journal=journal,
+        lock=TargetLock(key, run_id),
+        ledger=Ledger(key, run_id, owned=target.owned),
         options=Options(
-            profile=config.getoption("profile"), gate=Severity(config.getoption("gate")),
-            strict_severity=config.getoption("strict_severity"), arm=armed, busy_is_ok=config.getoption("if_busy") == "ok",
+            profile=config.getoption("profile"),
+            gate=Severity(config.getoption("gate")),
+            strict_severity=config.getoption("strict_severity"),
+            arm=armed,
+            busy_is_ok=config.getoption("if_busy") == "ok",
         ),
     )
     journal.write(
-        "run", id=run_id, target=target.name, target_file=str(run.target_file), owned=target.owned,
-        profile=run.options.profile, gate=run.options.gate.value,
+        "run",
+        id=run_id,
+        target=target.name,
+        target_file=str(run.target_file),
+        owned=target.owned,
+        profile=run.options.profile,
+        gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
     return run
@@ -150,3 +173,28 @@ def take_target(run: Run, *, undone: str | None) -> None:
             f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r}, "
             f"left {change.left!r}. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
         )
+
+
+def redact_logging(run: Run) -> Callable[[], None]:
+    """Redact every log record from here on, whoever handles it. Returns what ends that."""
+    make = logging.getLogRecordFactory()
+
+    def redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        record.msg, record.args = run.redactor.text(record.getMessage()), None
+        return record
+
+    logging.setLogRecordFactory(redacted)
+    return lambda: logging.setLogRecordFactory(make)
+
+
+def signals_interrupt() -> list[Callable[[], object]]:
+    """Have SIGTERM and SIGHUP take the way of Ctrl-C: undo, journal, reports, status. Returns what ends that."""
+
+    def as_interrupt(number: int, _frame: object) -> None:
+        if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
+            raise KeyboardInterrupt(signal.Signals(number).name)
+        signal.raise_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, as_interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    return [lambda n=number, h=handler: signal.signal(n, h) for number, handler in before.items()]  # type: ignore[misc]

@@ -6,10 +6,10 @@ import functools
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from opsverify.arming import Arming
 
@@ -42,12 +42,16 @@ class Operator:
     def actions(cls) -> dict[str, str]:
         """Every action with its first line: what it will do."""
         found = {name: getattr(cls, name) for name in dir(cls)}
-        return {name: (f.__doc__ or "").splitlines()[0] for name, f in found.items() if getattr(f, "is_action", False)}
+        return {
+            name: (f.__doc__ or "").splitlines()[0]
+            for name, f in found.items()
+            if getattr(f, "is_action", False)
+        }
 
 
 def action(
-    method: Callable[Concatenate[O_, P], Awaitable[R]],
-) -> Callable[Concatenate[O_, P], Awaitable[R]]:
+    method: Callable[Concatenate[O_, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[O_, P], Coroutine[Any, Any, R]]:
     """Mark a method as an action: armed under its own name, the expiry looked at again at each call, and recorded."""
     name = getattr(method, "__name__", "action")
 
@@ -67,7 +71,7 @@ def action(
         return value
 
     act.is_action = True  # type: ignore[attr-defined]
-    return act
+    return cast("Callable[Concatenate[O_, P], Coroutine[Any, Any, R]]", act)
 
 
 def _shown(value: Any) -> str:

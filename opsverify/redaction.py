@@ -17,7 +17,10 @@ _NAMED = re.compile(
     r"(?P<key>\b[\w\-]*(?:password|passwd|secret|api[_\-]?key|access[_\-]?token|auth[_\-]?token)[\w\-]*\s*[=:]\s*)(?P<value>[^\s&,;\"'}\]]{3,})",
     re.IGNORECASE,
 )
-_AUTHORIZATION = re.compile(r"(?P<key>\b(?:authorization\s*[:=]\s*)?(?:bearer|basic)\s+)(?P<value>[A-Za-z0-9+/=._~\-]{8,})", re.IGNORECASE)
+_AUTHORIZATION = re.compile(
+    r"(?P<key>\b(?:authorization\s*[:=]\s*)?(?:bearer|basic)\s+)(?P<value>[A-Za-z0-9+/=._~\-]{8,})",
+    re.IGNORECASE,
+)
 
 
 def _base64_forms(secret: str) -> set[str]:
@@ -38,8 +41,14 @@ def _base64_forms(secret: str) -> set[str]:
 
 def _forms(secret: str) -> set[str]:
     forms = {
-        secret, quote(secret), quote(secret, safe=""), quote_plus(secret), repr(secret)[1:-1],
-        json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], *_base64_forms(secret),
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        *_base64_forms(secret),
         secret.encode().hex(),
     }
     return {form for form in forms if len(form) >= _SHORT}

@@ -66,6 +66,8 @@ class Run:
     surfaces: dict[tuple[str, str], Surface] = field(default_factory=dict)
     passed_over: dict[str, str] = field(default_factory=dict)
     timelines: dict[str, list[Step]] = field(default_factory=dict)
+    reports: dict[str, Path] = field(default_factory=dict)
+    shown: bool = False
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     unwritable: bool = False
@@ -81,9 +83,12 @@ class Run:
         """What may act on this target in this run."""
         arm = self.target.arm
         return Arming(
-            target=self.target.name, owned=self.target.owned,
-            actions=frozenset(arm.actions if arm else ()), faults=frozenset(arm.faults if arm else ()),
-            expires=arm.expires if arm else None, confirmed=self.options.arm == self.target.name,
+            target=self.target.name,
+            owned=self.target.owned,
+            actions=frozenset(arm.actions if arm else ()),
+            faults=frozenset(arm.faults if arm else ()),
+            expires=arm.expires if arm else None,
+            confirmed=self.options.arm == self.target.name,
         )
 
     def runbooks(self) -> dict[str, Runbook]:
@@ -109,23 +114,45 @@ class Run:
         self.problems.append(text)
         self.journal.write("problem", text=text)
 
-    def record(self, check: Check, outcome: Outcome, seen: Iterable[Observation[Any]], took: float, detail: str = "") -> CheckResult:
+    def record(
+        self, check: Check, outcome: Outcome, seen: Iterable[Observation[Any]], took: float, detail: str = ""
+    ) -> CheckResult:
         """Keep a check's outcome: in memory for the report, on disk at once."""
         observations = list(seen)
         severity = self.severity(check)
         source = dict.fromkeys(line for o in observations for line in o.source)
-        result = CheckResult.model_validate(self.redactor.data(CheckResult(
-            id=check.id, row=check.row, name=check.name, promise=check.promise, system=check.system,
-            subsystem=check.subsystem, severity=severity, verdict=outcome.verdict, reason=outcome.reason,
-            explanation=outcome.explanation, gated=severity.at_or_above(self.options.gate) and not check.advisory,
-            advisory=check.advisory, findings=outcome.findings, source=tuple(source),
-            backend=" + ".join(dict.fromkeys(o.backend for o in observations if o.backend)),
-            identity=" + ".join(dict.fromkeys(o.identity for o in observations if o.identity)),
-            observed_at=max((o.at for o in observations), default=None), took=took, runbook=check.runbook,
-            next_step=check.next_step, again=self._again(check), respond_within=_words(severity.response.total_seconds()),
-            resolve_within=_words(severity.resolution.total_seconds()), nodeid=check.nodeid,
-            timeline=tuple(self.timelines.get(check.nodeid, ())), detail=detail,
-        ).model_dump(mode="json")))
+        result = CheckResult.model_validate(
+            self.redactor.data(
+                CheckResult(
+                    id=check.id,
+                    row=check.row,
+                    name=check.name,
+                    promise=check.promise,
+                    system=check.system,
+                    subsystem=check.subsystem,
+                    severity=severity,
+                    verdict=outcome.verdict,
+                    reason=outcome.reason,
+                    explanation=outcome.explanation,
+                    gated=severity.at_or_above(self.options.gate) and not check.advisory,
+                    advisory=check.advisory,
+                    findings=outcome.findings,
+                    source=tuple(source),
+                    backend=" + ".join(dict.fromkeys(o.backend for o in observations if o.backend)),
+                    identity=" + ".join(dict.fromkeys(o.identity for o in observations if o.identity)),
+                    observed_at=max((o.at for o in observations), default=None),
+                    took=took,
+                    runbook=check.runbook,
+                    next_step=check.next_step,
+                    again=self._again(check),
+                    respond_within=_words(severity.response.total_seconds()),
+                    resolve_within=_words(severity.resolution.total_seconds()),
+                    nodeid=check.nodeid,
+                    timeline=tuple(self.timelines.get(check.nodeid, ())),
+                    detail=detail,
+                ).model_dump(mode="json")
+            )
+        )
         self.results[check.nodeid] = result
         self.journal.write("finding", **result.model_dump(mode="json"))
         return result
@@ -142,10 +169,17 @@ class Run:
         applied = [r for r in self.results.values() if r.verdict is not Verdict.SKIP]
         vacuous = bool(self._required_not_run()) or bool(stand_ins) or not applied
         return RunFacts(
-            judged=judged, gate=self.options.gate, strict_severity=self.options.strict_severity,
-            left_changed=self.left_changed, interrupted=self.interrupted, internal_error=self.internal_error, usage_error=self.usage_error,
-            vacuous=vacuous, unwritable=self.unwritable or self.journal.trouble is not None,
-            busy=self.busy is not None, busy_is_ok=self.options.busy_is_ok,
+            judged=judged,
+            gate=self.options.gate,
+            strict_severity=self.options.strict_severity,
+            left_changed=self.left_changed,
+            interrupted=self.interrupted,
+            internal_error=self.internal_error,
+            usage_error=self.usage_error,
+            vacuous=vacuous,
+            unwritable=self.unwritable or self.journal.trouble is not None,
+            busy=self.busy is not None,
+            busy_is_ok=self.options.busy_is_ok,
         )
 
     def _required_not_run(self) -> dict[str, str]:
@@ -156,13 +190,21 @@ class Run:
         for system, runbook in self.runbooks().items():
             for check in runbook.required.get(self.options.profile, ()):
                 if check not in ran:
-                    missing[check] = self.passed_over.get(check, f"required by {system}'s {self.options.profile} profile, but it did not run")
+                    missing[check] = self.passed_over.get(
+                        check, f"required by {system}'s {self.options.profile} profile, but it did not run"
+                    )
         return missing
 
     def _missing_stand_ins(self) -> dict[str, str]:
         """Checks that a target publishes nothing for, and whose stand-in did not run either."""
-        judged = {r.id for r in self.results.values() if r.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.WAIVED)}
-        skipped = {r.id: r for r in self.results.values() if r.verdict is Verdict.SKIP and r.reason.startswith("not published")}
+        judged = {
+            r.id for r in self.results.values() if r.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.WAIVED)
+        }
+        skipped = {
+            r.id: r
+            for r in self.results.values()
+            if r.verdict is Verdict.SKIP and r.reason.startswith("not published")
+        }
         pairs = {check: stand for book in self.runbooks().values() for check, stand in book.stand_in.items()}
         missing = {}
         for check in skipped:
@@ -179,7 +221,9 @@ class Run:
         for result in self.results.values():
             if result.verdict is Verdict.SKIP:
                 listed.setdefault(result.id, f"{result.reason}: {result.explanation}")
-        return [NotLookedAt(id=check, reason=self.redactor.text(why)) for check, why in sorted(listed.items())]
+        return [
+            NotLookedAt(id=check, reason=self.redactor.text(why)) for check, why in sorted(listed.items())
+        ]
 
     def conclude(self) -> RunReport:
         """The report as of now. Pure: asking again after more has happened gives the newer one."""
@@ -188,14 +232,24 @@ class Run:
             meaning = f"{meaning}: {self.busy}"
         finished = datetime.now(UTC)
         return RunReport(
-            run_id=self.id, opsverify_version=version("opsverify"), target=self.target.name,
-            target_file=str(self.target_file), kind="twin" if self.target.owned else "live",
-            profile=self.options.profile, gate=self.options.gate, started=self.started, finished=finished,
-            took=(finished - self.started).total_seconds(), exit_status=int(status), exit_meaning=self.redactor.text(meaning),
-            counts=dict(Counter(r.verdict for r in self.results.values())), surfaces=tuple(self.surfaces.values()),
+            run_id=self.id,
+            opsverify_version=version("opsverify"),
+            target=self.target.name,
+            target_file=str(self.target_file),
+            kind="twin" if self.target.owned else "live",
+            profile=self.options.profile,
+            gate=self.options.gate,
+            started=self.started,
+            finished=finished,
+            took=(finished - self.started).total_seconds(),
+            exit_status=int(status),
+            exit_meaning=self.redactor.text(meaning),
+            counts=dict(Counter(r.verdict for r in self.results.values())),
+            surfaces=tuple(self.surfaces.values()),
             not_looked_at=tuple(self.not_looked_at()),
             problems=(*self.problems, *([self.journal.trouble] if self.journal.trouble else [])),
-            warnings=(*self.redactor.warnings, *self.warnings), contact=self.target.contact,
+            warnings=(*self.redactor.warnings, *self.warnings),
+            contact=self.target.contact,
             environment={"python": platform.python_version(), "pytest": version("pytest")},
             checks=tuple(self.results.values()),
         )

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from opsverify.check import Check
 
-__all__ = ["Procedure", "Runbook", "RunbookError", "compare_with_file", "contradictions", "digest", "load_runbook", "titles"]
+__all__ = [
+    "Procedure",
+    "Runbook",
+    "RunbookError",
+    "compare_with_file",
+    "contradictions",
+    "digest",
+    "load_runbook",
+    "titles",
+]
 
 _HEADING = re.compile(r"^#{1,6}\s+(?P<title>.+?)\s*$", re.MULTILINE)
 
@@ -98,5 +107,7 @@ def compare_with_file(runbook: Runbook, path: Path) -> list[str]:
     troubles = [f"section {t!r} of the map is not in {path}" for t in sorted(mapped - set(real))]
     troubles += [f"section {t!r} of {path} is mapped to nothing" for t in real if t not in mapped]
     if digest(text) != runbook.digest:
-        troubles.append(f"{path} is another text than the one that was mapped (sha256 {digest(text)[:12]}… instead of {runbook.digest[:12]}…)")
+        troubles.append(
+            f"{path} is another text than the one that was mapped (sha256 {digest(text)[:12]}… instead of {runbook.digest[:12]}…)"
+        )
     return troubles

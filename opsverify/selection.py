@@ -70,7 +70,8 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
     """
     _validate(run)
     specs = {s.name: s for system in run.systems.values() for s in system.observations}
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         check = run.checks.get(item.nodeid)
         if check is None:
@@ -80,7 +81,12 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
         if why is None:
             section = run.target.sections()[check.system]
             asked = [specs[n] for n in inspect.signature(check.function).parameters if n in specs]
-            lacking = [s for spec in asked for s in spec.surfaces if s in section.unconfigured() and not run.target.owned]
+            lacking = [
+                s
+                for spec in asked
+                for s in spec.surfaces
+                if s in section.unconfigured() and not run.target.owned
+            ]
             if lacking:
                 run.passed_over[check.id] = (
                     f"surface {lacking[0]!r} of {check.system} is neither configured nor declared absent in {run.target_file}"
@@ -111,9 +117,13 @@ def _validate(run: Run) -> None:
     for name, runbook in run.runbooks().items():
         troubles = contradictions(runbook, (c for c in run.checks.values() if c.system == name))
         if troubles:
-            msg = f"{run.checks_folder / name / 'runbook.toml'} and the checks disagree:\n" + "\n".join(troubles)
+            msg = f"{run.checks_folder / name / 'runbook.toml'} and the checks disagree:\n" + "\n".join(
+                troubles
+            )
             raise pytest.UsageError(msg)
-    known = {check for book in run.runbooks().values() for check in book.known()} | {c.id for c in run.checks.values()}
+    known = {check for book in run.runbooks().values() for check in book.known()} | {
+        c.id for c in run.checks.values()
+    }
     unknown = sorted(set(run.target.severity) - known)
     if unknown:
         msg = f"{run.target_file}: [severity] names unknown checks: {', '.join(unknown)}"

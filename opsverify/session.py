@@ -33,7 +33,7 @@ def observation_fixtures(systems: Iterable[System]) -> ModuleType:
         pytest.UsageError: two observations have one name, or a name is the engine's own.
     """
     module = ModuleType("opsverify_observations")
-    taken = {name: __file__ for name in ("limits", "drill", "request", "tmp_path", "sites", "observations")}
+    taken = dict.fromkeys(("limits", "drill", "request", "tmp_path", "sites", "observations"), __file__)
     for system in systems:
         for spec in system.observations:
             if spec.name in taken:
@@ -56,7 +56,9 @@ def _look_up(spec: ObservationSpec) -> object:
 def needed(run: Run, items: Iterable[pytest.Item]) -> list[ObservationSpec]:
     """The observations that the selected checks ask for by parameter name. Drills take their own."""
     asked = {
-        name for item in items if item.nodeid in run.checks and not run.checks[item.nodeid].drill
+        name
+        for item in items
+        if item.nodeid in run.checks and not run.checks[item.nodeid].drill
         for name in inspect.signature(run.checks[item.nodeid].function).parameters
     }
     return [spec for system in run.systems.values() for spec in system.observations if spec.name in asked]
@@ -86,7 +88,9 @@ def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def observations(request: pytest.FixtureRequest, sites: dict[str, Site]) -> AsyncIterator[dict[str, Observation[Any]]]:
+async def observations(
+    request: pytest.FixtureRequest, sites: dict[str, Site]
+) -> AsyncIterator[dict[str, Observation[Any]]]:
     """Everything the selected checks need, gathered at once before the first of them is judged."""
     run = request.config.stash[RUN]
     specs = needed(run, request.session.items)
@@ -108,10 +112,18 @@ def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
     trouble = seen.unobservable
     value = None if trouble else spec.adapter.dump_python(seen.value, mode="json")
     run.journal.write(
-        "observation", name=seen.name, system=seen.system, surfaces=list(seen.surfaces), value=value,
+        "observation",
+        name=seen.name,
+        system=seen.system,
+        surfaces=list(seen.surfaces),
+        value=value,
         unobservable={"kind": trouble.kind.value, "seen": trouble.seen} if trouble else None,
-        observed_at=seen.at.isoformat(), took=seen.took.total_seconds(), window=seen.window.total_seconds(),
-        source=list(seen.source), identity=seen.identity, backend=seen.backend,
+        observed_at=seen.at.isoformat(),
+        took=seen.took.total_seconds(),
+        window=seen.window.total_seconds(),
+        source=list(seen.source),
+        identity=seen.identity,
+        backend=seen.backend,
     )
     if trouble is not None and trouble.kind.not_applicable:
         return
@@ -121,7 +133,10 @@ def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
         if known is None or (identity and not known.identity):
             backend = run.sites[seen.system].backend(surface)
             run.surfaces[seen.system, surface] = Surface(
-                system=seen.system, surface=surface, backend=run.redactor.text(backend), identity=run.redactor.text(identity)
+                system=seen.system,
+                surface=surface,
+                backend=run.redactor.text(backend),
+                identity=run.redactor.text(identity),
             )
 
 

@@ -28,7 +28,7 @@ def state_folder() -> Path:
     return folder
 
 
-class TargetBusy(Exception):  # noqa: N818 - no error: another run is at work
+class TargetBusy(Exception):
     """Another run holds the target's lock. The message says who and since when."""
 
 
@@ -109,8 +109,14 @@ class Ledger:
     def enter(self, name: str, *, before: str, by_hand: str) -> Change:
         """Write down, durably, what is about to be changed."""
         change = Change(
-            id=uuid4().hex[:12], run=self._run, name=name, before=before, left="(about to be changed)", by_hand=by_hand,
-            owned=self._owned, at=datetime.now(UTC),
+            id=uuid4().hex[:12],
+            run=self._run,
+            name=name,
+            before=before,
+            left="(about to be changed)",
+            by_hand=by_hand,
+            owned=self._owned,
+            at=datetime.now(UTC),
         )
         self._update(lambda held: [*held, change])
         return change

@@ -20,8 +20,13 @@ __all__ = ["Site", "System", "Twin"]
 class Twin(Protocol):
     """A running twin: its section with real addresses filled in, what serves each surface, and its end."""
 
-    section: Section
-    backends: Mapping[str, str]
+    @property
+    def section(self) -> Section:
+        """The system's part of the target, with the twin's addresses filled in."""
+
+    @property
+    def backends(self) -> Mapping[str, str]:
+        """What serves each surface."""
 
     def stop(self) -> None:
         """Stop everything that was started. Safe to call twice."""
@@ -63,4 +68,6 @@ class Site:
 
     def backend(self, surface: str) -> str:
         """What serves `surface`: an owned server's description, or the live address."""
-        return self.backends.get(surface) or f"live {self.section.addresses().get(surface, '(not configured)')}"
+        return (
+            self.backends.get(surface) or f"live {self.section.addresses().get(surface, '(not configured)')}"
+        )

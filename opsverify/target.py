@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
-    AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, create_model,
-    field_validator, model_validator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
 )
 
 from opsverify.limits import Limits
@@ -131,8 +139,14 @@ class Target(_Strict):
     @property
     def key(self) -> str:
         """The instance's identity, whatever the file is called: a digest of the addresses it names."""
-        addresses = sorted(f"{n}.{s}={a}" for n, part in self.sections().items() for s, a in part.addresses().items())
-        return hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:16] if addresses else f"twin-{self.name}"
+        addresses = sorted(
+            f"{n}.{s}={a}" for n, part in self.sections().items() for s, a in part.addresses().items()
+        )
+        return (
+            hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:16]
+            if addresses
+            else f"twin-{self.name}"
+        )
 
     def secrets(self) -> dict[str, str]:
         """Every secret of the target by the key that names it: environment variables and passwords in URLs."""
@@ -145,7 +159,7 @@ class Target(_Strict):
                 surface, address = next(iter(section.addresses().items()))
                 msg = (
                     f"{name}.{surface}: has the address {address}, but servers.provider is {self.servers.provider!r}, "
-                    "which starts servers of its own; remove the address, or set servers.provider = \"external\""
+                    'which starts servers of its own; remove the address, or set servers.provider = "external"'
                 )
                 raise ValueError(msg)
         if not self.sections():
@@ -210,7 +224,7 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"key {key!r} is missing; {_line_to_add(where)}"
     if error["type"] == "value_error":
-        return f"{key}: {str(error['ctx']['error'])}" if "ctx" in error else f"{key}: {error['msg']}"
+        return f"{key}: {error['ctx']['error']!s}" if "ctx" in error else f"{key}: {error['msg']}"
     return f"{key}: found {_shown(found)}; {error['msg'].lower()}"
 
 

@@ -51,7 +51,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         if isinstance(current, BaseExceptionGroup):
             queue.extend(current.exceptions)
         nested = getattr(current, "os_error", None)  # aiohttp keeps the operating system's error here
-        queue += [nested if isinstance(nested, BaseException) else None, current.__cause__, current.__context__]
+        queue += [
+            nested if isinstance(nested, BaseException) else None,
+            current.__cause__,
+            current.__context__,
+        ]
 
 
 def _kind(error: BaseException) -> Kind | None:

@@ -105,7 +105,9 @@ class CheckFailed(AssertionError):
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
-        super().__init__("; ".join(f"{f.reason}: expected {f.expected}, observed {f.observed}" for f in self.findings))
+        super().__init__(
+            "; ".join(f"{f.reason}: expected {f.expected}, observed {f.observed}" for f in self.findings)
+        )
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.check(
-    id="E-INF-1", severity="P0", profiles="smoke canary incident", unreachable="fail", runbook="1 \"Environment & Dependencies\"",
+    id="E-INF-1",
+    severity="P0",
+    profiles="smoke canary incident",
+    unreachable="fail",
+    runbook='1 "Environment & Dependencies"',
     next_step="is the Redis container running, and was it restarted? Its streams and groups vanish with it (see E-OON-1)",
 )
 def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracketed[RedisServer]]) -> None:

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from fixtures.esper.target import EsperLimits
     from opsverify import Observation
 
-SPIKE = "5 \"Oona Queue Depth Spike\""
+SPIKE = '5 "Oona Queue Depth Spike"'
 
 
 @pytest.mark.check(
-    id="E-OON-1", severity="P0", profiles="smoke canary incident", runbook="3.2 \"Oona Message Bus\"",
+    id="E-OON-1",
+    severity="P0",
+    profiles="smoke canary incident",
+    runbook='3.2 "Oona Message Bus"',
     next_step="restart Nissa (it creates its groups at start), then the producers; what was published meanwhile is never delivered",
 )
 def test_consumer_groups_exist(service_groups: Observation[tuple[GroupPresence, ...]]) -> None:
@@ -27,7 +30,11 @@ def test_consumer_groups_exist(service_groups: Observation[tuple[GroupPresence, 
 
 
 @pytest.mark.check(
-    id="E-OON-2", severity="P1", profiles="smoke canary incident", alert="oona_queue_depth", runbook=SPIKE,
+    id="E-OON-2",
+    severity="P1",
+    profiles="smoke canary incident",
+    alert="oona_queue_depth",
+    runbook=SPIKE,
     next_step="see who owes what in E-OON-5; ease the publishers, let the consumers drain, then trim by MINID (never by length)",
 )
 def test_queue_depth_of_the_normal_stream(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
@@ -36,7 +43,11 @@ def test_queue_depth_of_the_normal_stream(normal_queue: Observation[QueueState],
 
 
 @pytest.mark.check(
-    id="E-OON-2b", severity="P0", profiles="smoke canary incident", alert="oona_queue_depth", runbook=SPIKE,
+    id="E-OON-2b",
+    severity="P0",
+    profiles="smoke canary incident",
+    alert="oona_queue_depth",
+    runbook=SPIKE,
     next_step="publishers with a drop threshold are losing messages now: stop non-critical producers, then drain and trim by MINID",
 )
 def test_queue_below_the_drop_threshold(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
@@ -45,7 +56,11 @@ def test_queue_below_the_drop_threshold(normal_queue: Observation[QueueState], l
 
 
 @pytest.mark.check(
-    id="E-OON-2c", severity="P2", profiles="smoke canary incident", alert="oona_queue_depth", runbook=SPIKE,
+    id="E-OON-2c",
+    severity="P2",
+    profiles="smoke canary incident",
+    alert="oona_queue_depth",
+    runbook=SPIKE,
     next_step="set max_stream_length in the publishers' StreamConfig; trim once by MINID at what every group has had",
 )
 def test_normal_stream_is_trimmed(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
@@ -54,7 +69,11 @@ def test_normal_stream_is_trimmed(normal_queue: Observation[QueueState], limits:
 
 
 @pytest.mark.check(
-    id="E-OON-5", severity="P1", profiles="smoke canary incident", alert="oona_queue_depth", runbook=SPIKE,
+    id="E-OON-5",
+    severity="P1",
+    profiles="smoke canary incident",
+    alert="oona_queue_depth",
+    runbook=SPIKE,
     next_step="is Nissa's ingest loop alive (its log), can it reach Redis, is Elasticsearch slow? /healthz does not know",
 )
 def test_consumers_keep_up(consumer_progress: Observation[tuple[Progress, ...]], limits: EsperLimits) -> None:
@@ -63,16 +82,24 @@ def test_consumers_keep_up(consumer_progress: Observation[tuple[Progress, ...]],
 
 
 @pytest.mark.check(
-    id="E-OON-5b", severity="P2", profiles="smoke canary incident", runbook=SPIKE,
+    id="E-OON-5b",
+    severity="P2",
+    profiles="smoke canary incident",
+    runbook=SPIKE,
     next_step="look at the entries by their ids, then XACK them, or publish them again and XACK; no program ever claims them",
 )
-def test_no_delivery_is_left_unacknowledged(consumer_progress: Observation[tuple[Progress, ...]], limits: EsperLimits) -> None:
+def test_no_delivery_is_left_unacknowledged(
+    consumer_progress: Observation[tuple[Progress, ...]], limits: EsperLimits
+) -> None:
     """No delivered entry has been left without its acknowledgement for long."""
     verify(criteria.no_old_pending(consumer_progress.value, limits))
 
 
 @pytest.mark.check(
-    id="E-OON-6", severity="P1", profiles="canary incident", runbook="3.2 \"Oona Message Bus\"",
+    id="E-OON-6",
+    severity="P1",
+    profiles="canary incident",
+    runbook='3.2 "Oona Message Bus"',
     next_step="find the producer by stream and time; compare ESPER_LEYLINE_SECRET of producers and consumers",
 )
 def test_newest_entries_decode_and_verify(newest_entries: Observation[NewestEntries]) -> None:
@@ -81,7 +108,10 @@ def test_newest_entries_decode_and_verify(newest_entries: Observation[NewestEntr
 
 
 @pytest.mark.check(
-    id="E-OON-7", severity="P0", profiles="canary incident", runbook="4 \"Oona\"",
+    id="E-OON-7",
+    severity="P0",
+    profiles="canary incident",
+    runbook='4 "Oona"',
     next_step="not delivered: the group is gone or nobody reads; not acknowledged: Nissa fails on it (its log); not counted: another program consumes in its group",
 )
 def test_a_canary_message_is_counted_by_nissa(canary: Observation[CanaryRun], limits: EsperLimits) -> None:
@@ -90,15 +120,23 @@ def test_a_canary_message_is_counted_by_nissa(canary: Observation[CanaryRun], li
 
 
 @pytest.mark.check(
-    id="E-REC-1b", severity="P1", profiles="incident", alert="oona_queue_depth", runbook=SPIKE,
+    id="E-REC-1b",
+    severity="P1",
+    profiles="incident",
+    alert="oona_queue_depth",
+    runbook=SPIKE,
     next_step="the spike is not over: depth, backlog or rerouted messages are still there",
 )
 def test_the_queue_depth_spike_is_over(
-    normal_queue: Observation[QueueState], consumer_progress: Observation[tuple[Progress, ...]],
-    emergency_queue: Observation[StreamState], limits: EsperLimits,
+    normal_queue: Observation[QueueState],
+    consumer_progress: Observation[tuple[Progress, ...]],
+    emergency_queue: Observation[StreamState],
+    limits: EsperLimits,
 ) -> None:
     """After a queue spike: depth is below its threshold, consumers keep up, and no rerouted message is left unread."""
     verify(
-        criteria.not_in_reroute_band(normal_queue.value, limits), criteria.not_at_drop(normal_queue.value, limits),
-        criteria.keeps_up(consumer_progress.value, limits), criteria.emptied(emergency_queue.value),
+        criteria.not_in_reroute_band(normal_queue.value, limits),
+        criteria.not_at_drop(normal_queue.value, limits),
+        criteria.keeps_up(consumer_progress.value, limits),
+        criteria.emptied(emergency_queue.value),
     )

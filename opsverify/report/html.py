@@ -24,8 +24,12 @@ __all__ = ["render_html"]
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("opsverify.report", "templates"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=lambda v: clean_text(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
+        loader=PackageLoader("opsverify.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda v: clean_text(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
     )
     return environment.get_template("report.html.j2")
 
@@ -37,9 +41,13 @@ def render_html(report: RunReport, redactor: Redactor) -> str:
     red = [c for c in checks if c.verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)]
     rest = sorted((c for c in checks if c not in red), key=lambda c: (c.system, c.subsystem, c.id))
     groups = [(key, list(each)) for key, each in groupby(rest, key=lambda c: (c.system, c.subsystem))]
-    times = {s.value: (_words(s.response.total_seconds()), _words(s.resolution.total_seconds())) for s in Severity}
+    times = {
+        s.value: (_words(s.response.total_seconds()), _words(s.resolution.total_seconds())) for s in Severity
+    }
     drills = [c for c in checks if c.timeline]
-    return _template().render(run=shown, red=red, groups=groups, drills=drills, times=times, verdicts=list(Verdict))
+    return _template().render(
+        run=shown, red=red, groups=groups, drills=drills, times=times, verdicts=list(Verdict)
+    )
 
 
 def _words(seconds: float) -> str:

@@ -36,7 +36,13 @@ class Rendering:
 def properties(result: CheckResult) -> list[tuple[str, str]]:
     """What a JUnit reader can filter and group by."""
     return [
-        ("id", result.id), ("row", result.row), ("system", result.system), ("subsystem", result.subsystem),
-        ("severity", result.severity.value), ("verdict", result.verdict.value), ("reason", result.reason),
-        ("gated", str(result.gated).lower()), ("backend", result.backend),
+        ("id", result.id),
+        ("row", result.row),
+        ("system", result.system),
+        ("subsystem", result.subsystem),
+        ("severity", result.severity.value),
+        ("verdict", result.verdict.value),
+        ("reason", result.reason),
+        ("gated", str(result.gated).lower()),
+        ("backend", result.backend),
     ]

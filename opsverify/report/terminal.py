@@ -29,15 +29,19 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
         if check.verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED):
             mark = "" if check.gated else "  (not gated)"
             shade = "red" if check.gated and check.verdict is not Verdict.WAIVED else "yellow"
-            lines.append((f"  {check.verdict:<7} {check.severity} {check.id:<9} {check.system} · {check.subsystem} · {check.name}{mark}", shade))
-    for surface in report.surfaces:
-        lines.append((f"  ran against {surface.system}.{surface.surface}: {surface.backend}  {surface.identity}".rstrip(), ""))
-    for gone in report.not_looked_at:
-        lines.append((f"  not looked at: {gone.id}: {gone.reason}", "yellow"))
-    for problem in report.problems:
-        lines.append((f"  PROBLEM: {problem}", "red"))
-    for warning in report.warnings:
-        lines.append((f"  warning: {warning}", "yellow"))
+            lines.append(
+                (
+                    f"  {check.verdict:<7} {check.severity} {check.id:<9} {check.system} · {check.subsystem} · {check.name}{mark}",
+                    shade,
+                )
+            )
+    lines += [
+        (f"  ran against {s.system}.{s.surface}: {s.backend}  {s.identity}".rstrip(), "")
+        for s in report.surfaces
+    ]
+    lines += [(f"  not looked at: {gone.id}: {gone.reason}", "yellow") for gone in report.not_looked_at]
+    lines += [(f"  PROBLEM: {problem}", "red") for problem in report.problems]
+    lines += [(f"  warning: {warning}", "yellow") for warning in report.warnings]
     lines.append((f"exit {report.exit_status}: {report.exit_meaning}", colour))
     for name, path in files.items():
         lines.append((f"{name:<8} {path}", ""))

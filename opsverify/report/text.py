@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["headline", "message"]
 
 _MOST_DETAILS = 12
+_MOST_SOURCES = 3
 
 
 def headline(result: CheckResult) -> str:
     """Severity, verdict and reason in one line: what JUnit and a CI annotation show."""
-    return bounded_text(f"{result.severity} {result.verdict} {result.reason} · {result.id} {result.system} · {result.subsystem} · {result.name}")
+    return bounded_text(
+        f"{result.severity} {result.verdict} {result.reason} · {result.id} {result.system} · {result.subsystem} · {result.name}"
+    )
 
 
 def _finding(finding: Finding) -> list[str]:
@@ -36,18 +39,26 @@ def message(result: CheckResult) -> str:
     title = f"{result.system} · {result.subsystem} · {result.name}"
     lines = [f"{title:<58}  {result.verdict:<7}  {result.severity}  {result.id}"]
     if result.verdict in (Verdict.UNKNOWN, Verdict.SKIP) or (result.explanation and not result.findings):
-        lines.append(f"  {'skipped' if result.verdict is Verdict.SKIP else 'not seen'}  {result.reason}: {result.explanation}")
+        lines.append(
+            f"  {'skipped' if result.verdict is Verdict.SKIP else 'not seen'}  {result.reason}: {result.explanation}"
+        )
     shown = [f for f in result.findings if not f.holds] or list(result.findings)
     for finding in shown:
         lines += _finding(finding)
     when = f"{result.observed_at:%H:%M:%SZ}" if result.observed_at else ""
     if when or result.source:
-        asked = "; ".join(result.source[:3]) + (f"; … ({len(result.source)} in all)" if len(result.source) > 3 else "")  # noqa: PLR2004
+        asked = "; ".join(result.source[:_MOST_SOURCES]) + (
+            f"; … ({len(result.source)} in all)" if len(result.source) > _MOST_SOURCES else ""
+        )
         lines.append(f"  asked     {' '.join(part for part in (when, asked) if part)}")
     if result.backend or result.identity:
         lines.append(f"  of        {'  '.join(part for part in (result.backend, result.identity) if part)}")
     if result.verdict is Verdict.FAIL:
-        step = " ".join(part for part in (f"runbook {result.runbook}:" if result.runbook else "", result.next_step) if part)
+        step = " ".join(
+            part
+            for part in (f"runbook {result.runbook}:" if result.runbook else "", result.next_step)
+            if part
+        )
         lines += [f"  next      {step}"] if step else []
         lines.append(f"  within    answer in {result.respond_within}, resolve in {result.resolve_within}")
     if result.again and result.verdict in (Verdict.FAIL, Verdict.UNKNOWN):

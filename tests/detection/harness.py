@@ -48,14 +48,34 @@ class Suite:
         target = self.folder / "target.toml"
         expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         actions = json.dumps(list(self.actions))
-        target.write_text(f'name = "matrix"\n[arm]\nactions = {actions}\nexpires = {expires}\n{self.section}', encoding="utf-8")
+        target.write_text(
+            f'name = "matrix"\n[arm]\nactions = {actions}\nexpires = {expires}\n{self.section}',
+            encoding="utf-8",
+        )
         reports = self.folder / "reports"
         command = [
-            sys.executable, "-m", "pytest", "checks", "--target", str(target), "--arm", "matrix", "--reports", str(reports), "-q",
-            "-p", "no:cacheprovider", *arguments,
+            sys.executable,
+            "-m",
+            "pytest",
+            "checks",
+            "--target",
+            str(target),
+            "--arm",
+            "matrix",
+            "--reports",
+            str(reports),
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *arguments,
         ]
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=_BOUND.total_seconds(), check=False,
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=_BOUND.total_seconds(),
+            check=False,
             env={**os.environ, "OPSVERIFY_STATE": str(self.folder / "state"), **self.environment},
         )
         report: dict[str, Any] = json.loads((reports / "latest" / "report.json").read_text(encoding="utf-8"))

@@ -56,7 +56,9 @@ def test_all_checks_are_green_without_a_fault(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("fault_class", FAULTS, ids=lambda f: str(f.name))
-def test_exactly_the_checks_of_a_fault_turn(fault_class: type[EsperFault], twin: EsperTwin, suite: Suite) -> None:
+def test_exactly_the_checks_of_a_fault_turn(
+    fault_class: type[EsperFault], twin: EsperTwin, suite: Suite
+) -> None:
     """With the fault in force exactly its checks turn, for its reason; once it is undone all are green again."""
     fault = fault_class(twin, Arming(target="matrix", owned=True))
     before = fault.state()
@@ -82,5 +84,7 @@ def test_exactly_the_checks_of_a_fault_turn(fault_class: type[EsperFault], twin:
 
 def test_every_check_has_a_fault_that_makes_it_fail(suite: Suite) -> None:
     """No check is without a fault that makes it FAIL; UNKNOWN does not count."""
-    failing = {check for fault in FAULTS for check, (verdict, _) in fault.reddens.items() if verdict is Verdict.FAIL}
+    failing = {
+        check for fault in FAULTS for check, (verdict, _) in fault.reddens.items() if verdict is Verdict.FAIL
+    }
     assert set(suite.run().verdicts) <= failing

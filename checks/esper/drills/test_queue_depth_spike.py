@@ -28,7 +28,12 @@ STEADY = (
 
 
 @pytest.mark.check(
-    id="E-REC-1", severity="P1", profiles="drill", subsystem="oona", alert="oona_queue_depth", runbook="5 \"Oona Queue Depth Spike\"",
+    id="E-REC-1",
+    severity="P1",
+    profiles="drill",
+    subsystem="oona",
+    alert="oona_queue_depth",
+    runbook='5 "Oona Queue Depth Spike"',
     next_step="rehearse by hand on a twin: the recovery that the runbook describes does not work as written (XLEN never falls by consuming)",
 )
 async def test_a_queue_depth_spike_is_detected_and_recovered_without_loss(drill: Drill) -> None:
@@ -58,7 +63,11 @@ async def test_a_queue_depth_spike_is_detected_and_recovered_without_loss(drill:
     await books.note()
     lost = books.lost()
     drill.conclude(
-        holds=not lost, reason="lost" if lost else "nothing-lost", expected="every packet that the bus took is accounted for",
-        observed=f"{len(lost)} of {books.accepted} lost" if lost else f"all {books.accepted} accepted packets accounted for",
+        holds=not lost,
+        reason="lost" if lost else "nothing-lost",
+        expected="every packet that the bus took is accounted for",
+        observed=f"{len(lost)} of {books.accepted} lost"
+        if lost
+        else f"all {books.accepted} accepted packets accounted for",
         details=tuple(sorted(lost)[:20]),
     )

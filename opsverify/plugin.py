@@ -304,5 +304,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
                 terminal.write_line(f"HTML report: {run.reports['html']}")
         run.journal.close()
         run.lock.release()
-    for restore in reversed(config.stash.get(_RESTORE, None) or []):
-        restore()
+    if _RESTORE in config.stash:
+        for restore in reversed(config.stash[_RESTORE]):
+            restore()

@@ -95,4 +95,5 @@ def classify(error: BaseException) -> Unobservable:
 
 
 def _short(error: BaseException) -> str:
-    return (str(error) or type(error).__name__)[:400]
+    # aiohttp names its TLS mode in every message, also where there is no TLS.
+    return (str(error).replace(" ssl:default", "") or type(error).__name__)[:400]

@@ -106,6 +106,13 @@ class Drill:
                 outcome=self.run.redactor.text("; ".join([*notes, *([failed] if failed else [])]) or "done"),
             )
             self._timeline.append(done)
+            if bound is not None and took > bound.total_seconds():
+                self.conclude(
+                    holds=False,
+                    reason="step-too-slow",
+                    expected=f"{title} within {_seconds(bound)}",
+                    observed=f"{took:.1f} s",
+                )
             self.run.journal.write("step", check=self.check.id, **done.model_dump(mode="json"))
 
     async def observe(self, *names: str) -> dict[str, Observation[Any]]:

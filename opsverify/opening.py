@@ -14,7 +14,7 @@ import pytest
 from opsverify.evidence import Journal
 from opsverify.redaction import Redactor
 from opsverify.run import Options, Run
-from opsverify.state import Ledger, TargetBusy, TargetLock
+from opsverify.state import Ledger, TargetBusy, TargetLock, sweep_dead_twins, twin_key
 from opsverify.target import TargetError, load_target
 from opsverify.verdict import Severity
 
@@ -79,7 +79,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     reports = Path(config.getoption("reports") or config.rootpath / "reports").resolve()
     folder = reports / f"{started:%Y%m%dT%H%M%SZ}-{run_id}"
     redactor = Redactor(target.secrets())
-    key = f"twin-{run_id}" if target.owned else target.key
+    key = twin_key(run_id) if target.owned else target.key
     try:
         folder.mkdir(parents=True)
         journal = Journal(folder / "journal.jsonl", redactor)
@@ -154,6 +154,7 @@ def take_target(run: Run, *, undone: str | None) -> None:
         run.busy = str(busy)
         run.journal.write("busy", holder=run.busy)
         return
+    run.warnings += sweep_dead_twins()
     try:
         left = run.ledger.in_force()
     except (OSError, ValueError) as error:

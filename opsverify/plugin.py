@@ -303,6 +303,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             if "html" in run.reports:
                 terminal.write_line(f"HTML report: {run.reports['html']}")
         run.journal.close()
+        if run.target.owned:
+            run.ledger.discard()
         run.lock.release()
     if _RESTORE in config.stash:
         for restore in reversed(config.stash[_RESTORE]):

@@ -148,7 +148,6 @@ class Run:
                     respond_within=_words(severity.response.total_seconds()),
                     resolve_within=_words(severity.resolution.total_seconds()),
                     nodeid=check.nodeid,
-                    timeline=tuple(self.timelines.get(check.nodeid, ())),
                     detail=detail,
                 ).model_dump(mode="json")
             )
@@ -251,8 +250,13 @@ class Run:
             warnings=(*self.redactor.warnings, *self.warnings),
             contact=self.target.contact,
             environment={"python": platform.python_version(), "pytest": version("pytest")},
-            checks=tuple(self.results.values()),
+            checks=tuple(self._with_timeline(result) for result in self.results.values()),
         )
+
+    def _with_timeline(self, result: CheckResult) -> CheckResult:
+        # A drill undoes its fault after its verdict is in: that belongs to its timeline too.
+        timeline = self.timelines.get(result.nodeid)
+        return result.model_copy(update={"timeline": tuple(timeline)}) if timeline else result
 
     def finished_with(self) -> Exit:
         """The exit status as of now."""

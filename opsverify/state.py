@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Change", "Ledger", "TargetBusy", "TargetLock", "state_folder"]
+__all__ = ["Change", "Ledger", "TargetBusy", "TargetLock", "state_folder", "sweep_dead_twins", "twin_key"]
+
+_TWIN = "twin-"
 
 
 def state_folder() -> Path:
@@ -36,6 +38,7 @@ class TargetLock:
     """One run at a time for a live target, by its identity. The kernel frees the lock when the process ends."""
 
     def __init__(self, key: str, run_id: str) -> None:
+        self._key = key
         folder = state_folder() / "locks"
         folder.mkdir(exist_ok=True)
         self._lock = FileLock(folder / f"{key}.lock", timeout=0)
@@ -62,6 +65,8 @@ class TargetLock:
         """Give the lock back."""
         if self._lock.is_locked:
             self._holder.unlink(missing_ok=True)
+            if self._key.startswith(_TWIN):  # nobody else will ever ask for it
+                Path(self._lock.lock_file).unlink(missing_ok=True)
             self._lock.release()
 
 
@@ -142,3 +147,42 @@ class Ledger:
             fresh.replace(self._path)
             if not held:
                 self._path.unlink()
+
+    def discard(self) -> None:
+        """Remove what this ledger keeps on disk beside its changes; for a twin whose run ends."""
+        if not self._path.exists():
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+
+
+def twin_key(run_id: str) -> str:
+    """The key of a run's own twins: no other run shares it."""
+    return f"{_TWIN}{run_id}"
+
+
+def sweep_dead_twins() -> list[str]:
+    """Strike out what runs that are dead left in force on twins of their own, and say what that was.
+
+    Such a twin ended with its run (the guard saw to it), so there is nothing left to undo. Runs whose lock is held
+    are alive and not touched.
+    """
+    told = []
+    for path in sorted((state_folder() / "ledger").glob(f"{_TWIN}*.json")):
+        lock = TargetLock(path.stem, "sweep")
+        try:
+            lock.acquire()
+        except TargetBusy:
+            continue
+        try:
+            changes = _CHANGES.validate_json(path.read_bytes())
+            names = ", ".join(change.name for change in changes)
+            told.append(
+                f"run {path.stem.removeprefix(_TWIN)} was killed with {names} in force on its own twin, which ended with it"
+            )
+        except (OSError, ValidationError) as error:
+            told.append(
+                f"run {path.stem.removeprefix(_TWIN)} was killed and left a damaged ledger behind: {type(error).__name__}"
+            )
+        path.unlink(missing_ok=True)
+        path.with_suffix(".lock").unlink(missing_ok=True)
+        lock.release()
+    return told

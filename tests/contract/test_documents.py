@@ -27,13 +27,17 @@ RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
 def declared_checks() -> list[Check]:
     """Every check of Esper-Lite."""
     modules = (test_infra, test_oona, test_nissa, test_queue_depth_spike)
-    functions = [getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")]
+    functions = [
+        getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
+    ]
     return [check_of(f) for f in functions if callable(f)]
 
 
 def test_ci_calls_the_readme_test_line() -> None:
     """The line that CI runs is the README's test line, word for word."""
-    lines = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    lines = re.findall(
+        r"^python3 -m venv .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert [line for line in lines if line.endswith("-e tests")]
     assert lines[-1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
@@ -46,7 +50,9 @@ def test_the_schema_in_docs_is_the_models() -> None:
 
 def test_the_matrix_in_docs_is_that_of_the_faults() -> None:
     """The published detection matrix lists exactly what the faults declare."""
-    assert (ROOT / "docs" / "detection-matrix.md").read_text(encoding="utf-8") == matrix_page(declared_checks(), FAULTS)
+    assert (ROOT / "docs" / "detection-matrix.md").read_text(encoding="utf-8") == matrix_page(
+        declared_checks(), FAULTS
+    )
 
 
 def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +67,9 @@ def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatc
     missing = [key for key in keys if not re.search(rf"^#? ?\[?(esper\.)?{key}\b", shown, re.MULTILINE)]
     assert missing == []
     limits = section.limits.model_dump()
-    assert {k: v["value"] for k, v in limits.items()} == {k: v["value"] for k, v in EsperLimits().model_dump().items()}
+    assert {k: v["value"] for k, v in limits.items()} == {
+        k: v["value"] for k, v in EsperLimits().model_dump().items()
+    }
 
 
 def test_the_map_and_the_markers_agree() -> None:

@@ -26,12 +26,17 @@ def matrix_page(checks: Iterable[Check], faults: Iterable[type[Fault]]) -> str:
     lines = [_HEAD, "| fault | what is broken | checks that turn (reason) |", "|---|---|---|"]
     for fault in faults:
         what = " ".join((inspect.getdoc(fault) or "").split())
-        turned = "; ".join(f"{check} {verdict} ({reason})" for check, (verdict, reason) in sorted(fault.reddens.items()))
+        turned = "; ".join(
+            f"{check} {verdict} ({reason})" for check, (verdict, reason) in sorted(fault.reddens.items())
+        )
         lines.append(f"| `{fault.name}` | {what} | {turned.replace('|', ' or ')} |")
     lines += ["", "| check | promise | faults that make it FAIL |", "|---|---|---|"]
     for check in sorted(checks, key=lambda c: c.id):
         failing = [f"`{fault.name}`" for fault in faults if fault.reddens.get(check.id, ("",))[0] == "FAIL"]
-        told = ", ".join(failing) or "its own drill: `queue-spike` must be detected, recovered from, and lose nothing"
+        told = (
+            ", ".join(failing)
+            or "its own drill: `queue-spike` must be detected, recovered from, and lose nothing"
+        )
         lines.append(f"| {check.id} | {check.promise} | {told} |")
     return "\n".join(lines) + "\n"
 

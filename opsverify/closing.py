@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.report.json import render_json
+from opsverify.report.markdown import render_markdown
 from opsverify.report.terminal import summary
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     import pytest
 
+    from opsverify.redaction import Redactor
+    from opsverify.report.model import RunReport
     from opsverify.run import Run
 
-__all__ = ["show", "write_html_all_the_same", "write_json"]
+__all__ = ["show", "write_html_all_the_same", "write_ours"]
 
 
 def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
@@ -30,17 +36,25 @@ def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
         run.problem(f"the HTML report could not be written: {error}")
 
 
-def write_json(run: Run) -> None:
-    """Write the JSON report, and point `latest` beside the run's folder to it."""
-    path = run.reports.setdefault("json", run.folder / "report.json")
+def write_ours(run: Run) -> None:
+    """Write the Markdown and JSON reports, each whatever becomes of the other, and point `latest` to the run's folder."""
+    _write(run, "markdown", run.folder / "summary.md", render_markdown)
+    fresh = run.folder.parent / f".latest-{run.id}"
     try:
-        path.write_text(render_json(run.conclude(), run.redactor), encoding="utf-8")
-        fresh = run.folder.parent / f".latest-{run.id}"
         fresh.symlink_to(run.folder.name)
         fresh.replace(run.folder.parent / "latest")
     except OSError as error:
+        run.warnings.append(f"{run.folder.parent / 'latest'} could not be pointed to this run: {error}")
+    _write(run, "json", run.folder / "report.json", render_json)  # last: it carries the trouble of the others
+
+
+def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redactor], str]) -> None:
+    try:
+        path.write_text(render(run.conclude(), run.redactor), encoding="utf-8")
+        run.reports[name] = path
+    except OSError as error:
         run.unwritable = True
-        run.problem(f"the JSON report could not be written: {error}")
+        run.problem(f"the {name} report could not be written: {error}")
 
 
 def show(terminal: pytest.TerminalReporter, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from datetime import UTC, datetime
@@ -12,9 +13,12 @@ if TYPE_CHECKING:
 
     from opsverify.redaction import Redactor
 
-__all__ = ["Journal", "bounded_text", "clean_text"]
+__all__ = ["JOURNAL_FORMAT", "Journal", "bounded_text", "clean_text", "seal"]
+
+JOURNAL_FORMAT = 1
 
 _MOST_BYTES = 4 * 1024 * 1024
+_KEPT_BYTES = 64 * 1024
 # ESC sequences, then all other control characters but tab and newline: what a target sends must not drive a terminal.
 _TERMINAL = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -33,6 +37,11 @@ def bounded_text(text: str, most: int = 400) -> str:
     return text if len(text) <= most else f"{text[:most]} … ({len(text) - most} more characters)"
 
 
+def seal(before: str, body: str) -> str:
+    """The seal of a journal line: over its text and the seal of the line before it."""
+    return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()[:16]
+
+
 class Journal:
     """Append-only JSON lines, redacted, bounded, flushed line by line: a killed run loses nothing that was finished.
 
@@ -42,22 +51,24 @@ class Journal:
     def __init__(self, path: Path, redactor: Redactor) -> None:
         self.path, self.redactor = path, redactor
         self.trouble: str | None = None
+        self._seal = ""
         self._file = path.open("x", encoding="utf-8")
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one record of `kind`; values must be JSON-like (see `pydantic` `mode="json"`)."""
         record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **self.redactor.data(fields)}
-        line = json.dumps(record, default=str)
-        if len(line) > _MOST_BYTES:
-            record = {
-                "at": record["at"],
-                "kind": kind,
-                "name": record.get("name"),
-                "not_saved": f"{len(line)} bytes is too much",
+        body = json.dumps(record, sort_keys=True, default=str)
+        if len(body) > _MOST_BYTES:
+            kept = {
+                name: value
+                for name, value in record.items()
+                if len(json.dumps(value, default=str)) < _KEPT_BYTES
             }
-            line = json.dumps(record)
+            record = {**kept, "not_saved": f"{len(body)} bytes is too much"}
+            body = json.dumps(record, sort_keys=True, default=str)
+        self._seal = seal(self._seal, body)
         try:
-            self._file.write(line + "\n")
+            self._file.write(f'{body[:-1]}, "seal": "{self._seal}"}}\n')
             self._file.flush()
         except (OSError, ValueError) as error:
             self.trouble = self.trouble or f"journal {self.path}: {error}"

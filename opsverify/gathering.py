@@ -181,7 +181,8 @@ def _bracket(
                 f"{surface} was there at the start and not at the end ({after.unobservable})"
             )
             continue
-        both = Bracketed[Any].model_construct(first=before.value, last=after.value)
+        shape: Any = Bracketed.__class_getitem__(type(before.value))
+        both = shape.model_construct(first=before.value, last=after.value)
         results.append(replace(before, outcome=both, identity=identity))
         if identity != after.value.identity:
             doubts[before.system, surface] = (

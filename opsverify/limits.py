@@ -48,6 +48,9 @@ class Limits(BaseModel):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if field is not None and is_number:
                 documented: Limit = field.get_default()
+                if value == documented.value:
+                    taken[key] = documented
+                    continue
                 changes = {
                     "value": value,
                     "source": f"set in the target; otherwise {documented.value:g}: {documented.source}",

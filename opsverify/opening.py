@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import signal
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
-from opsverify.evidence import Journal
+from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.redaction import Redactor
+from opsverify.replay import ReplayError, SavedRun, load_run
 from opsverify.run import Options, Run
 from opsverify.state import Ledger, TargetBusy, TargetLock, sweep_dead_twins, twin_key
-from opsverify.target import TargetError, load_target
+from opsverify.target import TargetError, load_target, make_target
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ __all__ = ["is_operational", "open_run", "redact_logging", "report_paths", "sign
 
 
 def is_operational(config: pytest.Config) -> bool:
-    """Whether this pytest is a run of checks: it was given a profile or a target, or asks for files under checks/."""
-    if config.getoption("profile") or config.getoption("target"):
+    """Whether this pytest is a run of checks: given a profile, a target or a saved run, or files under checks/."""
+    if any(config.getoption(option) for option in ("profile", "target", "replay")):
         return True
     folder = _checks_folder(config)
     asked = [Path(str(arg).split("::")[0]) for arg in config.args]
@@ -63,9 +65,16 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     Raises:
         pytest.UsageError: a bad target file, a missing environment variable, a folder that is not writable.
     """
+    saved = _saved_run(config)
     path = _target_file(config)
+    sections = {name: system.section for name, system in systems.items()}
     try:
-        target = load_target(path, {name: system.section for name, system in systems.items()})
+        changed = _limits(config.getoption("limit"))
+        if saved is not None and not config.getoption("target"):
+            path = Path(str(config.getoption("replay")))
+            target = make_target(str(path), _as_target(saved, systems), sections, changed)
+        else:
+            target = load_target(path, sections, changed)
     except TargetError as error:
         raise pytest.UsageError(str(error)) from None
     armed = config.getoption("arm")
@@ -94,12 +103,13 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         folder=folder,
         checks_folder=_checks_folder(config),
         systems=systems,
+        saved=saved,
         redactor=redactor,
         journal=journal,
         lock=TargetLock(key, run_id),
         ledger=Ledger(key, run_id, owned=target.owned),
         options=Options(
-            profile=config.getoption("profile"),
+            profile=config.getoption("profile") or (saved.run["profile"] if saved else None),
             gate=Severity(config.getoption("gate")),
             strict_severity=config.getoption("strict_severity"),
             arm=armed,
@@ -108,7 +118,10 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     )
     journal.write(
         "run",
+        format=JOURNAL_FORMAT,
+        opsverify=version("opsverify"),
         id=run_id,
+        replay_of=saved.run["id"] if saved else None,
         target=target.name,
         target_file=str(run.target_file),
         owned=target.owned,
@@ -117,6 +130,42 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
     return run
+
+
+def _saved_run(config: pytest.Config) -> SavedRun | None:
+    folder = config.getoption("replay")
+    if folder is None:
+        return None
+    try:
+        return load_run(config.invocation_params.dir / folder)
+    except ReplayError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _as_target(saved: SavedRun, systems: Mapping[str, System]) -> dict[str, Any]:
+    """The tables of a target that has what the saved run looked at, with the limits it used."""
+    limits = {name: table for name, table in saved.run["limits"].items() if name in systems}
+    values = {name: {key: limit["value"] for key, limit in table.items()} for name, table in limits.items()}
+    # Nothing is started or asked in a replay; "embedded" is what needs no address.
+    return {
+        "name": saved.run["target"],
+        "servers": {"provider": "embedded"},
+        **{name: {"limits": table} for name, table in values.items()},
+    }
+
+
+def _limits(options: list[str] | None) -> dict[str, dict[str, float]]:
+    """`system.name=number` options as tables. Raises TargetError."""
+    tables: dict[str, dict[str, float]] = {}
+    for option in options or []:
+        key, _, value = option.partition("=")
+        system, _, name = key.partition(".")
+        try:
+            tables.setdefault(system, {})[name] = float(value)
+        except ValueError:
+            msg = f"--limit {option}: must be SYSTEM.LIMIT=NUMBER, such as esper.normal_depth=3000"
+            raise TargetError(msg) from None
+    return tables
 
 
 def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
@@ -128,7 +177,6 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
     paths = {
         "html": Path(config.option.htmlpath or run.folder / "report.html"),
         "junit": Path(config.option.xmlpath or run.folder / "junit.xml"),
-        "json": run.folder / "report.json",
     }
     for name, path in paths.items():
         try:
@@ -148,6 +196,8 @@ def take_target(run: Run, *, undone: str | None) -> None:
 
     `undone` is the id of a change that a person has undone by hand; it is struck out first.
     """
+    if run.saved is not None:
+        return  # nothing of the target is touched
     try:
         run.lock.acquire()
     except TargetBusy as busy:

@@ -11,7 +11,7 @@ import pytest
 
 from opsverify import opening, selection, session
 from opsverify.check import PROFILES
-from opsverify.closing import show, write_html_all_the_same, write_json
+from opsverify.closing import show, write_html_all_the_same, write_ours
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text
 from opsverify.judge import apply, precondition
@@ -78,6 +78,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--undone", metavar="ID", help="strike a change out of the ledger that a person has undone by hand"
+    )
+    group.addoption(
+        "--replay", metavar="FOLDER", help="judge a saved run again (its reports folder); nothing is asked"
+    )
+    group.addoption(
+        "--limit",
+        action="append",
+        metavar="SYSTEM.NAME=N",
+        help="use another limit in this run, such as esper.window=10",
     )
     group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
     parser.addini("opsverify_checks", "folder that holds the checks", default="checks")
@@ -279,7 +288,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         run.unwritable = True
         run.problem(f"a report could not be written: {error}")
         write_html_all_the_same(session, run)
-    write_json(run)
+    write_ours(run)
     run.journal.write("end", exit_status=int(run.finished_with()))
     session.exitstatus = int(run.finished_with())
     return result
@@ -307,5 +316,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             run.ledger.discard()
         run.lock.release()
     if _RESTORE in config.stash:
-        for restore in reversed(config.stash[_RESTORE]):
+        restores: Sequence[Any] = config.stash[_RESTORE]
+        for restore in reversed(restores):
             restore()

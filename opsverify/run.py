@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opsverify.check import Check
     from opsverify.evidence import Journal
     from opsverify.redaction import Redactor
+    from opsverify.replay import SavedRun
     from opsverify.state import Ledger, TargetLock
     from opsverify.system import Site, System
     from opsverify.target import Target
@@ -58,6 +59,7 @@ class Run:
     journal: Journal
     lock: TargetLock
     ledger: Ledger
+    saved: SavedRun | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     checks: dict[str, Check] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -159,7 +161,8 @@ class Run:
     def _again(self, check: Check) -> str:
         folder = check.nodeid.split("::")[0]
         profile = " --profile drill" if check.drill else ""
-        return f"pytest {folder} --target {self.target_file}{profile} -k {check.function.__name__}"
+        source = "--replay" if self.saved else "--target"
+        return f"pytest {folder} {source} {self.target_file}{profile} -k {check.function.__name__}"
 
     def facts(self) -> RunFacts:
         """What the exit status depends on."""
@@ -235,7 +238,7 @@ class Run:
             opsverify_version=version("opsverify"),
             target=self.target.name,
             target_file=str(self.target_file),
-            kind="twin" if self.target.owned else "live",
+            kind="replay" if self.saved else "twin" if self.target.owned else "live",
             profile=self.options.profile,
             gate=self.options.gate,
             started=self.started,

@@ -99,6 +99,8 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
 def _why_not(run: Run, check: Check) -> str | None:
     if check.system not in run.target.sections():
         return "not in this target"
+    if run.saved is not None and check.drill:
+        return "a drill cannot be replayed"
     profile = run.options.profile
     if profile is None:
         return "drills need --profile drill" if check.drill else None

@@ -72,7 +72,7 @@ def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
     for name, section in run.target.sections().items():
         system = run.systems[name]
         site = Site(system=system, section=section, arming=run.arming, folder=run.folder)
-        if run.target.owned and name in wanted:
+        if run.target.owned and run.saved is None and name in wanted:
             try:
                 site.twin = system.start_twin(section, run.target.servers)
             except Exception as error:  # noqa: BLE001 - the evidence boundary: a twin that does not start is UNKNOWN, not a crash
@@ -94,6 +94,12 @@ async def observations(
     """Everything the selected checks need, gathered at once before the first of them is judged."""
     run = request.config.stash[RUN]
     specs = needed(run, request.session.items)
+    if run.saved is not None:
+        replayed = run.saved.observations(specs)
+        for spec in specs:
+            keep(run, spec, replayed[spec.name])
+        yield replayed
+        return
     if run.not_started:
         yield {spec.name: not_started(spec, run.not_started) for spec in specs}
         return
@@ -131,7 +137,7 @@ def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
         known = run.surfaces.get((seen.system, surface))
         identity = seen.identity if len(seen.surfaces) == 1 else ""
         if known is None or (identity and not known.identity):
-            backend = run.sites[seen.system].backend(surface)
+            backend = seen.backend if run.saved else run.sites[seen.system].backend(surface)
             run.surfaces[seen.system, surface] = Surface(
                 system=seen.system,
                 surface=surface,

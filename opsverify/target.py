@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Arm", "EnvSecret", "Section", "ServersTable", "Target", "TargetError", "load_target"]
+__all__ = [
+    "Arm",
+    "EnvSecret",
+    "Section",
+    "ServersTable",
+    "Target",
+    "TargetError",
+    "load_target",
+    "make_target",
+]
 
 _LONGEST_ARM = timedelta(hours=24)
 
@@ -187,8 +196,10 @@ def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield path, unquote(password)
 
 
-def load_target(path: Path, systems: Mapping[str, type[Section]]) -> Target:
-    """Read and validate a target file for the registered systems.
+def load_target(
+    path: Path, systems: Mapping[str, type[Section]], limits: Mapping[str, Mapping[str, float]] | None = None
+) -> Target:
+    """Read and validate a target file for the registered systems; `limits` by system go over the file's own.
 
     Raises:
         TargetError: the file is missing, not TOML, or does not fit; each trouble on a line of its own.
@@ -205,12 +216,32 @@ def load_target(path: Path, systems: Mapping[str, type[Section]]) -> Target:
     except tomllib.TOMLDecodeError as error:
         msg = f"{path}: not valid TOML: {error}"
         raise TargetError(msg) from None
+    return make_target(str(path), data, systems, limits)
+
+
+def make_target(
+    where: str,
+    data: dict[str, Any],
+    systems: Mapping[str, type[Section]],
+    limits: Mapping[str, Mapping[str, float]] | None = None,
+) -> Target:
+    """A target from the tables of a file, or of a saved run; `where` is named in errors.
+
+    Raises:
+        TargetError: it does not fit.
+    """
+    for system, values in (limits or {}).items():
+        section = data.get(system)
+        if not isinstance(section, dict):
+            msg = f"--limit {system}.…: {where} has no system {system!r}{_nearest(system, list(data))}"
+            raise TargetError(msg)
+        section["limits"] = {**section.get("limits", {}), **values}
     optional: dict[str, Any] = {name: (section | None, None) for name, section in systems.items()}
     model = create_model("Target", __base__=Target, **optional)
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = [f"{path}: {_explain(each, model)}" for each in error.errors()]
+        lines = [f"{where}: {_explain(each, model)}" for each in error.errors()]
         raise TargetError("\n".join(lines)) from None
 
 

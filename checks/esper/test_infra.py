@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import criteria
+from checks.esper.criteria import bus as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen import RedisServer
+    from fixtures.esper.seen import Durability, RedisServer
+    from fixtures.esper.target import EsperLimits
     from opsverify import Bracketed, Observation
 
 
@@ -25,3 +26,17 @@ if TYPE_CHECKING:
 def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracketed[RedisServer]]) -> None:
     """Redis answers, accepts streams, and is the same server from start to end of the run."""
     verify(criteria.same_server(bus_server.value), criteria.accepts_writes(bus_server.value.last))
+
+
+@pytest.mark.check(
+    id="E-INF-4",
+    severity="P2",
+    profiles="smoke",
+    runbook='1 "Environment & Dependencies"',
+    next_step="CONFIG SET appendonly yes (and in the compose file, which ships with persistence off); keep maxmemory-policy noeviction",
+)
+def test_redis_will_not_silently_lose_the_bus(
+    bus_durability: Observation[Durability], limits: EsperLimits
+) -> None:
+    """Redis keeps streams and groups over a restart, evicts no stream, and has memory to spare."""
+    verify(criteria.durable(bus_durability.value), criteria.memory_is_safe(bus_durability.value, limits))

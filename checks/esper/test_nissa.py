@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import criteria
+from checks.esper.criteria import nissa as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:

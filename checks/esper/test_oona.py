@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import criteria
+from checks.esper.criteria import bus as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen import CanaryRun, GroupPresence, NewestEntries, Progress, QueueState, StreamState
+    from fixtures.esper.seen import (
+        CanaryRun,
+        Flow,
+        GroupPresence,
+        NewestEntries,
+        Progress,
+        QueueState,
+        StreamState,
+    )
     from fixtures.esper.target import EsperLimits
     from opsverify import Observation
 
@@ -66,6 +74,32 @@ def test_queue_below_the_drop_threshold(normal_queue: Observation[QueueState], l
 def test_normal_stream_is_trimmed(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
     """A normal stream that everybody has read is not left above its threshold for want of trimming."""
     verify(criteria.not_untrimmed(normal_queue.value, limits))
+
+
+@pytest.mark.check(
+    id="E-OON-3",
+    severity="P1",
+    profiles="smoke canary incident",
+    alert="oona_queue_depth",
+    runbook=SPIKE,
+    next_step="see E-OON-2 for what reroutes; replay the entries to the normal stream once it is trimmed, then trim here",
+)
+def test_emergency_stream_stays_low(emergency_flow: Observation[Flow], limits: EsperLimits) -> None:
+    """The emergency stream stays low, and nothing arrives on it that no service reads."""
+    verify(criteria.emergency_low_and_still(emergency_flow.value, limits))
+
+
+@pytest.mark.check(
+    id="E-OON-4",
+    severity="P1",
+    profiles="canary incident",
+    alert="oona_queue_depth",
+    runbook=SPIKE,
+    next_step="ask a publisher for its metrics_snapshot() (a fresh client shows only zeros); ease the publishers and drain",
+)
+def test_nothing_is_dropped_or_rerouted(publish_flow: Observation[Flow], limits: EsperLimits) -> None:
+    """No publish is dropped or rerouted over a window, as far as the streams tell."""
+    verify(criteria.nothing_dropped(publish_flow.value, limits))
 
 
 @pytest.mark.check(

@@ -84,7 +84,7 @@ class RunReport(_Record):
     opsverify_version: str
     target: str
     target_file: str
-    kind: Literal["twin", "live"]
+    kind: Literal["twin", "live", "replay"]
     profile: str | None
     gate: Severity
     started: datetime

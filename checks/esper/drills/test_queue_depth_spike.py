@@ -20,6 +20,8 @@ STEADY = (
     test_oona.test_queue_depth_of_the_normal_stream,
     test_oona.test_queue_below_the_drop_threshold,
     test_oona.test_normal_stream_is_trimmed,
+    test_oona.test_emergency_stream_stays_low,
+    test_oona.test_nothing_is_dropped_or_rerouted,
     test_oona.test_consumers_keep_up,
     test_oona.test_the_queue_depth_spike_is_over,
     test_nissa.test_healthz_answers,

@@ -1,4 +1,4 @@
-"""What must hold of Esper-Lite's bus and of Nissa: pure rules from observations and limits to findings."""
+"""What must hold of the Oona bus and of the Redis under it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from opsverify.verdict import Finding
 if TYPE_CHECKING:
     from fixtures.esper.seen import (
         CanaryRun,
+        Durability,
+        Flow,
         GroupPresence,
-        Ingest,
         NewestEntries,
-        NissaHealth,
-        NissaMetrics,
-        NissaSummary,
         Progress,
         QueueState,
         RedisServer,
@@ -26,31 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "accepts_writes",
-    "alerts_quiet",
     "canary_counted",
     "decodes",
+    "durable",
+    "emergency_low_and_still",
     "emptied",
     "groups_exist",
-    "healthz_ok",
-    "ingests",
     "keeps_up",
-    "metrics_exposed",
+    "memory_is_safe",
     "no_old_pending",
     "not_at_drop",
     "not_in_reroute_band",
     "not_untrimmed",
+    "nothing_dropped",
     "same_server",
-    "slo_below_breach",
 ]
-
-_FAMILIES = (
-    "esper_training_runs",
-    "esper_telemetry_packets",
-    "esper_system_state_packets",
-    "esper_field_reports",
-    "esper_simic_training_reward",
-    "esper_simic_training_iterations",
-)
 
 
 def same_server(seen: Bracketed[RedisServer]) -> Finding:
@@ -74,6 +62,85 @@ def accepts_writes(server: RedisServer) -> Finding:
         reason="refuses-writes" if why else "accepts-writes",
         expected="Redis accepts stream entries",
         observed=f"it would refuse: {why}" if why else f"{server.role}, nothing in INFO speaks against it",
+    )
+
+
+def durable(bus: Durability) -> Finding:
+    """A restart does not empty the bus: an append-only file or snapshots are on."""
+    how = "an append-only file" if bus.append_only else f"snapshots ({bus.save})" if bus.save else ""
+    return Finding(
+        holds=bool(how),
+        reason="durable" if how else "not-persistent",
+        expected="streams and groups survive a restart of Redis",
+        observed=f"kept by {how}"
+        if how
+        else "neither append-only file nor snapshots: a restart loses every stream and group",
+        details=()
+        if how
+        else ("after a restart: Nissa first (it creates its groups), then the producers; see E-OON-1",),
+    )
+
+
+def memory_is_safe(bus: Durability, limits: EsperLimits) -> Finding:
+    """Full memory neither evicts streams nor is near."""
+    share = bus.used_memory / bus.maxmemory if bus.maxmemory else 0.0
+    evicts = bool(bus.maxmemory) and bus.policy.startswith("allkeys")
+    nearly = share >= limits.memory_use.value
+    reason = "evicts-streams" if evicts else "nearly-full" if nearly else "memory-safe"
+    size = (
+        f"{bus.used_memory} of {bus.maxmemory} bytes"
+        if bus.maxmemory
+        else f"{bus.used_memory} bytes used, no limit"
+    )
+    told = "with no limit the host's memory is the limit: untrimmed streams grow until the kernel ends Redis"
+    return Finding(
+        holds=reason == "memory-safe",
+        reason=reason,
+        expected="no eviction of streams, and memory to spare",
+        observed=f"{size}, maxmemory-policy {bus.policy}",
+        details=(told,) if not bus.maxmemory else (),
+        limits=(limits.memory_use.named("memory_use"),),
+    )
+
+
+def emergency_low_and_still(flow: Flow, limits: EsperLimits) -> Finding:
+    """Few entries are on the emergency stream, and none arrive that nobody reads."""
+    length, added, name = flow.lengths["emergency"], flow.added["emergency"], flow.names["emergency"]
+    unread = added > 0 and not flow.emergency_read_by
+    many = length > limits.emergency_depth.value
+    reason = "growing-unread" if unread else "not-low" if many else "low"
+    return Finding(
+        holds=reason == "low",
+        reason=reason,
+        expected="few entries, and none arriving that no service reads",
+        observed=f"{length} entries on {name}, {added} arrived in {flow.seconds:g} s",
+        details=("no configured group reads this stream: what arrives here is never ingested",)
+        if unread or many
+        else (),
+        limits=(limits.emergency_depth.named("emergency_depth"),),
+    )
+
+
+def nothing_dropped(flow: Flow, limits: EsperLimits) -> Finding:
+    """Nothing speaks for messages being rerouted or dropped. Inferred: publishers keep their counters to themselves."""
+    depth, normal, emergency = flow.lengths["normal"], flow.added["normal"], flow.added["emergency"]
+    rerouting = emergency > 0 and depth >= limits.normal_depth.value
+    dropping = depth >= limits.drop_depth.value and normal == 0 and any(flow.added.values())
+    reason = "dropping" if dropping else "rerouting" if rerouting else "none-seen"
+    observed = {
+        "dropping": "the normal stream is past its drop threshold and takes nothing while other streams do",
+        "rerouting": f"{emergency} entries went to the emergency stream while the normal one is past its threshold",
+        "none-seen": f"{normal} entries on the normal stream, {emergency} on the emergency stream",
+    }[reason]
+    return Finding(
+        holds=reason == "none-seen",
+        reason=reason,
+        expected="publishes are neither dropped nor rerouted",
+        observed=f"{observed} in {flow.seconds:g} s, normal depth {depth}",
+        details=(
+            "inferred from two samples: publish_dropped and publish_rerouted live inside each publisher",
+        ),
+        limits=(limits.normal_depth.named("normal_depth"), limits.drop_depth.named("drop_depth")),
     )
 
 
@@ -279,104 +346,6 @@ def canary_counted(run: CanaryRun, limits: EsperLimits) -> Finding:
         details=(
             f"packet {run.packet}, entry {run.entry or 'none'}, {'signed' if run.signed else 'unsigned'}; left behind: {run.left_behind}",
         ),
-    )
-
-
-def healthz_ok(health: NissaHealth) -> Finding:
-    """Nissa says ok; it says so whatever its ingest does, so E-NIS-4 and E-OON-7 look behind it."""
-    holds = health.body == "ok"
-    return Finding(
-        holds=holds,
-        reason="alive" if holds else "not-ok",
-        expected="200 with status ok",
-        observed=f"{health.status} with status {health.body}",
-        details=("a 200 here says nothing of ingest: see E-NIS-4",),
-    )
-
-
-def metrics_exposed(metrics: NissaMetrics) -> Finding:
-    """The exposition parses and carries the six esper families."""
-    missing = [f for f in _FAMILIES if f not in metrics.families]
-    reason = "not-an-exposition" if metrics.invalid else "series-missing" if missing else "exposed"
-    observed = metrics.invalid or (
-        f"missing: {', '.join(missing)}" if missing else f"all six, {len(metrics.counters)} counter series"
-    )
-    return Finding(
-        holds=reason == "exposed",
-        reason=reason,
-        expected=f"a valid exposition with {', '.join(_FAMILIES)}",
-        observed=observed,
-        details=(f"families there: {', '.join(metrics.families[:12]) or 'none'}",)
-        if reason == "series-missing"
-        else (),
-    )
-
-
-def alerts_quiet(summary: NissaSummary) -> Finding:
-    """None of Nissa's alerts is active, and at least one of the core alerts could be."""
-    active = tuple(
-        f"{a.name}: {a.metric} was {a.value:g} when it fired; routes {', '.join(a.routes) or 'none'}"
-        for a in summary.alerts
-    )
-    details = [*active]
-    if active:
-        details.append("routes are lists in Nissa's memory: nobody was paged")
-    if summary.unfed:
-        details.append(
-            f"cannot fire, their metric is not among the newest telemetry: {', '.join(summary.unfed)}"
-        )
-    return Finding(
-        holds=not active,
-        reason="alert-active" if active else "quiet",
-        expected="no active alert",
-        observed=f"{len(active)} active" if active else f"quiet and fed: {', '.join(summary.fed)}",
-        details=tuple(details),
-    )
-
-
-def slo_below_breach(summary: NissaSummary, limits: EsperLimits) -> Finding:
-    """Each SLO that is published burns below the breach line."""
-    over = [s for s in summary.slos if s.burn_rate >= limits.burn_rate.value]
-    shown = tuple(
-        f"{s.name}: {s.violations} of {s.total} samples violate, burn rate {s.burn_rate:g}"
-        for s in summary.slos
-    )
-    return Finding(
-        holds=not over,
-        reason="slo-breach" if over else "slo",
-        expected=f"every burn rate below {limits.burn_rate}",
-        observed=f"{len(over)} of {len(shown)} at or above"
-        if over
-        else (f"{len(shown)} below" if shown else "no SLO is published by this target"),
-        details=shown,
-        limits=(limits.burn_rate.named("burn_rate"),),
-    )
-
-
-def ingests(seen: Ingest) -> Finding:
-    """Nissa's counters move while entries arrive; where nothing arrives, its groups owe nothing."""
-    flat = [role for role, count in seen.arrived.items() if count > 0 and seen.counted[role] <= 0]
-    details = [
-        f"{role}: {count} arrived, counters moved by {seen.counted[role]:g}"
-        for role, count in seen.arrived.items()
-    ]
-    details += [f"{series} went backwards: Nissa was restarted within the window" for series in seen.reset]
-    if any(count > 0 for count in seen.arrived.values()):
-        reason, observed = (
-            ("counters-flat", f"counters flat for {', '.join(flat)}")
-            if flat
-            else ("ingests", "counters move")
-        )
-    elif seen.caught_up:
-        reason, observed = "idle", "idle, caught up: nothing arrived, and the groups owe nothing"
-    else:
-        reason, observed = "idle-not-caught-up", f"nothing arrived, and {seen.owed}"
-    return Finding(
-        holds=reason in ("ingests", "idle"),
-        reason=reason,
-        expected="Nissa counts what arrives",
-        observed=f"{observed} in {seen.seconds:g} s (+ {seen.settled:.1f} s to settle)",
-        details=tuple(details),
     )
 
 

@@ -1,0 +1,107 @@
+"""The result as Markdown for a CI step summary: the verdict, what needs somebody, what was not looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opsverify.evidence import bounded_text
+from opsverify.report.model import RunReport
+from opsverify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from opsverify.redaction import Redactor
+    from opsverify.report.model import CheckResult
+
+__all__ = ["MOST_BYTES", "render_markdown"]
+
+MOST_BYTES = 1024 * 1024
+"""What GitHub takes for one step's summary."""
+
+
+def render_markdown(report: RunReport, redactor: Redactor) -> str:
+    """`report` as Markdown under 1 MiB, redacted; what does not fit is counted."""
+    shown = RunReport.model_validate(redactor.data(report.model_dump(mode="json")))
+    mark = "✅" if shown.exit_status == 0 else "❌"
+    counts = (
+        ", ".join(f"{shown.counts[v]} {v}" for v in Verdict if shown.counts.get(v)) or "nothing was judged"
+    )
+    profile = f"profile {shown.profile}" if shown.profile else "no profile"
+    facts = (
+        shown.kind,
+        profile,
+        f"gate {shown.gate}",
+        f"exit {shown.exit_status}",
+        counts,
+        f"{shown.took:.1f} s",
+    )
+    lines = [
+        f"## {mark} {_cell(shown.target)}: {_cell(shown.exit_meaning)}",
+        "",
+        " · ".join(facts),
+        "",
+    ]
+    lines += [f"- **Problem of the run:** {_cell(problem)}" for problem in shown.problems]
+    red = [c for c in shown.worst_first() if c.verdict not in (Verdict.PASS, Verdict.SKIP)]
+    if red:
+        lines += [
+            "",
+            "| verdict | severity | check | expected | observed | next |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [_row(check) for check in red]
+    if shown.not_looked_at:
+        lines += ["", "<details><summary>What was not looked at</summary>", ""]
+        lines += [f"- {gone.id}: {_cell(gone.reason)}" for gone in shown.not_looked_at]
+        lines += ["", "</details>"]
+    passed = [c for c in shown.worst_first() if c.verdict is Verdict.PASS]
+    if passed:
+        lines += ["", f"<details><summary>{len(passed)} PASS</summary>", ""]
+        lines += [
+            f"- {c.id} {_cell(c.promise)} {_cell(c.findings[0].observed if c.findings else '')}"
+            for c in passed
+        ]
+        lines += ["", "</details>"]
+    return _fitting(lines)
+
+
+def _row(check: CheckResult) -> str:
+    finding = next((f for f in check.findings if not f.holds), None)
+    expected = finding.expected if finding else check.promise
+    observed = finding.observed if finding else f"{check.reason}: {check.explanation}"
+    gated = "" if check.gated else " (not gated)"
+    cells = (
+        f"{check.verdict}{gated}",
+        check.severity,
+        f"{check.id} {check.name}",
+        expected,
+        observed,
+        check.next_step,
+    )
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _cell(text: str) -> str:
+    """One line that Markdown and HTML leave alone."""
+    line = " ".join(bounded_text(text, 600).split())
+    for sign, code in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("|", "&#124;"),
+        ("`", "&#96;"),
+        ("[", "&#91;"),
+        ("*", "&#42;"),
+    ):
+        line = line.replace(sign, code)
+    return line
+
+
+def _fitting(lines: list[str]) -> str:
+    kept, size = [], 0
+    for number, line in enumerate(lines):
+        size += len(line.encode()) + 1
+        if size > MOST_BYTES - 200:
+            kept.append(f"\n… {len(lines) - number} further lines do not fit; see report.html")
+            break
+        kept.append(line)
+    return "\n".join(kept) + "\n"

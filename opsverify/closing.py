@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opsverify.evidence import bounded_text
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
 from opsverify.report.terminal import summary
@@ -63,5 +64,9 @@ def show(terminal: pytest.TerminalReporter, run: Run) -> None:
         return
     run.shown = True
     terminal.section("opsverify")
+    if run.rehearsal is not None:
+        for line in run.rehearsal.lines:
+            terminal.write_line(run.redactor.text(bounded_text(line)))
+        return
     for text, colour in summary(run.conclude(), run.reports):
         terminal.write_line(run.redactor.text(text), **({colour: True} if colour else {}))

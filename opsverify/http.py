@@ -28,13 +28,14 @@ _DENIED = (401, 403)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer: at most 1 MiB of the body; `cut` says that there was more."""
+    """An HTTP answer: at most 1 MiB of the body; `cut` says that there was more; `date` is the server's clock."""
 
     url: str
     status: int
     content_type: str
     body: bytes
     cut: bool
+    date: str = ""
 
     @property
     def text(self) -> str:
@@ -110,7 +111,12 @@ class Http:
                     cut = True
                     break
             return Reply(
-                url, response.status_code, response.headers.get("content-type", ""), bytes(body), cut
+                url,
+                response.status_code,
+                response.headers.get("content-type", ""),
+                bytes(body),
+                cut,
+                response.headers.get("date", ""),
             )
 
 

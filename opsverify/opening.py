@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
 
     from opsverify.system import System
 
-__all__ = ["is_operational", "open_run", "redact_logging", "report_paths", "signals_interrupt", "take_target"]
+__all__ = [
+    "is_operational",
+    "open_run",
+    "redact_logging",
+    "report_paths",
+    "rooted",
+    "signals_interrupt",
+    "take_target",
+]
 
 
 def is_operational(config: pytest.Config) -> bool:
@@ -224,6 +234,36 @@ def take_target(run: Run, *, undone: str | None) -> None:
             f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r}, "
             f"left {change.left!r}. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
         )
+
+
+def rooted(config: pytest.Config) -> None:
+    """See to it that pytest found this project's settings, whatever path an option names.
+
+    When pytest looks for its root it takes the value of an option that it does not know yet for a path to collect
+    from: `--target /etc/live.toml` would make / its root, without our settings. Written with "=" it is no path, so the
+    same command is run once more in that form.
+
+    Raises:
+        pytest.UsageError: the command cannot be run again, because pytest was called from a program.
+    """
+    given = list(config.invocation_params.args)
+    joined = _joined(given)
+    if config.inipath is not None or joined == given:
+        return
+    if list(map(str, given)) != sys.argv[1:]:
+        msg = f"pytest takes the path of an option for its root; write it with '=': pytest {' '.join(joined)}"
+        raise pytest.UsageError(msg)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest", *joined])  # noqa: S606 - the same program, the same words
+
+
+def _joined(given: list[str]) -> list[str]:
+    joined: list[str] = []
+    for word in map(str, given):
+        if joined and joined[-1] in ("--target", "--replay", "--reports"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def redact_logging(run: Run) -> Callable[[], None]:

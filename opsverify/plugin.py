@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import time
 from collections.abc import Mapping, Sequence
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import opening, selection, session
+from opsverify import opening, planning, selection, session
 from opsverify.check import PROFILES
 from opsverify.closing import show, write_html_all_the_same, write_ours
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text
+from opsverify.exits import Exit
 from opsverify.judge import apply, precondition
 from opsverify.report.html import render_html
 from opsverify.run import RUN, Run
@@ -88,9 +90,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SYSTEM.NAME=N",
         help="use another limit in this run, such as esper.window=10",
     )
+    group.addoption(
+        "--plan", action="store_true", help="show what would run, be skipped and write; look at nothing"
+    )
+    group.addoption(
+        "--preflight",
+        action="store_true",
+        help="look whether each endpoint can be reached and read; judge nothing",
+    )
     group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
     parser.addini("opsverify_checks", "folder that holds the checks", default="checks")
     parser.addini("opsverify_target", "default target", default="embedded")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """Make sure of the root before any conftest is read, and before pytest captures what is printed."""
+    opening.rooted(early_config)
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -107,7 +124,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(session, "opsverify_session")
     if not config.option.collectonly and opening.is_operational(config):
         run = _open(config)
-        run.reports = opening.report_paths(config, run)
+        if not _rehearses(config):
+            run.reports = opening.report_paths(config, run)
 
 
 def _open(config: pytest.Config) -> Run:
@@ -125,7 +143,7 @@ def _open(config: pytest.Config) -> Run:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the checks, attach plain markers, and keep those that the profile and the target ask for."""
-    checks = selection.declared(items)
+    checks = selection.declared(items, config.stash[_SYSTEMS])
     selection.mark_plainly(items, checks)
     run = config.stash.get(RUN, None)
     if run is None:
@@ -159,8 +177,17 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.internal_error = True
         run.problem(f"{session.testsfailed} file(s) could not be collected; nothing was looked at")
         return None
+    if _rehearses(session.config):
+        chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
+        plans = session.config.getoption("plan")
+        run.rehearsal = planning.plan(run, chosen) if plans else asyncio.run(planning.preflight(run))
+        return True
     opening.take_target(run, undone=session.config.getoption("undone"))
     return True if run.busy else None
+
+
+def _rehearses(config: pytest.Config) -> bool:
+    return bool(config.getoption("plan") or config.getoption("preflight"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -278,6 +305,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     run = session.config.stash.get(RUN, None)
     if run is None:
         return (yield)
+    if run.rehearsal is not None:
+        result = yield
+        session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else Exit.GATED_UNKNOWN)
+        return result
     run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
     run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import platform
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pytest
 
 from opsverify.arming import Arming
 from opsverify.exits import Exit, Judged, RunFacts, decide
-from opsverify.observation import Observation
+from opsverify.observation import Observation, ObservationSpec
 from opsverify.report.model import CheckResult, NotLookedAt, RunReport, Step, Surface
 from opsverify.runbook import Runbook, RunbookError, load_runbook
 from opsverify.verdict import Outcome, Severity, Verdict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from opsverify.check import Check
     from opsverify.evidence import Journal
+    from opsverify.planning import Rehearsal
     from opsverify.redaction import Redactor
     from opsverify.replay import SavedRun
     from opsverify.state import Ledger, TargetLock
@@ -75,6 +77,7 @@ class Run:
     unwritable: bool = False
     left_changed: bool = False
     busy: str | None = None
+    rehearsal: Rehearsal | None = None
     interrupted: bool = False
     internal_error: bool = False
     usage_error: bool = False
@@ -104,6 +107,15 @@ class Run:
                 except RunbookError as error:
                     raise pytest.UsageError(str(error)) from None
         return found
+
+    def specs_of(self, check: Check) -> list[ObservationSpec]:
+        """The observations that a check asks for by parameter name. Drills take their own."""
+        if check.drill:
+            return []
+        asked = inspect.signature(check.function).parameters
+        return [
+            spec for system in self.systems.values() for spec in system.observations if spec.name in asked
+        ]
 
     def severity(self, check: Check) -> Severity:
         """The check's severity; a target may raise it, never lower it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ from opsverify.check import PROFILES, CheckDeclarationError, read_check
 from opsverify.runbook import contradictions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from opsverify.check import Check
     from opsverify.run import Run
@@ -28,11 +27,11 @@ def plain_markers(systems: Iterable[System]) -> list[str]:
     return sorted(words)
 
 
-def declared(items: Iterable[pytest.Item]) -> dict[str, Check]:
+def declared(items: Iterable[pytest.Item], systems: Mapping[str, System]) -> dict[str, Check]:
     """Every collected check by node id.
 
     Raises:
-        pytest.UsageError: a marker is wrong, or two checks share an id.
+        pytest.UsageError: a marker is wrong, two checks share an id, or a check belongs to no registered system.
     """
     found: dict[str, Check] = {}
     by_id: dict[str, str] = {}
@@ -49,6 +48,7 @@ def declared(items: Iterable[pytest.Item]) -> dict[str, Check]:
             msg = f"two checks have the id {check.id}: {by_id[check.id]} and {item.nodeid}; give one a letter"
             raise pytest.UsageError(msg)
         by_id[check.id] = item.nodeid
+        _belongs(check, systems)
         found[item.nodeid] = check
     return found
 
@@ -66,10 +66,9 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
     """The items to run and those to leave out; what a profile asks for and cannot be looked at is written down.
 
     Raises:
-        pytest.UsageError: a check belongs to no registered system, or its marker contradicts the runbook map.
+        pytest.UsageError: a marker contradicts the runbook map, or the target names a check that does not exist.
     """
     _validate(run)
-    specs = {s.name: s for system in run.systems.values() for s in system.observations}
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
@@ -80,10 +79,9 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
         why = _why_not(run, check)
         if why is None:
             section = run.target.sections()[check.system]
-            asked = [specs[n] for n in inspect.signature(check.function).parameters if n in specs]
             lacking = [
                 s
-                for spec in asked
+                for spec in run.specs_of(check)
                 for s in spec.surfaces
                 if s in section.unconfigured() and not run.target.owned
             ]
@@ -107,15 +105,17 @@ def _why_not(run: Run, check: Check) -> str | None:
     return None if profile in check.profiles else "not in this profile"
 
 
+def _belongs(check: Check, systems: Mapping[str, System]) -> None:
+    system = systems.get(check.system)
+    if system is None:
+        msg = f"{check.nodeid}: system {check.system!r} is not registered; registered are {', '.join(systems) or 'none'}"
+        raise pytest.UsageError(msg)
+    if check.subsystem not in system.subsystems:
+        msg = f"{check.nodeid}: {system.name} has no subsystem {check.subsystem!r}; it has {', '.join(system.subsystems)}"
+        raise pytest.UsageError(msg)
+
+
 def _validate(run: Run) -> None:
-    for check in run.checks.values():
-        system = run.systems.get(check.system)
-        if system is None:
-            msg = f"{check.nodeid}: system {check.system!r} is not registered; registered are {', '.join(run.systems) or 'none'}"
-            raise pytest.UsageError(msg)
-        if check.subsystem not in system.subsystems:
-            msg = f"{check.nodeid}: {system.name} has no subsystem {check.subsystem!r}; it has {', '.join(system.subsystems)}"
-            raise pytest.UsageError(msg)
     for name, runbook in run.runbooks().items():
         troubles = contradictions(runbook, (c for c in run.checks.values() if c.system == name))
         if troubles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import AsyncExitStack
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pytest_asyncio
 
 from opsverify.drill import Drill
 from opsverify.gathering import Gatherer, not_started
-from opsverify.observation import Observation, ObservationSpec
+from opsverify.observation import Kind, Observation, ObservationSpec
 from opsverify.report.model import Surface
 from opsverify.run import RUN, Run
 from opsverify.system import Site
@@ -54,13 +53,9 @@ def _look_up(spec: ObservationSpec) -> object:
 
 
 def needed(run: Run, items: Iterable[pytest.Item]) -> list[ObservationSpec]:
-    """The observations that the selected checks ask for by parameter name. Drills take their own."""
-    asked = {
-        name
-        for item in items
-        if item.nodeid in run.checks and not run.checks[item.nodeid].drill
-        for name in inspect.signature(run.checks[item.nodeid].function).parameters
-    }
+    """The observations that the selected checks ask for, each once."""
+    checks = [run.checks[item.nodeid] for item in items if item.nodeid in run.checks]
+    asked = {spec.name for check in checks for spec in run.specs_of(check)}
     return [spec for system in run.systems.values() for spec in system.observations if spec.name in asked]
 
 
@@ -110,7 +105,12 @@ async def observations(
         def journal(spec: ObservationSpec, seen: Observation[Any]) -> None:
             keep(run, spec, seen)
 
-        yield await Gatherer(sites, journal).gather(specs)
+        gathered = await Gatherer(sites, journal).gather(specs)
+        if any(o.unobservable and o.unobservable.kind is Kind.OBSERVER_CUT_OFF for o in gathered.values()):
+            run.problem(
+                f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
+            )
+        yield gathered
 
 
 def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:

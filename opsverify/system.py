@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -32,12 +32,17 @@ class Twin(Protocol):
         """Stop everything that was started. Safe to call twice."""
 
 
+def _no_questions(_client: Any) -> list[tuple[str, str, Callable[[], Awaitable[str]]]]:
+    return []
+
+
 @dataclass(frozen=True, kw_only=True)
 class System:
     """A system under verification.
 
     `connect` opens the read-only client (no traffic yet); `operate` makes the operator, whose methods are the
     runbook's actions (its modules are loaded only then); `start_twin` starts a twin on owned servers.
+    `questions` are what the preflight asks of a client: surface, what is asked, and the question.
     """
 
     name: str
@@ -48,6 +53,7 @@ class System:
     operate: Callable[[Site], Any]
     start_twin: Callable[[Any, ServersTable], Twin]
     observations: tuple[ObservationSpec, ...]
+    questions: Callable[[Any], list[tuple[str, str, Callable[[], Awaitable[str]]]]] = _no_questions
 
 
 @dataclass(kw_only=True)

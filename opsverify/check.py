@@ -97,7 +97,7 @@ def _check(function: Callable[..., Any], marker: pytest.Mark, path: Path, nodeid
     # The system is the folder under checks/, the subsystem the file's name after test_, unless the marker says.
     said = dict(marker.kwargs)
     unknown = set(said) - _KEYS
-    match = _ID.match(str(said.get("id", "")))
+    match = _ID.fullmatch(str(said.get("id", "")))
     troubles = [
         *([f"unknown keys {sorted(unknown)}; keys are {sorted(_KEYS)}"] if unknown or marker.args else []),
         *(
@@ -109,6 +109,11 @@ def _check(function: Callable[..., Any], marker: pytest.Mark, path: Path, nodeid
             []
             if said.get("severity") in list(Severity)
             else [f"severity {said.get('severity')!r} is none of P0, P1, P2, P3"]
+        ),
+        *(
+            ["it is a coroutine; only drills are: a check is a plain function of what was observed"]
+            if inspect.iscoroutinefunction(function) and "drill" not in str(said.get("profiles")).split()
+            else []
         ),
         *_profile_troubles(said.get("profiles")),
         *(

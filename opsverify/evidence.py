@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from opsverify.redaction import Redactor
 
-__all__ = ["JOURNAL_FORMAT", "Journal", "bounded_text", "clean_text", "seal"]
+__all__ = ["JOURNAL_FORMAT", "Journal", "bounded_text", "clean_text", "finite", "seal"]
 
 JOURNAL_FORMAT = 1
 
@@ -42,6 +43,15 @@ def seal(before: str, body: str) -> str:
     return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()[:16]
 
 
+def finite(value: Any) -> Any:
+    """JSON-like `value` with NaN and infinities as text: JSON has none."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list) else value
+
+
 class Journal:
     """Append-only JSON lines, redacted, bounded, flushed line by line: a killed run loses nothing that was finished.
 
@@ -56,7 +66,7 @@ class Journal:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one record of `kind`; values must be JSON-like (see `pydantic` `mode="json"`)."""
-        record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **self.redactor.data(fields)}
+        record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **finite(self.redactor.data(fields))}
         body = json.dumps(record, sort_keys=True, default=str)
         if len(body) > _MOST_BYTES:
             kept = {

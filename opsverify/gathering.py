@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,11 @@ class Gatherer:
         if refused is not None:
             return self._made(spec, refused)
         endpoints = [self._endpoints[spec.system, surface] for surface in spec.surfaces]
-        async with endpoints[0].slots:
+        async with AsyncExitStack() as slots:
+            for endpoint in (
+                self._endpoints[spec.system, s] for s in sorted(spec.surfaces)
+            ):  # one order: no deadlock
+                await slots.enter_async_context(endpoint.slots)
             for surface, endpoint in zip(spec.surfaces, endpoints, strict=True):
                 if endpoint.silent is not None:
                     told = Unobservable(
@@ -97,14 +102,18 @@ class Gatherer:
         if spec.window is not None:
             window = getattr(site.section.limits, spec.window).duration
             arguments["window"] = window
-        if spec.active is not None:
-            arguments[spec.active] = getattr(site.operator(), spec.active)
         probes, clock = probes_of(), Deadline(spec.deadline + window)
         try:
             async with asyncio.timeout(clock.within.total_seconds()) as limit:
+                if spec.active is not None:
+                    arguments[spec.active] = getattr(site.operator(), spec.active)
                 outcome = await spec.function(site.client, **arguments)
         except NotArmed as refusal:
             outcome = Unobservable(Kind.NOT_ARMED, str(refusal))
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            outcome = classify(error)  # nobody cancelled us: a library's own
         except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever a target causes becomes an observation
             if limit.expired():
                 outcome = Unobservable(

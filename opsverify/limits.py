@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 __all__ = ["Limit", "Limits"]
 
@@ -15,7 +15,7 @@ class Limit(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    value: float
+    value: FiniteFloat
     unit: str
     source: str
 
@@ -55,5 +55,5 @@ class Limits(BaseModel):
                     "value": value,
                     "source": f"set in the target; otherwise {documented.value:g}: {documented.source}",
                 }
-                taken[key] = documented.model_copy(update=changes)
+                taken[key] = Limit.model_validate(documented.model_dump() | changes)
         return taken

@@ -185,8 +185,8 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
         pytest.UsageError: one of them cannot be written.
     """
     paths = {
-        "html": Path(config.option.htmlpath or run.folder / "report.html"),
-        "junit": Path(config.option.xmlpath or run.folder / "junit.xml"),
+        "html": Path(getattr(config.option, "htmlpath", None) or run.folder / "report.html"),
+        "junit": Path(getattr(config.option, "xmlpath", None) or run.folder / "junit.xml"),
     }
     for name, path in paths.items():
         try:
@@ -273,6 +273,8 @@ def redact_logging(run: Run) -> Callable[[], None]:
     def redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make(*args, **kwargs)
         record.msg, record.args = run.redactor.text(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = run.redactor.text(logging.Formatter().formatException(record.exc_info))
         return record
 
     logging.setLogRecordFactory(redacted)

@@ -14,7 +14,7 @@ from opsverify import opening, planning, selection, session
 from opsverify.check import PROFILES
 from opsverify.closing import show, write_html_all_the_same, write_ours
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
-from opsverify.evidence import bounded_text
+from opsverify.evidence import bounded_text, clean_text
 from opsverify.exits import Exit
 from opsverify.judge import apply, precondition
 from opsverify.report.html import render_html
@@ -134,6 +134,7 @@ def _open(config: pytest.Config) -> Run:
         raise pytest.UsageError(msg)
     run = opening.open_run(config, config.stash[_SYSTEMS])
     config.stash[RUN] = run
+    config.pluginmanager.register(_Redacting(run), "opsverify_redacting")
     if config.option.reportchars == "fE":
         config.option.reportchars = ""  # our own summary names every check that is not green
     config.stash[_RESTORE] = [opening.redact_logging(run), *opening.signals_interrupt()]
@@ -176,12 +177,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     ):  # only collection has happened: a check file that cannot be read is our fault, not an interrupt
         run.internal_error = True
         run.problem(f"{session.testsfailed} file(s) could not be collected; nothing was looked at")
-        return None
+        return True if session.config.option.continue_on_collection_errors else None
     if _rehearses(session.config):
         chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
         plans = session.config.getoption("plan")
         run.rehearsal = planning.plan(run, chosen) if plans else asyncio.run(planning.preflight(run))
         return True
+    run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
     opening.take_target(run, undone=session.config.getoption("undone"))
     return True if run.busy else None
 
@@ -229,7 +231,7 @@ def pytest_runtest_makereport(
     run, check = _check(item)
     if run is None:
         return report
-    report.sections = [(name, run.redactor.text(text)) for name, text in report.sections]
+    report.sections = [(name, run.redactor.text(clean_text(text))) for name, text in report.sections]
     if check is None or not isinstance(item, pytest.Function):
         if isinstance(report.longrepr, tuple) or report.longrepr is None:
             return report
@@ -254,6 +256,36 @@ def pytest_runtest_makereport(
     result = run.record(check, outcome, seen_by(item), took, detail)
     dress(item, report, result)
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Keep secrets out of what is told of a file that cannot be collected."""
+    report = yield
+    run = collector.config.stash.get(RUN, None)
+    if run is not None and report.longrepr is not None and not isinstance(report.longrepr, tuple):
+        report.longrepr = run.redactor.text(str(report.longrepr))
+    return report
+
+
+class _Redacting:
+    """Keeps a run's secrets out of what pytest tells through hooks that know no configuration."""
+
+    def __init__(self, run: Run) -> None:
+        self._redactor = run.redactor
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: Any) -> None:
+        """The summary of warnings."""
+        warning_message.message = Warning(self._redactor.text(str(warning_message.message)))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """What pytest prints of its own end."""
+        told = self._redactor.text(str(excrepr))
+        excrepr.toterminal = lambda terminal: terminal.write(told)
 
 
 def _check(item: pytest.Item) -> tuple[Run | None, Any]:
@@ -318,6 +350,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     except OSError as error:
         run.unwritable = True
         run.problem(f"a report could not be written: {error}")
+        write_html_all_the_same(session, run)
+    except BaseException as error:  # noqa: BLE001 - closing down goes on to the reports, whatever stops a part of it
+        if isinstance(error, KeyboardInterrupt):
+            run.interrupted = True
+        else:
+            run.left_changed = True
+            run.problem(f"closing down failed: {type(error).__name__}: {error}")
         write_html_all_the_same(session, run)
     write_ours(run)
     run.journal.write("end", exit_status=int(run.finished_with()))

@@ -8,6 +8,8 @@ import re
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from opsverify.evidence import clean_text
+
 __all__ = ["MASK", "Redactor"]
 
 MASK = "[redacted]"
@@ -27,7 +29,7 @@ def _base64_forms(secret: str) -> set[str]:
     """The base64 of `secret`, alone and inside a longer text: whatever stands before it shifts it by 0, 1 or 2 bytes,
     and the characters at the edges mix with the neighbours, so only the certain middle is matched.
     """
-    raw = secret.encode()
+    raw = secret.encode("utf-8", "surrogateescape")
     forms: set[str] = set()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         forms.add(encode(raw).decode().rstrip("="))
@@ -42,14 +44,14 @@ def _base64_forms(secret: str) -> set[str]:
 def _forms(secret: str) -> set[str]:
     forms = {
         secret,
-        quote(secret),
-        quote(secret, safe=""),
-        quote_plus(secret),
+        quote(secret, errors="surrogateescape"),
+        quote(secret, safe="", errors="surrogateescape"),
+        quote_plus(secret, errors="surrogateescape"),
         repr(secret)[1:-1],
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         *_base64_forms(secret),
-        secret.encode().hex(),
+        secret.encode("utf-8", "surrogateescape").hex(),
     }
     return {form for form in forms if len(form) >= _SHORT}
 
@@ -87,6 +89,9 @@ class Redactor:
             return MASK
         if self._pattern is not None:
             text = self._pattern.sub(MASK, text)
+            cleaned = clean_text(text)
+            if cleaned != text and self._pattern.search(cleaned):  # it would come together when shown
+                text = self._pattern.sub(MASK, cleaned)
         if "://" in text:
             text = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
             for short in self._short:
@@ -104,6 +109,7 @@ class Redactor:
             return {self.text(str(key)): self.data(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.data(item) for item in value]
-        if not isinstance(value, bool) and isinstance(value, int | float) and str(value) in self._short:
-            return MASK
+        if not isinstance(value, bool) and isinstance(value, int | float):
+            told = str(value)
+            return MASK if self.text(told) != told else value
         return value

@@ -62,6 +62,7 @@ class Run:
     lock: TargetLock
     ledger: Ledger
     saved: SavedRun | None = None
+    chosen: frozenset[str] = frozenset()  # node ids of the checks that were to run
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     checks: dict[str, Check] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -181,7 +182,12 @@ class Run:
         stand_ins = self._missing_stand_ins()
         judged = tuple(Judged(r.verdict, r.severity, r.advisory) for r in self.results.values())
         applied = [r for r in self.results.values() if r.verdict is not Verdict.SKIP]
-        vacuous = bool(self._required_not_run()) or bool(stand_ins) or not applied
+        vacuous = (
+            bool(self._required_not_run())
+            or bool(stand_ins)
+            or bool(self.chosen - self.results.keys())
+            or not applied
+        )
         return RunFacts(
             judged=judged,
             gate=self.options.gate,

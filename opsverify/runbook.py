@@ -91,7 +91,7 @@ def contradictions(runbook: Runbook, checks: Iterable[Check]) -> list[str]:
 
 def titles(text: str) -> list[str]:
     """Section titles of a runbook in Markdown, code blocks left out."""
-    outside = re.sub(r"^\s*```.*?^\s*```\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
+    outside = re.sub(r"^\s*(`{3,}|~{3,}).*?^\s*\1[`~]*\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
     return [match["title"] for match in _HEADING.finditer(outside)]
 
 

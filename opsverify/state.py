@@ -53,7 +53,7 @@ class TargetLock:
             try:
                 holder = json.loads(self._holder.read_text(encoding="utf-8"))
                 who = f"run {holder['run']} (pid {holder['pid']} on {holder['host']}) since {holder['since']}"
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError):
                 who = "a run that has not said who it is yet"
             msg = f"held by {who}"
             raise TargetBusy(msg) from None

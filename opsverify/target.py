@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from opsverify.limits import Limits
+from opsverify.redaction import Redactor
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Section(_Strict):
                 msg = f"absent.{surface}: needs a reason"
                 raise ValueError(msg)
             if surface in self.addresses():
-                msg = f"absent.{surface}: is declared absent and configured as {self.addresses()[surface]}; keep one"
+                msg = f"absent.{surface}: is declared absent and configured as {_shown_address(self.addresses()[surface])}; keep one"
                 raise ValueError(msg)
         return self
 
@@ -149,7 +150,9 @@ class Target(_Strict):
     def key(self) -> str:
         """The instance's identity, whatever the file is called: a digest of the addresses it names."""
         addresses = sorted(
-            f"{n}.{s}={a}" for n, part in self.sections().items() for s, a in part.addresses().items()
+            f"{n}.{s}={_same_address(a)}"
+            for n, part in self.sections().items()
+            for s, a in part.addresses().items()
         )
         return (
             hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:16]
@@ -167,7 +170,7 @@ class Target(_Strict):
             if self.owned and section.addresses():
                 surface, address = next(iter(section.addresses().items()))
                 msg = (
-                    f"{name}.{surface}: has the address {address}, but servers.provider is {self.servers.provider!r}, "
+                    f"{name}.{surface}: has the address {_shown_address(address)}, but servers.provider is {self.servers.provider!r}, "
                     'which starts servers of its own; remove the address, or set servers.provider = "external"'
                 )
                 raise ValueError(msg)
@@ -176,6 +179,20 @@ class Target(_Strict):
             msg = f"names no system; add at least one of {systems}"
             raise ValueError(msg)
         return self
+
+
+def _shown_address(address: str) -> str:
+    """An address without its login."""
+    return Redactor({}).text(address)
+
+
+def _same_address(address: str) -> str:
+    """An address without login, case of the host and final slash: what tells instances apart."""
+    parts = urlsplit(address)
+    if not parts.hostname:
+        return address
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme.lower()}://{parts.hostname}{port}{parts.path.rstrip('/')}?{parts.query}"
 
 
 def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:

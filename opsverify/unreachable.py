@@ -62,7 +62,14 @@ def _kind(error: BaseException) -> Kind | None:
     if isinstance(error, socket.gaierror):
         return Kind.NAME_NOT_FOUND
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Kind.CERTIFICATE_EXPIRED if error.verify_code == _CERTIFICATE_EXPIRED else Kind.UNKNOWN_CA
+        code = getattr(error, "verify_code", None)  # aiohttp's own subclass has none: its cause does
+        return (
+            None
+            if code is None
+            else Kind.CERTIFICATE_EXPIRED
+            if code == _CERTIFICATE_EXPIRED
+            else Kind.UNKNOWN_CA
+        )
     if isinstance(error, ssl.SSLError):
         return Kind.UNEXPECTED_REPLY
     if isinstance(error, OSError) and error.errno in _BY_ERRNO:
@@ -88,9 +95,9 @@ def classify(error: BaseException) -> Unobservable:
             return Unobservable(Kind.REFUSED, text)
         if isinstance(each, TimeoutError):
             return Unobservable(Kind.SILENT, text)
-        for name, by_name in _BY_NAME:
-            if any(name in base.__name__ for base in type(each).__mro__):
-                return Unobservable(by_name, text)
+    for name, by_name in _BY_NAME:  # by name first: httpx-aiohttp calls a server that hangs up ConnectTimeout
+        if any(name in base.__name__ for each in chain for base in type(each).__mro__):
+            return Unobservable(by_name, text)
     return Unobservable(Kind.BROKEN, f"{type(error).__name__}: {text}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from opsverify.evidence import finite
 from opsverify.report.model import RunReport
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ __all__ = ["render_json", "schema"]
 
 def render_json(report: RunReport, redactor: Redactor) -> str:
     """`report` as JSON text, redacted."""
-    return json.dumps(redactor.data(report.model_dump(mode="json")), indent=1) + "\n"
+    return json.dumps(finite(redactor.data(report.model_dump(mode="json"))), indent=1) + "\n"
 
 
 def schema() -> str:

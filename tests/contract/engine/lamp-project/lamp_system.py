@@ -31,8 +31,14 @@ def _start_twin(section: Any, servers: ServersTable) -> Twin:
 
 
 LAMP = System(
-    name="lamp", title="a lamp", subsystems=("bulb", "switch"), section=LampSection, connect=open_lamp, operate=_operate,
-    start_twin=_start_twin, observations=OBSERVATIONS,
+    name="lamp",
+    title="a lamp",
+    subsystems=("bulb", "switch"),
+    section=LampSection,
+    connect=open_lamp,
+    operate=_operate,
+    start_twin=_start_twin,
+    observations=OBSERVATIONS,
 )
 
 

@@ -32,5 +32,6 @@ class LampOperator(Operator):
     @action
     async def screw_in(self) -> str:
         """Put a good bulb in."""
-        Path(str(self._section.bulb)).write_text('{"value": 100}', encoding="utf-8")
+        bulb = Path(str(self._section.bulb))
+        bulb.write_text('{"value": 100}', encoding="utf-8")  # noqa: ASYNC240 - a small file
         return "a new bulb is in"

@@ -25,4 +25,11 @@ def test_the_lever_is_on(lever: Observation[Reading]) -> None:
 @pytest.mark.check(id="L-SWI-2", severity="P1", profiles="canary incident")
 def test_the_switch_clicks(pressed: Observation[Reading]) -> None:
     """The switch clicks when it is pressed."""
-    verify(Finding(holds=pressed.value.value == "clicked", reason="mute", expected="a click", observed=f"{pressed.value.value}"))
+    verify(
+        Finding(
+            holds=pressed.value.value == "clicked",
+            reason="mute",
+            expected="a click",
+            observed=f"{pressed.value.value}",
+        )
+    )

@@ -18,7 +18,9 @@ class LampLimits(Limits):
 
 
 class LampSection(Section):
-    """A lamp. `bulb` and `switch` are paths of JSON files; `twin` says how its twin misbehaves (start, stop)."""
+    """A lamp. `bulb` and `switch` are paths of JSON files; `twin` says how its twin misbehaves (start,
+    stop).
+    """
 
     surfaces: ClassVar[tuple[str, ...]] = ("bulb", "switch")
 

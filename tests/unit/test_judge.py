@@ -1,0 +1,200 @@
+"""Only CheckFailed is FAIL; what a check could not see, or breaks on, is UNKNOWN."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsverify.check import Check
+from opsverify.judge import concluded, judge, recording, verify
+from opsverify.observation import Kind, Observation, Unobservable
+from opsverify.verdict import CheckFailed, Finding, Severity, SkipReason, Verdict, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOOD = Finding(holds=True, reason="bright", expected="light", observed="light")
+BAD = Finding(holds=False, reason="too-dark", expected="light", observed="none")
+
+
+def check(function: Callable[..., Any], unreachable: Literal["unknown", "fail"] = "unknown") -> Check:
+    """A check with this body."""
+    return Check(
+        id="L-BLB-1",
+        row="L-BLB-1",
+        severity=Severity.P1,
+        profiles=frozenset({"smoke"}),
+        system="lamp",
+        subsystem="bulb",
+        name="it",
+        promise="it",
+        nodeid=str(Path(__file__)),
+        function=function,
+        unreachable=unreachable,
+    )
+
+
+def seen(outcome: Any, name: str = "brightness") -> Observation[Any]:
+    """An observation with this outcome."""
+    return Observation(name, "lamp", ("bulb",), outcome, datetime.now(UTC), source=("read bulb",))
+
+
+def never_called(**_arguments: Any) -> None:
+    """A body that must not run."""
+    raise AssertionError
+
+
+def _swallows(**_arguments: Any) -> None:
+    try:
+        verify(BAD)
+    except CheckFailed:
+        verify(GOOD)
+
+
+def _asserts(**_arguments: Any) -> None:
+    verify(GOOD)
+    number = 1
+    assert number == 2, "bare"
+
+
+def _key_error(**_arguments: Any) -> None:
+    empty: dict[str, int] = {}
+    empty["depth"]
+
+
+def test_what_holds_passes_with_its_findings() -> None:
+    """A check whose findings all hold passes and keeps them."""
+    outcome = judge(check(lambda: verify(GOOD, GOOD)), {})
+    assert (outcome.verdict, outcome.findings) == (Verdict.PASS, (GOOD, GOOD))
+
+
+def test_one_finding_that_does_not_hold_fails() -> None:
+    """A check fails with the reason of what does not hold, and shows what held before."""
+
+    def body() -> None:
+        verify(GOOD)
+        verify(GOOD, BAD)
+
+    outcome = judge(check(body), {})
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAIL, "too-dark")
+    assert outcome.findings == (GOOD, GOOD, BAD)
+
+
+def test_a_failure_that_the_check_swallows_still_stands() -> None:
+    """A check that catches its own failure fails."""
+    assert judge(check(_swallows), {}).verdict is Verdict.FAIL
+    assert judge(check(_swallows), {}).reason == "too-dark"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (_asserts, "AssertionError: bare"),
+        (_key_error, "KeyError: 'depth'"),
+        (lambda: None, "never called verify"),
+    ],
+)
+def test_a_broken_check_is_unknown(body: Callable[..., Any], told: str) -> None:
+    """A bare assert, any other error, and a check that never verifies are UNKNOWN "check-broken"."""
+    outcome = judge(check(body), {})
+    assert (outcome.verdict, outcome.reason) == (Verdict.UNKNOWN, "check-broken")
+    assert told in outcome.explanation
+
+
+def test_an_interrupt_is_not_swallowed() -> None:
+    """Ctrl-C in a check's body ends the run."""
+
+    def body() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        judge(check(body), {})
+
+
+@pytest.mark.parametrize("unreachable", ["unknown", "fail"])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_was_not_observed_decides_before_the_body(
+    kind: Kind, unreachable: Literal["unknown", "fail"]
+) -> None:
+    """Each reason gives SKIP, UNKNOWN, or FAIL where the check says that an unreachable endpoint is the
+    failure.
+    """
+    outcome = judge(check(never_called, unreachable), {"brightness": seen(Unobservable(kind, "told"))})
+    skips = {
+        Kind.DECLARED_ABSENT: SkipReason.DECLARED_ABSENT,
+        Kind.NOT_PUBLISHED: SkipReason.NOT_PUBLISHED,
+        Kind.NOT_ARMED: SkipReason.NOT_ARMED,
+    }
+    fails = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR, Kind.CERTIFICATE_EXPIRED}
+    if kind in skips:
+        assert (outcome.verdict, outcome.reason) == (Verdict.SKIP, skips[kind].value)
+    elif unreachable == "fail" and kind in fails:
+        assert (outcome.verdict, outcome.reason) == (Verdict.FAIL, kind.value)
+        assert outcome.findings[0].evidence == ("read bulb",)
+    else:
+        assert (outcome.verdict, outcome.reason, outcome.explanation) == (
+            Verdict.UNKNOWN,
+            kind.value,
+            "brightness: told",
+        )
+
+
+KINDS = st.lists(st.one_of(st.none(), st.sampled_from(Kind)), min_size=1, max_size=4)
+
+
+@given(KINDS, st.sampled_from(["unknown", "fail"]))
+def test_a_check_never_passes_or_fails_on_what_it_could_not_see(
+    kinds: list[Kind | None], unreachable: Literal["unknown", "fail"]
+) -> None:
+    """With anything unobserved there is no PASS; a FAIL needs every trouble to be an endpoint that did not
+    serve.
+    """
+    arguments = {
+        f"o{i}": seen(7 if kind is None else Unobservable(kind, "told"), f"o{i}")
+        for i, kind in enumerate(kinds)
+    }
+    outcome = judge(check(lambda **_: verify(GOOD), unreachable), arguments)
+    troubles = [k for k in kinds if k is not None]
+    if not troubles:
+        assert outcome.verdict is Verdict.PASS
+    elif any(k.not_applicable for k in troubles):
+        assert outcome.verdict is Verdict.SKIP
+    elif unreachable == "fail" and all(k.unreachable for k in troubles):
+        assert outcome.verdict is Verdict.FAIL
+    else:
+        assert outcome.verdict is Verdict.UNKNOWN
+
+
+@given(st.lists(st.sampled_from([GOOD, BAD, BAD.model_copy(update={"reason": "flickers"})]), max_size=5))
+def test_judging_twice_gives_the_same(findings: list[Finding]) -> None:
+    """The same check on the same observations has the same outcome."""
+    one = check(lambda: verify(*findings)) if findings else check(lambda: None)
+    assert judge(one, {}) == judge(replace(one), {})
+    assert (judge(one, {}).verdict is Verdict.PASS) == (bool(findings) and all(f.holds for f in findings))
+
+
+def test_verify_without_findings_is_no_judgement() -> None:
+    """Verifying nothing is UNKNOWN, not PASS."""
+    assert judge(check(verify), {}).verdict is Verdict.UNKNOWN
+
+
+def test_recordings_do_not_mix() -> None:
+    """What one check finds is not found by the next."""
+    first = recording()
+    verify(GOOD)
+    second = recording()
+    assert (first, second) == ([GOOD], [])
+    assert concluded(second, None).verdict is Verdict.UNKNOWN
+
+
+@given(st.lists(st.sampled_from(Verdict)))
+def test_the_worst_verdict_is_the_worst(verdicts: list[Verdict]) -> None:
+    """FAIL is worse than UNKNOWN, WAIVED, SKIP and PASS, in this order; of none there is none."""
+    order = ["FAIL", "UNKNOWN", "WAIVED", "SKIP", "PASS"]
+    assert worst(verdicts) == (min(verdicts, key=lambda v: order.index(v.value)) if verdicts else None)

@@ -53,9 +53,9 @@ def verdicts(folder: Path) -> dict[str, tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an incident run on the embedded twin: every observation is in it."""
+    """The folder of a run of every check but the drills on the embedded twin: every observation is in it."""
     folder = tmp_path_factory.mktemp("saved")
-    done = suite(folder, "--profile", "incident")
+    done = suite(folder, "checks/esper")
     assert done.returncode == 0, done.stdout
     return (folder / "reports" / "latest").resolve()
 
@@ -81,17 +81,17 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
 
 def test_a_saved_run_replays_to_the_same_verdicts(saved: Path, tmp_path: Path) -> None:
     """The journal alone, moved elsewhere, is judged to the same verdicts, and the report says that it is a replay."""
-    done = suite(tmp_path, "--replay", str(moved(saved, tmp_path)))
+    done = suite(tmp_path, "checks/esper", "--replay", str(moved(saved, tmp_path)))
     assert done.returncode == 0, done.stdout
     original = json.loads((saved / "report.json").read_text(encoding="utf-8"))
     assert verdicts(tmp_path) == {c["id"]: (c["verdict"], c["reason"]) for c in original["checks"]}
     assert report(tmp_path)["kind"] == "replay"
-    assert report(tmp_path)["profile"] == "incident"
+    assert report(tmp_path)["profile"] is None
 
 
 def test_a_saved_run_is_judged_with_other_limits(saved: Path, tmp_path: Path) -> None:
     """With a limit of one's own the same evidence turns red, and the finding shows the limit and whose it is."""
-    done = suite(tmp_path, "--replay", str(saved), "--limit", "esper.memory_use=0", "--limit", "esper.lag=-1")
+    done = suite(tmp_path, "checks/esper", "--replay", str(saved), "--limit", "esper.memory_use=0", "--limit", "esper.lag=-1")
     assert done.returncode == 10, done.stdout
     assert verdicts(tmp_path)["E-OON-5"] == ("FAIL", "lagging")
     assert "lag = -1 entries (set in the target; otherwise 1000" in done.stdout
@@ -103,11 +103,11 @@ def test_a_changed_line_is_told(saved: Path, tmp_path: Path) -> None:
     path = copy / "journal.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines).replace('"length": ', '"length": 1', 1), encoding="utf-8")
-    changed = suite(tmp_path, "--replay", str(copy))
+    changed = suite(tmp_path, "checks/esper", "--replay", str(copy))
     assert changed.returncode == 4
     assert "was changed after it was written" in changed.stderr
     path.write_text("".join(lines[:2] + lines[3:]), encoding="utf-8")
-    removed = suite(tmp_path, "--replay", str(copy))
+    removed = suite(tmp_path, "checks/esper", "--replay", str(copy))
     assert removed.returncode == 4
     assert "line 3" in removed.stderr
 
@@ -118,7 +118,7 @@ def test_a_cut_journal_is_judged_as_far_as_it_goes(saved: Path, tmp_path: Path) 
     path = copy / "journal.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index(b'"name": "consumer_progress"') + 5])
-    done = suite(tmp_path, "--replay", str(copy))
+    done = suite(tmp_path, "checks/esper", "--replay", str(copy))
     assert done.returncode == 12, done.stdout
     assert "the journal was cut before its end" in done.stdout
     assert "PASS" in {verdict for verdict, _ in verdicts(tmp_path).values()}
@@ -140,7 +140,7 @@ def test_what_is_no_saved_run_is_told(content: bytes | None, told: str, tmp_path
     folder.mkdir()
     if content is not None:
         (folder / "journal.jsonl").write_bytes(content)
-    done = suite(tmp_path, "--replay", str(folder))
+    done = suite(tmp_path, "checks/esper", "--replay", str(folder))
     assert done.returncode == 4
     assert told in done.stderr
 
@@ -162,11 +162,11 @@ def test_a_target_file_may_stand_anywhere(tmp_path: Path) -> None:
         'name = "elsewhere"\n[esper]\nredis = { url = "redis://127.0.0.1:1/0" }\nabsent = { nissa = "not here" }\n',
         encoding="utf-8",
     )
-    plan = suite(tmp_path, "--target", str(target), "--profile", "canary", "--plan")
+    plan = suite(tmp_path, "checks/esper", "--target", str(target), "--profile", "canary", "--plan")
     assert plan.returncode == 0, plan.stdout + plan.stderr
     assert "declared absent: nissa: not here" in plan.stdout
     assert "would run, and write: 0" in plan.stdout
-    preflight = suite(tmp_path, "--target", str(target), "--profile", "canary", "--preflight")
+    preflight = suite(tmp_path, "checks/esper", "--target", str(target), "--profile", "canary", "--preflight")
     assert preflight.returncode == 12
     assert "FAILED esper.redis      connection  refused" in preflight.stdout
     assert "absent esper.nissa: not here" in preflight.stdout
@@ -177,6 +177,6 @@ def test_the_markdown_summary_is_for_a_ci_step(saved: Path, tmp_path: Path) -> N
     """The summary has the verdict, what needs somebody in a table, and leaves no markup of a target alive."""
     text = (saved / "summary.md").read_text(encoding="utf-8")
     assert text.startswith("## ✅ embedded: the gate holds")
-    suite(tmp_path, "--replay", str(saved), "--limit", "esper.lag=-1")
+    suite(tmp_path, "checks/esper", "--replay", str(saved), "--limit", "esper.lag=-1")
     red = (tmp_path / "reports" / "latest" / "summary.md").read_text(encoding="utf-8")
     assert "| FAIL | P1 | E-OON-5 consumers keep up |" in red

@@ -162,11 +162,11 @@ def test_a_target_file_may_stand_anywhere(tmp_path: Path) -> None:
         'name = "elsewhere"\n[esper]\nredis = { url = "redis://127.0.0.1:1/0" }\nabsent = { nissa = "not here" }\n',
         encoding="utf-8",
     )
-    plan = suite(tmp_path, "checks/esper", "--target", str(target), "--profile", "canary", "--plan")
+    plan = suite(tmp_path, "--target", str(target), "--profile", "canary", "--plan")
     assert plan.returncode == 0, plan.stdout + plan.stderr
     assert "declared absent: nissa: not here" in plan.stdout
     assert "would run, and write: 0" in plan.stdout
-    preflight = suite(tmp_path, "checks/esper", "--target", str(target), "--profile", "canary", "--preflight")
+    preflight = suite(tmp_path, "--target", str(target), "--profile", "canary", "--preflight")
     assert preflight.returncode == 12
     assert "FAILED esper.redis      connection  refused" in preflight.stdout
     assert "absent esper.nissa: not here" in preflight.stdout

@@ -164,8 +164,13 @@ class Drill:
             self._in_force[-1] = fault, self.run.ledger.left(change, fault.state())
             notes.append(fault.state())
 
-    async def detected(self, check: Callable[..., Any], *, within: timedelta) -> Outcome:
-        """The check FAILs within the time: the fault is seen."""
+    async def detected(
+        self, check: Callable[..., Any], *, within: timedelta, beside: tuple[Callable[..., Any], ...] = ()
+    ) -> Outcome:
+        """The check FAILs within the time: the fault is seen.
+
+        Checks `beside` it are looked at too: from one dead server alone nobody can tell that the line is not cut.
+        """
         name = check_of(check).id
 
         def fails(outcomes: dict[str, Outcome]) -> bool:
@@ -174,7 +179,11 @@ class Drill:
         async with self.step("detect", f"{name} turns red", bound=within) as notes:
             try:
                 outcomes = await eventually(
-                    lambda: self.judge(check), fails, expected=f"{name} FAIL", within=within, shown=_brief
+                    lambda: self.judge(check, *beside),
+                    fails,
+                    expected=f"{name} FAIL",
+                    within=within,
+                    shown=_brief,
                 )
             except DeadlinePassed as passed:
                 self.conclude(

@@ -82,7 +82,7 @@ class Run:
     interrupted: bool = False
     internal_error: bool = False
     usage_error: bool = False
-    not_started: str | None = None
+    not_started: dict[str, str] = field(default_factory=dict)
 
     @property
     def arming(self) -> Arming:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from opsverify.limits import Limits
-    from opsverify.system import System
+    from opsverify.system import System, Twin
 
 __all__ = ["needed", "observation_fixtures"]
 
@@ -64,18 +65,23 @@ def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
     """Each system of the target, with its twin running where the servers are this run's own."""
     run = request.config.stash[RUN]
     wanted = {spec.system for spec in needed(run, request.session.items)}
-    for name, section in run.target.sections().items():
-        system = run.systems[name]
-        site = Site(system=system, section=section, arming=run.arming, folder=run.folder)
-        if run.target.owned and run.saved is None and name in wanted:
-            try:
-                site.twin = system.start_twin(section, run.target.servers)
-            except Exception as error:  # noqa: BLE001 - the evidence boundary: a twin that does not start is UNKNOWN, not a crash
-                run.not_started = f"the twin of {name} did not start: {error}"
-                run.problem(run.not_started)
-            else:
-                site.section, site.backends = site.twin.section, site.twin.backends
-        run.sites[name] = site
+    starts = run.target.owned and run.saved is None
+    with ThreadPoolExecutor() as pool:
+        starting: dict[str, Future[Twin]] = {}
+        for name, section in run.target.sections().items():
+            system = run.systems[name]
+            run.sites[name] = Site(system=system, section=section, arming=run.arming, folder=run.folder)
+            if starts and name in wanted:
+                starting[name] = pool.submit(system.start_twin, section, run.target.servers)
+    for name, future in starting.items():
+        site = run.sites[name]
+        try:
+            site.twin = future.result()
+        except Exception as error:  # noqa: BLE001 - the evidence boundary: a twin that does not start is UNKNOWN, not a crash
+            run.not_started[name] = f"the twin of {name} did not start: {error}"
+            run.problem(run.not_started[name])
+        else:
+            site.section, site.backends = site.twin.section, site.twin.backends
     yield run.sites
     for site in run.sites.values():
         if site.twin is not None:
@@ -95,22 +101,24 @@ async def observations(
             keep(run, spec, replayed[spec.name])
         yield replayed
         return
-    if run.not_started:
-        yield {spec.name: not_started(spec, run.not_started) for spec in specs}
-        return
+    missing = {
+        s.name: not_started(s, run.not_started[s.system]) for s in specs if s.system in run.not_started
+    }
     async with AsyncExitStack() as stack:
-        for site in sites.values():
+        for name, site in sites.items():
+            if name in run.not_started:
+                continue
             site.client = await stack.enter_async_context(site.system.connect(site.section))
 
         def journal(spec: ObservationSpec, seen: Observation[Any]) -> None:
             keep(run, spec, seen)
 
-        gathered = await Gatherer(sites, journal).gather(specs)
+        gathered = await Gatherer(sites, journal).gather(s for s in specs if s.name not in missing)
         if any(o.unobservable and o.unobservable.kind is Kind.OBSERVER_CUT_OFF for o in gathered.values()):
             run.problem(
                 f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
             )
-        yield gathered
+        yield {**gathered, **missing}
 
 
 def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:

@@ -13,11 +13,15 @@ from checks.esper.drills import test_queue_depth_spike
 from fixtures.esper.faults import FAULTS
 from fixtures.esper.system import ESPER
 from fixtures.esper.target import EsperLimits
+from fixtures.statehub.faults import FAULTS as STATEHUB_FAULTS
+from fixtures.statehub.system import STATEHUB
 from opsverify.check import Check, check_of
+from opsverify.fault import Fault
 from opsverify.report.json import schema
 from opsverify.report.model import RunReport
 from opsverify.runbook import contradictions, load_runbook
 from opsverify.target import load_target
+from tests.contract import test_statehub_documents as statehub
 from tests.detection.matrix_page import matrix_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +35,11 @@ def declared_checks() -> list[Check]:
         getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
     ]
     return [check_of(f) for f in functions if callable(f)]
+
+
+def matrix_parts() -> list[tuple[str, list[Check], tuple[type[Fault], ...]]]:
+    """Each system with its checks and faults, for the published matrix."""
+    return [("Esper-Lite", declared_checks(), FAULTS), ("State Hub", statehub.declared(), STATEHUB_FAULTS)]
 
 
 def test_ci_calls_the_readme_test_line() -> None:
@@ -50,17 +59,16 @@ def test_the_schema_in_docs_is_the_models() -> None:
 
 def test_the_matrix_in_docs_is_that_of_the_faults() -> None:
     """The published detection matrix lists exactly what the faults declare."""
-    assert (ROOT / "docs" / "detection-matrix.md").read_text(encoding="utf-8") == matrix_page(
-        declared_checks(), FAULTS
-    )
+    assert (ROOT / "docs" / "detection-matrix.md").read_text(encoding="utf-8") == matrix_page(*matrix_parts())
 
 
 def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of a live target loads, shows every key, and its limits are the defaults."""
     monkeypatch.setenv("ESPER_REDIS_PASSWORD", "a password")
     monkeypatch.setenv("ESPER_LEYLINE_SECRET", "a signing secret")
+    monkeypatch.setenv("STATEHUB_ACTIVITY_PASSWORD", "a password")
     path = ROOT / "targets" / "live.example.toml"
-    target = load_target(path, {"esper": ESPER.section})
+    target = load_target(path, {"esper": ESPER.section, "statehub": STATEHUB.section})
     shown = path.read_text(encoding="utf-8")
     section = target.sections()["esper"]
     keys = [*type(target).model_fields, *type(section).model_fields, *EsperLimits.model_fields]

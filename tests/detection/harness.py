@@ -42,6 +42,7 @@ class Suite:
     section: str
     actions: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
+    path: str = "checks"
 
     def run(self, *arguments: str) -> Seen:
         """One run in a process of its own."""
@@ -57,7 +58,7 @@ class Suite:
             sys.executable,
             "-m",
             "pytest",
-            "checks",
+            self.path,
             "--target",
             str(target),
             "--arm",

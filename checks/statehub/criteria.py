@@ -1,0 +1,236 @@
+"""What must hold of State Hub's API, its progress events and the definition: pure rules from observations to findings."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from opsverify.verdict import Finding
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fixtures.statehub.seen import ActivityServer, Definition, Newest, SweepEvent, Sweeps
+    from fixtures.statehub.target import StateHubLimits
+    from opsverify.observation import Bracketed, Observation
+
+__all__ = [
+    "assessment_trend",
+    "current",
+    "fresh",
+    "healthy_evidence",
+    "no_automation_error",
+    "promised_definition",
+    "same_newest",
+    "same_server",
+]
+
+
+def _at(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
+
+
+def same_newest(direct: Observation[Newest], bridged: Observation[Newest], limits: StateHubLimits) -> Finding:
+    """Both ways show the same newest event; one that was recorded between the two looks excuses a difference."""
+    looked = min(o.at - o.took for o in (direct, bridged)) - limits.skew.duration
+    sides = {"direct": direct.value.events, "bridge": bridged.value.events}
+    newest = {side: max(events, key=lambda e: (e[1], e[0])) for side, events in sides.items()}
+    same = newest["direct"][0] == newest["bridge"][0]
+    moved = not same and any(
+        all(e[1] >= looked for e in sides[ahead] if e not in sides[behind]) and newest[behind] in sides[ahead]
+        for ahead, behind in (("direct", "bridge"), ("bridge", "direct"))
+    )
+    shown = "; ".join(f"{side}: {name} of {_at(at)}" for side, (name, at) in newest.items())
+    return Finding(
+        holds=same or moved,
+        reason="same" if same else "moved-between" if moved else "differs",
+        expected="the same newest event directly and through the bridge",
+        observed=f"{newest['direct'][0]} of {_at(newest['direct'][1])} on both ways" if same else shown,
+        limits=(limits.skew.named("skew"),),
+    )
+
+
+def _missed(sweeps: Sweeps, now: datetime, limits: StateHubLimits) -> tuple[SweepEvent | None, int]:
+    """The newest scheduled event, and how many sweeps should have followed it by now."""
+    newest = next((e for e in sweeps.scheduled if e.result.source == sweeps.source), None)
+    allowed = limits.sweep.duration + limits.slack.duration
+    since = newest.at if newest else sweeps.covers
+    return newest, max(0, math.ceil((now - since - allowed) / limits.interval.duration) - 1)
+
+
+def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool) -> Finding:
+    """The newest scheduled event is young. `worse` judges sweeps missed in a row, otherwise fewer than that."""
+    newest, missed = _missed(sweeps, now, limits)
+    row = int(limits.in_a_row.value)
+    gone = newest is None or missed >= row
+    fails = gone if worse else missed > 0 and not gone
+    oldest = limits.interval.duration + limits.sweep.duration + limits.slack.duration
+    told = (
+        f"newest scheduled event {newest.id} of {_at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago: {missed} missed"
+        if newest
+        else f"no event of {sweeps.source} since {_at(sweeps.covers)}"
+    )
+    expected = (
+        f"fewer than {row} sweeps missed in a row"
+        if worse
+        else f"younger than {oldest.total_seconds():g} s (interval, sweep and slack; from {row} missed on the P0 check judges)"
+    )
+    return Finding(
+        holds=not fails,
+        reason="fresh" if not fails else "no-scheduled-event" if newest is None else "missed",
+        expected=expected,
+        observed=told,
+        limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "in_a_row")),
+    )
+
+
+def _evidence_troubles(event: SweepEvent, sweeps: Sweeps) -> list[tuple[str, str]]:
+    result, troubles = event.result, []
+    if result.source != sweeps.source:
+        troubles.append(("wrong-source", f"source is {result.source!r}, neither {sweeps.source} nor by hand"))
+    if result.lock_skipped or result.automation_error:
+        return troubles  # what the lock skipped has nothing to tell; an automation error is S-PRG-3's
+    if result.exit_code != 0:
+        troubles.append(("exit-code", f"exit_code {result.exit_code}, although no automation error is told"))
+    if all(part is None for part in (result.processed, result.skipped_clean)):
+        troubles.append(("accounting-missing", "tells neither repos_processed nor skipped_clean"))
+    both = set(result.processed.names if result.processed else ()) & set(
+        result.skipped_clean.names if result.skipped_clean else ()
+    )
+    if both:
+        troubles.append(("processed-clean", f"processed although clean: {', '.join(sorted(both)[:5])}"))
+    return troubles
+
+
+def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
+    """The newest scheduled events carry healthy evidence, and the lock did not skip two in a row."""
+    recent = sweeps.scheduled[: int(limits.recent.value)]
+    troubles = [
+        (reason, f"{e.id} of {_at(e.at)}: {t}") for e in recent for reason, t in _evidence_troubles(e, sweeps)
+    ]
+    for newer, older in pairwise(recent):
+        if newer.result.lock_skipped and older.result.lock_skipped:
+            told = f"{older.id} of {_at(older.at)} and {newer.id}: skipped by the lock, one after the other"
+            troubles.append(("lock-skipped", f"{told}: who holds it?"))
+    if not recent:
+        troubles.append(("no-scheduled-event", f"only events by hand since {_at(sweeps.covers)}"))
+    single = sum(e.result.lock_skipped for e in recent)
+    counted = [f"{sweeps.repeated} events came twice in the reply"] if sweeps.repeated else []
+    return Finding(
+        holds=not troubles,
+        reason=troubles[0][0] if troubles else "healthy",
+        expected="source, exit_code, accounting as the runbook says; never two lock skips in a row",
+        observed=f"{len(troubles)} troubles in {len(recent)} newest scheduled events"
+        if troubles
+        else f"{len(recent)} newest scheduled events are healthy, {single} skipped by the lock",
+        details=(*(told for _, told in troubles[:10]), *counted),
+        limits=(limits.recent.named("recent"),),
+    )
+
+
+def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) -> Finding:
+    """The newest scheduled sweeps could do their work. `worse` judges errors in a row, otherwise fewer than that."""
+    worked, row = sweeps.worked, int(limits.in_a_row.value)
+    streak = next((n for n, e in enumerate(worked) if not e.result.automation_error), len(worked))
+    fails = streak >= row if worse else 0 < streak < row
+    failed = [e for e in worked if e.result.automation_error]
+    shown = tuple(
+        f"{e.id} of {_at(e.at)}: {e.result.error or 'the fault is not named: look into its log'}"
+        for e in failed[:5]
+    )
+    over = f"; {len(failed)} earlier in the window are over" if failed and not streak else ""
+    return Finding(
+        holds=not fails,
+        reason="automation-error" if fails else "no-automation-error",
+        expected=f"fewer than {row} automation errors in a row" if worse else "the newest sweep did its work",
+        observed=f"the newest {streak} of {len(worked)} scheduled sweeps could not do their work"
+        if streak
+        else f"the newest of {len(worked)} scheduled sweeps did its work{over}",
+        details=shown,
+        limits=(limits.in_a_row.named("in_a_row"),),
+    )
+
+
+def assessment_trend(sweeps: Sweeps) -> Finding:
+    """Hygiene gaps do not rise over the window. Only ever advisory: they are work to follow up, no failure."""
+    told = [e for e in reversed(sweeps.worked) if e.result.assessment_failures is not None]
+    if not told:
+        return Finding(
+            holds=False,
+            reason="not-reported",
+            expected="sweeps count assessment failures",
+            observed=f"none of {len(sweeps.worked)} scheduled events does",
+        )
+    first, last = told[0], told[-1]
+    before, now = first.result.assessment_failures or 0, last.result.assessment_failures or 0
+    new, fixed = (sorted(set(a.result.gaps) - set(b.result.gaps)) for a, b in ((last, first), (first, last)))
+    counts = [e.result.assessment_failures or 0 for e in told]
+    details = [f"least {min(counts)}, most {max(counts)} over {len(told)} sweeps"]
+    details += [f"{what}: {', '.join(gaps[:10])}" for what, gaps in (("new", new), ("fixed", fixed)) if gaps]
+    return Finding(
+        holds=now <= before,
+        reason="rising" if now > before else "not-rising",
+        expected="no more assessment failures than at the beginning of the window (never counted by a gate)",
+        observed=f"{now} now ({_at(last.at)}), {before} at {_at(first.at)}",
+        details=tuple(details),
+    )
+
+
+def promised_definition(definition: Definition) -> Finding:
+    """The definition is there once, enabled, and says what the runbook promises."""
+    p = definition.promised
+    pairs = (
+        ("name", definition.name, p.name),
+        ("trigger", definition.cron, p.cron),
+        ("timezone", definition.timezone, p.timezone),
+        ("misfire", definition.misfire, p.misfire),
+        ("id", definition.id, p.id),
+    )
+    troubles = [
+        (key, f"{key} is {seen!r}; should be {right!r}") for key, seen, right in pairs if seen != right
+    ]
+    if definition.found > 1:
+        troubles.append(("ambiguous", f"{definition.found} definitions have this id or name"))
+    if not definition.enabled:
+        troubles.insert(0, ("disabled", "the definition is disabled: nothing is scheduled"))
+    if not definition.found:
+        troubles = [("not-synced", f"no definition with id {p.id} or name {p.name!r}: the sync did not run")]
+    changed = f", last changed {_at(definition.changed)}" if definition.changed else ""
+    return Finding(
+        holds=not troubles,
+        reason=troubles[0][0] if troubles else "as-promised",
+        expected=f"{p.name!r}, {p.cron} {p.timezone}, misfire {p.misfire}, enabled",
+        observed=f"{', '.join(key for key, _ in troubles)} not as promised{changed}"
+        if troubles
+        else f"as promised{changed}",
+        details=(
+            *(told for _, told in troubles),
+            *([f"trigger: {definition.trigger}"] if definition.found else []),
+        ),
+    )
+
+
+def same_server(seen: Bracketed[ActivityServer]) -> Finding:
+    """The database server that answered first is the one that answered last."""
+    same = seen.first.identity == seen.last.identity
+    return Finding(
+        holds=same,
+        reason="same-server" if same else "server-replaced",
+        expected="one PostgreSQL (cluster and start) from start to end of the run",
+        observed=seen.first.identity if same else f"{seen.first.identity}, then {seen.last.identity}",
+    )
+
+
+def current(server: ActivityServer, limits: StateHubLimits) -> Finding:
+    """The database's clock and ours agree."""
+    off = abs(server.ahead) > limits.skew.duration
+    ahead = server.ahead / timedelta(seconds=1)
+    return Finding(
+        holds=not off,
+        reason="clock-skew" if off else "current",
+        expected=f"its clock within {limits.skew} of ours",
+        observed=f"{ahead:+.3f} s{', a standby' if server.standby else ''}",
+        limits=(limits.skew.named("skew"),),
+    )

@@ -1,0 +1,57 @@
+"""Activity-core: its database, and the audit trail of runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.statehub import criteria, run_criteria
+from opsverify import verify
+
+if TYPE_CHECKING:
+    from fixtures.statehub.seen import ActivityServer, Runs, Sweeps
+    from fixtures.statehub.target import StateHubLimits
+    from opsverify import Bracketed, Observation
+
+
+@pytest.mark.check(
+    id="S-DB-1",
+    severity="P1",
+    profiles="smoke canary incident",
+    unreachable="fail",
+    runbook='"ActivityRun Check"',
+    next_step="is activity-core's PostgreSQL up, and does the runbook's host name resolve from here (WSL sees docker-compose names)?",
+)
+def test_the_database_answers_and_is_current(
+    activity_server: Observation[Bracketed[ActivityServer]], limits: StateHubLimits
+) -> None:
+    """Activity-core's database answers, is one server from start to end, and its clock is right."""
+    seen = activity_server.value
+    verify(criteria.same_server(seen), criteria.current(seen.last, limits))
+
+
+@pytest.mark.check(
+    id="S-ACT-1",
+    severity="P1",
+    profiles="canary incident",
+    runbook='"ActivityRun Check"',
+    next_step="gaps and late ones: the worker and Temporal at that instant; differences: which of the two was written by whom?",
+)
+def test_one_run_for_each_instant(
+    activity_runs: Observation[Runs], progress_events: Observation[Sweeps], limits: StateHubLimits
+) -> None:
+    """Each instant of the schedule has one run, fired on time, whose result equals its progress event."""
+    verify(run_criteria.one_run_per_instant(activity_runs.value, progress_events.value, limits))
+
+
+@pytest.mark.check(
+    id="S-ACT-1b",
+    severity="P3",
+    profiles="canary incident",
+    runbook='"ActivityRun Check"',
+    next_step="nothing now: these gaps are older than the last change of the definition, or than the incident's end",
+)
+def test_no_older_gaps(activity_runs: Observation[Runs], limits: StateHubLimits) -> None:
+    """The part of the last 24 hours that is judged no longer has no gaps either."""
+    verify(run_criteria.no_older_gaps(activity_runs.value, limits))

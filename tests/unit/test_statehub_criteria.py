@@ -1,0 +1,245 @@
+"""The rules at their boundaries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.statehub import criteria, run_criteria
+from fixtures.statehub.seen import (
+    ActivityRun,
+    Definition,
+    Newest,
+    Promised,
+    Repos,
+    Runs,
+    SweepEvent,
+    SweepResult,
+    Sweeps,
+)
+from fixtures.statehub.target import StateHubLimits, StateHubSection
+from opsverify.observation import Observation
+
+NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
+STEP = timedelta(minutes=15)
+LIMITS = StateHubLimits()
+PROMISED = Promised(id="7c4e", name="Sweep", cron="*/15 * * * *", timezone="UTC", misfire="skip")
+
+
+def event(number: int, at: datetime, **fields: Any) -> SweepEvent:
+    """A healthy event, but for `fields`."""
+    healthy: dict[str, Any] = {
+        "source": "activity-core",
+        "lock_skipped": False,
+        "exit_code": 0,
+        "assessment_failures": 1,
+        "skipped_clean": Repos(count=1, names=("a",)),
+    }
+    return SweepEvent(id=f"e{number}", at=at, result=SweepResult(**(healthy | fields)))
+
+
+def sweeps(*events: SweepEvent) -> Sweeps:
+    """These events, newest first."""
+    ordered = tuple(sorted(events, key=lambda e: e.at, reverse=True))
+    start = NOW - timedelta(days=1)
+    return Sweeps(events=ordered, covers=start, repeated=0, source="activity-core", manual=("manual",))
+
+
+@pytest.mark.parametrize(
+    ("age", "milder", "worse"),
+    [(0, True, True), (1320, True, True), (1321, False, True), (3120, False, True), (3121, True, False)],
+)
+def test_freshness_at_its_boundaries(age: int, milder: bool, worse: bool) -> None:  # noqa: FBT001
+    """Up to interval + sweep + slack fresh; one and two missed are P1; three are P0, and the milder one is silent."""
+    seen = sweeps(event(1, NOW - timedelta(seconds=age)))
+    assert criteria.fresh(seen, NOW, LIMITS, worse=False).holds is milder
+    assert criteria.fresh(seen, NOW, LIMITS, worse=True).holds is worse
+
+
+def test_events_by_hand_are_not_fresh_evidence() -> None:
+    """A sweep by hand says nothing of the schedule: without a scheduled event the worse check fails."""
+    seen = sweeps(event(1, NOW, source="manual"))
+    assert criteria.fresh(seen, NOW, LIMITS, worse=True).reason == "no-scheduled-event"
+    assert criteria.fresh(seen, NOW, LIMITS, worse=False).holds
+    assert criteria.healthy_evidence(seen, LIMITS).reason == "no-scheduled-event"
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=8))
+def test_automation_errors_are_split_by_their_streak(failed: list[bool]) -> None:
+    """The newest streak decides: none holds both, one and two the milder fails, three and more the worse; never both."""
+    seen = sweeps(*(event(n, NOW - STEP * n, automation_error=f) for n, f in enumerate(failed)))
+    streak = next((n for n, f in enumerate(failed) if not f), len(failed))
+    assert criteria.no_automation_error(seen, LIMITS, worse=False).holds is not (0 < streak < 3)
+    assert criteria.no_automation_error(seen, LIMITS, worse=True).holds is not (streak >= 3)
+
+
+@pytest.mark.parametrize(
+    ("skips", "reason"),
+    [
+        ((1,), "healthy"),
+        ((1, 3), "healthy"),
+        ((1, 2), "lock-skipped"),
+        ((5, 6), "healthy"),
+        ((4, 5), "healthy"),
+    ],
+)
+def test_two_lock_skips_in_a_row(skips: tuple[int, ...], reason: str) -> None:
+    """One skip, or two apart, is normal; two in a row among the newest five are not."""
+    seen = sweeps(*(event(n, NOW - STEP * n, lock_skipped=n in skips) for n in range(8)))
+    assert criteria.healthy_evidence(seen, LIMITS).reason == reason
+
+
+def test_assessment_failures_rise_only_when_there_are_more() -> None:
+    """As many as at the beginning is not rising; not reported is told."""
+    counts = (2, 5, 2)
+    seen = [event(n, NOW - STEP * n, assessment_failures=c) for n, c in enumerate(counts)]
+    assert criteria.assessment_trend(sweeps(*seen)).holds
+    assert criteria.assessment_trend(sweeps(*seen[1:])).reason == "rising"
+    untold = criteria.assessment_trend(sweeps(event(1, NOW, assessment_failures=None)))
+    assert untold.reason == "not-reported"
+
+
+def newest(name: str, *events: tuple[str, datetime]) -> Observation[Newest]:
+    """What one way showed, looked at now for 0.1 s."""
+    took = timedelta(seconds=0.1)
+    return Observation(name, "statehub", (name,), Newest(events=events), NOW, took)
+
+
+def test_a_new_event_between_two_looks_is_no_difference() -> None:
+    """An event that one side has more is excused when it was recorded during the looks, never when it is older."""
+    old = ("e1", NOW - STEP)
+    fresh, stale = ("e2", NOW - timedelta(seconds=1)), ("e2", NOW - timedelta(minutes=5))
+    bridge = newest("bridge", old)
+    assert criteria.same_newest(newest("api", old), bridge, LIMITS).reason == "same"
+    assert criteria.same_newest(newest("api", fresh, old), bridge, LIMITS).reason == "moved-between"
+    assert criteria.same_newest(newest("api", stale, old), bridge, LIMITS).reason == "differs"
+    assert criteria.same_newest(newest("api", ("x", NOW)), bridge, LIMITS).reason == "differs"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "as-promised"),
+        ({"enabled": False}, "disabled"),
+        ({"cron": "*/20 * * * *"}, "trigger"),
+        ({"timezone": "Europe/Berlin"}, "timezone"),
+        ({"misfire": "run"}, "misfire"),
+        ({"name": "Other"}, "name"),
+        ({"found": 2}, "ambiguous"),
+        ({"found": 0}, "not-synced"),
+    ],
+)
+def test_the_definition_must_be_as_promised(change: dict[str, Any], reason: str) -> None:
+    """Each promised property is judged, and none other."""
+    there = {"found": 1, "enabled": True, **PROMISED.model_dump()}
+    assert criteria.promised_definition(Definition(promised=PROMISED, **(there | change))).reason == reason
+
+
+def run(instant: datetime, *, at: datetime | None = None, **fields: Any) -> ActivityRun:
+    """A run of this instant."""
+    result = event(0, instant, **fields).result
+    return ActivityRun(
+        run_id=instant.isoformat(), scheduled_for=at or instant, fired_at=at or instant, result=result
+    )
+
+
+def runs(*rows: ActivityRun, hours: int = 2) -> Runs:
+    """These runs, judged over the last hours."""
+    since = NOW - timedelta(hours=hours)
+    return Runs(
+        runs=rows,
+        day=NOW - timedelta(days=1),
+        since=since,
+        since_why="24 h ago",
+        until=NOW - STEP,
+        as_of=NOW,
+        ahead=timedelta(0),
+        standby=False,
+        manual=("manual",),
+    )
+
+
+INSTANTS = [NOW - timedelta(hours=2) + STEP * n for n in range(8)]
+
+
+def trail(kept: set[int], *more: SweepEvent) -> tuple[Runs, Sweeps]:
+    """Runs and events of some of the eight instants."""
+    there = [INSTANTS[n] for n in sorted(kept)]
+    events = [event(n, i + timedelta(seconds=20)) for n, i in enumerate(there)]
+    return runs(*map(run, there)), sweeps(*events, *more)
+
+
+@given(st.sets(st.integers(0, 7)))
+def test_any_missing_run_is_found(kept: set[int]) -> None:
+    """Exactly the instants without a run are told, whichever they are."""
+    finding = run_criteria.one_run_per_instant(*trail(kept), LIMITS)
+    told = {line for line in finding.details if line.endswith("no run")}
+    assert told == {f"{INSTANTS[n]:%Y-%m-%d %H:%M:%S}Z: no run" for n in set(range(8)) - kept}
+    assert finding.holds is (len(kept) == 8)
+
+
+@pytest.mark.parametrize(
+    ("gone", "took", "holds"),
+    [({3}, 60.0, True), ({3}, 5.0, False), ({3}, None, True), ({3, 4}, 60.0, False)],
+)
+def test_a_misfire_is_allowed_once_while_a_sweep_is_in_flight(
+    gone: set[int], took: float | None, *, holds: bool
+) -> None:
+    """One gap with a sweep at work at its instant is allowed; one without, or two in a row, are not."""
+    by_hand = [event(90 + n, INSTANTS[n] + timedelta(seconds=30), source="manual", took_s=took) for n in gone]
+    finding = run_criteria.one_run_per_instant(*trail(set(range(8)) - gone, *by_hand), LIMITS)
+    assert finding.holds is holds
+
+
+@pytest.mark.parametrize(
+    ("late", "reason"),
+    [(0, "one-each"), (60, "one-each"), (61, "fired-late"), (-5, "one-each"), (-6, "fired-late")],
+)
+def test_firing_at_its_boundaries(late: int, reason: str) -> None:
+    """Up to the limit after its instant, and a clock's difference before it."""
+    rows, seen = trail(set(range(8)))
+    moved = rows.runs[2].model_copy(update={"fired_at": INSTANTS[2] + timedelta(seconds=late)})
+    changed = rows.model_copy(update={"runs": (*rows.runs[:2], moved, *rows.runs[3:])})
+    assert run_criteria.one_run_per_instant(changed, seen, LIMITS).reason == reason
+
+
+def test_an_automation_error_without_an_event_is_told_as_such() -> None:
+    """A run whose sweep could not reach State Hub has no event; that is an automation error and no lost event."""
+    rows, seen = trail(set(range(7)))
+    broken = run(INSTANTS[7], automation_error=True, exit_code=1)
+    assert (
+        run_criteria.one_run_per_instant(runs(*rows.runs, broken), seen, LIMITS).reason == "automation-error"
+    )
+    whole = run_criteria.one_run_per_instant(runs(*rows.runs, run(INSTANTS[7])), seen, LIMITS)
+    assert whole.reason == "no-event"
+
+
+def test_runs_by_hand_and_what_is_not_told_do_not_count() -> None:
+    """A run by hand is off the grid by nature; a field that only one side tells is no difference."""
+    rows, seen = trail(set(range(8)))
+    by_hand = run(INSTANTS[2], at=INSTANTS[2] + timedelta(seconds=77), source="manual")
+    untold = rows.runs[3].model_copy(update={"result": SweepResult(lock_skipped=False)})
+    changed = runs(*rows.runs[:3], untold, *rows.runs[4:], by_hand)
+    assert run_criteria.one_run_per_instant(changed, seen, LIMITS).holds
+
+
+def test_gaps_before_the_stretch_are_a_line_of_their_own() -> None:
+    """Older gaps are told by the milder check, and only by it."""
+    rows, seen = trail(set(range(8)))
+    assert run_criteria.one_run_per_instant(rows, seen, LIMITS).holds
+    finding = run_criteria.no_older_gaps(rows, LIMITS)
+    assert (finding.reason, finding.observed) == ("older-gaps", "88 of 88 instants have no run")
+
+
+def test_the_interval_is_the_schedules() -> None:
+    """A target whose limit and cron text disagree is refused, naming both."""
+    with pytest.raises(ValueError, match=r"limits.interval is 60 s, but schedule.cron '\*/15 \* \* \* \*'"):
+        StateHubSection.model_validate({"limits": {"interval": 60}})
+    with pytest.raises(ValueError, match="right would be"):
+        StateHubSection.model_validate({"schedule": {"cron": "*/7 * * * *"}})
+    short = {"schedule": {"cron": "*/4 * * * * *"}, "limits": {"interval": 4}}
+    assert StateHubSection.model_validate(short).limits.interval.value == 4

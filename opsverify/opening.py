@@ -124,6 +124,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
             strict_severity=config.getoption("strict_severity"),
             arm=armed,
             busy_is_ok=config.getoption("if_busy") == "ok",
+            drills_named=any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args),
         ),
     )
     journal.write(

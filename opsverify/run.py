@@ -37,13 +37,18 @@ __all__ = ["RUN", "Options", "Run"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line asks for. `arm` names the live target whose arming the caller confirms."""
+    """What the command line asks for.
+
+    `arm` names the live target whose arming the caller confirms; `drills_named` says that a drill's file or folder
+    was asked for by its path.
+    """
 
     profile: str | None
     gate: Severity
     strict_severity: bool
     arm: str | None
     busy_is_ok: bool
+    drills_named: bool
 
 
 @dataclass(kw_only=True)
@@ -173,9 +178,8 @@ class Run:
 
     def _again(self, check: Check) -> str:
         folder = check.nodeid.split("::")[0]
-        profile = " --profile drill" if check.drill else ""
         source = "--replay" if self.saved else "--target"
-        return f"pytest {folder} {source} {self.target_file}{profile} -k {check.function.__name__}"
+        return f"pytest {folder} {source} {self.target_file} -k {check.function.__name__}"
 
     def facts(self) -> RunFacts:
         """What the exit status depends on."""

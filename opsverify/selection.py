@@ -101,7 +101,11 @@ def _why_not(run: Run, check: Check) -> str | None:
         return "a drill cannot be replayed"
     profile = run.options.profile
     if profile is None:
-        return "drills need --profile drill" if check.drill else None
+        return (
+            "drills need --profile drill, or their path"
+            if check.drill and not run.options.drills_named
+            else None
+        )
     return None if profile in check.profiles else "not in this profile"
 
 

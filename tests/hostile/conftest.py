@@ -43,13 +43,14 @@ def bus(guard: Guard) -> str:
 
 
 def fill(url: str) -> None:
-    """Put a training run's messages on the four streams, all delivered to Nissa's group and acknowledged."""
+    """Put a training run's messages on the four streams, all delivered to Nissa's group and acknowledged, kept on disk."""
     with Redis.from_url(url) as redis:
+        redis.config_set("appendonly", "yes")
         for stream in STREAMS:
             redis.xgroup_create(stream, GROUP, id="$", mkstream=True)
         for epoch in range(4):
-            redis.xadd("oona.normal", encode_entry(messages.state(0, epoch, 12.0), secret=None))  # type: ignore[arg-type]
-            redis.xadd("oona.telemetry", encode_entry(messages.tolaria(0, epoch, 12.0), secret=None))  # type: ignore[arg-type]
+            redis.xadd("oona.normal", encode_entry(messages.state(0, epoch, 12.0), secret=None))
+            redis.xadd("oona.telemetry", encode_entry(messages.tolaria(0, epoch, 12.0), secret=None))
         for stream in ("oona.normal", "oona.telemetry"):
             taken = redis.xreadgroup(GROUP, "oona-client", {stream: ">"})
-            redis.xack(stream, GROUP, *(entry for entry, _ in taken[0][1]))  # type: ignore[index,union-attr]
+            redis.xack(stream, GROUP, *(entry for entry, _ in taken[0][1]))

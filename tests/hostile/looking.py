@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import pkgutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from checks.esper import test_infra, test_nissa, test_oona
+import checks.esper
 from fixtures.esper.client import open_esper
 from fixtures.esper.observations import OBSERVATIONS
 from fixtures.esper.system import ESPER
@@ -16,6 +19,7 @@ from opsverify.check import check_of
 from opsverify.deadline import seconds
 from opsverify.gathering import Gatherer
 from opsverify.judge import judge
+from opsverify.observation import Kind
 from opsverify.redaction import Redactor
 from opsverify.system import Site
 
@@ -24,26 +28,56 @@ if TYPE_CHECKING:
     from opsverify.observation import Observation, ObservationSpec
     from opsverify.verdict import Outcome
 
-__all__ = ["CHECKS", "LIMITS", "look", "outcomes", "section", "verdicts"]
+__all__ = ["CHECKS", "LIMITS", "checks_of", "down", "look", "outcomes", "section", "verdicts"]
 
-LIMITS = {"window": 0.2, "settle": 0.3, "canary": 1}
+LIMITS = {"window": 0.05, "settle": 0.2, "canary": 1}
 DEADLINE = 1.0
 
 
 def _checks() -> list[Check]:
     found = []
-    for module in (test_infra, test_oona, test_nissa):
-        functions = [f for name, f in vars(module).items() if name.startswith("test_")]
-        found += [check_of(f) for f in functions]
+    for module in pkgutil.iter_modules(checks.esper.__path__, "checks.esper."):
+        if module.name.split(".")[-1].startswith("test_"):
+            declared = vars(importlib.import_module(module.name))
+            found += [check_of(f) for name, f in declared.items() if name.startswith("test_")]
     return found
 
 
 CHECKS = {check.id: check for check in _checks()}
+_SPECS = {spec.name: spec for spec in OBSERVATIONS}
+
+
+def _asks(check: Check) -> list[str]:
+    return list(inspect.signature(check.function).parameters)
+
+
+def checks_of(surface: str) -> set[str]:
+    """The checks that ask this surface, but for those that act on it."""
+    specs = {check.id: [_SPECS[name] for name in _asks(check) if name in _SPECS] for check in CHECKS.values()}
+    return {
+        check
+        for check, asked in specs.items()
+        if any(surface in spec.surfaces for spec in asked) and not any(spec.active for spec in asked)
+    }
+
+
+def down(surface: str, kind: Kind) -> dict[str, str]:
+    """What every check that asks this surface says where it cannot be observed for this reason."""
+
+    def verdict(check: Check) -> str:
+        return "FAIL" if check.unreachable == "fail" and kind.unreachable else "UNKNOWN"
+
+    return {check: f"{verdict(CHECKS[check])} {kind}" for check in checks_of(surface)}
 
 
 def section(redis: str, nissa: str, **more: Any) -> EsperSection:
     """The section of a target with these addresses, and limits that keep a test short."""
-    given = {"redis": {"url": redis, **more.pop("login", {})}, "nissa": {"url": nissa}, "limits": LIMITS, "workload": "idle"}
+    given = {
+        "redis": {"url": redis, **more.pop("login", {})},
+        "nissa": {"url": nissa},
+        "limits": LIMITS,
+        "workload": "idle",
+    }
     return EsperSection.model_validate({**given, **more})
 
 
@@ -68,8 +102,7 @@ async def outcomes(part: EsperSection, *, deadline: float = DEADLINE) -> dict[st
     """The outcome of every check, by id."""
     seen: dict[str, Any] = await look(part, deadline=deadline)
     given = {**seen, "limits": part.limits}
-    names = {check.id: check.function.__code__.co_varnames[: check.function.__code__.co_argcount] for check in CHECKS.values()}
-    return {check.id: judge(check, {n: given[n] for n in names[check.id]}) for check in CHECKS.values()}
+    return {check.id: judge(check, {name: given[name] for name in _asks(check)}) for check in CHECKS.values()}
 
 
 async def verdicts(part: EsperSection, *, deadline: float = DEADLINE) -> dict[str, str]:

@@ -56,7 +56,13 @@ def flood(begin: bytes, more: bytes) -> Reply:
 
 def pretends(replies: Mapping[str, Reply], *, rest: Reply = b"-ERR unknown command\r\n") -> Play:
     """Answer PING, INFO and CLIENT as Redis does, each command in `replies` as it says there, and others with `rest`."""
-    known: dict[str, Reply] = {"PING": b"+PONG\r\n", "INFO": bulk(INFO), "CLIENT": b"+OK\r\n", "SELECT": b"+OK\r\n", **replies}
+    known: dict[str, Reply] = {
+        "PING": b"+PONG\r\n",
+        "INFO": bulk(INFO),
+        "CLIENT": b"+OK\r\n",
+        "SELECT": b"+OK\r\n",
+        **replies,
+    }
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

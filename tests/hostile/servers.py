@@ -17,8 +17,24 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = [
-    "ESCAPES", "EXPOSITION", "MIB", "Act", "Play", "Stage", "answer", "bomb", "closes", "drips", "endless", "http",
-    "nissa", "page", "resets", "says", "silent",
+    "ESCAPES",
+    "EXPOSITION",
+    "MIB",
+    "TEXT",
+    "Act",
+    "Play",
+    "Stage",
+    "answer",
+    "bomb",
+    "closes",
+    "drips",
+    "endless",
+    "http",
+    "nissa",
+    "page",
+    "resets",
+    "says",
+    "silent",
 ]
 
 Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -30,13 +46,18 @@ LOOPBACK = "127.0.0.1"
 MIB = 1024 * 1024
 LONGEST_S = 60.0
 DRIP_S = 0.2
+CLOSING_S = 0.05
 JSON, TEXT = "application/json", "text/plain; version=0.0.4"
 ESCAPES = "\x1b[2J\x1b]0;owned\x07\x9b31m\x08\x07"
 EXPOSITION = "".join(
-    f"# TYPE {name} {kind}\n{name} 1.0\n"
-    for name, kind in (
-        ("esper_training_runs_total", "counter"), ("esper_telemetry_packets_total", "counter"), ("esper_system_state_packets_total", "counter"),
-        ("esper_field_reports_total", "counter"), ("esper_simic_training_reward", "gauge"), ("esper_simic_training_iterations", "gauge"),
+    f"# TYPE esper_{name}_total counter\nesper_{name}_total 1.0\n"
+    for name in (
+        "training_runs",
+        "telemetry_packets",
+        "system_state_packets",
+        "field_reports",
+        "simic_training_reward",
+        "simic_training_iterations",
     )
 )
 
@@ -80,7 +101,9 @@ class Stage:
             assert task is not None
             self._busy.add(task)
             try:
-                with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
+                with suppress(
+                    ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError
+                ):
                     async with asyncio.timeout(LONGEST_S):
                         await play(reader, writer)
             except asyncio.CancelledError:
@@ -109,7 +132,8 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def closes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Accept and close."""
+    """Accept and close a moment later, without an answer."""
+    await asyncio.sleep(CLOSING_S)
     writer.close()
 
 
@@ -156,7 +180,9 @@ def answer(body: bytes, *, status: int = 200, kind: str = JSON, headers: tuple[s
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def page(body: bytes | str | object = b"{}", *, status: int = 200, kind: str = JSON, headers: tuple[str, ...] = ()) -> Act:
+def page(
+    body: bytes | str | object = b"{}", *, status: int = 200, kind: str = JSON, headers: tuple[str, ...] = ()
+) -> Act:
     """Send one page. A body that is no text is sent as JSON (with NaN and Infinity, where it has them)."""
     raw = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
 

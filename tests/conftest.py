@@ -1,0 +1,10 @@
+"""What every test of the suite itself stands on."""
+
+from __future__ import annotations
+
+import signal
+
+# Whoever starts the tests in the background of a shell has them ignore Ctrl-C, and every process they start inherits
+# that; the tests that press Ctrl-C need it to be heard.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -36,8 +36,10 @@ __all__ = [
     "EnvSecret",
     "Section",
     "ServersTable",
+    "Table",
     "Target",
     "TargetError",
+    "address",
     "load_target",
     "make_target",
 ]
@@ -67,18 +69,29 @@ EnvSecret = Annotated[SecretStr, BeforeValidator(_from_environment)]
 """A secret that a target names by its environment variable; resolved when the file is read."""
 
 
-class _Strict(BaseModel):
+def address(url: str, schemes: tuple[str, ...]) -> str:
+    """`url` if it is an address of one of `schemes`; for validators of a section. Raises ValueError saying what is right."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        msg = f"found {parts.scheme or url[:20]!r}; must be an address such as {schemes[0]}://host:port"
+        raise ValueError(msg)
+    return url.rstrip("/") if parts.scheme.startswith("http") else url
+
+
+class Table(BaseModel):
+    """A table of a target file: frozen, and an unknown key is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ServersTable(_Strict):
+class ServersTable(Table):
     """Where servers come from. `external`: the target's own addresses; otherwise this run starts them (a twin)."""
 
     provider: Literal["embedded", "containers", "external"] = "external"
     origins: tuple[Literal["local", "wheel"], ...] = Field(default=("local", "wheel"), min_length=1)
 
 
-class Arm(_Strict):
+class Arm(Table):
     """What may act on this target: named actions and faults, until `expires` (UTC, at most 24 h ahead)."""
 
     actions: tuple[str, ...] = ()
@@ -94,7 +107,7 @@ class Arm(_Strict):
         return expires
 
 
-class Section(_Strict):
+class Section(Table):
     """One system's part of a target. Each surface is configured, or declared `absent` with a reason."""
 
     surfaces: ClassVar[tuple[str, ...]] = ()
@@ -125,7 +138,7 @@ class Section(_Strict):
         return [s for s in self.surfaces if s not in self.addresses() and s not in self.absent]
 
 
-class Target(_Strict):
+class Target(Table):
     """A configured instance. Systems add their own section under their name (see `load_target`)."""
 
     name: str = Field(min_length=1, pattern=r"^[\w.\-]+$")

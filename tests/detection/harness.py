@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -11,10 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from opsverify.verdict import Verdict
 
-__all__ = ["Seen", "Suite"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opsverify.fault import Fault
+
+__all__ = ["Seen", "Suite", "see_all_green", "see_it_turn", "without_a_fault"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = timedelta(seconds=90)
@@ -27,6 +32,13 @@ class Seen:
     status: int
     printed: str
     verdicts: Mapping[str, tuple[str, str]]
+    gated: frozenset[str]
+
+    @property
+    def promised_status(self) -> int:
+        """The exit status that these verdicts must give, by the contract."""
+        counted = {verdict for check, (verdict, _) in self.verdicts.items() if check in self.gated}
+        return 10 if "FAIL" in counted else 12 if "UNKNOWN" in counted else 0
 
     @property
     def not_green(self) -> dict[str, tuple[str, str]]:
@@ -81,4 +93,39 @@ class Suite:
         )
         report: dict[str, Any] = json.loads((reports / "latest" / "report.json").read_text(encoding="utf-8"))
         verdicts = {c["id"]: (c["verdict"], c["reason"]) for c in report["checks"]}
-        return Seen(done.returncode, done.stdout + done.stderr, verdicts)
+        gated = frozenset(c["id"] for c in report["checks"] if c["gated"])
+        return Seen(done.returncode, done.stdout + done.stderr, verdicts, gated)
+
+
+def see_it_turn(fault: Fault, suite: Suite) -> None:
+    """Put the fault in force, and see exactly its checks turn, for its reason; undo it, and see all green again."""
+    before = fault.state()
+    fault.inject()
+    try:
+        fault.settled()
+        assert fault.state() != before
+        red = suite.run()
+    finally:
+        fault.restore()
+    assert fault.state() == before
+    assert set(red.not_green) == set(fault.reddens), red.printed
+    for check, (verdict, reason) in fault.reddens.items():
+        seen_verdict, seen_reason = red.not_green[check]
+        assert seen_verdict == verdict.value, (check, red.printed)
+        assert re.fullmatch(reason, seen_reason), (check, seen_reason, red.printed)
+    assert red.status == red.promised_status, red.printed
+    green = suite.run()
+    assert green.not_green == {}, green.printed
+
+
+def see_all_green(suite: Suite) -> None:
+    """Every check passes, and none is skipped."""
+    seen = suite.run()
+    assert seen.status == 0, seen.printed
+    assert {verdict for verdict, _ in seen.verdicts.values()} == {"PASS"}
+
+
+def without_a_fault(suite: Suite, faults: Iterable[type[Fault]]) -> set[str]:
+    """Checks that no fault makes FAIL; UNKNOWN does not count."""
+    failing = {check for f in faults for check, (verdict, _) in f.reddens.items() if verdict is Verdict.FAIL}
+    return set(suite.run().verdicts) - failing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +11,7 @@ from fixtures.esper.target import EsperSection
 from fixtures.esper.twin.site import EsperTwin, start_twin
 from opsverify.arming import Arming
 from opsverify.target import ServersTable
-from opsverify.verdict import Verdict
-from tests.detection.harness import Suite
+from tests.detection.harness import Suite, see_all_green, see_it_turn, without_a_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +48,7 @@ def suite(twin: EsperTwin, tmp_path_factory: pytest.TempPathFactory) -> Suite:
 
 def test_all_checks_are_green_without_a_fault(suite: Suite) -> None:
     """On a healthy twin every check passes, and none is skipped."""
-    seen = suite.run()
-    assert seen.status == 0, seen.printed
-    assert {verdict for verdict, _ in seen.verdicts.values()} == {"PASS"}
+    see_all_green(suite)
 
 
 @pytest.mark.parametrize("fault_class", FAULTS, ids=lambda f: str(f.name))
@@ -62,30 +58,9 @@ def test_exactly_the_checks_of_a_fault_turn(
     """With the fault in force exactly its checks turn, for its reason; once it is undone all are green again."""
     fault = fault_class(twin, Arming(target="matrix", owned=True))
     fault.drain_and_trim()  # a slow machine gives the trainer time to reach the thresholds all by itself
-    before = fault.state()
-    fault.inject()
-    try:
-        fault.settled()
-        assert fault.state() != before
-        red = suite.run()
-    finally:
-        fault.restore()
-    assert fault.state() == before
-    expected = {check: (verdict.value, reason) for check, (verdict, reason) in fault.reddens.items()}
-    assert set(red.not_green) == set(expected), red.printed
-    for check, (verdict, reason) in expected.items():
-        seen_verdict, seen_reason = red.not_green[check]
-        assert seen_verdict == verdict, (check, red.printed)
-        assert re.fullmatch(reason, seen_reason), (check, red.printed)
-    fails = any(verdict == "FAIL" for verdict, _ in red.not_green.values())
-    assert red.status in ((10, 0) if fails else (12,)), red.printed
-    green = suite.run()
-    assert green.not_green == {}, green.printed
+    see_it_turn(fault, suite)
 
 
 def test_every_check_has_a_fault_that_makes_it_fail(suite: Suite) -> None:
     """No check is without a fault that makes it FAIL; UNKNOWN does not count."""
-    failing = {
-        check for fault in FAULTS for check, (verdict, _) in fault.reddens.items() if verdict is Verdict.FAIL
-    }
-    assert set(suite.run().verdicts) <= failing
+    assert without_a_fault(suite, FAULTS) == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,9 +63,19 @@ class Check:
     advisory: bool = False
 
     @property
+    def asks(self) -> tuple[str, ...]:
+        """The parameters of its function: observations, limits, and for a drill what it rehearses with."""
+        return _parameters(self.function)
+
+    @property
     def drill(self) -> bool:
         """Whether it breaks and repairs something."""
         return "drill" in self.profiles
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def read_check(item: pytest.Function) -> Check | None:

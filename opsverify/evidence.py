@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from opsverify.redaction import Redactor
 
-__all__ = ["JOURNAL_FORMAT", "Journal", "bounded_text", "clean_text", "finite", "seal"]
+__all__ = ["JOURNAL_FORMAT", "Journal", "bounded_text", "clean_text", "finite", "seal", "shortened"]
 
 JOURNAL_FORMAT = 1
 
 _MOST_BYTES = 4 * 1024 * 1024
 _KEPT_BYTES = 64 * 1024
+_LONGEST_TEXT = 4000
 # ESC sequences, then all other control characters but tab and newline: what a target sends must not drive a terminal.
 _TERMINAL = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -41,6 +42,15 @@ def bounded_text(text: str, most: int = 400) -> str:
 def seal(before: str, body: str) -> str:
     """The seal of a journal line: over its text and the seal of the line before it."""
     return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()[:16]
+
+
+def shortened(value: Any) -> Any:
+    """JSON-like `value` with every text cut at 4,000 characters, saying how much is missing."""
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else bounded_text(value, _LONGEST_TEXT)
+    if isinstance(value, dict):
+        return {key: shortened(item) for key, item in value.items()}
+    return [shortened(item) for item in value] if isinstance(value, list) else value
 
 
 def finite(value: Any) -> Any:
@@ -66,8 +76,16 @@ class Journal:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one record of `kind`; values must be JSON-like (see `pydantic` `mode="json"`)."""
-        record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **finite(self.redactor.data(fields))}
-        body = json.dumps(record, sort_keys=True, default=str)
+        self.append(kind, self.redactor.data(fields))
+
+    def append(self, kind: str, redacted: dict[str, Any]) -> None:
+        """Append one record of `kind` whose values are redacted already."""
+        record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **redacted}
+        try:
+            body = json.dumps(record, sort_keys=True, default=str, allow_nan=False)
+        except ValueError:
+            record = finite(record)
+            body = json.dumps(record, sort_keys=True, default=str)
         if len(body) > _MOST_BYTES:
             kept = {
                 name: value

@@ -40,6 +40,7 @@ class Gatherer:
         self, sites: Mapping[str, Site], on_done: Callable[[ObservationSpec, Observation[Any]], None]
     ) -> None:
         self._sites, self._on_done = sites, on_done
+        self._unconfigured = {name: frozenset(site.section.unconfigured()) for name, site in sites.items()}
         self._identities: dict[tuple[str, str], str] = {}
         self._endpoints: dict[tuple[str, str], _Endpoint] = defaultdict(
             lambda: _Endpoint(asyncio.Semaphore(_IN_FLIGHT))
@@ -76,7 +77,7 @@ class Gatherer:
 
     async def _in_its_turn(self, spec: ObservationSpec) -> Observation[Any]:
         site = self._sites[spec.system]
-        refused = _not_looked_at(spec, site)
+        refused = _not_looked_at(spec, site, self._unconfigured[spec.system])
         if refused is not None:
             return self._made(spec, refused)
         endpoints = [self._endpoints[spec.system, surface] for surface in spec.surfaces]
@@ -157,11 +158,11 @@ def not_started(spec: ObservationSpec, why: str) -> Observation[Any]:
     )
 
 
-def _not_looked_at(spec: ObservationSpec, site: Site) -> Unobservable | None:
+def _not_looked_at(spec: ObservationSpec, site: Site, unconfigured: frozenset[str]) -> Unobservable | None:
     for surface in spec.surfaces:
         if surface in site.section.absent:
             return Unobservable(Kind.DECLARED_ABSENT, f"{surface}: {site.section.absent[surface]}")
-        if surface in site.section.unconfigured():
+        if surface in unconfigured:
             return Unobservable(
                 Kind.PRECONDITION, f"{surface} is neither configured nor declared absent in the target"
             )

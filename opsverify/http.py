@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
-from httpx_aiohttp import HttpxAiohttpClient
+import aiohttp
 
 from opsverify.deadline import seconds
 from opsverify.evidence import bounded_text
@@ -61,8 +60,8 @@ class Reply:
 class Http:
     """Read-only HTTP. A check's client holds one; all of a run share its connections."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
 
     async def get(
         self,
@@ -102,34 +101,36 @@ class Http:
         )
 
     async def _read(self, url: str, headers: dict[str, str]) -> Reply:
-        async with self._client.stream("GET", url, headers=headers) as response:
-            body, cut = bytearray(), False
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > MOST_BYTES:
-                    del body[MOST_BYTES:]
-                    cut = True
-                    break
+        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+            encoding = response.headers.get("content-encoding", "identity")
+            if encoding != "identity":
+                told = f"{url} answered {response.status} with content-encoding {bounded_text(encoding, 40)}, which was not asked for"
+                raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            body = await response.content.read(MOST_BYTES + 1)
+            while len(body) <= MOST_BYTES and (
+                more := await response.content.read(MOST_BYTES + 1 - len(body))
+            ):
+                body += more
+            said = response.headers
             return Reply(
                 url,
-                response.status_code,
-                response.headers.get("content-type", ""),
-                bytes(body),
-                cut,
-                response.headers.get("date", ""),
+                response.status,
+                said.get("content-type", ""),
+                body[:MOST_BYTES],
+                len(body) > MOST_BYTES,
+                said.get("date", ""),
             )
 
 
 @asynccontextmanager
 async def open_http() -> AsyncIterator[Http]:
     """An HTTP client without timeouts of its own: the observation's deadline rules."""
-    # httpx's own pool collapses under concurrency; the same API on aiohttp does not.
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with HttpxAiohttpClient(
-        timeout=None,
-        follow_redirects=False,
-        trust_env=False,
-        limits=limits,
+    # What comes compressed though nobody asked for it stays compressed: it could unpack to anything.
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
         headers={"accept-encoding": "identity", "user-agent": "opsverify"},
-    ) as client:
-        yield Http(client)
+    ) as session:
+        yield Http(session)

@@ -217,8 +217,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if run is None or check is None or inspect.iscoroutinefunction(check.function):
         return None
     if pyfuncitem.nodeid not in run.outcomes:
-        names = inspect.signature(check.function).parameters
-        run.outcomes[pyfuncitem.nodeid] = apply(check, {name: pyfuncitem.funcargs[name] for name in names})
+        arguments = {name: pyfuncitem.funcargs[name] for name in check.asks}
+        run.outcomes[pyfuncitem.nodeid] = apply(check, arguments)
     return True
 
 

@@ -14,11 +14,15 @@ __all__ = ["MASK", "Redactor"]
 
 MASK = "[redacted]"
 _SHORT = 8
-_URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<login>[^\s/?#@]+)@")
+# What comes from a target must not make these slow: no unbounded repetition before what they look for.
+_URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z0-9+.\-]://)(?P<login>[^\s/?#@]+)@")
 _NAMED = re.compile(
-    r"(?P<key>\b[\w\-]*(?:password|passwd|secret|api[_\-]?key|access[_\-]?token|auth[_\-]?token)[\w\-]*\s*[=:]\s*)(?P<value>[^\s&,;\"'}\]]{3,})",
+    r"(?P<key>(?:password|passwd|secret|api[_\-]?key|access[_\-]?token|auth[_\-]?token)[\w\-]{0,40}\s{0,8}[=:]\s{0,8})(?P<value>[^\s&,;\"'}\]]{3,})",
     re.IGNORECASE,
 )
+_SUSPECT = re.compile(r"passw|secret|key|token|bearer|basic", re.IGNORECASE)
+_MOST_REMEMBERED = 20_000
+_LONGEST_REMEMBERED = 200
 _AUTHORIZATION = re.compile(
     r"(?P<key>\b(?:authorization\s*[:=]\s*)?(?:bearer|basic)\s+)(?P<value>[A-Za-z0-9+/=._~\-]{8,})",
     re.IGNORECASE,
@@ -80,9 +84,18 @@ class Redactor:
                 forms |= _forms(secret)
         ordered = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+        self._known: dict[str, str] = {}  # keys and short texts come again and again
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
+        known = self._known.get(text)
+        if known is None:
+            known = self._redacted(text)
+            if len(text) <= _LONGEST_REMEMBERED and len(self._known) < _MOST_REMEMBERED:
+                self._known[text] = known
+        return known
+
+    def _redacted(self, text: str) -> str:
         if not text:
             return text
         if text in self._short:
@@ -96,7 +109,7 @@ class Redactor:
             text = _URL_CREDENTIALS.sub(rf"\g<scheme>{MASK}@", text)
             for short in self._short:
                 text = re.sub(rf"(?<=[:/=@&?]){re.escape(short)}(?=[:/@&?#]|$)", MASK, text)
-        if len(text) > _SHORT:
+        if len(text) > _SHORT and _SUSPECT.search(text):
             text = _NAMED.sub(rf"\g<key>{MASK}", text)
             text = _AUTHORIZATION.sub(rf"\g<key>{MASK}", text)
         return text

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import platform
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opsverify.arming import Arming
+from opsverify.evidence import shortened
 from opsverify.exits import Exit, Judged, RunFacts, decide
 from opsverify.observation import Observation, ObservationSpec
 from opsverify.report.model import CheckResult, NotLookedAt, RunReport, Step, Surface
@@ -118,10 +119,11 @@ class Run:
         """The observations that a check asks for by parameter name. Drills take their own."""
         if check.drill:
             return []
-        asked = inspect.signature(check.function).parameters
-        return [
-            spec for system in self.systems.values() for spec in system.observations if spec.name in asked
-        ]
+        return [self._specs[name] for name in check.asks if name in self._specs]
+
+    @cached_property
+    def _specs(self) -> dict[str, ObservationSpec]:
+        return {spec.name: spec for system in self.systems.values() for spec in system.observations}
 
     def severity(self, check: Check) -> Severity:
         """The check's severity; a target may raise it, never lower it."""
@@ -141,39 +143,39 @@ class Run:
         observations = list(seen)
         severity = self.severity(check)
         source = dict.fromkeys(line for o in observations for line in o.source)
-        result = CheckResult.model_validate(
-            self.redactor.data(
-                CheckResult(
-                    id=check.id,
-                    row=check.row,
-                    name=check.name,
-                    promise=check.promise,
-                    system=check.system,
-                    subsystem=check.subsystem,
-                    severity=severity,
-                    verdict=outcome.verdict,
-                    reason=outcome.reason,
-                    explanation=outcome.explanation,
-                    gated=severity.at_or_above(self.options.gate) and not check.advisory,
-                    advisory=check.advisory,
-                    findings=outcome.findings,
-                    source=tuple(source),
-                    backend=" + ".join(dict.fromkeys(o.backend for o in observations if o.backend)),
-                    identity=" + ".join(dict.fromkeys(o.identity for o in observations if o.identity)),
-                    observed_at=max((o.at for o in observations), default=None),
-                    took=took,
-                    runbook=check.runbook,
-                    next_step=check.next_step,
-                    again=self._again(check),
-                    respond_within=_words(severity.response.total_seconds()),
-                    resolve_within=_words(severity.resolution.total_seconds()),
-                    nodeid=check.nodeid,
-                    detail=detail,
-                ).model_dump(mode="json")
-            )
+        record = self.redactor.data(
+            CheckResult(
+                id=check.id,
+                row=check.row,
+                name=check.name,
+                promise=check.promise,
+                system=check.system,
+                subsystem=check.subsystem,
+                severity=severity,
+                verdict=outcome.verdict,
+                reason=outcome.reason,
+                explanation=outcome.explanation,
+                gated=severity.at_or_above(self.options.gate) and not check.advisory,
+                advisory=check.advisory,
+                findings=outcome.findings,
+                source=tuple(source),
+                backend=" + ".join(dict.fromkeys(o.backend for o in observations if o.backend)),
+                identity=" + ".join(dict.fromkeys(o.identity for o in observations if o.identity)),
+                observed_at=max((o.at for o in observations), default=None),
+                took=took,
+                runbook=check.runbook,
+                next_step=check.next_step,
+                again=self._again(check),
+                respond_within=_words(severity.response.total_seconds()),
+                resolve_within=_words(severity.resolution.total_seconds()),
+                nodeid=check.nodeid,
+                detail=detail,
+            ).model_dump(mode="json")
         )
+        record = shortened(record)  # after redaction: a secret that is cut in half is not found any more
+        result = CheckResult.model_validate(record)
         self.results[check.nodeid] = result
-        self.journal.write("finding", **result.model_dump(mode="json"))
+        self.journal.append("finding", record)
         return result
 
     def _again(self, check: Check) -> str:

@@ -135,7 +135,8 @@ class Section(Table):
 
     def unconfigured(self) -> list[str]:
         """Surfaces that are neither configured nor declared absent: their required checks make a run vacuous."""
-        return [s for s in self.surfaces if s not in self.addresses() and s not in self.absent]
+        addresses = self.addresses()
+        return [s for s in self.surfaces if s not in addresses and s not in self.absent]
 
 
 class Target(Table):

@@ -25,6 +25,14 @@ _BY_ERRNO = {
 }
 # Libraries wrap the operating system's error; some keep only its text.
 _BY_NAME = (
+    ("ServerTimeoutError", Kind.SILENT),
+    ("ClientResponseError", Kind.UNEXPECTED_REPLY),  # aiohttp: no HTTP, or too much of it
+    ("DecodingError", Kind.UNEXPECTED_REPLY),
+    ("RemoteProtocolError", Kind.UNEXPECTED_REPLY),
+    ("InvalidResponse", Kind.UNEXPECTED_REPLY),  # redis: no RESP
+    ("BusyLoadingError", Kind.SERVER_ERROR),  # redis calls it a connection error
+    ("ClientPayloadError", Kind.RESET),
+    ("ClientConnectionError", Kind.RESET),
     ("ServerDisconnected", Kind.RESET),
     ("IncompleteRead", Kind.RESET),
     ("ReadError", Kind.RESET),

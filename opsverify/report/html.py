@@ -36,10 +36,11 @@ def _template() -> Template:
 
 def render_html(report: RunReport, redactor: Redactor) -> str:
     """The static report as one HTML fragment with its own style, redacted."""
-    shown = RunReport.model_validate(redactor.data(report.model_dump(mode="json")))
+    shown = report.redacted(redactor)
     checks = shown.worst_first()
-    red = [c for c in checks if c.verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)]
-    rest = sorted((c for c in checks if c not in red), key=lambda c: (c.system, c.subsystem, c.id))
+    needs = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)
+    red = [c for c in checks if c.verdict in needs]
+    rest = sorted((c for c in checks if c.verdict not in needs), key=lambda c: (c.system, c.subsystem, c.id))
     groups = [(key, list(each)) for key, each in groupby(rest, key=lambda c: (c.system, c.subsystem))]
     times = {
         s.value: (_words(s.response.total_seconds()), _words(s.resolution.total_seconds())) for s in Severity

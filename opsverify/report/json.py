@@ -16,7 +16,7 @@ __all__ = ["render_json", "schema"]
 
 def render_json(report: RunReport, redactor: Redactor) -> str:
     """`report` as JSON text, redacted."""
-    return json.dumps(finite(redactor.data(report.model_dump(mode="json"))), indent=1) + "\n"
+    return json.dumps(finite(report.redacted(redactor).model_dump(mode="json")), indent=1) + "\n"
 
 
 def schema() -> str:

@@ -20,7 +20,7 @@ MOST_BYTES = 1024 * 1024
 
 def render_markdown(report: RunReport, redactor: Redactor) -> str:
     """`report` as Markdown under 1 MiB, redacted; what does not fit is counted."""
-    shown = RunReport.model_validate(redactor.data(report.model_dump(mode="json")))
+    shown = report.redacted(redactor)
     mark = "✅" if shown.exit_status == 0 else "❌"
     counts = (
         ", ".join(f"{shown.counts[v]} {v}" for v in Verdict if shown.counts.get(v)) or "nothing was judged"

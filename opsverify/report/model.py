@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from opsverify.verdict import Finding, Severity, Verdict
+
+if TYPE_CHECKING:
+    from opsverify.redaction import Redactor
 
 __all__ = ["SCHEMA_VERSION", "CheckResult", "NotLookedAt", "RunReport", "Step", "Surface"]
 
@@ -100,6 +103,11 @@ class RunReport(_Record):
     environment: dict[str, str] = {}
     contact: str = ""
     checks: tuple[CheckResult, ...] = ()
+
+    def redacted(self, redactor: Redactor) -> RunReport:
+        """Take the secrets out. Its checks are redacted when they are recorded, the rest here."""
+        rest = redactor.data(self.model_dump(mode="json", exclude={"checks"}))
+        return RunReport.model_validate({**rest, "checks": self.checks})
 
     def worst_first(self) -> list[CheckResult]:
         """Checks ordered by verdict, then severity, then id."""

@@ -91,7 +91,16 @@ def test_a_saved_run_replays_to_the_same_verdicts(saved: Path, tmp_path: Path) -
 
 def test_a_saved_run_is_judged_with_other_limits(saved: Path, tmp_path: Path) -> None:
     """With a limit of one's own the same evidence turns red, and the finding shows the limit and whose it is."""
-    done = suite(tmp_path, "checks/esper", "--replay", str(saved), "--limit", "esper.memory_use=0", "--limit", "esper.lag=-1")
+    done = suite(
+        tmp_path,
+        "checks/esper",
+        "--replay",
+        str(saved),
+        "--limit",
+        "esper.memory_use=0",
+        "--limit",
+        "esper.lag=-1",
+    )
     assert done.returncode == 10, done.stdout
     assert verdicts(tmp_path)["E-OON-5"] == ("FAIL", "lagging")
     assert "lag = -1 entries (set in the target; otherwise 1000" in done.stdout

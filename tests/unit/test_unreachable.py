@@ -13,9 +13,9 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import aiohttp
 import httpx
 import pytest
-from httpx_aiohttp import HttpxAiohttpClient
 
 from opsverify.observation import Kind, Unobservable
 from opsverify.unreachable import classify
@@ -51,9 +51,12 @@ def _reset(connection: socket.socket) -> None:
 
 async def raised_by(url: str, context: ssl.SSLContext | None = None) -> BaseException:
     """What a GET of `url` raises with the client that the suite uses."""
-    async with HttpxAiohttpClient(verify=context or True, trust_env=False, timeout=0.5) as client:
+    connector = aiohttp.TCPConnector(ssl=context or True)
+    timeout = aiohttp.ClientTimeout(total=0.5)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as client:
         try:
-            await client.get(url)
+            async with client.get(url) as response:
+                await response.read()
         except Exception as error:  # noqa: BLE001 - whatever it is is what we are after
             return error
     msg = f"{url} answered"

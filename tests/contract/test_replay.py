@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fixtures.esper.system import ESPER
+from fixtures.statehub.system import STATEHUB
 from opsverify.observation import Unobservable
 from opsverify.replay import load_run
 
@@ -55,7 +56,7 @@ def verdicts(folder: Path) -> dict[str, tuple[str, str]]:
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of every check but the drills on the embedded twin: every observation is in it."""
     folder = tmp_path_factory.mktemp("saved")
-    done = suite(folder, "checks/esper")
+    done = suite(folder, "checks")
     assert done.returncode == 0, done.stdout
     return (folder / "reports" / "latest").resolve()
 
@@ -72,8 +73,9 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
     """What was saved of each declared observation loads, and saves again to the same."""
     run = load_run(saved)
     assert run.whole
-    loaded = run.observations(ESPER.observations)
-    for spec in ESPER.observations:
+    declared = (*ESPER.observations, *STATEHUB.observations)
+    loaded = run.observations(declared)
+    for spec in declared:
         one = loaded[spec.name]
         assert not isinstance(one.outcome, Unobservable), (spec.name, one.outcome)
         assert spec.adapter.dump_python(one.value, mode="json") == run.seen[spec.name]["value"], spec.name
@@ -81,7 +83,7 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
 
 def test_a_saved_run_replays_to_the_same_verdicts(saved: Path, tmp_path: Path) -> None:
     """The journal alone, moved elsewhere, is judged to the same verdicts, and the report says that it is a replay."""
-    done = suite(tmp_path, "checks/esper", "--replay", str(moved(saved, tmp_path)))
+    done = suite(tmp_path, "--replay", str(moved(saved, tmp_path)))
     assert done.returncode == 0, done.stdout
     original = json.loads((saved / "report.json").read_text(encoding="utf-8"))
     assert verdicts(tmp_path) == {c["id"]: (c["verdict"], c["reason"]) for c in original["checks"]}
@@ -112,11 +114,11 @@ def test_a_changed_line_is_told(saved: Path, tmp_path: Path) -> None:
     path = copy / "journal.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines).replace('"length": ', '"length": 1', 1), encoding="utf-8")
-    changed = suite(tmp_path, "checks/esper", "--replay", str(copy))
+    changed = suite(tmp_path, "--replay", str(copy))
     assert changed.returncode == 4
     assert "was changed after it was written" in changed.stderr
     path.write_text("".join(lines[:2] + lines[3:]), encoding="utf-8")
-    removed = suite(tmp_path, "checks/esper", "--replay", str(copy))
+    removed = suite(tmp_path, "--replay", str(copy))
     assert removed.returncode == 4
     assert "line 3" in removed.stderr
 
@@ -127,7 +129,7 @@ def test_a_cut_journal_is_judged_as_far_as_it_goes(saved: Path, tmp_path: Path) 
     path = copy / "journal.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[: whole.index(b'"name": "consumer_progress"') + 5])
-    done = suite(tmp_path, "checks/esper", "--replay", str(copy))
+    done = suite(tmp_path, "--replay", str(copy))
     assert done.returncode == 12, done.stdout
     assert "the journal was cut before its end" in done.stdout
     assert "PASS" in {verdict for verdict, _ in verdicts(tmp_path).values()}
@@ -149,7 +151,7 @@ def test_what_is_no_saved_run_is_told(content: bytes | None, told: str, tmp_path
     folder.mkdir()
     if content is not None:
         (folder / "journal.jsonl").write_bytes(content)
-    done = suite(tmp_path, "checks/esper", "--replay", str(folder))
+    done = suite(tmp_path, "--replay", str(folder))
     assert done.returncode == 4
     assert told in done.stderr
 
@@ -186,6 +188,6 @@ def test_the_markdown_summary_is_for_a_ci_step(saved: Path, tmp_path: Path) -> N
     """The summary has the verdict, what needs somebody in a table, and leaves no markup of a target alive."""
     text = (saved / "summary.md").read_text(encoding="utf-8")
     assert text.startswith("## ✅ embedded: the gate holds")
-    suite(tmp_path, "checks/esper", "--replay", str(saved), "--limit", "esper.lag=-1")
+    suite(tmp_path, "--replay", str(saved), "--limit", "esper.lag=-1")
     red = (tmp_path / "reports" / "latest" / "summary.md").read_text(encoding="utf-8")
     assert "| FAIL | P1 | E-OON-5 consumers keep up |" in red

@@ -108,3 +108,10 @@ def test_a_checks_promise_is_one_sentence() -> None:
         assert check.promise.count(". ") == 0, check.id
         assert check.next_step, check.id
         assert check.runbook, check.id
+
+
+def test_no_fault_stands_twice() -> None:
+    """Each fault is in its matrix once, under a name of its own."""
+    for title, _, faults in matrix_parts():
+        names = [fault.name for fault in faults]
+        assert sorted(set(names)) == sorted(names), title

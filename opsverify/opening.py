@@ -18,6 +18,7 @@ from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.redaction import Redactor
 from opsverify.replay import ReplayError, SavedRun, load_run
 from opsverify.run import Options, Run
+from opsverify.runbook import compare_with_file
 from opsverify.state import Ledger, TargetBusy, TargetLock, sweep_dead_twins, twin_key
 from opsverify.target import TargetError, load_target, make_target
 from opsverify.verdict import Severity
@@ -127,6 +128,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
             drills_named=any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args),
         ),
     )
+    run.warnings += _compared_runbooks(config.getoption("runbook_file") or [], run)
     journal.write(
         "run",
         format=JOURNAL_FORMAT,
@@ -141,6 +143,21 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
     return run
+
+
+def _compared_runbooks(options: list[str], run: Run) -> list[str]:
+    """How real runbook files (`SYSTEM=FILE`) differ from the maps; raises pytest.UsageError for a wrong option."""
+    known, told = run.runbooks(), list[str]()
+    for option in options:
+        system, _, file = option.partition("=")
+        if system not in known or not Path(file).is_file():
+            msg = f"--runbook-file {option}: must be SYSTEM=FILE with a file that exists; systems are {', '.join(known)}"
+            raise pytest.UsageError(msg)
+        told += [
+            f"runbook of {system}: {difference}"
+            for difference in compare_with_file(known[system], Path(file))
+        ]
+    return told
 
 
 def _saved_run(config: pytest.Config) -> SavedRun | None:

@@ -98,6 +98,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="look whether each endpoint can be reached and read; judge nothing",
     )
+    group.addoption(
+        "--runbook-file",
+        action="append",
+        metavar="SYSTEM=FILE",
+        help="warn where a system's real runbook differs from what is mapped",
+    )
     group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
     parser.addini("opsverify_checks", "folder that holds the checks", default="checks")
     parser.addini("opsverify_target", "default target", default="embedded")

@@ -191,3 +191,16 @@ def test_the_markdown_summary_is_for_a_ci_step(saved: Path, tmp_path: Path) -> N
     suite(tmp_path, "--replay", str(saved), "--limit", "esper.lag=-1")
     red = (tmp_path / "reports" / "latest" / "summary.md").read_text(encoding="utf-8")
     assert "| FAIL | P1 | E-OON-5 consumers keep up |" in red
+
+
+def test_another_runbook_than_the_mapped_one_is_warned_of(saved: Path, tmp_path: Path) -> None:
+    """A real runbook whose sections differ from the map is named section by section; a wrong option is exit 4."""
+    runbook = tmp_path / "runbook.md"
+    runbook.write_text("# Esper-Lite Operator Runbook\n\n## 9. New\n", encoding="utf-8")
+    done = suite(tmp_path, "--replay", str(saved), "--runbook-file", f"esper={runbook}")
+    assert done.returncode == 0, done.stdout
+    assert f"section '9. New' of {runbook} is mapped to nothing" in done.stdout
+    assert f"section '6. Shutdown Procedures' of the map is not in {runbook}" in done.stdout
+    wrong = suite(tmp_path, "--replay", str(saved), "--runbook-file", f"nope={runbook}")
+    assert wrong.returncode == 4
+    assert "must be SYSTEM=FILE" in wrong.stderr

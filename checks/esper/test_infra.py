@@ -10,8 +10,8 @@ from checks.esper.criteria import bus as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen import Durability, RedisServer
-    from fixtures.esper.target import EsperLimits
+    from fixtures.esper.limits import EsperLimits
+    from fixtures.esper.seen.bus import Durability, RedisServer
     from opsverify import Bracketed, Observation
 
 

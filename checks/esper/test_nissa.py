@@ -10,8 +10,8 @@ from checks.esper.criteria import nissa as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen import Ingest, NissaHealth, NissaMetrics, NissaSummary
-    from fixtures.esper.target import EsperLimits
+    from fixtures.esper.limits import EsperLimits
+    from fixtures.esper.seen.nissa import Ingest, NissaHealth, NissaMetrics, NissaSummary
     from opsverify import Observation
 
 NISSA = '4 "Nissa"'

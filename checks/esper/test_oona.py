@@ -10,16 +10,9 @@ from checks.esper.criteria import bus as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen import (
-        CanaryRun,
-        Flow,
-        GroupPresence,
-        NewestEntries,
-        Progress,
-        QueueState,
-        StreamState,
-    )
-    from fixtures.esper.target import EsperLimits
+    from fixtures.esper.limits import EsperLimits
+    from fixtures.esper.seen.bus import Flow, GroupPresence, NewestEntries, Progress, QueueState, StreamState
+    from fixtures.esper.seen.nissa import CanaryRun
     from opsverify import Observation
 
 SPIKE = '5 "Oona Queue Depth Spike"'

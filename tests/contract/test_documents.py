@@ -11,8 +11,8 @@ import pytest
 from checks.esper import test_infra, test_nissa, test_oona
 from checks.esper.drills import test_queue_depth_spike
 from fixtures.esper.faults import FAULTS
+from fixtures.esper.limits import EsperLimits
 from fixtures.esper.system import ESPER
-from fixtures.esper.target import EsperLimits
 from fixtures.statehub.faults import FAULTS as STATEHUB_FAULTS
 from fixtures.statehub.system import STATEHUB
 from opsverify.check import Check, check_of

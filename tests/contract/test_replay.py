@@ -170,7 +170,7 @@ def test_a_target_file_may_stand_anywhere(tmp_path: Path) -> None:
     """A target file outside the checkout does not make pytest take another root; the plan names what would write."""
     target = tmp_path / "live.toml"
     target.write_text(
-        'name = "elsewhere"\n[esper]\nredis = { url = "redis://127.0.0.1:1/0" }\nabsent = { nissa = "not here" }\n',
+        'name = "elsewhere"\n[esper]\nredis = { url = "redis://127.0.0.1:1/0" }\nabsent = { nissa = "not here", prometheus = "not here", grafana = "not here", elasticsearch = "not here", files = "not here" }\n',
         encoding="utf-8",
     )
     plan = suite(tmp_path, "--target", str(target), "--profile", "canary", "--plan")

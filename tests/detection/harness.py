@@ -12,6 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, SecretStr
+
+from opsverify.limits import Limits
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
     from opsverify.fault import Fault
 
-__all__ = ["Seen", "Suite", "see_all_green", "see_it_turn", "without_a_fault"]
+__all__ = ["Seen", "Suite", "as_live", "see_all_green", "see_it_turn", "without_a_fault"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = timedelta(seconds=90)
@@ -95,6 +98,37 @@ class Suite:
         verdicts = {c["id"]: (c["verdict"], c["reason"]) for c in report["checks"]}
         gated = frozenset(c["id"] for c in report["checks"] if c["gated"])
         return Seen(done.returncode, done.stdout + done.stderr, verdicts, gated)
+
+
+def as_live(system: str, section: BaseModel) -> tuple[str, dict[str, str]]:
+    """A twin's section as a live target would write it: its part of the file in TOML, and the environment it names."""
+    environment: dict[str, str] = {}
+    lines = [f"[{system}]"]
+    for key, value in section:
+        if key not in section.model_fields_set:
+            continue
+        lines.append(f"{key} = {_toml(value, f'MATRIX_{system}_{key}'.upper(), environment)}")
+    return "\n".join(lines) + "\n", environment
+
+
+def _toml(value: Any, name: str, environment: dict[str, str]) -> str:
+    if isinstance(value, SecretStr):
+        environment[name] = value.get_secret_value()
+        return json.dumps(name)
+    if isinstance(value, Limits):
+        value = {key: getattr(value, key).value for key in value.model_fields_set}
+    elif isinstance(value, BaseModel):
+        value = {key: getattr(value, key) for key in value.model_fields_set}
+    if isinstance(value, dict):
+        items = {k: v for k, v in value.items() if v is not None}
+        return (
+            "{ "
+            + ", ".join(f"{k} = {_toml(v, f'{name}_{k}'.upper(), environment)}" for k, v in items.items())
+            + " }"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(v, name, environment) for v in value) + "]"
+    return value.isoformat() if isinstance(value, datetime) else json.dumps(value)
 
 
 def see_it_turn(fault: Fault, suite: Suite) -> None:

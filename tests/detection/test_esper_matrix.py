@@ -11,26 +11,19 @@ from fixtures.esper.target import EsperSection
 from fixtures.esper.twin.site import EsperTwin, start_twin
 from opsverify.arming import Arming
 from opsverify.target import ServersTable
-from tests.detection.harness import Suite, see_all_green, see_it_turn, without_a_fault
+from tests.detection.harness import Suite, as_live, see_all_green, see_it_turn, without_a_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fixtures.esper.faults.base import EsperFault
 
-_SECTION = """
-[esper]
-redis = {{ url = "{redis}" }}
-nissa = {{ url = "{nissa}" }}
-leyline_secret_env = "MATRIX_LEYLINE_SECRET"
-limits = {{ window = 1 }}
-"""
-
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[EsperTwin]:
     """One twin for all faults: each must be undone so well that the next one begins in health."""
-    running = start_twin(EsperSection(), ServersTable(provider="embedded"))
+    section = EsperSection.model_validate({"limits": {"window": 1}})
+    running = start_twin(section, ServersTable(provider="embedded"))
     yield running
     running.stop()
 
@@ -38,11 +31,12 @@ def twin() -> Iterator[EsperTwin]:
 @pytest.fixture(scope="module")
 def suite(twin: EsperTwin, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """The suite pointed at that twin, which it sees as a live target."""
+    section, environment = as_live("esper", twin.section)
     return Suite(
         folder=tmp_path_factory.mktemp("matrix"),
-        section=_SECTION.format(redis=twin.plant.redis_url, nissa=twin.plant.nissa_url),
+        section=section,
         actions=("publish_canary",),
-        environment={"MATRIX_LEYLINE_SECRET": twin.plant.secret or ""},
+        environment=environment,
     )
 
 

@@ -21,6 +21,7 @@ TARGET = """
 name = "hostile"
 [esper]
 workload = "idle"
+{absent}
 [esper.redis]
 url = "{redis}"
 {login}
@@ -31,6 +32,10 @@ window = 0.2
 settle = 0.5
 canary = 1
 """
+
+
+ABSENT = ("prometheus", "grafana", "elasticsearch", "files")
+"""Surfaces that a hostile run does not have, unless its test names fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,24 @@ class Ended:
 
 
 def run_checks(
-    folder: Path, redis: str, nissa: str, *, login: str = "", environment: dict[str, str] | None = None
+    folder: Path,
+    redis: str,
+    nissa: str,
+    *,
+    login: str = "",
+    more: str = "",
+    absent: tuple[str, ...] = ABSENT,
+    environment: dict[str, str] | None = None,
 ) -> Ended:
-    """Run all checks of Esper-Lite against these addresses; a run that does not end is killed."""
+    """Run all checks of Esper-Lite against these addresses; a run that does not end is killed.
+
+    `more` are further tables of the target file, for the surfaces that are not in `absent`.
+    """
     folder.mkdir()
     target = folder / "target.toml"
-    target.write_text(TARGET.format(redis=redis, nissa=nissa, login=login), encoding="utf-8")
+    declared = ", ".join(f'{surface} = "not part of this test"' for surface in absent)
+    text = TARGET.format(redis=redis, nissa=nissa, login=login, absent=f"absent = {{ {declared} }}")
+    target.write_text(text + more, encoding="utf-8")
     command = [
         sys.executable,
         "-m",

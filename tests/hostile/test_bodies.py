@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.esper.nissa_client import NissaClient, parse_exposition
-from fixtures.esper.seen import NissaMetrics
+from fixtures.esper.seen.nissa import NissaMetrics
 from fixtures.esper.wire import decode_entry
 from opsverify.evidence import bounded_text, clean_text
 from opsverify.http import Http, Reply

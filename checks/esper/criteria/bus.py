@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from opsverify.verdict import Finding
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen import (
-        CanaryRun,
+    from fixtures.esper.limits import EsperLimits
+    from fixtures.esper.seen.bus import (
         Durability,
         Flow,
         GroupPresence,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         RedisServer,
         StreamState,
     )
-    from fixtures.esper.target import EsperLimits
+    from fixtures.esper.seen.nissa import CanaryRun
     from opsverify.observation import Bracketed
 
 __all__ = [

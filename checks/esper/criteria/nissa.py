@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from opsverify.verdict import Finding
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen import Ingest, NissaHealth, NissaMetrics, NissaSummary
-    from fixtures.esper.target import EsperLimits
+    from fixtures.esper.limits import EsperLimits
+    from fixtures.esper.seen.nissa import Ingest, NissaHealth, NissaMetrics, NissaSummary
 
 __all__ = ["alerts_quiet", "healthz_ok", "ingests", "metrics_exposed", "slo_below_breach"]
 

@@ -1,0 +1,49 @@
+"""Runs a blocking library beside the event loop, in a daemon thread that nobody waits for once its deadline is over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["in_thread"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a blocking function in a thread of its own and await its result; what it raises is raised here.
+
+    When the awaiting task is cancelled (its deadline has passed) the thread is left to its fate: as a daemon it
+    keeps neither the event loop nor the process from ending. Give the library a timeout of its own all the same.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[R] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def settle(result: R | None, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(result)  # type: ignore[arg-type]
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = context.run(function, *args, **kwargs)
+        except BaseException as raised:  # noqa: BLE001 - it is raised again where the result is awaited
+            error = raised
+        try:
+            loop.call_soon_threadsafe(settle, result, error)
+        except RuntimeError:  # the loop has ended: nobody awaits this any more
+            return
+
+    threading.Thread(target=work, name=f"opsverify-{function.__name__}", daemon=True).start()
+    return await answer

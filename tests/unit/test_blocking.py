@@ -1,0 +1,70 @@
+"""A blocking library beside the event loop: its result, its error, and an end that does not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+
+import pytest
+
+from opsverify.blocking import in_thread
+from opsverify.observation import asked, probes_of
+
+
+async def test_the_result_comes_back() -> None:
+    """The function's result is the awaited one."""
+
+    def add(a: int, *, b: int) -> int:
+        return a + b
+
+    assert await in_thread(add, 1, b=2) == 3
+
+
+async def test_what_it_raises_is_raised_where_it_is_awaited() -> None:
+    """An error of the function is raised in the awaiting task."""
+
+    def fails() -> None:
+        msg = "no such host"
+        raise OSError(msg)
+
+    with pytest.raises(OSError, match="no such host"):
+        await in_thread(fails)
+
+
+async def test_what_it_asks_is_recorded_for_the_observation() -> None:
+    """Probes named in the thread stand in the observation's source."""
+    probes = probes_of()
+    await in_thread(asked, "cat /var/log/app.log")
+    assert probes == ["cat /var/log/app.log"]
+
+
+async def test_the_loop_goes_on_meanwhile() -> None:
+    """Other tasks run while the function blocks."""
+    blocked = asyncio.create_task(in_thread(time.sleep, 0.3))
+    ticks = 0
+    while not blocked.done():
+        await asyncio.sleep(0.01)
+        ticks += 1
+    assert ticks > 5
+
+
+def test_the_process_ends_within_a_second_of_the_deadline() -> None:
+    """A call that never returns keeps neither the loop nor the process from ending."""
+    program = (
+        "import asyncio, time\n"
+        "from opsverify.blocking import in_thread\n"
+        "async def main():\n"
+        "    try:\n"
+        "        async with asyncio.timeout(0.5):\n"
+        "            await in_thread(time.sleep, 60)\n"
+        "    except TimeoutError:\n"
+        "        print(f'ended {time.monotonic()}', flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    ended = float(done.stdout.split()[1])  # the monotonic clock is the machine's
+    assert time.monotonic() - ended < 1

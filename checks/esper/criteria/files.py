@@ -38,9 +38,13 @@ def log_is_whole(log: ReportLog) -> Finding:
     if log.garbage_count > len(log.garbage):
         details.append(f"and {log.garbage_count - len(log.garbage)} more such places")
     if log.torn_at is not None:
-        details.append(f"offset {log.torn_at}: the last record is unfinished, {log.torn_bytes} bytes of it are there")
+        details.append(
+            f"offset {log.torn_at}: the last record is unfinished, {log.torn_bytes} bytes of it are there"
+        )
     if details:
-        details.append("it is binary: decode it, tail -f shows nothing; truncate only at a record's boundary, or to 0")
+        details.append(
+            "it is binary: decode it, tail -f shows nothing; truncate only at a record's boundary, or to 0"
+        )
     reason = "garbage" if log.garbage_count else "torn-tail" if log.torn_at is not None else "whole"
     outcomes = ", ".join(f"{count} {name}" for name, count in sorted(log.outcomes.items()))
     return Finding(
@@ -112,14 +116,20 @@ def nothing_left_behind(seen: Forge) -> Finding:
     left = [_left("compiler", seen.compiler), _left("library", seen.library)]
     details = [line for line in left if line]
     if seen.compiler.present:
-        details.append("no program reads the compiler's WAL, and a re-run over a full library does not remove it")
+        details.append(
+            "no program reads the compiler's WAL, and a re-run over a full library does not remove it"
+        )
     if seen.library.present:
-        details.append("the library replays its own WAL at its next start if the artifact exists, else leaves it")
+        details.append(
+            "the library replays its own WAL at its next start if the artifact exists, else leaves it"
+        )
     return Finding(
         holds=not any(left),
         reason="left-behind" if any(left) else "clean",
         expected="no compiler WAL and no library WAL",
-        observed=f"{sum(map(bool, left))} left, unchanged for {seen.seconds:g} s" if any(left) else "none left",
+        observed=f"{sum(map(bool, left))} left, unchanged for {seen.seconds:g} s"
+        if any(left)
+        else "none left",
         details=(*details, *(seen.investigation if any(left) else ())),
     )
 
@@ -139,9 +149,17 @@ def library_matches_artifacts(seen: Library) -> Finding:
     if more > 0:
         details.append(f"and {more} more")
     if bad:
-        details.append("deleting the artifact alone does nothing: a blueprint with a row is never compiled again; drop the row too")
+        details.append(
+            "deleting the artifact alone does nothing: a blueprint with a row is never compiled again; drop the row too"
+        )
     reason = (
-        "library-unreadable" if seen.problem else "artifact-bad" if bad else "orphan" if seen.orphans else "matches"
+        "library-unreadable"
+        if seen.problem
+        else "artifact-bad"
+        if bad
+        else "orphan"
+        if seen.orphans
+        else "matches"
     )
     counted = f"{len(seen.blueprints)} rows, {len(bad)} without a whole artifact, {len(seen.orphans)} artifacts without a row"
     return Finding(
@@ -158,7 +176,11 @@ def retry_alert_quiet(seen: RetryAlert) -> Finding:
     details = ["routes are lists in Nissa's memory: nobody was paged"] if seen.active else []
     if seen.newest is not None:
         details.append(f"newest tezzeret.compile.retry_count: {seen.newest:g}, in entry {seen.entry}")
-    value = "" if seen.value is None else f": {seen.value:g} retries when it fired; routes {', '.join(seen.routes) or 'none'}"
+    value = (
+        ""
+        if seen.value is None
+        else f": {seen.value:g} retries when it fired; routes {', '.join(seen.routes) or 'none'}"
+    )
     return Finding(
         holds=not seen.active,
         reason="alert-active" if seen.active else "quiet",

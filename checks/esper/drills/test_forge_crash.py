@@ -70,7 +70,7 @@ async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """Blueprints that a re-run has to compile, and one that it may: whether its row was written cannot be seen."""
+    """Blueprints that a re-run has to write, and those that it may: in the middle of a save nobody can say."""
 
     expected: frozenset[str]
     optional: frozenset[str] = frozenset()
@@ -81,10 +81,11 @@ def _pending(
 ) -> tuple[_Pending, tuple[str, ...]]:
     """What the log names, without what already has its row; a torn log makes the forge start from what lacks a row."""
     named = forge.forge.pending or tuple(catalogue)
+    saving = frozenset({forge.library.blueprint} - {""})  # replayed at the library's next start
     if library.unobservable is not None:  # killed inside a transaction: the re-run itself rolls it back
-        return _Pending(frozenset(named), frozenset(named[:1])), forge.investigation
+        return _Pending(frozenset(named), saving | frozenset(named[:1])), forge.investigation
     rows = {blueprint.id for blueprint in library.value.blueprints}
-    return _Pending(frozenset(named) - rows), forge.investigation
+    return _Pending(frozenset(named) - rows, saving), forge.investigation
 
 
 async def _compiled_exactly(drill: Drill, reason: str, pending: _Pending, before: Mapping[str, str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from checks.esper import test_infra, test_nissa, test_oona
-from checks.esper.drills import test_queue_depth_spike
+from checks.esper import test_infra, test_nissa, test_oona, test_tamiyo, test_urza
+from checks.esper.drills import test_forge_crash, test_queue_depth_spike
 from fixtures.esper.faults import FAULTS
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.system import ESPER
@@ -30,7 +30,15 @@ RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
 
 def declared_checks() -> list[Check]:
     """Every check of Esper-Lite."""
-    modules = (test_infra, test_oona, test_nissa, test_queue_depth_spike)
+    modules = (
+        test_infra,
+        test_oona,
+        test_nissa,
+        test_queue_depth_spike,
+        test_tamiyo,
+        test_urza,
+        test_forge_crash,
+    )
     functions = [
         getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
     ]

@@ -1,0 +1,103 @@
+"""Rehearses runbook 5, "Tezzeret Forge Crash Recovery": a killed forge goes on where it was; a corrupt artifact is replaced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper import test_nissa, test_urza
+from fixtures.esper.faults import ArtifactBitFlipped, ForgeKilledAtRandom
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from fixtures.esper.seen.files import Forge, Library
+    from opsverify import Observation
+    from opsverify.drill import Drill
+
+STEADY = (
+    test_urza.test_the_forge_has_nothing_pending,
+    test_urza.test_no_compiler_or_library_log_is_left,
+    test_urza.test_every_blueprint_has_its_artifact,
+    test_urza.test_the_forge_crash_is_over,
+    test_nissa.test_healthz_answers,
+)
+
+
+@pytest.mark.check(
+    id="E-REC-2",
+    severity="P1",
+    profiles="drill",
+    subsystem="urza",
+    runbook=test_urza.RECOVERY,
+    next_step="rehearse by hand on a twin: deleting the artifact alone, as the runbook says, changes nothing while its row exists",
+)
+async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill) -> None:
+    """A killed forge goes on with exactly what was pending, and a corrupt artifact is detected and replaced."""
+    await drill.steady(*STEADY, within=seconds(30))
+    operator = drill.site.operator()
+
+    catalogue = (await drill.observe("artifacts"))["artifacts"].value.keys()
+
+    killed = ForgeKilledAtRandom(drill.twin, drill.site.arming)
+    await drill.inject(killed)
+    await drill.detected(test_urza.test_the_forge_has_nothing_pending, within=seconds(30))
+    async with drill.step("recover", "read the pending ids from the log", bound=seconds(15)) as notes:
+        seen = await drill.observe("forge", "library", "artifacts")
+        pending, investigation = _pending(seen["forge"].value, seen["library"], catalogue)
+        before: Mapping[str, str] = seen["artifacts"].value
+        notes += [killed.point, f"{len(pending.expected)} to be compiled", *investigation]
+    async with drill.step("recover", "run the forge again", bound=seconds(30)) as notes:
+        notes.append(await operator.run_forge())
+    await drill.recovered(*STEADY, within=seconds(30))
+    await _compiled_exactly(drill, "resumed", pending, before)
+
+    spoilt = ArtifactBitFlipped(drill.twin, drill.site.arming)
+    await drill.inject(spoilt)
+    await drill.detected(test_urza.test_every_blueprint_has_its_artifact, within=seconds(30))
+    before = (await drill.observe("artifacts"))["artifacts"].value
+    async with drill.step("recover", "drop the row, remove the artifact", bound=seconds(15)) as notes:
+        notes.append(await operator.drop_library_row(spoilt.blueprint))
+        notes.append(await operator.remove_artifact(spoilt.blueprint))
+    async with drill.step("recover", "run the forge again", bound=seconds(30)) as notes:
+        notes.append(await operator.run_forge())
+    await drill.recovered(*STEADY, within=seconds(30))
+    await _compiled_exactly(drill, "replaced", _Pending(frozenset({spoilt.blueprint})), before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """Blueprints that a re-run has to write, and those that it may: in the middle of a save nobody can say."""
+
+    expected: frozenset[str]
+    optional: frozenset[str] = frozenset()
+
+
+def _pending(
+    forge: Forge, library: Observation[Library], catalogue: Collection[str]
+) -> tuple[_Pending, tuple[str, ...]]:
+    """What the log names, without what already has its row; a torn log makes the forge start from what lacks a row."""
+    named = forge.forge.pending or tuple(catalogue)
+    saving = frozenset({forge.library.blueprint} - {""})  # replayed at the library's next start
+    if library.unobservable is not None:  # killed inside a transaction: the re-run itself rolls it back
+        return _Pending(frozenset(named), saving | frozenset(named[:1])), forge.investigation
+    rows = {blueprint.id for blueprint in library.value.blueprints}
+    return _Pending(frozenset(named) - rows, saving), forge.investigation
+
+
+async def _compiled_exactly(drill: Drill, reason: str, pending: _Pending, before: Mapping[str, str]) -> None:
+    """An artifact that was written again is another file, or the same one at another time."""
+    after: Mapping[str, str] = (await drill.observe("artifacts"))["artifacts"].value
+    written = {blueprint for blueprint, stamp in after.items() if before.get(blueprint) != stamp}
+    wrong = sorted((written ^ pending.expected) - pending.optional) + sorted(before.keys() - after.keys())
+    drill.conclude(
+        holds=not wrong,
+        reason=f"not-exactly-{reason}" if wrong else reason,
+        expected=f"exactly {len(pending.expected)} blueprints are compiled: {', '.join(sorted(pending.expected))}",
+        observed=f"these differ: {', '.join(wrong)}"
+        if wrong
+        else f"these, and the other {len(after) - len(written)} artifacts are untouched",
+    )

@@ -8,7 +8,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from checks.esper import test_infra, test_nissa, test_oona
+from checks.esper import (
+    test_infra,
+    test_kasmina,
+    test_leyline,
+    test_nissa,
+    test_oona,
+    test_simic,
+    test_tamiyo,
+    test_tolaria,
+)
 from checks.esper.drills import test_queue_depth_spike
 from fixtures.esper.faults import FAULTS
 from fixtures.esper.limits import EsperLimits
@@ -31,6 +40,7 @@ RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
 def declared_checks() -> list[Check]:
     """Every check of Esper-Lite."""
     modules = (test_infra, test_oona, test_nissa, test_queue_depth_spike)
+    modules += (test_tolaria, test_kasmina, test_tamiyo, test_simic, test_leyline)
     functions = [
         getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
     ]

@@ -1,4 +1,4 @@
-"""Tamiyo: its field reports."""
+"""The controller: it is not paused, what it decides on is within limits, and its field reports are whole."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper.criteria import files
+from checks.esper.criteria import tamiyo as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.files import ReportLog
+    from fixtures.esper.seen.training import Conservative, Decisions
     from opsverify import Observation
 
 TAMIYO = '4 "Tamiyo"'
@@ -30,3 +32,31 @@ def test_the_field_report_log_is_whole_and_recent(
     """The field-report log is readable to its end, whole and recent."""
     log = report_log.value
     verify(files.log_is_whole(log), files.log_is_recent(log, report_log.at, limits))
+
+
+@pytest.mark.check(
+    id="E-TAM-2",
+    severity="P2",
+    profiles="smoke canary incident",
+    runbook=TAMIYO,
+    next_step="is the reason over (loss_delta, blueprint risk)? Then service.set_conservative_mode(False) inside the training process, and watch for new pause_triggered events",
+)
+def test_tamiyo_is_not_in_conservative_mode(
+    conservative_mode: Observation[Conservative], limits: EsperLimits
+) -> None:
+    """Tamiyo is not in conservative mode."""
+    verify(criteria.not_conservative(conservative_mode.value, limits))
+
+
+@pytest.mark.check(
+    id="E-TAM-3",
+    severity="P2",
+    profiles="smoke canary",
+    runbook=TAMIYO,
+    next_step="loss: look at the run (E-TOL-1); risk: compare the blueprint's metadata and tier in Urza with what Tamiyo says",
+)
+def test_tamiyo_decides_on_values_within_limits(
+    tamiyo_decisions: Observation[Decisions], limits: EsperLimits
+) -> None:
+    """Validation loss, its change, and a blueprint's risk are within their limits."""
+    verify(criteria.within_limits(tamiyo_decisions.value, limits))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-from checks.esper import test_infra, test_nissa, test_oona, test_tamiyo, test_urza
-from checks.esper.drills import test_forge_crash, test_queue_depth_spike
 from fixtures.esper.faults import FAULTS
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.system import ESPER
@@ -28,17 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
 
 
-def declared_checks() -> list[Check]:
-    """Every check of Esper-Lite."""
-    modules = (
-        test_infra,
-        test_oona,
-        test_nissa,
-        test_queue_depth_spike,
-        test_tamiyo,
-        test_urza,
-        test_forge_crash,
-    )
+def declared_checks(system: str = "esper") -> list[Check]:
+    """Every check of a system, from every file of checks below its folder."""
+    files = sorted((ROOT / "checks" / system).rglob("test_*.py"))
+    modules = [import_module(".".join(f.relative_to(ROOT).with_suffix("").parts)) for f in files]
     functions = [
         getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
     ]
@@ -93,6 +85,13 @@ def test_the_map_and_the_markers_agree() -> None:
     checks = declared_checks()
     assert contradictions(RUNBOOK, checks) == []
     assert RUNBOOK.known() == {check.id for check in checks}
+
+
+def test_a_stand_in_runs_wherever_it_stands_in() -> None:
+    """A check that a target may not publish has a stand-in that belongs to every profile it belongs to."""
+    profiles = {check.id: check.profiles for check in declared_checks()}
+    for check, stand_in in RUNBOOK.stand_in.items():
+        assert profiles[check] <= profiles[stand_in], check
 
 
 def test_every_section_is_verified_or_says_why_not() -> None:

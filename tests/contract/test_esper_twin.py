@@ -22,6 +22,7 @@ from redis import Redis
 from fixtures.esper import leyline_pb2 as leyline
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.bus import Publisher, Streams, connect, ensure_groups
+from fixtures.esper.twin.control import ControlFailed
 from fixtures.esper.twin.plant import EsperPlant
 from fixtures.esper.wire import decode_entry, encode_entry
 from fixtures.servers.guard import Guard
@@ -120,6 +121,7 @@ def test_a_run_is_taken_in_and_shown_as_by_the_real_nissa(guard: Guard, origin: 
         'esper_telemetry_packets_total{source="tolaria"}': 8.0,
         'esper_telemetry_packets_total{source="tamiyo"}': 6.0,
         'esper_telemetry_packets_total{source="simic"}': 2.0,
+        'esper_telemetry_packets_total{source="kasmina"}': 6.0,
         'esper_system_state_packets_total{phase="tolaria"}': 6.0,
         'esper_field_reports_total{outcome="success"}': 6.0,
         "esper_simic_training_reward_total": pytest.approx(0.672),
@@ -273,6 +275,53 @@ def test_a_flood_is_eased_and_taken_up_again(guard: Guard) -> None:
     assert flood_file.stat().st_size == eased
     flood.signal(signal.SIGUSR2)
     until(flood_file.stat, lambda seen: seen.st_size > eased)
+
+
+def test_the_trainer_can_be_told_things_while_it_runs(guard: Guard) -> None:
+    """A breach raises Kasmina's counter until its seed is culled, and what does not exist is refused by name."""
+    plant = twin(guard, "--interval-ms", "20")
+
+    def newest() -> dict[str, float]:
+        with Redis.from_url(plant.redis_url) as redis:
+            rows = redis.xrevrange("oona.telemetry", count=40)
+        entries = [decode_entry(fields, secret=SECRET) for _, fields in rows]
+        return next((e.metrics for e in entries if e.source == "kasmina"), {})
+
+    assert "until it is culled" in plant.control("breach", seed_id="seed-7")
+    assert plant.control("seeds") == "seed-1, seed-7"
+    until(newest, lambda seen: seen["kasmina.isolation.violations"] > 3)
+    assert "seed-7 is gone" in plant.control("cull", seed_id="seed-7")
+    until(newest, lambda seen: seen["kasmina.seeds.active"] == 1)
+    counted = newest()["kasmina.isolation.violations"]
+    time.sleep(0.3)
+    assert newest()["kasmina.isolation.violations"] == counted
+    with pytest.raises(ControlFailed, match="no conditions called weather"):
+        plant.control("conditions", weather="fine")
+    with pytest.raises(ControlFailed, match="no command 'dance'"):
+        plant.control("dance")
+    plant.control("conditions", dies=True, reasons=["average_reward -0.5000 below min 0.0000"])
+    until(lambda: plant.trainer.returncode, lambda seen: seen is not None)
+    assert "Policy update blocked: average_reward -0.5000" in plant.trainer.log_tail()
+
+
+def test_a_batch_is_that_of_the_real_demo(guard: Guard) -> None:
+    """With --batch the bus holds what the demo leaves: 12 states, 9 reports, ids repeated, no Kasmina, one policy."""
+    plant = twin(guard, "--batch")
+
+    def count(stream: str) -> dict[tuple[str, str], int]:
+        with Redis.from_url(plant.redis_url) as redis:
+            entries = [decode_entry(fields, secret=SECRET) for _, fields in redis.xrange(stream)]
+        kinds = [(e.message_type, e.source) for e in entries]
+        return {kind: kinds.count(kind) for kind in kinds}
+
+    until(lambda: count("oona.policy"), lambda seen: seen == {("POLICY_UPDATE", ""): 1})
+    assert count("oona.normal") == {("SYSTEM_STATE", "tolaria"): 12, ("FIELD_REPORT", ""): 9}
+    assert count("oona.telemetry") == {
+        ("TELEMETRY", "tolaria"): 12,
+        ("TELEMETRY", "tamiyo"): 9,
+        ("TELEMETRY", "simic"): 1,
+    }
+    assert plant.trainer.alive
 
 
 def test_nissa_and_the_trainer_refuse_an_empty_secret(server: RedisServer) -> None:

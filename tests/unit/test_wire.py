@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.esper import leyline_pb2 as leyline
-from fixtures.esper.wire import Decoded, decode_entry, encode_entry, sign
+from fixtures.esper.wire import Decoded, Event, decode_entry, encode_entry, sign
 
 if TYPE_CHECKING:
     from fixtures.esper.wire import Message
@@ -59,8 +59,9 @@ def envelope(kind: int, payload: bytes) -> dict[bytes, bytes]:
                 source="tolaria",
                 packet_id="training-run-epoch-0",
                 metrics={"tolaria.training.latency_ms": 39.5},
-                events=("latency_high",),
+                events=(Event(description="latency_high", level="UNSPECIFIED"),),
                 health="DEGRADED",
+                summary="latency_high",
                 issued_at=NOON,
             ),
         ),

@@ -1,0 +1,83 @@
+"""What must hold of Tamiyo on the bus: it is not in conservative mode, and what it decides on is within limits."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from checks.esper.criteria.arrival import aged, silent
+from opsverify.verdict import Finding
+
+if TYPE_CHECKING:
+    from fixtures.esper.limits import EsperLimits
+    from fixtures.esper.seen.training import Conservative, Decisions
+    from opsverify.limits import Limit
+
+__all__ = ["not_conservative", "within_limits"]
+
+
+def not_conservative(seen: Conservative, limits: EsperLimits) -> Finding:
+    """Conservative mode is off; where it is on, since when and why is told."""
+    if (found := silent(seen.source, limits)) is not None:
+        return found
+    streak = list(takewhile(lambda r: r.value == 1.0, seen.modes))
+    details = [
+        f"{e.description} {', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))} in {e.packet}, {e.age_s:.1f} s ago"
+        for e in seen.reasons[:5]
+    ]
+    if not streak:
+        return Finding(
+            holds=True,
+            reason="not-conservative",
+            expected="tamiyo.conservative_mode 0",
+            observed=f"0; {aged(seen.source)}",
+            details=tuple(details),
+        )
+    first = streak[-1]
+    since = f"{'at least ' if len(streak) == len(seen.modes) else ''}{first.age_s:.1f} s (packet {first.packet}, {first.entry})"
+    values = [f"loss_delta {_shown(seen.loss_delta)}", f"blueprint.risk {_shown(seen.risk)}"]
+    return Finding(
+        holds=False,
+        reason="conservative",
+        expected="tamiyo.conservative_mode 0",
+        observed=f"1 for {since}; health {seen.source.health or 'none'} {seen.source.summary!r}",
+        details=(
+            *(details or ["neither pause_triggered nor bp_quarantine among the newest packets"]),
+            ", ".join(values),
+            "nothing sets it by itself: somebody did, or RiskConfig; a loss spike pauses one epoch and does not latch",
+        ),
+    )
+
+
+def within_limits(seen: Decisions, limits: EsperLimits) -> Finding:
+    """Validation loss, its change, and a blueprint's risk where one is published are within their limits."""
+    if (found := silent(seen.source, limits)) is not None:
+        return found
+    bounds: dict[str, tuple[str, Limit]] = {
+        "tamiyo.validation_loss": ("validation_loss", limits.validation_loss),
+        "tamiyo.loss_delta": ("loss_delta", limits.loss_delta),
+        "tamiyo.blueprint.risk": ("risk", limits.risk),
+    }
+    above = [r for r in seen.highest if r.value is not None and _breaks(r.metric, r.value, bounds)]
+    shown = tuple(f"{r.metric} {_shown(r.value)} in packet {r.packet} ({r.entry})" for r in seen.highest)
+    names = ", ".join(f"{name} {limit}" for name, limit in bounds.values())
+    reasons = {m: name.replace("_", "-") + "-high" for m, (name, _) in bounds.items()}
+    health = f"health {seen.source.health or 'none'} {seen.source.summary!r}, {seen.source.indicators}"
+    return Finding(
+        holds=not above,
+        reason=reasons[above[0].metric] if above else "within-limits",
+        expected=f"within {names}",
+        observed=f"{'; '.join(f'{r.metric} {_shown(r.value)}' for r in above or seen.highest)}; {aged(seen.source)}",
+        details=(*shown, health),
+        limits=tuple(limit.named(name) for name, limit in bounds.values()),
+    )
+
+
+def _breaks(metric: str, value: float, bounds: dict[str, tuple[str, Limit]]) -> bool:
+    # Tamiyo quarantines from the risk on, and pauses only above the change of loss. Its 0.8 is a float32's, just above.
+    limit = bounds[metric][1].value
+    return value >= limit if metric == "tamiyo.blueprint.risk" else value > limit
+
+
+def _shown(value: float | None) -> str:
+    return "not published" if value is None else f"{value:g}"

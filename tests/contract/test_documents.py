@@ -39,8 +39,8 @@ RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
 
 def declared_checks() -> list[Check]:
     """Every check of Esper-Lite."""
-    modules = (test_infra, test_oona, test_nissa, test_queue_depth_spike)
-    modules += (test_tolaria, test_kasmina, test_tamiyo, test_simic, test_leyline)
+    training = (test_tolaria, test_kasmina, test_tamiyo, test_simic, test_leyline)
+    modules = (test_infra, test_oona, test_nissa, *training, test_queue_depth_spike)
     functions = [
         getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
     ]

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     from fixtures.esper.faults.base import EsperFault
 
+# A run takes the twin a third of a second: what is silent for 15 s is stale, and stays in sight twice as long.
+LIMITS = {"window": 1, "fresh": 15, "simic_lag": 10, "telemetry": 1500}
+
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[EsperTwin]:
     """One twin for all faults: each must be undone so well that the next one begins in health."""
-    section = EsperSection.model_validate({"limits": {"window": 1}})
+    section = EsperSection.model_validate({"limits": LIMITS})
     running = start_twin(section, ServersTable(provider="embedded"))
     yield running
     running.stop()

@@ -1,0 +1,65 @@
+"""Rehearses runbook 5, "Tamiyo Conservative Mode Locked": show the cause, judge the stability, switch it off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo, test_tolaria
+from fixtures.esper.faults import ConservativeMode
+from opsverify import Verdict, seconds
+
+if TYPE_CHECKING:
+    from fixtures.esper.seen.training import Conservative
+    from opsverify.drill import Drill
+
+STEADY = (
+    test_tolaria.test_training_loss_is_finite_and_fresh,
+    test_tamiyo.test_tamiyo_is_not_in_conservative_mode,
+    test_tamiyo.test_tamiyo_decides_on_values_within_limits,
+    test_simic.test_the_policy_passed_its_validation,
+    test_recovery.test_conservative_mode_is_off_and_stays_off,
+    test_nissa.test_nissa_counts_what_arrives,
+)
+
+
+@pytest.mark.check(
+    id="E-REC-3",
+    severity="P2",
+    profiles="drill",
+    subsystem="tamiyo",
+    runbook=test_recovery.LOCKED,
+    next_step="rehearse by hand on a twin; on the real program the switch is a method of an object inside the training process",
+)
+async def test_a_locked_conservative_mode_is_explained_and_switched_off(drill: Drill) -> None:
+    """A locked conservative mode is detected and explained, and switched off once what Tamiyo decides on is stable."""
+    await drill.steady(*STEADY, within=seconds(30))
+    await drill.inject(ConservativeMode(drill.twin, drill.site.arming))
+    await drill.detected(test_tamiyo.test_tamiyo_is_not_in_conservative_mode, within=seconds(30))
+
+    operator = drill.site.operator()
+    async with drill.step("recover", "show the cause", bound=seconds(10)) as notes:
+        seen: Conservative = (await drill.observe("conservative_mode"))["conservative_mode"].value
+        pauses = [e for e in seen.reasons if e.attributes.get("conservative") == "true"]
+        notes.append(f"{len(pauses)} pauses in conservative mode, loss_delta {seen.loss_delta}")
+    drill.conclude(
+        holds=bool(pauses) and seen.source.summary == "conservative_mode",
+        reason="cause-shown",
+        expected="pause_triggered with conservative true, and Tamiyo's health says conservative_mode",
+        observed=f"{len(pauses)} such events, health {seen.source.health} {seen.source.summary!r}",
+    )
+    async with drill.step("recover", "judge the stability", bound=seconds(10)) as notes:
+        judged = await drill.judge(test_tamiyo.test_tamiyo_decides_on_values_within_limits)
+        stable = judged["E-TAM-3"]
+        notes.append(f"E-TAM-3 {stable.verdict}: {stable.findings[0].observed}")
+    drill.conclude(
+        holds=stable.verdict is Verdict.PASS,
+        reason="stable",
+        expected="loss, its change and risk within limits before the mode is switched off",
+        observed=f"E-TAM-3 {stable.verdict}",
+    )
+    async with drill.step("recover", "switch conservative mode off", bound=seconds(10)) as notes:
+        notes.append(await operator.set_conservative_mode(on=False))
+
+    await drill.recovered(*STEADY, within=seconds(60))

@@ -1,0 +1,101 @@
+"""Rehearses runbook 5, "Kasmina Isolation Breach": cull the seed, see the counter stop, acknowledge it, refresh the kernel."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper import test_kasmina, test_nissa, test_recovery, test_tolaria, test_urza
+from fixtures.esper.faults import SeedBreaksOut
+from fixtures.esper.target import IsolationAcknowledged
+from opsverify import eventually, seconds
+
+if TYPE_CHECKING:
+    from fixtures.esper.seen.training import Isolation
+    from opsverify import Observation
+    from opsverify.drill import Drill
+
+STEADY = (
+    test_kasmina.test_no_seed_breaks_its_isolation,
+    test_kasmina.test_kernels_are_fetched_in_time,
+    test_recovery.test_the_isolation_breach_is_over,
+    test_tolaria.test_tolaria_feels_well,
+    test_urza.test_every_blueprint_has_its_artifact,
+    test_nissa.test_nissa_counts_what_arrives,
+)
+ALERT = "kasmina_isolation_violation"
+
+
+@pytest.mark.check(
+    id="E-REC-4",
+    severity="P0",
+    profiles="drill",
+    subsystem="kasmina",
+    alert=ALERT,
+    runbook=test_recovery.BREACH,
+    next_step='rehearse by hand on a twin: "telemetry returns to zero", as the runbook says, never happens; no further rise is the proof',
+)
+async def test_an_isolation_breach_is_detected_and_the_seed_is_culled(drill: Drill) -> None:
+    """An isolation breach is detected, its seed culled, the counter stands still and is acknowledged, the kernel is back."""
+    await drill.steady(*STEADY, within=seconds(30))
+    fault = SeedBreaksOut(drill.twin, drill.site.arming)
+    await drill.inject(fault)
+    await drill.detected(test_kasmina.test_no_seed_breaks_its_isolation, within=seconds(30))
+    async with drill.step("detect", f"alert {ALERT} fires", bound=seconds(30)) as notes:
+        # It is active only until the next packet of another source: a moment that a scrape can miss.
+        notes.append(await eventually(lambda: _alert(drill), bool, expected="active", within=seconds(30)))
+
+    operator = drill.site.operator()
+    async with drill.step("recover", "name the seed", bound=seconds(10)) as notes:
+        seen: Isolation = (await drill.observe("isolation"))["isolation"].value
+        seeds = sorted({e.attributes.get("seed_id", "") for e in seen.recorded})
+        notes.append(", ".join(seeds))
+    drill.conclude(
+        holds=seeds == [fault.seed],
+        reason="seed-named",
+        expected=f"the recorded violations name {fault.seed}",
+        observed=f"they name {', '.join(seeds) or 'none'}",
+    )
+    async with drill.step("recover", "cull the seed (SEED_OP_CULL)", bound=seconds(10)) as notes:
+        notes += [await operator.cull_seed(seed) for seed in seeds]
+    async with drill.step("recover", "see the counter stand still", bound=seconds(60)) as notes:
+        still = await eventually(
+            lambda: _isolation(drill), _stands_still, expected="no further violation", within=seconds(60)
+        )
+        count = int(still.readings[0].value or 0)
+        notes.append(f"{count} over {len(still.readings)} packets; seeds now {', '.join(still.seeds)}")
+    drill.conclude(
+        holds=not any(fault.seed in seed for seed in still.seeds),
+        reason="seed-gone",
+        expected=f"{fault.seed} is gone",
+        observed=f"seeds: {', '.join(still.seeds) or 'none'}",
+    )
+    async with drill.step("recover", "acknowledge the count in the target", bound=seconds(10)) as notes:
+        expires = still.at + timedelta(hours=1)
+        await drill.configure(
+            isolation=IsolationAcknowledged(count=count, owner="the drill", expires=expires)
+        )
+        notes.append(f"[esper.isolation] count = {count}")
+    async with drill.step("recover", "run the forge again: a kernel fell back", bound=seconds(30)) as notes:
+        notes.append(await operator.run_forge())
+
+    await drill.recovered(*STEADY, within=seconds(60))
+
+
+async def _alert(drill: Drill) -> str:
+    alerts, _ = await drill.site.client.nissa.summary()
+    active = next((alert for alert in alerts if alert.name == ALERT), None)
+    return f"{active.value:g} violations when it fired, routes {', '.join(active.routes)}" if active else ""
+
+
+async def _isolation(drill: Drill) -> Isolation:
+    seen: Observation[Isolation] = (await drill.observe("isolation"))["isolation"]
+    return seen.value
+
+
+def _stands_still(seen: Isolation) -> bool:
+    """The newest packets agree, and the last recorded violation is older than all of them."""
+    newest = seen.readings[:5]
+    return len({r.value for r in newest}) == 1 and all(e.age_s > newest[-1].age_s for e in seen.recorded)

@@ -1,0 +1,73 @@
+"""Rehearses runbook 5, "Simic Validation Failure": read the reasons, look at the reports, train again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo
+from fixtures.esper.faults import ValidationFailed
+from opsverify import Verdict, seconds
+
+if TYPE_CHECKING:
+    from fixtures.esper.seen.training import PolicyStream, Validation
+    from opsverify.drill import Drill
+
+STEADY = (
+    test_simic.test_simic_trains_soundly,
+    test_simic.test_the_policy_passed_its_validation,
+    test_simic.test_policy_updates_arrive,
+    test_tamiyo.test_the_field_report_log_is_whole_and_recent,
+    test_recovery.test_the_validation_failure_is_over,
+    test_nissa.test_nissa_counts_what_arrives,
+)
+
+
+@pytest.mark.check(
+    id="E-REC-5",
+    severity="P1",
+    profiles="drill",
+    subsystem="simic",
+    runbook=test_recovery.VALIDATION,
+    next_step="rehearse by hand on a twin: the real program dies before it tells the outcome, and Tamiyo keeps no last known-good policy",
+)
+async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) -> None:
+    """A failed validation is detected with its reasons, the reports are reviewed, and a new policy passes and is published."""
+    await drill.steady(*STEADY, within=seconds(30))
+    fault = ValidationFailed(drill.twin, drill.site.arming)
+    await drill.inject(fault)
+    await drill.detected(test_simic.test_the_policy_passed_its_validation, within=seconds(30))
+
+    operator = drill.site.operator()
+    async with drill.step("recover", "read the reasons", bound=seconds(10)) as notes:
+        seen = await drill.observe("policy_validation", "policy_updates")
+        failed: Validation = seen["policy_validation"].value
+        blocked: PolicyStream = seen["policy_updates"].value
+        notes += [failed.reasons, f"newest policy {blocked.policy_id}"]
+    drill.conclude(
+        holds=bool(failed.reasons),
+        reason="reasons-shown",
+        expected="the reasons for which validation failed",
+        observed=failed.reasons or "none",
+    )
+    async with drill.step("recover", "review the field reports", bound=seconds(20)) as notes:
+        reviewed = (await drill.judge(test_tamiyo.test_the_field_report_log_is_whole_and_recent))["E-TAM-1"]
+        notes.append(f"E-TAM-1 {reviewed.verdict}: {reviewed.findings[0].observed}")
+    drill.conclude(
+        holds=reviewed.verdict is Verdict.PASS,
+        reason="reports-reviewed",
+        expected="the reports that Simic trains on are whole and recent",
+        observed=f"E-TAM-1 {reviewed.verdict}",
+    )
+    async with drill.step("recover", "train again", bound=seconds(30)) as notes:
+        notes.append(await operator.retrain())
+
+    await drill.recovered(*STEADY, within=seconds(60))
+    updated: PolicyStream = (await drill.observe("policy_updates"))["policy_updates"].value
+    drill.conclude(
+        holds=updated.entry != blocked.entry,
+        reason="policy-published",
+        expected=f"a policy update after {blocked.policy_id}",
+        observed=f"{updated.policy_id} ({updated.entry})",
+    )

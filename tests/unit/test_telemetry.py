@@ -94,6 +94,13 @@ def test_what_is_no_evidence_is_left_out() -> None:
     assert reading([canary, forged, state]).packets == ()
 
 
+def test_a_time_in_the_future_does_not_stay_the_newest_for_ever() -> None:
+    """A packet that says it was made in the year 9999 is as new as its entry, no newer."""
+    far = packet("tolaria", 0, 0, packet_id="far", issued_at=datetime(9999, 12, 31, tzinfo=UTC))
+    near = packet("tolaria", 1, 0, issued_at=None)
+    assert [p.said for p in reading([far, near]).of("tolaria")] == [far, near]
+
+
 def test_packets_without_a_time_or_a_number_are_kept_each() -> None:
     """Packets that carry neither timestamp nor epoch stand as they came, none of them dropped."""
     said = [packet("simic", 0, 0, packet_id="simic-metrics", issued_at=None) for _ in range(3)]

@@ -8,6 +8,8 @@ import pytest
 from redis import Redis
 
 from fixtures.esper.twin import messages
+from fixtures.esper.twin.conditions import Conditions
+from fixtures.esper.twin.kasmina import Kasmina
 from fixtures.esper.wire import encode_entry
 from fixtures.servers.guard import Guard
 from fixtures.servers.redis import RedisServer
@@ -44,13 +46,17 @@ def bus(guard: Guard) -> str:
 
 def fill(url: str) -> None:
     """Put a training run's messages on the four streams, all delivered to Nissa's group and acknowledged, kept on disk."""
+    kasmina = Kasmina(Conditions(), 0)
     with Redis.from_url(url) as redis:
         redis.config_set("appendonly", "yes")
         for stream in STREAMS:
             redis.xgroup_create(stream, GROUP, id="$", mkstream=True)
         for epoch in range(4):
             redis.xadd("oona.normal", encode_entry(messages.state(0, epoch, 12.0), secret=None))
-            redis.xadd("oona.telemetry", encode_entry(messages.tolaria(0, epoch, 12.0), secret=None))
+            for packet in (messages.tamiyo(0, epoch), kasmina.packet(), messages.tolaria(0, epoch, 12.0)):
+                redis.xadd("oona.telemetry", encode_entry(packet, secret=None))
+        redis.xadd("oona.telemetry", encode_entry(messages.simic(0, 4), secret=None))
+        redis.xadd("oona.policy", encode_entry(messages.policy(0), secret=None))
         for stream in ("oona.normal", "oona.telemetry"):
             taken = redis.xreadgroup(GROUP, "oona-client", {stream: ">"})
             redis.xack(stream, GROUP, *(entry for entry, _ in taken[0][1]))

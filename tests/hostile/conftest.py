@@ -51,6 +51,7 @@ def fill(url: str) -> None:
         for epoch in range(4):
             redis.xadd("oona.normal", encode_entry(messages.state(0, epoch, 12.0), secret=None))
             redis.xadd("oona.telemetry", encode_entry(messages.tolaria(0, epoch, 12.0), secret=None))
+        redis.xadd("oona.telemetry", encode_entry(messages.tezzeret("run-0", 0), secret=None))
         for stream in ("oona.normal", "oona.telemetry"):
             taken = redis.xreadgroup(GROUP, "oona-client", {stream: ">"})
             redis.xack(stream, GROUP, *(entry for entry, _ in taken[0][1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from contextlib import closing
@@ -34,15 +35,23 @@ GREEN = {
 SOON_S = 20.0
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a root as a trainer and a forge leave it."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a root as a trainer and a forge leave it."""
+    folder = tmp_path_factory.mktemp("made")
     for number in range(3):
-        FieldReportLog(tmp_path / LOG).append(messages.report(0, number))
-    compiler = Compiler(Path("var/artifacts"), max_retries=2, pace_s=0, failing={})
-    Forge(Library(Path("var/urza")), compiler, Path(WAL)).run()
-    return tmp_path
+        FieldReportLog(folder / LOG).append(messages.report(0, number))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        compiler = Compiler(Path("var/artifacts"), max_retries=2, pace_s=0, failing={})
+        Forge(Library(Path("var/urza")), compiler, Path(WAL)).run()
+    return folder
+
+
+@pytest.fixture
+def root(made: Path, tmp_path: Path) -> Path:
+    """Give a copy of such a root."""
+    return Path(shutil.copytree(made, tmp_path / "root"))
 
 
 def section(root: Path, **more: object) -> EsperSection:

@@ -122,6 +122,7 @@ def test_a_run_is_taken_in_and_shown_as_by_the_real_nissa(guard: Guard, origin: 
         'esper_telemetry_packets_total{source="tamiyo"}': 6.0,
         'esper_telemetry_packets_total{source="simic"}': 2.0,
         'esper_telemetry_packets_total{source="kasmina"}': 6.0,
+        'esper_telemetry_packets_total{source="tezzeret"}': 2.0,
         'esper_system_state_packets_total{phase="tolaria"}': 6.0,
         'esper_field_reports_total{outcome="success"}': 6.0,
         "esper_simic_training_reward_total": pytest.approx(0.672),

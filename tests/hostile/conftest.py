@@ -57,6 +57,7 @@ def fill(url: str) -> None:
                 redis.xadd("oona.telemetry", encode_entry(packet, secret=None))
         redis.xadd("oona.telemetry", encode_entry(messages.simic(0, 4), secret=None))
         redis.xadd("oona.policy", encode_entry(messages.policy(0), secret=None))
+        redis.xadd("oona.telemetry", encode_entry(messages.tezzeret("run-0", 0), secret=None))
         for stream in ("oona.normal", "oona.telemetry"):
             taken = redis.xreadgroup(GROUP, "oona-client", {stream: ">"})
             redis.xack(stream, GROUP, *(entry for entry, _ in taken[0][1]))

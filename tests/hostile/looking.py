@@ -98,11 +98,18 @@ def _saved(spec: ObservationSpec, seen: Observation[Any]) -> None:
         assert spec.adapter.validate_python(json.loads(json.dumps(Redactor({}).data(value)))) is not None
 
 
+def _within(check: Check, part: EsperSection) -> bool:
+    """Whether the section configures every surface that the check asks."""
+    surfaces = {s for name in _asks(check) if name in _SPECS for s in _SPECS[name].surfaces}
+    return surfaces <= part.addresses().keys()
+
+
 async def outcomes(part: EsperSection, *, deadline: float = DEADLINE) -> dict[str, Outcome]:
-    """The outcome of every check, by id."""
-    seen: dict[str, Any] = await look(part, deadline=deadline)
-    given = {**seen, "limits": part.limits}
-    return {check.id: judge(check, {name: given[name] for name in _asks(check)}) for check in CHECKS.values()}
+    """The outcome of every check of the surfaces that the section configures, by id."""
+    checks = [check for check in CHECKS.values() if _within(check, part)]
+    asked = {name for check in checks for name in _asks(check)}
+    given: dict[str, Any] = {**await look(part, asked, deadline=deadline), "limits": part.limits}
+    return {check.id: judge(check, {name: given[name] for name in _asks(check)}) for check in checks}
 
 
 async def verdicts(part: EsperSection, *, deadline: float = DEADLINE) -> dict[str, str]:

@@ -143,7 +143,7 @@ def _left(whose: str, wal: LeftWal) -> str:
 def library_matches_artifacts(seen: Library) -> Finding:
     """Each row of the library has its whole artifact, and each artifact has its row."""
     bad = [b for b in seen.blueprints if b.problem]
-    details = [f"{b.id} ({b.tier}) {b.path}: {b.problem}" for b in bad[:_SHOWN]]
+    details = [f"{b.id} ({b.tier}): {b.problem}" for b in bad[:_SHOWN]]
     details += [f"{path}: an artifact without a row" for path in seen.orphans[:_SHOWN]]
     more = len(bad) + len(seen.orphans) - len(details)
     if more > 0:

@@ -14,6 +14,7 @@ from opsverify import seconds
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from fixtures.esper.files_client import FilesClient
     from fixtures.esper.seen.files import Forge, Library
     from opsverify import Observation
     from opsverify.drill import Drill
@@ -40,32 +41,33 @@ async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill
     await drill.steady(*STEADY, within=seconds(30))
     operator = drill.site.operator()
 
-    catalogue = (await drill.observe("artifacts"))["artifacts"].value.keys()
+    files: FilesClient = drill.site.client.files
+    catalogue = await files.artifacts()
 
     killed = ForgeKilledAtRandom(drill.twin, drill.site.arming)
     await drill.inject(killed)
     await drill.detected(test_urza.test_the_forge_has_nothing_pending, within=seconds(30))
     async with drill.step("recover", "read the pending ids from the log", bound=seconds(15)) as notes:
-        seen = await drill.observe("forge", "library", "artifacts")
+        seen, before = await drill.observe("forge", "library"), await files.artifacts()
         pending, investigation = _pending(seen["forge"].value, seen["library"], catalogue)
-        before: Mapping[str, str] = seen["artifacts"].value
         notes += [killed.point, f"{len(pending.expected)} to be compiled", *investigation]
     async with drill.step("recover", "run the forge again", bound=seconds(30)) as notes:
         notes.append(await operator.run_forge())
     await drill.recovered(*STEADY, within=seconds(30))
-    await _compiled_exactly(drill, "resumed", pending, before)
+    _compiled_exactly(drill, "resumed", pending, before, await files.artifacts())
 
     spoilt = ArtifactBitFlipped(drill.twin, drill.site.arming)
     await drill.inject(spoilt)
     await drill.detected(test_urza.test_every_blueprint_has_its_artifact, within=seconds(30))
-    before = (await drill.observe("artifacts"))["artifacts"].value
+    before = await files.artifacts()
     async with drill.step("recover", "drop the row, remove the artifact", bound=seconds(15)) as notes:
         notes.append(await operator.drop_library_row(spoilt.blueprint))
         notes.append(await operator.remove_artifact(spoilt.blueprint))
     async with drill.step("recover", "run the forge again", bound=seconds(30)) as notes:
         notes.append(await operator.run_forge())
     await drill.recovered(*STEADY, within=seconds(30))
-    await _compiled_exactly(drill, "replaced", _Pending(frozenset({spoilt.blueprint})), before)
+    replaced = _Pending(frozenset({spoilt.blueprint}))
+    _compiled_exactly(drill, "replaced", replaced, before, await files.artifacts())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,10 @@ def _pending(
     return _Pending(frozenset(named) - rows, saving), forge.investigation
 
 
-async def _compiled_exactly(drill: Drill, reason: str, pending: _Pending, before: Mapping[str, str]) -> None:
+def _compiled_exactly(
+    drill: Drill, reason: str, pending: _Pending, before: Mapping[str, str], after: Mapping[str, str]
+) -> None:
     """An artifact that was written again is another file, or the same one at another time."""
-    after: Mapping[str, str] = (await drill.observe("artifacts"))["artifacts"].value
     written = {blueprint for blueprint, stamp in after.items() if before.get(blueprint) != stamp}
     wrong = sorted((written ^ pending.expected) - pending.optional) + sorted(before.keys() - after.keys())
     drill.conclude(

@@ -22,6 +22,7 @@ from opsverify.judge import judge
 from opsverify.observation import Kind
 from opsverify.redaction import Redactor
 from opsverify.system import Site
+from opsverify.verdict import SkipReason
 
 if TYPE_CHECKING:
     from opsverify.check import Check
@@ -78,7 +79,10 @@ def section(redis: str, nissa: str, **more: Any) -> EsperSection:
         "limits": LIMITS,
         "workload": "idle",
     }
-    return EsperSection.model_validate({**given, **more})
+    others = dict.fromkeys(
+        set(EsperSection.surfaces) - {"redis", "nissa"} - more.keys(), "not part of this test"
+    )
+    return EsperSection.model_validate({**given, "absent": others, **more})
 
 
 async def look(
@@ -99,10 +103,11 @@ def _saved(spec: ObservationSpec, seen: Observation[Any]) -> None:
 
 
 async def outcomes(part: EsperSection, *, deadline: float = DEADLINE) -> dict[str, Outcome]:
-    """The outcome of every check, by id."""
+    """The outcome of every check, by id, but for those whose surface is declared absent."""
     seen: dict[str, Any] = await look(part, deadline=deadline)
     given = {**seen, "limits": part.limits}
-    return {check.id: judge(check, {name: given[name] for name in _asks(check)}) for check in CHECKS.values()}
+    judged = {c.id: judge(c, {name: given[name] for name in _asks(c)}) for c in CHECKS.values()}
+    return {check: o for check, o in judged.items() if o.reason != SkipReason.DECLARED_ABSENT}
 
 
 async def verdicts(part: EsperSection, *, deadline: float = DEADLINE) -> dict[str, str]:

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from checks.esper import test_infra, test_nissa, test_oona
-from checks.esper.drills import test_queue_depth_spike
+from checks.esper.drills import test_queue_depth_spike, test_redis_lost
 from fixtures.esper.faults import FAULTS
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.system import ESPER
@@ -30,7 +30,7 @@ RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
 
 def declared_checks() -> list[Check]:
     """Every check of Esper-Lite."""
-    modules = (test_infra, test_oona, test_nissa, test_queue_depth_spike)
+    modules = (test_infra, test_oona, test_nissa, test_queue_depth_spike, test_redis_lost)
     functions = [
         getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
     ]

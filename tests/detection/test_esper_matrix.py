@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def twin() -> Iterator[EsperTwin]:
     """One twin for all faults: each must be undone so well that the next one begins in health."""
-    section = EsperSection.model_validate({"limits": {"window": 1}})
+    section = EsperSection.model_validate({"limits": {"window": 1, "fresh": 6}})
     running = start_twin(section, ServersTable(provider="embedded"))
     yield running
     running.stop()

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from opsverify.acting import Order, read_order
 from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.redaction import Redactor
 from opsverify.replay import ReplayError, SavedRun, load_run
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "is_operational",
     "open_run",
+    "order",
     "redact_logging",
     "report_paths",
     "rooted",
@@ -41,7 +43,7 @@ __all__ = [
 
 def is_operational(config: pytest.Config) -> bool:
     """Whether this pytest is a run of checks: given a profile, a target or a saved run, or files under checks/."""
-    if any(config.getoption(option) for option in ("profile", "target", "replay")):
+    if any(config.getoption(option) for option in ("profile", "target", "replay", "act")):
         return True
     folder = _checks_folder(config)
     asked = [Path(str(arg).split("::")[0]) for arg in config.args]
@@ -49,6 +51,17 @@ def is_operational(config: pytest.Config) -> bool:
         folder == (path := (config.invocation_params.dir / arg).resolve()) or folder in path.parents
         for arg in asked
     )
+
+
+def order(config: pytest.Config) -> Order | None:
+    """What `--act` asks for, or None. Raises pytest.UsageError, also for its companions without it."""
+    text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
+    if text is not None:
+        return read_order(text, dry=dry, verify_within=within)
+    if dry or within is not None:
+        msg = "--dry-run and --verify-within belong to --act SYSTEM.ACTION; what a run would do is told by --plan"
+        raise pytest.UsageError(msg)
+    return None
 
 
 def _checks_folder(config: pytest.Config) -> Path:

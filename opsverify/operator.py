@@ -13,11 +13,26 @@ if TYPE_CHECKING:
 
     from opsverify.arming import Arming
 
-__all__ = ["ActionRecord", "Operator", "action"]
+__all__ = ["ActionRecord", "ByHand", "Operator", "Refused", "action"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 O_ = TypeVar("O_", bound="Operator")
+
+
+class ByHand(Exception):
+    """The target offers no way in for this action: a person acts. The message says what to do.
+
+    `verified_by` are the ids of the checks that tell that it was done.
+    """
+
+    def __init__(self, what: str, *, verified_by: tuple[str, ...] = ()) -> None:
+        super().__init__(what)
+        self.verified_by = verified_by
+
+
+class Refused(Exception):
+    """An action looked, and did nothing: doing it would have harmed. The message says why, and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from opsverify.deadline import seconds
+from opsverify.exits import Exit
 from opsverify.system import Site
 from opsverify.unreachable import classify
 
@@ -41,10 +42,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What `--plan` or `--preflight` has to say, and whether everything it tried worked."""
+    """What `--plan`, `--preflight` or `--act` has to say, whether everything it tried worked, and the exit status otherwise."""
 
     lines: tuple[str, ...]
     worked: bool
+    otherwise: Exit = Exit.GATED_UNKNOWN
 
 
 def plan(run: Run, checks: Iterable[Check]) -> Rehearsal:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import opening, planning, selection, session
-from opsverify.check import PROFILES
+from opsverify import acting, opening, options, planning, selection, session
 from opsverify.closing import show, write_html_all_the_same, write_ours
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text, clean_text
@@ -19,7 +18,7 @@ from opsverify.exits import Exit
 from opsverify.judge import apply, precondition
 from opsverify.report.html import render_html
 from opsverify.run import RUN, Run
-from opsverify.verdict import Severity, Verdict
+from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,62 +50,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare options and ini keys."""
-    group = parser.getgroup("opsverify", "operational verification")
-    group.addoption(
-        "--target",
-        metavar="FILE|NAME",
-        help="target file, or the name of one in targets/ (default: embedded)",
-    )
-    group.addoption(
-        "--profile",
-        choices=PROFILES,
-        help="run the checks that a profile requires; anything missing is exit 13",
-    )
-    group.addoption(
-        "--gate",
-        choices=list(Severity),
-        default=Severity.P1,
-        help="severities that decide the exit status (default: P1, that is P0 and P1)",
-    )
-    group.addoption("--strict-severity", action="store_true", help="exit 11 where only ungated checks fail")
-    group.addoption(
-        "--arm", metavar="TARGET", help="confirm the [arm] table of this live target for this run"
-    )
-    group.addoption(
-        "--if-busy",
-        choices=("fail", "ok"),
-        default="fail",
-        help="exit status when another run is at work on the target: 16, or 0",
-    )
-    group.addoption(
-        "--undone", metavar="ID", help="strike a change out of the ledger that a person has undone by hand"
-    )
-    group.addoption(
-        "--replay", metavar="FOLDER", help="judge a saved run again (its reports folder); nothing is asked"
-    )
-    group.addoption(
-        "--limit",
-        action="append",
-        metavar="SYSTEM.NAME=N",
-        help="use another limit in this run, such as esper.window=10",
-    )
-    group.addoption(
-        "--plan", action="store_true", help="show what would run, be skipped and write; look at nothing"
-    )
-    group.addoption(
-        "--preflight",
-        action="store_true",
-        help="look whether each endpoint can be reached and read; judge nothing",
-    )
-    group.addoption(
-        "--runbook-file",
-        action="append",
-        metavar="SYSTEM=FILE",
-        help="warn where a system's real runbook differs from what is mapped",
-    )
-    group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
-    parser.addini("opsverify_checks", "folder that holds the checks", default="checks")
-    parser.addini("opsverify_target", "default target", default="embedded")
+    options.declare(parser)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -184,6 +128,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.internal_error = True
         run.problem(f"{session.testsfailed} file(s) could not be collected; nothing was looked at")
         return True if session.config.option.continue_on_collection_errors else None
+    if (order := opening.order(session.config)) is not None:
+        run.rehearsal = acting.act(run, order, lambda: opening.take_target(run, undone=None))
+        return True
     if _rehearses(session.config):
         chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
         plans = session.config.getoption("plan")
@@ -195,7 +142,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 
 def _rehearses(config: pytest.Config) -> bool:
-    return bool(config.getoption("plan") or config.getoption("preflight"))
+    return bool(config.getoption("plan") or config.getoption("preflight") or config.getoption("act"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -345,7 +292,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         return (yield)
     if run.rehearsal is not None:
         result = yield
-        session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else Exit.GATED_UNKNOWN)
+        session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else run.rehearsal.otherwise)
         return result
     run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR

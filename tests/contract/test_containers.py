@@ -25,7 +25,7 @@ from fixtures.servers.container import OwnedContainer
 from fixtures.servers.containers import ContainedPostgres, ContainedRedis
 from fixtures.servers.guard import Guard
 from fixtures.servers.guard_process import ask_docker, labelled
-from fixtures.servers.images import POSTGRES, REDIS, provide_image, refuse_without_docker
+from fixtures.servers.images import POSTGRES, PROMETHEUS, REDIS, provide_image, refuse_without_docker
 from fixtures.servers.process import free_port
 from fixtures.servers.provided import ServerFailed
 from tests.contract.test_without_docker import smoke
@@ -52,11 +52,12 @@ time.sleep(300)
 
 @pytest.fixture(scope="session")
 def docker() -> None:
-    """Need a daemon and both images; without them a test is skipped with the reason, in CI it fails."""
+    """Need a daemon and the images; without them a test is skipped with the reason, in CI it fails."""
     try:
         refuse_without_docker()
         provide_image(REDIS)
         provide_image(POSTGRES)
+        provide_image(PROMETHEUS)
     except ServerFailed as failed:
         if os.environ.get("CI") == "true":
             raise
@@ -249,6 +250,7 @@ def test_smoke_runs_on_containers(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "reports" / "latest" / "report.json").read_bytes())
     backends = {f"{each['system']}.{each['surface']}": each["backend"] for each in report["surfaces"]}
     assert "Redis from a container" in backends["esper.redis"]
+    assert "Prometheus from a container" in backends["esper.prometheus"]
 
 
 def test_the_script_and_the_suite_know_the_same_images() -> None:
@@ -256,4 +258,6 @@ def test_the_script_and_the_suite_know_the_same_images() -> None:
     script = (ROOT / "containers" / "build-images").read_text(encoding="utf-8")
     named = dict(re.findall(r"^(\w+)=(\S+:\S+)$", script, re.MULTILINE))
     expected = {"redis_official": REDIS.official, "redis_local": REDIS.local}
-    assert named == {**expected, "postgres_official": POSTGRES.official, "postgres_local": POSTGRES.local}
+    expected |= {"postgres_official": POSTGRES.official, "postgres_local": POSTGRES.local}
+    expected |= {"prometheus_official": PROMETHEUS.official, "prometheus_local": PROMETHEUS.local}
+    assert named == expected

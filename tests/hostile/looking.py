@@ -78,7 +78,10 @@ def section(redis: str, nissa: str, **more: Any) -> EsperSection:
         "limits": LIMITS,
         "workload": "idle",
     }
-    return EsperSection.model_validate({**given, **more})
+    others = dict.fromkeys(
+        set(EsperSection.surfaces) - {"redis", "nissa"} - more.keys(), "not part of this test"
+    )
+    return EsperSection.model_validate({**given, "absent": others, **more})
 
 
 async def look(

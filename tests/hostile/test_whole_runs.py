@@ -19,9 +19,9 @@ from fixtures.servers.redis import RedisServer
 from opsverify.observation import Kind
 from opsverify.target import ServersTable
 from tests.hostile.conftest import fill
-from tests.hostile.looking import CHECKS, down
+from tests.hostile.looking import CHECKS, checks_of, down
 from tests.hostile.resp import INFO, bulk, error, flood, pretends
-from tests.hostile.running import Ended, run_checks
+from tests.hostile.running import ABSENT, Ended, run_checks
 from tests.hostile.servers import (
     ESCAPES,
     EXPOSITION,
@@ -70,7 +70,9 @@ class Case:
         unseen = {
             check: told for surface, kind in self.down.items() for check, told in down(surface, kind).items()
         }
-        return {**dict.fromkeys(CHECKS, "PASS"), **unseen, "E-OON-7": "SKIP not armed", **self.verdicts}
+        absent = {check: "SKIP declared absent" for surface in ABSENT for check in checks_of(surface)}
+        passing = {**dict.fromkeys(CHECKS, "PASS"), **absent, "E-OON-7": "SKIP not armed"}
+        return {**passing, **unseen, **self.verdicts}
 
 
 BIG = b"x" * 5 * MIB

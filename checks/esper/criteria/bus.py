@@ -238,11 +238,18 @@ def _lag(progress: Progress) -> str:
 
 
 def keeps_up(all_progress: tuple[Progress, ...], limits: EsperLimits) -> Finding:
-    """No group lags far, stands still while entries arrive, or piles up deliveries that nobody acknowledges."""
-    reasons, details = [], []
+    """No group lags far, stands still while entries arrive, loses entries, or piles up deliveries that nobody acknowledges."""
+    reasons, details = list[str](), list[str]()
     for p in all_progress:
         troubles = []
         waited = p.seconds + p.settled
+        if p.deleted_undelivered:
+            reasons.insert(0, "deleted-undelivered")
+            how_many = f"{p.last.gone} entries" if p.last.gone else f"entries up to {p.deleted}"
+            troubles.append(
+                f"{how_many} were trimmed or deleted before the group had them (it stands at {p.last.last_delivered}): "
+                "they never reach it; trim by MINID at what every group has had, never by length"
+            )
         if p.last.lag and not p.advanced:
             reasons.append("group-stuck")
             troubles.append(

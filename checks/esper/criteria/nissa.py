@@ -94,17 +94,26 @@ def slo_below_breach(summary: NissaSummary, limits: EsperLimits) -> Finding:
 
 
 def ingests(seen: Ingest) -> Finding:
-    """Nissa's counters move while entries arrive; where nothing arrives, its groups owe nothing."""
+    """Nissa's counters move while entries arrive, by as many as its group was given; where nothing arrives, it owes nothing."""
     flat = [role for role, count in seen.arrived.items() if count > 0 and seen.counted[role] <= 0]
     details = [
         f"{role}: {count} arrived, counters moved by {seen.counted[role]:g}"
         for role, count in seen.arrived.items()
+    ]
+    # After a restart its counters begin anew: then only that they move can be judged.
+    short = {k: n for k, n in seen.handled.items() if seen.counted_kinds[k] < n and not seen.reset}
+    details += [
+        f"{kind}: its group has had and acknowledged {count}, Nissa counted {seen.counted_kinds[kind]:g}: another program "
+        f"takes entries in its group, or the group was moved forward; consumers at work: {', '.join(seen.consumers) or 'none'}"
+        for kind, count in short.items()
     ]
     details += [f"{series} went backwards: Nissa was restarted within the window" for series in seen.reset]
     if any(count > 0 for count in seen.arrived.values()):
         reason, observed = (
             ("counters-flat", f"counters flat for {', '.join(flat)}")
             if flat
+            else ("counters-short", f"fewer counted than acknowledged: {', '.join(short)}")
+            if short
             else ("ingests", "counters move")
         )
     elif seen.caught_up:

@@ -1,0 +1,165 @@
+"""Rehearses the loss of the bus: Redis dies and comes back, empty or with its data; groups first, then producers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper import test_infra, test_nissa, test_oona
+from fixtures.esper.accounting import on_the_queues
+from fixtures.esper.faults import RedisLost, RedisLostWithData
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from fixtures.esper.client import EsperClient
+    from opsverify.drill import Drill
+
+STEADY = (
+    test_infra.test_redis_answers_and_stays_the_same_server,
+    test_oona.test_consumer_groups_exist,
+    test_oona.test_consumers_keep_up,
+    test_oona.test_newest_entries_decode_and_verify,
+    test_nissa.test_healthz_answers,
+    test_nissa.test_nissa_counts_what_arrives,
+)
+ALIVE = (*STEADY, test_oona.test_a_canary_message_is_counted_by_nissa)
+LOST_BUS = '1 "Environment & Dependencies"'
+_SHOWN = 20
+
+
+@pytest.mark.check(
+    id="E-REC-7",
+    severity="P1",
+    profiles="drill",
+    subsystem="infra",
+    runbook=LOST_BUS,
+    next_step="stop the producers, start Redis, create the groups (or restart Nissa, which does), and only then start the producers",
+)
+async def test_a_bus_that_came_back_empty_is_recovered_in_order(drill: Drill) -> None:
+    """After Redis was lost with all its data, groups are there before producers, ingest lives again, and the loss is told."""
+    fault = RedisLost(drill.twin, drill.site.arming)
+    before, created = await _lose_and_recover(drill, fault)
+    client = drill.site.client
+    expected = {
+        f"{g} on {client.section.streams.names()[r]}"
+        for g, on in client.section.groups.items()
+        for r in on.on
+    }
+    drill.conclude(
+        holds=set(created) == expected,
+        reason="groups-recreated" if set(created) == expected else "groups-not-recreated",
+        expected="each group that the services need was gone, and is created before any producer is there",
+        observed=f"created {', '.join(created) or 'none'}",
+    )
+    accepted = drill.twin.accepted_packets()
+    there = await on_the_queues(client)
+    gone, lost_since = before - there, accepted - before - there
+    holds = bool(gone) and not lost_since
+    drill.conclude(
+        holds=holds,
+        reason="loss-told" if holds else "lost-since-the-return" if lost_since else "nothing-was-lost",
+        expected="what the bus took since its return is there; what it took before is lost, and counted",
+        observed=f"{len(gone)} of {len(before)} packets accepted before the loss are gone; {len(lost_since)} of "
+        f"{len(accepted - before)} accepted since",
+        details=(f"gone from the queues, the last of them: {_some(gone)}", *_named("lost since", lost_since)),
+    )
+
+
+@pytest.mark.check(
+    id="E-REC-7b",
+    severity="P1",
+    profiles="drill",
+    subsystem="infra",
+    runbook=LOST_BUS,
+    next_step="look at what was delivered and not acknowledged (E-OON-5b): no program takes it again; then start the producers",
+)
+async def test_a_bus_that_came_back_with_its_data_has_lost_nothing(drill: Drill) -> None:
+    """After Redis was lost and came back with its data, every group is there, ingest lives again, and nothing is lost."""
+    fault = RedisLostWithData(drill.twin, drill.site.arming)
+    before, created = await _lose_and_recover(drill, fault)
+    drill.conclude(
+        holds=not created,
+        reason="groups-recreated" if created else "groups-kept",
+        expected="every group came back with the data: one that is created anew skips what waited for it",
+        observed=f"created {', '.join(created)}" if created else "none had to be created",
+    )
+    accepted = drill.twin.accepted_packets()
+    lost = accepted - await on_the_queues(drill.site.client)
+    drill.conclude(
+        holds=bool(before) and not lost,
+        reason="lost" if lost else "nothing-lost",
+        expected="every packet that the bus took is there",
+        observed=f"{len(lost)} of {len(accepted)} lost, {len(before)} of them accepted before the loss",
+        details=(*_named("lost", lost), *await _unacknowledged(drill.site.client)),
+    )
+
+
+async def _lose_and_recover(drill: Drill, fault: RedisLost) -> tuple[set[str], list[str]]:
+    """The way that both go. Returns the packets accepted before the loss, and the groups that had to be created."""
+    await drill.steady(*STEADY, within=seconds(30))
+    await drill.inject(fault)
+    before = drill.twin.accepted_packets()
+    await drill.detected(
+        test_infra.test_redis_answers_and_stays_the_same_server,
+        within=seconds(30),
+        beside=(test_nissa.test_healthz_answers,),
+    )
+    operator, client = drill.site.operator(), drill.site.client
+    async with drill.step("recover", "stop the producers", bound=seconds(30)) as notes:
+        # They would publish as soon as Redis is back, to streams that no group stands on.
+        notes.append(await operator.stop_publishers())
+    async with drill.step("recover", "Redis comes back", bound=seconds(30)) as notes:
+        fault.redis_returns()
+        notes.append(fault.state())
+    async with drill.step("recover", "create the groups that are missing", bound=seconds(30)) as notes:
+        created: list[str] = await operator.create_missing_groups()
+        notes.append(", ".join(created) or "none was missing")
+    async with drill.step("recover", "prove that no producer came first", bound=seconds(30)) as notes:
+        skipped = await _skipped(client, created)
+        notes.append("; ".join(skipped) or "every entry stands behind its groups")
+    drill.conclude(
+        holds=not skipped,
+        reason="producers-came-first" if skipped else "groups-first",
+        expected="no group was created behind entries, which it would never be given",
+        observed="; ".join(skipped) or "none",
+    )
+    async with drill.step("recover", "start the producers", bound=seconds(60)) as notes:
+        notes.append(await operator.start_publishers())
+    await drill.recovered(*ALIVE, within=seconds(60))
+    return before, created
+
+
+async def _skipped(client: EsperClient, created: list[str]) -> list[str]:
+    """Created groups that stand behind entries: a group begins at the end of its stream, so those are never delivered."""
+    streams = [await client.bus.stream(role) for role in client.section.streams.names()]
+    return [
+        f"{group.name} on {stream.name} begins after {stream.added} entries"
+        for stream in streams
+        for group in stream.groups
+        if stream.added and f"{group.name} on {stream.name}" in created
+    ]
+
+
+async def _unacknowledged(client: EsperClient) -> list[str]:
+    """What was in flight when Redis died: delivered, and its acknowledgement was lost."""
+    names = client.section.streams.names()
+    pending = {
+        f"{group} on {names[role]}": await client.bus.oldest_pending(names[role], group)
+        for group, roles in client.section.groups.items()
+        for role in roles.reads
+    }
+    return [
+        f"in flight at the loss, {where}: {', '.join(entry for entry, _ in rows)}"
+        for where, rows in pending.items()
+        if rows
+    ]
+
+
+def _named(what: str, packets: set[str]) -> tuple[str, ...]:
+    return (f"{what}: {_some(packets)}",) if packets else ()
+
+
+def _some(packets: set[str]) -> str:
+    shown = sorted(packets)[-_SHOWN:]
+    return ", ".join(shown) + (f" and {len(packets) - _SHOWN} more" if len(packets) > _SHOWN else "")

@@ -1,0 +1,101 @@
+"""Rehearses runbook 6: services end when they are asked, an interrupted forge can go on, logs are archived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper import test_infra, test_nissa, test_startup, test_tamiyo, test_tolaria, test_urza
+from fixtures.esper.faults import ForgeAtWork
+from opsverify import Verdict, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fixtures.esper.seen.files import Forge
+    from opsverify.drill import Drill
+
+STEADY = (
+    test_infra.test_redis_answers_and_stays_the_same_server,
+    test_nissa.test_healthz_answers,
+    test_nissa.test_nissa_counts_what_arrives,
+    test_tolaria.test_training_loss_is_finite_and_fresh,
+    test_tamiyo.test_the_field_report_log_is_whole_and_recent,
+    test_startup.test_the_forge_has_run,
+)
+STOPPING = seconds(10)
+_INTERRUPTED = 130
+_SHOWN = 5
+
+
+@pytest.mark.check(
+    id="E-DN-1",
+    severity="P2",
+    profiles="drill",
+    subsystem="infra",
+    runbook='6 "Shutdown Procedures"',
+    next_step="rehearse by hand on a twin; a service that does not end within its bound is looked at before it is killed",
+)
+async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None:
+    """Services end within their bound, an interrupted forge leaves a log to go on with, logs are archived, and all starts again."""
+    await drill.steady(*STEADY, within=seconds(30))
+    operator = drill.site.operator()
+    before: Mapping[str, str] = (await drill.observe("artifacts"))["artifacts"].value
+    await drill.inject(ForgeAtWork(drill.twin, drill.site.arming))
+
+    for service, status in (("trainer", {0, -2}), ("nissa", {0}), ("forge", {_INTERRUPTED, -2})):
+        async with drill.step("recover", f"end {service} (Ctrl-C)", bound=STOPPING) as notes:
+            ended = await operator.stop_service(service)
+            notes.append(ended)
+        drill.conclude(
+            holds=any(ended.endswith(f"status {s}") for s in status),
+            reason="ended-in-order",
+            expected=f"{service} ends with status {' or '.join(map(str, sorted(status)))}",
+            observed=ended,
+        )
+    async with drill.step("recover", "read what the forge left", bound=seconds(15)) as notes:
+        left: Forge = (await drill.observe("forge"))["forge"].value
+        notes += [f"pending: {', '.join(left.forge.pending[:_SHOWN])} …", *left.investigation]
+    drill.conclude(
+        holds=bool(left.forge.pending) and not left.forge.problem,
+        reason="forge-can-go-on",
+        expected="the interrupted forge leaves a log with what is pending",
+        observed=left.forge.problem or f"{len(left.forge.pending)} pending",
+    )
+    async with drill.step("recover", "archive the logs", bound=seconds(15)) as notes:
+        destination = drill.twin.plant.folder / "archive.tar.gz"
+        notes.append(await operator.archive_logs(str(destination)))
+        missing = drill.twin.not_archived(destination)
+    drill.conclude(
+        holds=not missing,
+        reason="logs-archived",
+        expected="each file of var/tamiyo and var/urza is in the archive, byte for byte",
+        observed=f"these are not: {', '.join(missing)}" if missing else "all are",
+    )
+    async with drill.step("recover", "end Redis", bound=STOPPING) as notes:
+        notes.append(await operator.stop_service("redis"))
+    async with drill.step("recover", "see that nothing answers", bound=seconds(20)) as notes:
+        quiet = await drill.judge(
+            test_infra.test_redis_answers_and_stays_the_same_server, test_nissa.test_healthz_answers
+        )
+        notes.append(", ".join(f"{check} {o.verdict} {o.reason}" for check, o in quiet.items()))
+    drill.conclude(
+        holds=all(o.verdict is not Verdict.PASS for o in quiet.values()),
+        reason="all-is-down",
+        expected="neither Redis nor Nissa answers any more",
+        observed=", ".join(f"{check} {o.verdict}" for check, o in quiet.items()),
+    )
+    async with drill.step("recover", "start again: Redis, Nissa, forge, trainer", bound=seconds(60)) as notes:
+        notes += [await operator.start_service(service) for service in ("redis", "nissa")]
+        notes.append(await operator.run_forge())
+        notes.append(await operator.start_service("trainer"))
+
+    await drill.recovered(*STEADY, test_urza.test_the_forge_crash_is_over, within=seconds(60))
+    after: Mapping[str, str] = (await drill.observe("artifacts"))["artifacts"].value
+    drill.conclude(
+        holds=after.keys() == before.keys(),
+        reason="library-complete",
+        expected=f"the forge has gone on to its {len(before)} blueprints",
+        observed=f"{len(after)} artifacts",
+    )

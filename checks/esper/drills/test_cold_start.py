@@ -42,7 +42,9 @@ async def test_a_cold_start_in_order_brings_everything_up(drill: Drill) -> None:
     await drill.detected(
         test_infra.test_redis_answers_and_stays_the_same_server,
         within=seconds(30),
-        beside=(test_nissa.test_healthz_answers,),
+        beside=(
+            test_infra.test_grafana_and_its_database_answer,
+        ),  # from dead servers alone nobody can tell a cut line
     )
 
     operator, client = drill.site.operator(), drill.site.client

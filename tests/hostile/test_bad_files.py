@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -224,3 +225,36 @@ def oddly_named(root: Path) -> Path:
 async def test_a_root_with_an_odd_name_is_quoted(oddly_named: Path) -> None:
     """Spaces, quotes, dollars and a leading dash in the root's name are a name and nothing more."""
     assert await verdicts(section(oddly_named), deadline=SOON_S) == GREEN
+
+
+async def test_a_log_longer_than_is_read_is_not_called_whole(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past its bound a log is UNKNOWN, not whole; what is wrong before the bound is FAIL all the same."""
+    monkeypatch.setattr("fixtures.esper.files_client._MOST_OF_A_LOG", 200)
+    assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "UNKNOWN precondition"
+    written(LOG, b"\xff" * 5000)(root)
+    assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "FAIL garbage"
+
+
+async def test_a_torn_tail_is_read_once_more(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that is being written when it is first read is not torn."""
+    with (root / LOG).open("rb") as log:
+        whole = log.read()
+    written(LOG, whole[:-20])(root)
+    assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "FAIL torn-tail"
+    monkeypatch.setattr("fixtures.esper.files_client.time.sleep", lambda _: written(LOG, whole)(root))
+    assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "PASS whole"
+
+
+async def test_a_forge_at_work_is_unknown_and_one_that_stands_still_is_not(root: Path) -> None:
+    """A log that moves between two samples is a forge at work, which is not judged; one that stays is FAIL."""
+    written(WAL, b'{"pending": ["BP049", "BP050"]}')(root)
+    still = await verdicts(section(root), deadline=SOON_S)
+    assert (still["E-URZ-1"], still["E-URZ-2"]) == ("FAIL pending", "PASS clean")
+    moving = section(root, limits={**LIMITS, "window": 1})
+    asyncio.get_running_loop().call_later(0.6, written(WAL, b'{"pending": ["BP050"]}'), root)
+    seen = await verdicts(moving, deadline=SOON_S)
+    assert {seen["E-URZ-1"], seen["E-URZ-2"]} == {"UNKNOWN precondition"}
+    asyncio.get_running_loop().call_later(0.6, (root / WAL).unlink)
+    assert (await verdicts(moving, deadline=SOON_S))["E-URZ-1"] == "PASS nothing-pending"

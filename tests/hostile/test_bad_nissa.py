@@ -202,7 +202,9 @@ SUMMARIES = [
 @pytest.mark.parametrize(("act", "expected"), SUMMARIES)
 async def test_a_bad_summary(stage: Stage, bus: str, act: Act, expected: str) -> None:
     """A summary with a value that cannot be judged is UNKNOWN, never quiet."""
-    await expect(bus, stage.http(nissa(summary=act)), dict.fromkeys(("E-NIS-3", "E-URZ-4"), expected))
+    alone = expected.startswith("FAIL")  # an alert of another name is none on compile retries
+    rows = ("E-NIS-3",) if alone else ("E-NIS-3", "E-URZ-4")
+    await expect(bus, stage.http(nissa(summary=act)), dict.fromkeys(rows, expected))
 
 
 def runs(value: str) -> Act:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
+from fixtures.esper.twin import messages
+from fixtures.esper.wire import encode_entry
 from fixtures.servers.redis import RedisServer
 from opsverify.deadline import Deadline
 from tests.hostile.conftest import GROUP, fill
@@ -120,3 +122,14 @@ async def test_a_redis_that_cannot_save_refuses_writes(stage: Stage, guard: Guar
     server.kill()  # asked to end, it would want to save first
     assert seen["E-INF-1"] == "FAIL refuses-writes"
     assert seen["E-OON-1"] == "PASS groups-exist"
+
+
+async def test_an_alert_whose_metric_nobody_publishes_is_no_pass(stage: Stage, own: str) -> None:
+    """Compile retries that the program does not publish are SKIP, since the alert cannot fire; without telemetry UNKNOWN."""
+    target = section(own, stage.http(nissa()))
+    with Redis.from_url(own) as redis:
+        redis.delete("oona.telemetry")
+        redis.xadd("oona.telemetry", encode_entry(messages.tolaria(0, 0, 12.0), secret=None))
+        assert (await verdicts(target))["E-URZ-4"] == "SKIP not published by this target"
+        redis.xtrim("oona.telemetry", maxlen=0, approximate=False)
+        assert (await verdicts(target))["E-URZ-4"] == "UNKNOWN empty"

@@ -121,6 +121,7 @@ CASES = {
             "E-INF-4": "UNKNOWN denied",
             "E-OON-6": "UNKNOWN denied",
             "E-NIS-3": "UNKNOWN denied",
+            "E-URZ-4": "UNKNOWN denied",
         },
     ),
     "redis answers without end": Case(

@@ -1,0 +1,128 @@
+"""What is judged of the files: names, numbers and the operator's next look in each finding."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from checks.esper.criteria import files as criteria
+from fixtures.esper.limits import EsperLimits
+from fixtures.esper.seen.files import Blueprint, Forge, ForgeWal, LeftWal, Library, ReportLog, RetryAlert
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LIMITS = EsperLimits()
+NO_WAL = LeftWal(path="x_wal.json", present=False)
+
+
+def log(**more: object) -> ReportLog:
+    """Build a whole, recent log."""
+    given = {
+        "path": "/r/log",
+        "problem": "",
+        "workload": "running",
+        "size": 260,
+        "records": 2,
+        "newest": NOON,
+    }
+    return ReportLog.model_validate({**given, **more})
+
+
+def forge(wal: ForgeWal, compiler: LeftWal = NO_WAL, library: LeftWal = NO_WAL) -> Forge:
+    """Build what a forge left."""
+    return Forge(
+        forge=wal, compiler=compiler, library=library, investigation=("in flight: BP014",), seconds=5
+    )
+
+
+def test_a_finding_names_the_offset_of_what_is_no_record() -> None:
+    """Garbage and a torn tail are named by offset and size; garbage is the worse of the two."""
+    seen = criteria.log_is_whole(log(garbage=((133, 24),), garbage_count=3, torn_at=500, torn_bytes=7))
+    assert (seen.holds, seen.reason) == (False, "garbage")
+    assert seen.details[:3] == (
+        "offset 133: 24 bytes are no record",
+        "and 2 more such places",
+        "offset 500: the last record is unfinished, 7 bytes of it are there",
+    )
+    assert criteria.log_is_whole(log(torn_at=500, torn_bytes=7)).reason == "torn-tail"
+    assert criteria.log_is_whole(log(problem="missing")).reason == "missing"
+
+
+@pytest.mark.parametrize(
+    ("age", "workload", "reason"),
+    [
+        (0, "running", "recent"),
+        (600, "running", "recent"),
+        (601, "running", "stale"),
+        (-601, "running", "ahead"),
+        (90_000, "idle", "not-running"),
+        (90_000, "window", "not-running"),
+    ],
+)
+def test_age_counts_while_training_runs(age: float, workload: str, reason: str) -> None:
+    """At the limit a log is recent, above it stale; issued far in our future it is not recent either."""
+    seen = criteria.log_is_recent(log(workload=workload), NOON + timedelta(seconds=age), LIMITS)
+    assert seen.reason == reason
+    assert seen.holds == (reason in ("recent", "not-running"))
+    assert "report_age = 600 s" in seen.limits[0]
+
+
+def test_a_running_program_without_a_report_fails() -> None:
+    """No report at all is not recent."""
+    assert criteria.log_is_recent(log(newest=None, records=0), NOON, LIMITS).reason == "no-report"
+
+
+def test_pending_ids_are_named_in_their_order_with_the_investigation() -> None:
+    """What is pending is named, the first ones if there are many, with what was looked into further."""
+    ids = tuple(f"BP{n:03d}" for n in range(14, 51))
+    seen = criteria.nothing_pending(forge(ForgeWal(path="w", present=True, pending=ids)))
+    assert (seen.holds, seen.reason) == (False, "pending")
+    assert seen.observed.startswith("37 pending: BP014, BP015, ")
+    assert "and 17 more" in seen.observed
+    assert seen.details == ("in flight: BP014",)
+    assert criteria.nothing_pending(forge(ForgeWal(path="w", present=True))).holds
+    assert criteria.nothing_pending(forge(ForgeWal(path="w", present=False))).holds
+    torn = criteria.nothing_pending(forge(ForgeWal(path="w", present=True, problem="it is empty (0 bytes)")))
+    assert (torn.holds, torn.reason) == (False, "wal-unreadable")
+
+
+def test_a_left_log_is_named_with_its_blueprint() -> None:
+    """Each log that is left is named, with what is known of who reads it."""
+    left = LeftWal(path="a/tezzeret_wal.json", present=True, blueprint="BP014")
+    seen = criteria.nothing_left_behind(forge(ForgeWal(path="w", present=False), compiler=left))
+    assert (seen.holds, seen.reason) == (False, "left-behind")
+    assert seen.details[0] == "compiler WAL a/tezzeret_wal.json: blueprint BP014"
+    assert criteria.nothing_left_behind(forge(ForgeWal(path="w", present=False))).holds
+
+
+def test_a_bad_artifact_is_named_with_what_to_do() -> None:
+    """A bad artifact is the worse finding, an orphan the milder one; a library that is none is the worst."""
+    good = Blueprint(id="BP001", name="one", tier="SAFE", path="var/urza/BP001.pt")
+    bad = good.model_copy(update={"id": "BP014", "problem": "/r/var/urza/BP014.pt: it is empty (0 bytes)"})
+    seen = criteria.library_matches_artifacts(
+        Library(path="c", blueprints=(good, bad), orphans=("/r/BP099.pt",))
+    )
+    assert (seen.holds, seen.reason) == (False, "artifact-bad")
+    assert seen.details[:2] == (
+        "BP014 (SAFE): /r/var/urza/BP014.pt: it is empty (0 bytes)",
+        "/r/BP099.pt: an artifact without a row",
+    )
+    assert "drop the row too" in seen.details[2]
+    orphan = criteria.library_matches_artifacts(
+        Library(path="c", blueprints=(good,), orphans=("/r/BP099.pt",))
+    )
+    assert (orphan.holds, orphan.reason) == (False, "orphan")
+    assert criteria.library_matches_artifacts(Library(path="c", blueprints=(good,))).holds
+    assert (
+        criteria.library_matches_artifacts(Library(path="c", problem="no SQLite")).reason
+        == "library-unreadable"
+    )
+
+
+def test_an_active_retry_alert_tells_value_and_routes() -> None:
+    """An active alert says what it saw, and that nobody was paged."""
+    active = RetryAlert(active=True, value=3, routes=("email",), newest=2, entry="1-0")
+    seen = criteria.retry_alert_quiet(active)
+    assert (seen.holds, seen.reason) == (False, "alert-active")
+    assert seen.observed == "active: 3 retries when it fired; routes email"
+    assert seen.details[1] == "newest tezzeret.compile.retry_count: 2, in entry 1-0"

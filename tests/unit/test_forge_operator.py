@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from fixtures.esper.operator import ByHand, EsperOperator
+from fixtures.esper.operator import EsperOperator
 from fixtures.esper.target import EsperSection
 from opsverify.arming import Arming, NotArmed
 

@@ -10,6 +10,7 @@ import pytest
 from fixtures.esper.operator import EsperOperator
 from fixtures.esper.target import EsperSection
 from opsverify.arming import Arming, NotArmed
+from opsverify.operator import ByHand
 
 if TYPE_CHECKING:
     from fixtures.esper.client import EsperClient

@@ -62,7 +62,14 @@ def accepts_writes(server: RedisServer) -> Finding:
         reason="refuses-writes" if why else "accepts-writes",
         expected="Redis accepts stream entries",
         observed=f"it would refuse: {why}" if why else f"{server.role}, nothing in INFO speaks against it",
+        details=(_REPLICA,) if server.role == "slave" else (),
     )
+
+
+_REPLICA = (
+    "a replica tells how the bus stands, not whether anybody can publish: programs that use this address are dead; "
+    "where only the suite does, name the primary in [esper.redis], or waive E-INF-1 (refuses-writes) for this target"
+)
 
 
 def durable(bus: Durability) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opsverify.operator import Operator, action
+from opsverify.operator import ByHand, Operator, Refused, action
 
 if TYPE_CHECKING:
     from lamp_target import LampSection
@@ -35,3 +35,22 @@ class LampOperator(Operator):
         bulb = Path(str(self._section.bulb))
         bulb.write_text('{"value": 100}', encoding="utf-8")  # noqa: ASYNC240 - a small file
         return "a new bulb is in"
+
+    @action
+    async def dim(self, level: int, why: str = "") -> str:
+        """Set the bulb to a level."""
+        if level == 0:
+            msg = "0 is off: press the switch"
+            raise Refused(msg)
+        if level < 0:
+            msg = "it burst"
+            raise OSError(msg)
+        bulb = Path(str(self._section.bulb))
+        bulb.write_text(f'{{"value": {level}}}', encoding="utf-8")  # noqa: ASYNC240 - a small file
+        return f"at {level}{why and ', '}{why}"
+
+    @action
+    async def turn_on(self) -> str:
+        """Turn the lever."""
+        msg = "go to the porch and turn the lever"
+        raise ByHand(msg, verified_by=("L-SWI-1",))

@@ -1,0 +1,124 @@
+"""How lost and uncounted deliveries are judged: from the group's own advance, and from what Redis tells of its lag."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.esper.criteria.bus import keeps_up
+from checks.esper.criteria.nissa import ingests
+from fixtures.esper.bus_client import _gone
+from fixtures.esper.limits import EsperLimits
+from fixtures.esper.seen.bus import GroupState, Progress, order
+from fixtures.esper.seen.nissa import Ingest
+
+
+def seen(**said: Any) -> Ingest:
+    """A healthy second, but for what is said."""
+    well: dict[str, Any] = {
+        "arrived": {"telemetry": 4, "normal": 6},
+        "counted": {"telemetry": 4.0, "normal": 6.0},
+        "handled": {"TELEMETRY": 4, "SYSTEM_STATE": 3, "FIELD_REPORT": 3},
+        "counted_kinds": {"TELEMETRY": 4.0, "SYSTEM_STATE": 3.0, "FIELD_REPORT": 3.0},
+        "consumers": ("oona-client",),
+        "caught_up": True,
+        "owed": "",
+        "reset": (),
+        "seconds": 1.0,
+        "settled": 0.2,
+    }
+    return Ingest.model_validate(well | said)
+
+
+SHORT = {"TELEMETRY": 4.0, "SYSTEM_STATE": 1.0, "FIELD_REPORT": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({}, "ingests"),
+        ({"counted": {"telemetry": 4.0, "normal": 0.0}}, "counters-flat"),
+        ({"counted_kinds": SHORT}, "counters-short"),
+        ({"counted_kinds": SHORT, "reset": ("esper_x_total",)}, "ingests"),
+        ({"counted_kinds": {}, "handled": {}}, "ingests"),
+        ({"arrived": {"telemetry": 0, "normal": 0}}, "idle"),
+        ({"arrived": {"telemetry": 0, "normal": 0}, "caught_up": False, "owed": "x"}, "idle-not-caught-up"),
+    ],
+)
+def test_ingest_is_judged_by_what_was_handed_out(said: dict[str, Any], reason: str) -> None:
+    """Nissa has to count each entry that its group has had and acknowledged, unless it was restarted meanwhile."""
+    found = ingests(seen(**said))
+    assert (found.reason, found.holds) == (reason, reason in ("ingests", "idle"))
+
+
+def test_a_short_count_names_who_is_at_work() -> None:
+    """The finding says which kind is short, and which consumers share the group."""
+    told = "\n".join(ingests(seen(counted_kinds=SHORT, consumers=("oona-client", "thief"))).details)
+    assert "SYSTEM_STATE: its group has had and acknowledged 3, Nissa counted 1" in told
+    assert "consumers at work: oona-client, thief" in told
+
+
+def progress(*, gone: int = 0, deleted: str = "0-0") -> Progress:
+    """A group that stands at 100-0, all read."""
+    group = GroupState(
+        name="g", consumers=1, pending=0, last_delivered="100-0", lag=0, lag_exact=True, gone=gone
+    )
+    return Progress(
+        group="g",
+        stream="s",
+        first=group,
+        last=group,
+        added=0,
+        seconds=1,
+        settled=0,
+        oldest=(),
+        oldest_idle_s=0,
+        deleted=deleted,
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "reason"),
+    [
+        (progress(), "keeps-up"),
+        (progress(deleted="100-0"), "keeps-up"),
+        (progress(deleted="99-7"), "keeps-up"),
+        (progress(deleted="100-1"), "deleted-undelivered"),
+        (progress(gone=3), "deleted-undelivered"),
+    ],
+)
+def test_entries_deleted_before_delivery_are_told(one: Progress, reason: str) -> None:
+    """What was deleted after its delivery is no loss; what was deleted before it is, though nothing lags."""
+    assert keeps_up((one,), EsperLimits()).reason == reason
+
+
+@given(
+    read=st.integers(0, 50), waiting=st.integers(0, 50), arrives=st.integers(0, 5), trimmed=st.integers(0, 50)
+)
+def test_what_arrives_between_two_answers_is_no_loss(
+    read: int, waiting: int, arrives: int, trimmed: int
+) -> None:
+    """Entries that arrive while Redis is asked, and the trimming of what was read, never look like a loss."""
+    added = read + waiting + arrives
+    before = {"lag": waiting, "entries-read": read}
+    info = {"length": added - min(trimmed, read), "entries-added": added}
+    after = {"lag": waiting + arrives, "entries-read": read}
+    assert _gone(before, info, after) == 0
+
+
+@given(read=st.integers(0, 50), lost=st.integers(1, 50), left=st.integers(0, 50))
+def test_what_was_trimmed_unread_is_counted(read: int, lost: int, left: int) -> None:
+    """A lag longer than the stream (Redis 7), or one that has forgotten entries (Redis 8), tells how many are lost."""
+    info = {"length": left, "entries-added": read + lost + left}
+    seven = {"lag": lost + left, "entries-read": read}
+    eight = {"lag": left, "entries-read": read}
+    assert _gone(seven, info, seven) == _gone(eight, info, eight) == lost
+
+
+@given(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1)))
+def test_ids_are_ordered_as_numbers(entry: tuple[int, int]) -> None:
+    """An id is compared by its two numbers, not by its text."""
+    assert order(f"{entry[0]}-{entry[1]}") == entry

@@ -63,6 +63,8 @@ def show(terminal: pytest.TerminalReporter, run: Run) -> None:
     if run.shown:
         return
     run.shown = True
+    if run.usage_error:
+        return  # pytest says in one line what is wrong; nothing was looked at
     terminal.section("opsverify")
     if run.rehearsal is not None:
         for line in run.rehearsal.lines:

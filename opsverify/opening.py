@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from opsverify.evidence import JOURNAL_FORMAT, Journal
+from opsverify.options import REHEARSALS
 from opsverify.redaction import Redactor
 from opsverify.replay import ReplayError, SavedRun, load_run
 from opsverify.run import Options, Run
@@ -41,7 +42,7 @@ __all__ = [
 
 def is_operational(config: pytest.Config) -> bool:
     """Whether this pytest is a run of checks: given a profile, a target or a saved run, or files under checks/."""
-    if any(config.getoption(option) for option in ("profile", "target", "replay")):
+    if any(config.getoption(option) for option in ("profile", "target", "replay", *REHEARSALS)):
         return True
     folder = _checks_folder(config)
     asked = [Path(str(arg).split("::")[0]) for arg in config.args]
@@ -120,6 +121,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         lock=TargetLock(key, run_id),
         ledger=Ledger(key, run_id, owned=target.owned),
         options=Options(
+            incident=config.getoption("incident"),
             profile=config.getoption("profile") or (saved.run["profile"] if saved else None),
             gate=Severity(config.getoption("gate")),
             strict_severity=config.getoption("strict_severity"),
@@ -277,7 +279,7 @@ def rooted(config: pytest.Config) -> None:
 def _joined(given: list[str]) -> list[str]:
     joined: list[str] = []
     for word in map(str, given):
-        if joined and joined[-1] in ("--target", "--replay", "--reports"):
+        if joined and joined[-1] in ("--target", "--replay", "--reports", "--baseline", "--bundle"):
             joined[-1] += f"={word}"
         else:
             joined.append(word)

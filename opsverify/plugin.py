@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import opening, planning, selection, session
-from opsverify.check import PROFILES
+from opsverify import asking, opening, options, planning, selection, session
 from opsverify.closing import show, write_html_all_the_same, write_ours
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text, clean_text
@@ -19,7 +18,7 @@ from opsverify.exits import Exit
 from opsverify.judge import apply, precondition
 from opsverify.report.html import render_html
 from opsverify.run import RUN, Run
-from opsverify.verdict import Severity, Verdict
+from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,62 +50,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare options and ini keys."""
-    group = parser.getgroup("opsverify", "operational verification")
-    group.addoption(
-        "--target",
-        metavar="FILE|NAME",
-        help="target file, or the name of one in targets/ (default: embedded)",
-    )
-    group.addoption(
-        "--profile",
-        choices=PROFILES,
-        help="run the checks that a profile requires; anything missing is exit 13",
-    )
-    group.addoption(
-        "--gate",
-        choices=list(Severity),
-        default=Severity.P1,
-        help="severities that decide the exit status (default: P1, that is P0 and P1)",
-    )
-    group.addoption("--strict-severity", action="store_true", help="exit 11 where only ungated checks fail")
-    group.addoption(
-        "--arm", metavar="TARGET", help="confirm the [arm] table of this live target for this run"
-    )
-    group.addoption(
-        "--if-busy",
-        choices=("fail", "ok"),
-        default="fail",
-        help="exit status when another run is at work on the target: 16, or 0",
-    )
-    group.addoption(
-        "--undone", metavar="ID", help="strike a change out of the ledger that a person has undone by hand"
-    )
-    group.addoption(
-        "--replay", metavar="FOLDER", help="judge a saved run again (its reports folder); nothing is asked"
-    )
-    group.addoption(
-        "--limit",
-        action="append",
-        metavar="SYSTEM.NAME=N",
-        help="use another limit in this run, such as esper.window=10",
-    )
-    group.addoption(
-        "--plan", action="store_true", help="show what would run, be skipped and write; look at nothing"
-    )
-    group.addoption(
-        "--preflight",
-        action="store_true",
-        help="look whether each endpoint can be reached and read; judge nothing",
-    )
-    group.addoption(
-        "--runbook-file",
-        action="append",
-        metavar="SYSTEM=FILE",
-        help="warn where a system's real runbook differs from what is mapped",
-    )
-    group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
-    parser.addini("opsverify_checks", "folder that holds the checks", default="checks")
-    parser.addini("opsverify_target", "default target", default="embedded")
+    options.add_options(parser)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -128,6 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     config.pluginmanager.register(session.observation_fixtures(systems.values()), "opsverify_observations")
     config.pluginmanager.register(session, "opsverify_session")
+    options.settle(config)
     if not config.option.collectonly and opening.is_operational(config):
         run = _open(config)
         if not _rehearses(config):
@@ -185,9 +130,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.problem(f"{session.testsfailed} file(s) could not be collected; nothing was looked at")
         return True if session.config.option.continue_on_collection_errors else None
     if _rehearses(session.config):
-        chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
-        plans = session.config.getoption("plan")
-        run.rehearsal = planning.plan(run, chosen) if plans else asyncio.run(planning.preflight(run))
+        run.rehearsal = _rehearsed(run, session)
         return True
     run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
     opening.take_target(run, undone=session.config.getoption("undone"))
@@ -195,7 +138,17 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 
 def _rehearses(config: pytest.Config) -> bool:
-    return bool(config.getoption("plan") or config.getoption("preflight"))
+    return any(config.getoption(option) for option in options.REHEARSALS)
+
+
+def _rehearsed(run: Run, session: pytest.Session) -> planning.Rehearsal:
+    asked = session.config.getoption
+    if asked("runbook"):
+        return asking.list_runbooks(run)
+    if asked("explain"):
+        return asking.explain(run, asked("explain"))
+    chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
+    return planning.plan(run, chosen) if asked("plan") else asyncio.run(planning.preflight(run))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -343,13 +296,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     run = session.config.stash.get(RUN, None)
     if run is None:
         return (yield)
-    if run.rehearsal is not None:
+    run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR
+    if _rehearses(session.config):
         result = yield
-        session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else Exit.GATED_UNKNOWN)
+        if run.rehearsal is not None:
+            session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else Exit.GATED_UNKNOWN)
         return result
     run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
-    run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR
     result = None
     try:
         result = yield

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from opsverify.check import Check
     from opsverify.evidence import Journal
+    from opsverify.incident import Incident
     from opsverify.planning import Rehearsal
     from opsverify.redaction import Redactor
     from opsverify.replay import SavedRun
@@ -41,7 +42,7 @@ class Options:
     """What the command line asks for.
 
     `arm` names the live target whose arming the caller confirms; `drills_named` says that a drill's file or folder
-    was asked for by its path.
+    was asked for by its path; `incident` is the alert that everything is about.
     """
 
     profile: str | None
@@ -50,6 +51,7 @@ class Options:
     arm: str | None
     busy_is_ok: bool
     drills_named: bool
+    incident: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -68,6 +70,7 @@ class Run:
     lock: TargetLock
     ledger: Ledger
     saved: SavedRun | None = None
+    incident: Incident | None = None
     chosen: frozenset[str] = frozenset()  # node ids of the checks that were to run
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     checks: dict[str, Check] = field(default_factory=dict)
@@ -215,7 +218,8 @@ class Run:
         missing = {}
         for system, runbook in self.runbooks().items():
             for check in runbook.required.get(self.options.profile, ()):
-                if check not in ran:
+                tied = self.incident is None or self.incident.place(check) is not None
+                if check not in ran and tied:
                     missing[check] = self.passed_over.get(
                         check, f"required by {system}'s {self.options.profile} profile, but it did not run"
                     )

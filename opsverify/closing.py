@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opsverify.bundle import redacted_target, versions, write_bundle
 from opsverify.evidence import bounded_text
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
     from opsverify.report.model import RunReport
     from opsverify.run import Run
 
-__all__ = ["show", "write_html_all_the_same", "write_ours"]
+__all__ = ["show", "write_html_all_the_same", "write_ours", "write_run_bundle"]
+
+_BUNDLED = {
+    "html": "report.html",
+    "junit": "junit.xml",
+}  # in a bundle they have these names, wherever they were asked to
 
 
 def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
@@ -47,6 +53,23 @@ def write_ours(run: Run) -> None:
     except OSError as error:
         run.warnings.append(f"{run.folder.parent / 'latest'} could not be pointed to this run: {error}")
     _write(run, "json", run.folder / "report.json", render_json)  # last: it carries the trouble of the others
+
+
+def write_run_bundle(run: Run) -> None:
+    """Pack the finished run where `--bundle` asks for it; trouble with that is the run's, and is in its report."""
+    if run.bundle is None or run.usage_error:
+        return
+    files = {"journal.jsonl": run.journal.path} | {
+        _BUNDLED.get(name, path.name): path for name, path in run.reports.items()
+    }
+    try:
+        made = {"versions.txt": versions(), "target.json": redacted_target(run.target, run.redactor)}
+        write_bundle(run.bundle, files, made)
+        run.reports["bundle"] = run.bundle
+    except OSError as error:
+        run.unwritable = True
+        run.problem(f"the bundle {run.bundle} could not be written: {error}")
+        write_ours(run)
 
 
 def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redactor], str]) -> None:

@@ -14,6 +14,8 @@ from uuid import uuid4
 
 import pytest
 
+from opsverify.baseline import LAST_GREEN, last_green, load_baseline
+from opsverify.bundle import prepared
 from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.options import REHEARSALS
 from opsverify.redaction import Redactor
@@ -121,7 +123,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         lock=TargetLock(key, run_id),
         ledger=Ledger(key, run_id, owned=target.owned),
         options=Options(
-            incident=config.getoption("incident"),
+            incident=config.getoption("incident") or (saved.run.get("incident") if saved else None),
             profile=config.getoption("profile") or (saved.run["profile"] if saved else None),
             gate=Severity(config.getoption("gate")),
             strict_severity=config.getoption("strict_severity"),
@@ -130,6 +132,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
             drills_named=any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args),
         ),
     )
+    _open_baseline(run, config, reports)
     run.warnings += _compared_runbooks(config.getoption("runbook_file") or [], run)
     journal.write(
         "run",
@@ -139,12 +142,28 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         replay_of=saved.run["id"] if saved else None,
         target=target.name,
         target_file=str(run.target_file),
+        key=run.key,
         owned=target.owned,
         profile=run.options.profile,
+        incident=run.options.incident,
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
     return run
+
+
+def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:
+    """Find the run to compare with. Raises pytest.UsageError for a path that is no run."""
+    named = config.getoption("baseline")
+    if named == LAST_GREEN:
+        reports = Path(config.getoption("baseline_from") or reports)
+        run.baseline = last_green(reports, run.key)
+        if run.baseline is None:
+            run.warnings.append(
+                f"--baseline last-green: {reports} holds no green run of this target; nothing was compared"
+            )
+    elif named is not None:
+        run.baseline = load_baseline(config.invocation_params.dir / named)
 
 
 def _compared_runbooks(options: list[str], run: Run) -> list[str]:
@@ -199,7 +218,8 @@ def _limits(options: list[str] | None) -> dict[str, dict[str, float]]:
 
 
 def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
-    """Where the HTML and JUnit reports go (the run's folder unless asked otherwise), opened for writing once.
+    """Where the HTML and JUnit reports go (the run's folder unless asked otherwise), opened for writing once; the
+    bundle's place is looked at too.
 
     Raises:
         pytest.UsageError: one of them cannot be written.
@@ -208,6 +228,8 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
         "html": Path(getattr(config.option, "htmlpath", None) or run.folder / "report.html"),
         "junit": Path(getattr(config.option, "xmlpath", None) or run.folder / "junit.xml"),
     }
+    if config.getoption("bundle"):
+        run.bundle = prepared(config.invocation_params.dir / config.getoption("bundle"))
     for name, path in paths.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -279,7 +301,14 @@ def rooted(config: pytest.Config) -> None:
 def _joined(given: list[str]) -> list[str]:
     joined: list[str] = []
     for word in map(str, given):
-        if joined and joined[-1] in ("--target", "--replay", "--reports", "--baseline", "--bundle"):
+        if joined and joined[-1] in (
+            "--target",
+            "--replay",
+            "--reports",
+            "--baseline",
+            "--baseline-from",
+            "--bundle",
+        ):
             joined[-1] += f"={word}"
         else:
             joined.append(word)

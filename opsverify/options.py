@@ -117,6 +117,11 @@ def _incident_options(add: Callable[..., None]) -> None:
         help="compare with the last green run of this target, or with a run's folder or bundle",
     )
     add(
+        "--baseline-from",
+        metavar="FOLDER",
+        help="where last-green is looked for (default: where reports are written)",
+    )
+    add(
         "--watch",
         metavar="TIME",
         help="look again and again for so long (24h); a relapse ends it with exit 10",
@@ -137,6 +142,9 @@ def settle(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: they contradict each other.
     """
+    if config.getoption("every") and not config.getoption("watch"):
+        msg = "--every says how often --watch looks; give --watch TIME too, such as --watch 24h"
+        raise pytest.UsageError(msg)
     if config.getoption("incident") is None:
         return
     if config.getoption("profile") not in (None, "incident"):

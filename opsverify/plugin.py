@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify import asking, opening, options, planning, selection, session
-from opsverify.closing import show, write_html_all_the_same, write_ours
+from opsverify.closing import show, write_html_all_the_same, write_ours, write_run_bundle
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text, clean_text
 from opsverify.exits import Exit
+from opsverify.expecting import expected_items
 from opsverify.judge import apply, precondition
 from opsverify.report.html import render_html
 from opsverify.run import RUN, Run
 from opsverify.verdict import Verdict
+from opsverify.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -58,6 +60,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """Make sure of the root before any conftest is read, and before pytest captures what is printed."""
     opening.rooted(early_config)
     return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """A watch is a series of runs, each in a process of its own."""
+    return watch(config) if config.getoption("watch") else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -105,7 +113,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         run.warnings.append("HTML and JUnit reports need --target or --profile, or a path under checks/")
     run.checks = checks
     kept, left = selection.select(run, items)
-    items[:] = kept
+    asked_for = expected_items(run, config.getoption("expect") or [], items)
+    selection.mark_plainly(asked_for, checks)
+    items[:] = [*kept, *asked_for]
     if left:
         config.hook.pytest_deselected(items=left)
 
@@ -320,6 +330,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         write_html_all_the_same(session, run)
     write_ours(run)
     run.journal.write("end", exit_status=int(run.finished_with()))
+    write_run_bundle(run)
     session.exitstatus = int(run.finished_with())
     return result
 

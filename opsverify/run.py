@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify.arming import Arming
+from opsverify.baseline import Baseline, compare
 from opsverify.evidence import shortened
 from opsverify.exits import Exit, Judged, RunFacts, decide
 from opsverify.observation import Observation, ObservationSpec
-from opsverify.report.model import CheckResult, NotLookedAt, RunReport, Step, Surface
+from opsverify.report.model import CheckResult, Comparison, NotLookedAt, RunReport, Step, Surface, Tied
 from opsverify.runbook import Runbook, RunbookError, load_runbook
 from opsverify.verdict import Outcome, Severity, Verdict
 
@@ -71,6 +72,9 @@ class Run:
     ledger: Ledger
     saved: SavedRun | None = None
     incident: Incident | None = None
+    baseline: Baseline | None = None
+    bundle: Path | None = None
+    values: dict[str, Any] = field(default_factory=dict)  # observations as saved, where there is a baseline
     chosen: frozenset[str] = frozenset()  # node ids of the checks that were to run
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     checks: dict[str, Check] = field(default_factory=dict)
@@ -184,7 +188,8 @@ class Run:
     def _again(self, check: Check) -> str:
         folder = check.nodeid.split("::")[0]
         source = "--replay" if self.saved else "--target"
-        return f"pytest {folder} {source} {self.target_file} -k {check.function.__name__}"
+        option = f" {check.option}" if check.option else ""
+        return f"pytest {folder} {source} {self.target_file} -k {check.function.__name__}{option}"
 
     def facts(self) -> RunFacts:
         """What the exit status depends on."""
@@ -261,11 +266,12 @@ class Run:
         if self.busy:
             meaning = f"{meaning}: {self.busy}"
         finished = datetime.now(UTC)
-        return RunReport(
+        report = RunReport(
             run_id=self.id,
             opsverify_version=version("opsverify"),
             target=self.target.name,
             target_file=str(self.target_file),
+            target_key=self.key,
             kind="replay" if self.saved else "twin" if self.target.owned else "live",
             profile=self.options.profile,
             gate=self.options.gate,
@@ -280,9 +286,23 @@ class Run:
             problems=(*self.problems, *([self.journal.trouble] if self.journal.trouble else [])),
             warnings=(*self.redactor.warnings, *self.warnings),
             contact=self.target.contact,
+            incident=Tied.model_validate(asdict(self.incident)) if self.incident else None,
             environment={"python": platform.python_version(), "pytest": version("pytest")},
             checks=tuple(self._with_timeline(result) for result in self.results.values()),
         )
+        if self.baseline is None:
+            return report
+        return report.model_copy(update={"comparison": self._compared(self.baseline, report)})
+
+    def _compared(self, earlier: Baseline, report: RunReport) -> Comparison:
+        judged_from = {c.id: [s.name for s in self.specs_of(c)] for c in self.checks.values()}
+        limits = {n: s.limits.model_dump(mode="json") for n, s in self.target.sections().items()}
+        return compare(earlier, report, self.values, limits, judged_from)
+
+    @property
+    def key(self) -> str:
+        """The identity of the instance: the target's, or that of the saved run."""
+        return str(self.saved.run.get("key", "")) if self.saved else self.target.key
 
     def _with_timeline(self, result: CheckResult) -> CheckResult:
         # A drill undoes its fault after its verdict is in: that belongs to its timeline too.

@@ -23,6 +23,7 @@ __all__ = ["declared", "mark_plainly", "plain_markers", "select"]
 def plain_markers(systems: Iterable[System]) -> list[str]:
     """Marker lines for `-m`: severities, profiles, systems and subsystems."""
     words = {f"{p}: a severity" for p in ("P0", "P1", "P2", "P3")} | {f"{p}: a profile" for p in PROFILES}
+    words.add("deployed: what --expect asks for")
     for system in systems:
         words |= {f"{system.name}: {system.title}"} | {f"{s}: a subsystem" for s in system.subsystems}
     return sorted(words)

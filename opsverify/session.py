@@ -125,6 +125,8 @@ def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
     """Write an observation to the journal, and remember which server answered."""
     trouble = seen.unobservable
     value = None if trouble else spec.adapter.dump_python(seen.value, mode="json")
+    if run.baseline is not None:
+        run.values[seen.name] = run.redactor.data(value)
     run.journal.write(
         "observation",
         name=seen.name,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opsverify.bundle import redacted_target, versions, write_bundle
 from opsverify.evidence import bounded_text
+from opsverify.report.html import render_html
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
 from opsverify.report.terminal import summary
@@ -44,7 +46,25 @@ def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
 
 
 def write_ours(run: Run) -> None:
-    """Write the Markdown and JSON reports, each whatever becomes of the other, and point `latest` to the run's folder."""
+    """Write the page and the Markdown and JSON reports, each whatever becomes of the others, and point `latest` to the
+    run's folder.
+    """
+    if "html" in run.reports:
+        _write(
+            run, "html", run.reports["html"], partial(render_html, appendix=_appendix(run.reports["html"]))
+        )
+    _write_texts(run)
+
+
+def _appendix(page: Path) -> str:
+    """What pytest-html wrote; it goes into our page, folded."""
+    try:
+        return page.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _write_texts(run: Run) -> None:
     _write(run, "markdown", run.folder / "summary.md", render_markdown)
     fresh = run.folder.parent / f".latest-{run.id}"
     try:
@@ -69,7 +89,7 @@ def write_run_bundle(run: Run) -> None:
     except OSError as error:
         run.unwritable = True
         run.problem(f"the bundle {run.bundle} could not be written: {error}")
-        write_ours(run)
+        _write_texts(run)
 
 
 def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redactor], str]) -> None:

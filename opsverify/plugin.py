@@ -17,7 +17,6 @@ from opsverify.evidence import bounded_text, clean_text
 from opsverify.exits import Exit
 from opsverify.expecting import expected_items
 from opsverify.judge import apply, precondition
-from opsverify.report.html import render_html
 from opsverify.run import RUN, Run
 from opsverify.verdict import Verdict
 from opsverify.watch import watch
@@ -290,14 +289,6 @@ def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
 def pytest_html_report_title(report: Any) -> None:
     """Name the HTML report after what it is about."""
     report.title = "opsverify"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
-    """Our report comes first and needs no script; pytest-html's own table is the appendix."""
-    run = session.config.stash.get(RUN, None)
-    if run is not None:
-        prefix.append(render_html(run.conclude(), run.redactor))
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

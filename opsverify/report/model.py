@@ -17,11 +17,13 @@ __all__ = [
     "Change",
     "CheckResult",
     "Comparison",
+    "Moment",
     "NotLookedAt",
     "RunReport",
     "Step",
     "Surface",
     "Tied",
+    "Trend",
 ]
 
 SCHEMA_VERSION = "1.1"
@@ -118,6 +120,20 @@ class Comparison(_Record):
     changes: tuple[Change, ...] = ()
 
 
+class Moment(_Record):
+    """The verdict of a check in an earlier run."""
+
+    at: datetime
+    verdict: Verdict
+
+
+class Trend(_Record):
+    """A check's verdicts over its last runs, oldest first; reports draw it where a history keeps one."""
+
+    id: str
+    moments: tuple[Moment, ...] = ()
+
+
 class RunReport(_Record):
     """A whole run. `exit_status` is the process's; `exit_meaning` its row of the contract.
 
@@ -147,6 +163,7 @@ class RunReport(_Record):
     contact: str = ""
     incident: Tied | None = None
     comparison: Comparison | None = None
+    trends: tuple[Trend, ...] = ()
     checks: tuple[CheckResult, ...] = ()
 
     def redacted(self, redactor: Redactor) -> RunReport:

@@ -171,6 +171,7 @@ class Run:
                 observed_at=max((o.at for o in observations), default=None),
                 took=took,
                 runbook=check.runbook,
+                alert=check.alert,
                 next_step=check.next_step,
                 again=self._again(check),
                 respond_within=_words(severity.response.total_seconds()),

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["render_html"]
 
 _NEEDS_SOMEBODY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)
+# pytest-html keeps its sorting and filters in the address; a page in a frame of ours may not change its address.
+_OWN_ADDRESS = """<script>{let at = location.href; const Real = URL;
+history.pushState = (state, title, to) => { at = to };
+window.URL = function (url, base) { return new Real(url === location.href ? at : url, base) }}</script>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
     return drawn.template.render(
         run=shown,
         style=drawn.style,
-        appendix=appendix,
+        appendix=appendix.replace("<head>", f"<head>{_OWN_ADDRESS}", 1),
         headline=_headline(shown, red),
         red=red,
         red_ids={c.id for c in red},

@@ -66,6 +66,7 @@ class CheckResult(_Record):
     observed_at: datetime | None = None
     took: float = 0.0
     runbook: str = ""
+    alert: str = ""
     next_step: str = ""
     again: str = ""
     respond_within: str = ""

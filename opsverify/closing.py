@@ -106,12 +106,13 @@ def show(terminal: pytest.TerminalReporter, run: Run) -> None:
     if run.shown:
         return
     run.shown = True
-    if run.usage_error:
-        return  # pytest says in one line what is wrong; nothing was looked at
     terminal.section("opsverify")
     if run.rehearsal is not None:
         for line in run.rehearsal.lines:
             terminal.write_line(run.redactor.text(bounded_text(line)))
         return
-    for text, colour in summary(run.conclude(), run.reports):
+    lines = summary(run.conclude(), run.reports)
+    if run.usage_error:  # pytest says in one line what is wrong; nothing was looked at
+        lines = [line for line in lines if line[0].startswith("exit ")]
+    for text, colour in lines:
         terminal.write_line(run.redactor.text(text), **({colour: True} if colour else {}))

@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opsverify.system import System
+    from opsverify.target import Section, Target
 
 __all__ = [
     "is_operational",
     "open_run",
+    "read_target",
     "redact_logging",
     "report_paths",
     "rooted",
@@ -69,6 +71,22 @@ def _target_file(config: pytest.Config) -> Path:
     return (config.rootpath / path).resolve()
 
 
+def read_target(config: pytest.Config, sections: Mapping[str, type[Section]]) -> Target:
+    """The target that the options name, with the limits that they set. Raises pytest.UsageError."""
+    try:
+        return load_target(_target_file(config), sections, _limits(config.getoption("limit")))
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _target_of(saved: SavedRun, where: str, config: pytest.Config, systems: Mapping[str, System]) -> Target:
+    sections = {name: system.section for name, system in systems.items()}
+    try:
+        return make_target(where, _as_target(saved, systems), sections, _limits(config.getoption("limit")))
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def _shorter(path: Path, config: pytest.Config) -> Path:
     return path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
 
@@ -82,15 +100,11 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     saved = _saved_run(config)
     path = _target_file(config)
     sections = {name: system.section for name, system in systems.items()}
-    try:
-        changed = _limits(config.getoption("limit"))
-        if saved is not None and not config.getoption("target"):
-            path = Path(str(config.getoption("replay")))
-            target = make_target(str(path), _as_target(saved, systems), sections, changed)
-        else:
-            target = load_target(path, sections, changed)
-    except TargetError as error:
-        raise pytest.UsageError(str(error)) from None
+    if saved is not None and not config.getoption("target"):
+        path = Path(str(config.getoption("replay")))
+        target = _target_of(saved, str(path), config, systems)
+    else:
+        target = read_target(config, sections)
     armed = config.getoption("arm")
     if armed is not None and armed != target.name:
         msg = (

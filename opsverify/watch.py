@@ -16,10 +16,12 @@ from uuid import uuid4
 import pytest
 
 from opsverify.baseline import LAST_GREEN
-from opsverify.bundle import prepared, versions, write_bundle
+from opsverify.bundle import prepared, redacted_target, versions, write_bundle
 from opsverify.deadline import Deadline, seconds
 from opsverify.exits import Exit
-from opsverify.options import duration
+from opsverify.opening import read_target
+from opsverify.options import REHEARSALS, duration
+from opsverify.redaction import Redactor
 from opsverify.report.watching import Screen
 
 if TYPE_CHECKING:
@@ -91,6 +93,11 @@ class Watch:
 
     def __init__(self, config: pytest.Config) -> None:
         option = config.getoption
+        if option("replay") or any(option(name) for name in REHEARSALS):
+            msg = "--watch looks again and again; a saved run, --plan and their like have nothing to look at"
+            raise pytest.UsageError(msg)
+        systems = {system.name: system.section for system in config.hook.pytest_opsverify_system()}
+        self.target = read_target(config, systems)
         try:
             self.whole = duration(option("watch"))
             self.every = duration(option("every")) if option("every") else _EVERY
@@ -209,7 +216,8 @@ class Watch:
             for file in (self.folder / "watch.json", self.folder / "output.txt")
             if file.is_file()
         }
-        write_bundle(self.bundle, files, {"versions.txt": versions()})
+        told = redacted_target(self.target, Redactor(self.target.secrets()))
+        write_bundle(self.bundle, files, {"versions.txt": versions(), "target.json": told})
 
 
 def _files(folder: Path) -> list[Path]:

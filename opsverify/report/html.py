@@ -85,7 +85,7 @@ def _headline(report: RunReport, red: list[CheckResult]) -> str:
         return f"Exit {report.exit_status}: {report.exit_meaning}"
     ungated = sum(not c.gated for c in red)
     beside = f"; below it {ungated} not green" if ungated else ""
-    return f"The gate {report.gate} holds{beside}" if report.counts else report.exit_meaning
+    return f"Gate {report.gate} holds{beside}" if report.counts else report.exit_meaning
 
 
 def _slug(text: str) -> str:

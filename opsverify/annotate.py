@@ -30,7 +30,7 @@ def github(report: RunReport) -> str:
     """Workflow commands (docs.github.com, "Workflow commands for GitHub Actions"), one error a line."""
     lines = []
     for check in _gated(report):
-        title, text = f"{check.verdict} {check.severity} {check.id} {check.name}", _text(check)
+        title, text = _line(f"{check.verdict} {check.severity} {check.id} {check.name}"), _text(check)
         lines.append(f"::error file={_property(_file(check))},title={_property(title)}::{_data(text)}\n")
     return "".join(lines)
 
@@ -61,7 +61,11 @@ def _file(check: CheckResult) -> str:
 def _text(check: CheckResult) -> str:
     finding = next((f for f in check.findings if not f.holds), None)
     seen = f"expected {finding.expected}, observed {finding.observed}" if finding else check.explanation
-    return bounded_text(" ".join(f"{seen}; next: {check.next_step}".split()), 1000)
+    return _line(f"{seen}; next: {check.next_step}")
+
+
+def _line(text: str) -> str:
+    return bounded_text(" ".join(text.split()), 1000)
 
 
 def _data(text: str) -> str:

@@ -98,8 +98,9 @@ def compare(
     ]
     names = dict.fromkeys(name for check in not_green for name in judged_from.get(check, ()))
     for name in names:
-        before = earlier.saved.seen.get(name, {}).get("value")
-        changes += _values(name, before, values.get(name))
+        before, now = earlier.saved.seen.get(name, {}).get("value"), values.get(name)
+        if before is not None and now is not None:  # otherwise the verdict tells what is missing
+            changes += _values(name, before, now)
     return Comparison(
         run_id=earlier.report.run_id,
         finished=earlier.report.finished,
@@ -113,7 +114,9 @@ def _verdicts(before: RunReport, now: RunReport) -> Iterator[Change]:
     for check in now.worst_first():
         was = old.pop(check.id, None)
         if was is None:
-            yield Change(about="verdict", where=check.id, before=_ABSENT, now=check.verdict)
+            yield Change(
+                about="verdict", where=check.id, before="(did not run then)", now=_shown(check.verdict, check)
+            )
         elif was.verdict != check.verdict:
             yield Change(
                 about="verdict",
@@ -123,7 +126,7 @@ def _verdicts(before: RunReport, now: RunReport) -> Iterator[Change]:
             )
     if before.profile == now.profile and now.incident is None:
         for gone in old.values():
-            yield Change(about="verdict", where=gone.id, before=gone.verdict, now=_ABSENT)
+            yield Change(about="verdict", where=gone.id, before=gone.verdict, now="(did not run)")
 
 
 def _shown(verdict: Verdict, check: Any) -> str:

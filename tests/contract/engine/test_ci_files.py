@@ -48,7 +48,7 @@ def _github(project: Project) -> tuple[int, str, str, Project]:
     project.answer("bulb", value="::error::injected\n::set-output name=x::y")
     project.answer("switch", value="on")
     summary = project.folder / "summary"
-    verify = _bash(project, steps["Verify"]["run"], TARGET="targets/live.toml", EXPECT="lamp.bulb=1")
+    verify = _bash(project, steps["Verify"]["run"], TARGET="targets/live.toml", EXPECT="lamp.bulb=9")
     after = _bash(project, steps["Summary and annotations"]["run"], GITHUB_STEP_SUMMARY=str(summary))
     assert after.returncode == 0, after.stderr
     return verify.returncode, verify.stdout + after.stdout, summary.read_text(encoding="utf-8"), project
@@ -115,7 +115,7 @@ def test_github_fails_by_exit_status_and_annotates_what_is_gated(left_by: Callab
     errors = [line for line in printed.splitlines() if line.startswith("::error file=")]
     assert len(errors) == 2
     assert "title=FAIL P1 L-BLB-1" in "".join(errors)
-    assert "title=FAIL P0 expect%3Alamp.bulb=1" in "".join(errors)
+    assert "title=FAIL P0 expect%3Alamp.bulb=9" in "".join(errors)
     assert "L-BLB-1" in summary
     for name in ("report.html", "junit.xml", "journal.jsonl"):
         assert (project.folder / "report" / name).is_file()

@@ -26,6 +26,7 @@ from opsverify.report.model import (
     Trend,
 )
 from opsverify.verdict import Finding, Severity, Verdict
+from tests.contract.engine.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,6 +231,22 @@ def test_the_appendix_is_read_when_it_is_opened(browser: Browser, tmp_path: Path
     assert page.title().startswith("OK")
     page.locator(".appendix summary").click()
     page.frame_locator("iframe").locator("body[data-ran=yes] #inner").wait_for()
+    page.context.close()
+
+
+def test_pytest_htmls_own_table_works_in_its_frame(browser: Browser, tmp_path: Path) -> None:
+    """In the page of a real run pytest-html's table has its rows, and its filter works."""
+    ran = Project.make(tmp_path / "lamp").run("--profile", "smoke", "--target", "live")
+    page = browser.new_context().new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto((ran.folder / "report.html").as_uri())
+    page.locator(".appendix summary").click()
+    rows = page.frame_locator("iframe").locator("#results-table tbody:not(.hidden)")
+    rows.nth(2).wait_for(timeout=10_000)
+    page.frame_locator("iframe").locator("input[data-test-result=passed]").click()
+    rows.nth(1).wait_for(state="detached", timeout=10_000)
+    assert troubles == []
     page.context.close()
 
 

@@ -20,7 +20,9 @@ def _on_a_terminal(project: Project, *arguments: str, **env: str) -> str:
     """What the command writes to a terminal of its own, until it ends."""
     ours, theirs = pty.openpty()
     inherited = {
-        k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "OPSVERIFY", "NO_COLOR", "CI"))
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PYTEST", "OPSVERIFY", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CI"))
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],

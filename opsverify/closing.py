@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from opsverify.report.model import RunReport
     from opsverify.run import Run
 
-__all__ = ["show", "write_html_all_the_same", "write_ours", "write_run_bundle"]
+__all__ = ["leave_no_folder", "show", "write_html_all_the_same", "write_ours", "write_run_bundle"]
 
 _BUNDLED = {
     "html": "report.html",
@@ -99,6 +100,13 @@ def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redacto
     except OSError as error:
         run.unwritable = True
         run.problem(f"the {name} report could not be written: {error}")
+
+
+def leave_no_folder(run: Run) -> None:
+    """Remove the folder of what looked at nothing and judged nothing: it would look like a run's."""
+    run.journal.path.unlink(missing_ok=True)
+    with suppress(OSError):  # something else is in it: then it stays
+        run.folder.rmdir()
 
 
 def show(terminal: pytest.TerminalReporter, run: Run) -> None:

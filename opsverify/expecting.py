@@ -30,7 +30,7 @@ def expected_items(run: Run, options: Iterable[str], items: Iterable[pytest.Item
     Raises:
         pytest.UsageError: an option of another form, or a surface whose identity nobody observes.
     """
-    asked = list(options)
+    asked = list(dict.fromkeys(options))
     if not asked:
         return []
     checks = run.checks

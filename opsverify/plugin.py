@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify import asking, opening, options, planning, selection, session
-from opsverify.closing import show, write_html_all_the_same, write_ours, write_run_bundle
+from opsverify.closing import leave_no_folder, show, write_html_all_the_same, write_ours, write_run_bundle
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text, clean_text
 from opsverify.exits import Exit
@@ -344,6 +344,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             if "html" in run.reports:
                 terminal.write_line(f"HTML report: {run.reports['html']}")
         run.journal.close()
+        if _rehearses(config):
+            leave_no_folder(run)
         if run.target.owned:
             run.ledger.discard()
         run.lock.release()

@@ -17,6 +17,7 @@ from opsverify.exits import Exit
 from opsverify.gathering import Gatherer
 from opsverify.judge import judge
 from opsverify.operator import ByHand, Refused
+from opsverify.options import duration
 from opsverify.planning import Rehearsal
 from opsverify.system import Site
 from opsverify.verdict import Verdict
@@ -34,8 +35,6 @@ __all__ = ["Order", "act", "read_order"]
 
 _LONGEST = seconds(120)
 _EVERY = seconds(2)
-_DURATION = re.compile(r"(\d+)(s|m|h)")
-_UNIT_S = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +57,12 @@ def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
     if not action or any(not equals for _, equals, _ in pairs):
         msg = f"--act {text}: must be SYSTEM.ACTION or SYSTEM.ACTION:key=value,key=value"
         raise pytest.UsageError(msg)
-    within = None if verify_within is None else _DURATION.fullmatch(verify_within)
-    if verify_within is not None and within is None:
-        msg = f"--verify-within {verify_within}: must be a number of seconds, minutes or hours, such as 90s or 10m"
-        raise pytest.UsageError(msg)
-    wait = seconds(int(within[1]) * _UNIT_S[within[2]]) if within else None
-    return Order(system, action, {key: value for key, _, value in pairs}, dry, wait)
+    try:
+        within = None if verify_within is None else duration(verify_within)
+    except ValueError as error:
+        msg = f"--verify-within: {error}"
+        raise pytest.UsageError(msg) from None
+    return Order(system, action, {key: value for key, _, value in pairs}, dry, within)
 
 
 def act(run: Run, order: Order, take: Callable[[], object]) -> Rehearsal | None:

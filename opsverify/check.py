@@ -43,7 +43,8 @@ class Check:
 
     `row` is its catalogue row; `name` what it looks at, `promise` the sentence that holds; `runbook` the section
     it comes from and `next_step` what the operator does when it is red; `unreachable` whether an endpoint that
-    does not serve is FAIL or UNKNOWN for it; `advisory` ones are shown and count for no gate.
+    does not serve is FAIL or UNKNOWN for it; `advisory` ones are shown and count for no gate; `option` is what has to
+    stand on the command line for it to exist.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Check:
     alert: str = ""
     unreachable: Literal["unknown", "fail"] = "unknown"
     advisory: bool = False
+    option: str = ""
 
     @property
     def asks(self) -> tuple[str, ...]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
+from opsverify.bundle import redacted_target, versions, write_bundle
 from opsverify.evidence import bounded_text
+from opsverify.report.html import render_html
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
 from opsverify.report.terminal import summary
@@ -19,7 +23,12 @@ if TYPE_CHECKING:
     from opsverify.report.model import RunReport
     from opsverify.run import Run
 
-__all__ = ["show", "write_html_all_the_same", "write_ours"]
+__all__ = ["leave_no_folder", "show", "write_html_all_the_same", "write_ours", "write_run_bundle"]
+
+_BUNDLED = {
+    "html": "report.html",
+    "junit": "junit.xml",
+}  # in a bundle they have these names, wherever they were asked to
 
 
 def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
@@ -38,7 +47,25 @@ def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
 
 
 def write_ours(run: Run) -> None:
-    """Write the Markdown and JSON reports, each whatever becomes of the other, and point `latest` to the run's folder."""
+    """Write the page and the Markdown and JSON reports, each whatever becomes of the others, and point `latest` to the
+    run's folder.
+    """
+    if "html" in run.reports:
+        _write(
+            run, "html", run.reports["html"], partial(render_html, appendix=_appendix(run.reports["html"]))
+        )
+    _write_texts(run)
+
+
+def _appendix(page: Path) -> str:
+    """What pytest-html wrote; it goes into our page, folded."""
+    try:
+        return page.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _write_texts(run: Run) -> None:
     _write(run, "markdown", run.folder / "summary.md", render_markdown)
     fresh = run.folder.parent / f".latest-{run.id}"
     try:
@@ -49,6 +76,23 @@ def write_ours(run: Run) -> None:
     _write(run, "json", run.folder / "report.json", render_json)  # last: it carries the trouble of the others
 
 
+def write_run_bundle(run: Run) -> None:
+    """Pack the finished run where `--bundle` asks for it; trouble with that is the run's, and is in its report."""
+    if run.bundle is None or run.usage_error:
+        return
+    files = {"journal.jsonl": run.journal.path} | {
+        _BUNDLED.get(name, path.name): path for name, path in run.reports.items()
+    }
+    try:
+        made = {"versions.txt": versions(), "target.json": redacted_target(run.target, run.redactor)}
+        write_bundle(run.bundle, files, made)
+        run.reports["bundle"] = run.bundle
+    except OSError as error:
+        run.unwritable = True
+        run.problem(f"the bundle {run.bundle} could not be written: {error}")
+        _write_texts(run)
+
+
 def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redactor], str]) -> None:
     try:
         path.write_text(render(run.conclude(), run.redactor), encoding="utf-8")
@@ -56,6 +100,13 @@ def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redacto
     except OSError as error:
         run.unwritable = True
         run.problem(f"the {name} report could not be written: {error}")
+
+
+def leave_no_folder(run: Run) -> None:
+    """Remove the folder of what looked at nothing and judged nothing: it would look like a run's."""
+    run.journal.path.unlink(missing_ok=True)
+    with suppress(OSError):  # something else is in it: then it stays
+        run.folder.rmdir()
 
 
 def show(terminal: pytest.TerminalReporter, run: Run) -> None:
@@ -68,5 +119,8 @@ def show(terminal: pytest.TerminalReporter, run: Run) -> None:
         for line in run.rehearsal.lines:
             terminal.write_line(run.redactor.text(bounded_text(line)))
         return
-    for text, colour in summary(run.conclude(), run.reports):
+    lines = summary(run.conclude(), run.reports)
+    if run.usage_error:  # pytest says in one line what is wrong; nothing was looked at
+        lines = [line for line in lines if line[0].startswith("exit ")]
+    for text, colour in lines:
         terminal.write_line(run.redactor.text(text), **({colour: True} if colour else {}))

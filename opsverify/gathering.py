@@ -33,13 +33,14 @@ class _Endpoint:
 
 class Gatherer:
     """Runs observations of connected sites. One gatherer is one moment: identities first, everything passive at
-    once, then what is active, then the identities again.
+    once, then what is active, then the identities again. `in_flight` are those that are being looked at right now.
     """
 
     def __init__(
         self, sites: Mapping[str, Site], on_done: Callable[[ObservationSpec, Observation[Any]], None]
     ) -> None:
         self._sites, self._on_done = sites, on_done
+        self.in_flight: dict[str, tuple[ObservationSpec, Deadline]] = {}
         self._unconfigured = {name: frozenset(site.section.unconfigured()) for name, site in sites.items()}
         self._identities: dict[tuple[str, str], str] = {}
         self._endpoints: dict[tuple[str, str], _Endpoint] = defaultdict(
@@ -104,6 +105,7 @@ class Gatherer:
             window = getattr(site.section.limits, spec.window).duration
             arguments["window"] = window
         probes, clock = probes_of(), Deadline(spec.deadline + window)
+        self.in_flight[spec.name] = spec, clock
         try:
             async with asyncio.timeout(clock.within.total_seconds()) as limit:
                 if spec.active is not None:
@@ -122,6 +124,8 @@ class Gatherer:
                 )
             else:
                 outcome = classify(error)
+        finally:
+            del self.in_flight[spec.name]
         return self._made(spec, outcome, took=clock.elapsed, probes=tuple(probes), window=window)
 
     def _made(

@@ -15,7 +15,10 @@ from uuid import uuid4
 import pytest
 
 from opsverify.acting import Order, read_order
+from opsverify.baseline import LAST_GREEN, last_green, load_baseline
+from opsverify.bundle import prepared
 from opsverify.evidence import JOURNAL_FORMAT, Journal
+from opsverify.options import REHEARSALS
 from opsverify.redaction import Redactor
 from opsverify.replay import ReplayError, SavedRun, load_run
 from opsverify.run import Options, Run
@@ -28,11 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opsverify.system import System
+    from opsverify.target import Section, Target
 
 __all__ = [
     "is_operational",
     "open_run",
     "order",
+    "read_target",
     "redact_logging",
     "report_paths",
     "rooted",
@@ -43,7 +48,7 @@ __all__ = [
 
 def is_operational(config: pytest.Config) -> bool:
     """Whether this pytest is a run of checks: given a profile, a target or a saved run, or files under checks/."""
-    if any(config.getoption(option) for option in ("profile", "target", "replay", "act")):
+    if any(config.getoption(option) for option in ("profile", "target", "replay", *REHEARSALS)):
         return True
     folder = _checks_folder(config)
     asked = [Path(str(arg).split("::")[0]) for arg in config.args]
@@ -79,6 +84,22 @@ def _target_file(config: pytest.Config) -> Path:
     return (config.rootpath / path).resolve()
 
 
+def read_target(config: pytest.Config, sections: Mapping[str, type[Section]]) -> Target:
+    """The target that the options name, with the limits that they set. Raises pytest.UsageError."""
+    try:
+        return load_target(_target_file(config), sections, _limits(config.getoption("limit")))
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _target_of(saved: SavedRun, where: str, config: pytest.Config, systems: Mapping[str, System]) -> Target:
+    sections = {name: system.section for name, system in systems.items()}
+    try:
+        return make_target(where, _as_target(saved, systems), sections, _limits(config.getoption("limit")))
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def _shorter(path: Path, config: pytest.Config) -> Path:
     return path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
 
@@ -92,15 +113,11 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     saved = _saved_run(config)
     path = _target_file(config)
     sections = {name: system.section for name, system in systems.items()}
-    try:
-        changed = _limits(config.getoption("limit"))
-        if saved is not None and not config.getoption("target"):
-            path = Path(str(config.getoption("replay")))
-            target = make_target(str(path), _as_target(saved, systems), sections, changed)
-        else:
-            target = load_target(path, sections, changed)
-    except TargetError as error:
-        raise pytest.UsageError(str(error)) from None
+    if saved is not None and not config.getoption("target"):
+        path = Path(str(config.getoption("replay")))
+        target = _target_of(saved, str(path), config, systems)
+    else:
+        target = read_target(config, sections)
     armed = config.getoption("arm")
     if armed is not None and armed != target.name:
         msg = (
@@ -133,6 +150,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         lock=TargetLock(key, run_id),
         ledger=Ledger(key, run_id, owned=target.owned),
         options=Options(
+            incident=config.getoption("incident") or (saved.run.get("incident") if saved else None),
             profile=config.getoption("profile") or (saved.run["profile"] if saved else None),
             gate=Severity(config.getoption("gate")),
             strict_severity=config.getoption("strict_severity"),
@@ -141,6 +159,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
             drills_named=any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args),
         ),
     )
+    _open_baseline(run, config, reports)
     run.warnings += _compared_runbooks(config.getoption("runbook_file") or [], run)
     journal.write(
         "run",
@@ -150,12 +169,28 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         replay_of=saved.run["id"] if saved else None,
         target=target.name,
         target_file=str(run.target_file),
+        key=run.key,
         owned=target.owned,
         profile=run.options.profile,
+        incident=run.options.incident,
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
     return run
+
+
+def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:
+    """Find the run to compare with. Raises pytest.UsageError for a path that is no run."""
+    named = config.getoption("baseline")
+    if named == LAST_GREEN:
+        reports = Path(config.getoption("baseline_from") or reports)
+        run.baseline = last_green(reports, run.key)
+        if run.baseline is None:
+            run.warnings.append(
+                f"--baseline last-green: {reports} holds no green run of this target; nothing was compared"
+            )
+    elif named is not None:
+        run.baseline = load_baseline(config.invocation_params.dir / named)
 
 
 def _compared_runbooks(options: list[str], run: Run) -> list[str]:
@@ -210,7 +245,8 @@ def _limits(options: list[str] | None) -> dict[str, dict[str, float]]:
 
 
 def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
-    """Where the HTML and JUnit reports go (the run's folder unless asked otherwise), opened for writing once.
+    """Where the HTML and JUnit reports go (the run's folder unless asked otherwise), opened for writing once; the
+    bundle's place is looked at too.
 
     Raises:
         pytest.UsageError: one of them cannot be written.
@@ -219,6 +255,8 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
         "html": Path(getattr(config.option, "htmlpath", None) or run.folder / "report.html"),
         "junit": Path(getattr(config.option, "xmlpath", None) or run.folder / "junit.xml"),
     }
+    if config.getoption("bundle"):
+        run.bundle = prepared(config.invocation_params.dir / config.getoption("bundle"))
     for name, path in paths.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -290,7 +328,14 @@ def rooted(config: pytest.Config) -> None:
 def _joined(given: list[str]) -> list[str]:
     joined: list[str] = []
     for word in map(str, given):
-        if joined and joined[-1] in ("--target", "--replay", "--reports"):
+        if joined and joined[-1] in (
+            "--target",
+            "--replay",
+            "--reports",
+            "--baseline",
+            "--baseline-from",
+            "--bundle",
+        ):
             joined[-1] += f"={word}"
         else:
             joined.append(word)

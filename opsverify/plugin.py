@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import acting, opening, options, planning, selection, session
-from opsverify.closing import show, write_html_all_the_same, write_ours
+from opsverify import acting, asking, opening, options, planning, selection, session
+from opsverify.closing import leave_no_folder, show, write_html_all_the_same, write_ours, write_run_bundle
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text, clean_text
 from opsverify.exits import Exit
+from opsverify.expecting import expected_items
 from opsverify.judge import apply, precondition
-from opsverify.report.html import render_html
 from opsverify.run import RUN, Run
 from opsverify.verdict import Verdict
+from opsverify.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -50,7 +51,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare options and ini keys."""
-    options.declare(parser)
+    options.add_options(parser)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -58,6 +59,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     """Make sure of the root before any conftest is read, and before pytest captures what is printed."""
     opening.rooted(early_config)
     return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """A watch is a series of runs, each in a process of its own."""
+    return watch(config) if config.getoption("watch") else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -72,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     config.pluginmanager.register(session.observation_fixtures(systems.values()), "opsverify_observations")
     config.pluginmanager.register(session, "opsverify_session")
+    options.settle(config)
     if not config.option.collectonly and opening.is_operational(config):
         run = _open(config)
         if not _rehearses(config):
@@ -104,7 +112,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         run.warnings.append("HTML and JUnit reports need --target or --profile, or a path under checks/")
     run.checks = checks
     kept, left = selection.select(run, items)
-    items[:] = kept
+    asked_for = expected_items(run, config.getoption("expect") or [], items)
+    selection.mark_plainly(asked_for, checks)
+    items[:] = [*kept, *asked_for]
     if left:
         config.hook.pytest_deselected(items=left)
 
@@ -132,9 +142,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.rehearsal = acting.act(run, order, lambda: opening.take_target(run, undone=None))
         return True
     if _rehearses(session.config):
-        chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
-        plans = session.config.getoption("plan")
-        run.rehearsal = planning.plan(run, chosen) if plans else asyncio.run(planning.preflight(run))
+        run.rehearsal = _rehearsed(run, session)
         return True
     run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
     opening.take_target(run, undone=session.config.getoption("undone"))
@@ -142,7 +150,17 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 
 def _rehearses(config: pytest.Config) -> bool:
-    return bool(config.getoption("plan") or config.getoption("preflight") or config.getoption("act"))
+    return any(config.getoption(option) for option in options.REHEARSALS)
+
+
+def _rehearsed(run: Run, session: pytest.Session) -> planning.Rehearsal:
+    asked = session.config.getoption
+    if asked("runbook"):
+        return asking.list_runbooks(run)
+    if asked("explain"):
+        return asking.explain(run, asked("explain"))
+    chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
+    return planning.plan(run, chosen) if asked("plan") else asyncio.run(planning.preflight(run))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -276,27 +294,20 @@ def pytest_html_report_title(report: Any) -> None:
     report.title = "opsverify"
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
-    """Our report comes first and needs no script; pytest-html's own table is the appendix."""
-    run = session.config.stash.get(RUN, None)
-    if run is not None:
-        prefix.append(render_html(run.conclude(), run.redactor))
-
-
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
     """Let pytest's reports be written, write ours, and set the exit status. Innermost, so the summary comes after."""
     run = session.config.stash.get(RUN, None)
     if run is None:
         return (yield)
-    if run.rehearsal is not None:
+    run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR
+    if _rehearses(session.config):
         result = yield
-        session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else run.rehearsal.otherwise)
+        if run.rehearsal is not None:
+            session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else run.rehearsal.otherwise)
         return result
     run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
-    run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR
     result = None
     try:
         result = yield
@@ -313,6 +324,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         write_html_all_the_same(session, run)
     write_ours(run)
     run.journal.write("end", exit_status=int(run.finished_with()))
+    write_run_bundle(run)
     session.exitstatus = int(run.finished_with())
     return result
 
@@ -335,6 +347,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             if "html" in run.reports:
                 terminal.write_line(f"HTML report: {run.reports['html']}")
         run.journal.close()
+        if _rehearses(config):
+            leave_no_folder(run)
         if run.target.owned:
             run.ledger.discard()
         run.lock.release()

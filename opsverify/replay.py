@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from opsverify.bundle import BundleError, is_bundle, read_member
 from opsverify.evidence import JOURNAL_FORMAT, seal
 from opsverify.observation import Kind, Observation, Unobservable
 
@@ -73,7 +74,7 @@ class SavedRun:
 
 
 def load_run(folder: Path) -> SavedRun:
-    """Read the journal of a run's folder.
+    """Read the journal of a run's folder, or of its bundle.
 
     Each line carries a seal over itself and all before it: a line that was changed, removed or put in is told. A
     journal whose end is missing is judged as far as it goes.
@@ -83,7 +84,10 @@ def load_run(folder: Path) -> SavedRun:
     """
     path = folder / "journal.jsonl" if folder.is_dir() else folder
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        whole = read_member(path, "journal.jsonl") if is_bundle(path) else path.read_bytes()
+        lines = whole.splitlines(keepends=True)
+    except BundleError as error:
+        raise ReplayError(str(error)) from None
     except OSError as error:
         msg = f"{path}: {error.strerror}; give the folder of a run, such as reports/latest"
         raise ReplayError(msg) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify.arming import Arming
+from opsverify.baseline import Baseline, compare
 from opsverify.evidence import shortened
 from opsverify.exits import Exit, Judged, RunFacts, decide
 from opsverify.observation import Observation, ObservationSpec
-from opsverify.report.model import CheckResult, NotLookedAt, RunReport, Step, Surface
+from opsverify.report.model import CheckResult, Comparison, NotLookedAt, RunReport, Step, Surface, Tied
 from opsverify.runbook import Runbook, RunbookError, load_runbook
 from opsverify.verdict import Outcome, Severity, Verdict
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from opsverify.check import Check
     from opsverify.evidence import Journal
+    from opsverify.incident import Incident
     from opsverify.planning import Rehearsal
     from opsverify.redaction import Redactor
     from opsverify.replay import SavedRun
@@ -41,7 +43,7 @@ class Options:
     """What the command line asks for.
 
     `arm` names the live target whose arming the caller confirms; `drills_named` says that a drill's file or folder
-    was asked for by its path.
+    was asked for by its path; `incident` is the alert that everything is about.
     """
 
     profile: str | None
@@ -50,6 +52,7 @@ class Options:
     arm: str | None
     busy_is_ok: bool
     drills_named: bool
+    incident: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -68,6 +71,10 @@ class Run:
     lock: TargetLock
     ledger: Ledger
     saved: SavedRun | None = None
+    incident: Incident | None = None
+    baseline: Baseline | None = None
+    bundle: Path | None = None
+    values: dict[str, Any] = field(default_factory=dict)  # observations as saved, where there is a baseline
     chosen: frozenset[str] = frozenset()  # node ids of the checks that were to run
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     checks: dict[str, Check] = field(default_factory=dict)
@@ -164,6 +171,7 @@ class Run:
                 observed_at=max((o.at for o in observations), default=None),
                 took=took,
                 runbook=check.runbook,
+                alert=check.alert,
                 next_step=check.next_step,
                 again=self._again(check),
                 respond_within=_words(severity.response.total_seconds()),
@@ -181,7 +189,8 @@ class Run:
     def _again(self, check: Check) -> str:
         folder = check.nodeid.split("::")[0]
         source = "--replay" if self.saved else "--target"
-        return f"pytest {folder} {source} {self.target_file} -k {check.function.__name__}"
+        option = f" {check.option}" if check.option else ""
+        return f"pytest {folder} {source} {self.target_file} -k {check.function.__name__}{option}"
 
     def facts(self) -> RunFacts:
         """What the exit status depends on."""
@@ -215,7 +224,8 @@ class Run:
         missing = {}
         for system, runbook in self.runbooks().items():
             for check in runbook.required.get(self.options.profile, ()):
-                if check not in ran:
+                tied = self.incident is None or self.incident.place(check) is not None
+                if check not in ran and tied:
                     missing[check] = self.passed_over.get(
                         check, f"required by {system}'s {self.options.profile} profile, but it did not run"
                     )
@@ -257,11 +267,12 @@ class Run:
         if self.busy:
             meaning = f"{meaning}: {self.busy}"
         finished = datetime.now(UTC)
-        return RunReport(
+        report = RunReport(
             run_id=self.id,
             opsverify_version=version("opsverify"),
             target=self.target.name,
             target_file=str(self.target_file),
+            target_key=self.key,
             kind="replay" if self.saved else "twin" if self.target.owned else "live",
             profile=self.options.profile,
             gate=self.options.gate,
@@ -276,9 +287,23 @@ class Run:
             problems=(*self.problems, *([self.journal.trouble] if self.journal.trouble else [])),
             warnings=(*self.redactor.warnings, *self.warnings),
             contact=self.target.contact,
+            incident=Tied.model_validate(asdict(self.incident)) if self.incident else None,
             environment={"python": platform.python_version(), "pytest": version("pytest")},
             checks=tuple(self._with_timeline(result) for result in self.results.values()),
         )
+        if self.baseline is None:
+            return report
+        return report.model_copy(update={"comparison": self._compared(self.baseline, report)})
+
+    def _compared(self, earlier: Baseline, report: RunReport) -> Comparison:
+        judged_from = {c.id: [s.name for s in self.specs_of(c)] for c in self.checks.values()}
+        limits = {n: s.limits.model_dump(mode="json") for n, s in self.target.sections().items()}
+        return compare(earlier, report, self.values, limits, judged_from)
+
+    @property
+    def key(self) -> str:
+        """The identity of the instance: the target's, or that of the saved run."""
+        return str(self.saved.run.get("key", "")) if self.saved else self.target.key
 
     def _with_timeline(self, result: CheckResult) -> CheckResult:
         # A drill undoes its fault after its verdict is in: that belongs to its timeline too.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opsverify.check import PROFILES, CheckDeclarationError, read_check
+from opsverify.incident import of_alert
 from opsverify.runbook import contradictions
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["declared", "mark_plainly", "plain_markers", "select"]
 def plain_markers(systems: Iterable[System]) -> list[str]:
     """Marker lines for `-m`: severities, profiles, systems and subsystems."""
     words = {f"{p}: a severity" for p in ("P0", "P1", "P2", "P3")} | {f"{p}: a profile" for p in PROFILES}
+    words.add("deployed: what --expect asks for")
     for system in systems:
         words |= {f"{system.name}: {system.title}"} | {f"{s}: a subsystem" for s in system.subsystems}
     return sorted(words)
@@ -69,6 +71,10 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
         pytest.UsageError: a marker contradicts the runbook map, or the target names a check that does not exist.
     """
     _validate(run)
+    if run.options.incident is not None:
+        own = [c for c in run.checks.values() if c.system in run.target.sections()]
+        run.incident = of_alert(run.options.incident, own, run.specs_of)
+        items.sort(key=lambda item: _place(run, item))
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
@@ -106,7 +112,15 @@ def _why_not(run: Run, check: Check) -> str | None:
             if check.drill and not run.options.drills_named
             else None
         )
+    if run.incident is not None and run.incident.place(check.id) is None:
+        return "not tied to this incident"
     return None if profile in check.profiles else "not in this profile"
+
+
+def _place(run: Run, item: pytest.Item) -> int:
+    check = run.checks.get(item.nodeid)
+    place = run.incident.place(check.id) if run.incident and check else None
+    return len(run.checks) if place is None else place
 
 
 def _belongs(check: Check, systems: Mapping[str, System]) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from opsverify.drill import Drill
 from opsverify.gathering import Gatherer, not_started
 from opsverify.observation import Kind, Observation, ObservationSpec
+from opsverify.progress import shown_while_gathering
 from opsverify.report.model import Surface
 from opsverify.run import RUN, Run
 from opsverify.system import Site
@@ -113,7 +114,9 @@ async def observations(
         def journal(spec: ObservationSpec, seen: Observation[Any]) -> None:
             keep(run, spec, seen)
 
-        gathered = await Gatherer(sites, journal).gather(s for s in specs if s.name not in missing)
+        gatherer = Gatherer(sites, journal)
+        async with shown_while_gathering(request.config, gatherer):
+            gathered = await gatherer.gather(s for s in specs if s.name not in missing)
         if any(o.unobservable and o.unobservable.kind is Kind.OBSERVER_CUT_OFF for o in gathered.values()):
             run.problem(
                 f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
@@ -125,6 +128,8 @@ def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
     """Write an observation to the journal, and remember which server answered."""
     trouble = seen.unobservable
     value = None if trouble else spec.adapter.dump_python(seen.value, mode="json")
+    if run.baseline is not None:
+        run.values[seen.name] = run.redactor.data(value)
     run.journal.write(
         "observation",
         name=seen.name,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opsverify.arming import Arming
+    from opsverify.fault import Fault
     from opsverify.observation import ObservationSpec
     from opsverify.target import Section, ServersTable
 
@@ -36,13 +37,18 @@ def _no_questions(_client: Any) -> list[tuple[str, str, Callable[[], Awaitable[s
     return []
 
 
+def _no_faults() -> tuple[type[Fault], ...]:
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class System:
     """A system under verification.
 
     `connect` opens the read-only client (no traffic yet); `operate` makes the operator, whose methods are the
     runbook's actions (its modules are loaded only then); `start_twin` starts a twin on owned servers.
-    `questions` are what the preflight asks of a client: surface, what is asked, and the question.
+    `questions` are what the preflight asks of a client: surface, what is asked, and the question. `faults` are the
+    ones of its detection matrix (loaded only to explain a check: no run of checks imports them).
     """
 
     name: str
@@ -54,6 +60,7 @@ class System:
     start_twin: Callable[[Any, ServersTable], Twin]
     observations: tuple[ObservationSpec, ...]
     questions: Callable[[Any], list[tuple[str, str, Callable[[], Awaitable[str]]]]] = _no_questions
+    faults: Callable[[], tuple[type[Fault], ...]] = _no_faults
 
 
 @dataclass(kw_only=True)

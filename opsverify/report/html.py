@@ -1,16 +1,18 @@
-"""The part of the HTML report that people read: static, self-contained, worst first, every text escaped."""
+"""The HTML report: one static page without a script, worst first, every text escaped."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from opsverify.evidence import clean_text
-from opsverify.report.model import RunReport
+from opsverify.report.model import CheckResult, RunReport
+from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -20,9 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = ["render_html"]
 
+_NEEDS_SOMEBODY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)
+# pytest-html keeps its sorting and filters in the address; a page in a frame of ours may not change its address.
+_OWN_ADDRESS = """<script>{let at = location.href; const Real = URL;
+history.pushState = (state, title, to) => { at = to };
+window.URL = function (url, base) { return new Real(url === location.href ? at : url, base) }}</script>"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The template, and its style as it stands in the page."""
+
+    template: Template
+    style: Markup
+
 
 @cache
-def _template() -> Template:
+def _drawn() -> _Drawn:
     environment = Environment(
         loader=PackageLoader("opsverify.report", "templates"),
         autoescape=True,
@@ -31,24 +47,49 @@ def _template() -> Template:
         lstrip_blocks=True,
         finalize=lambda v: clean_text(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
     )
-    return environment.get_template("report.html.j2")
+    environment.filters["slug"] = _slug
+    assert environment.loader is not None  # noqa: S101 - for the type checker; it was given above
+    style, _, _ = environment.loader.get_source(environment, "report.css")
+    return _Drawn(environment.get_template("report.html.j2"), Markup(style))  # noqa: S704 - our own file
 
 
-def render_html(report: RunReport, redactor: Redactor) -> str:
-    """The static report as one HTML fragment with its own style, redacted."""
+def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> str:
+    """The page, redacted. `appendix` is another page, shown folded in a frame of its own (pytest-html's table)."""
     shown = report.redacted(redactor)
     checks = shown.worst_first()
-    needs = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)
-    red = [c for c in checks if c.verdict in needs]
-    rest = sorted((c for c in checks if c.verdict not in needs), key=lambda c: (c.system, c.subsystem, c.id))
-    groups = [(key, list(each)) for key, each in groupby(rest, key=lambda c: (c.system, c.subsystem))]
-    times = {
-        s.value: (_words(s.response.total_seconds()), _words(s.resolution.total_seconds())) for s in Severity
-    }
+    red = [c for c in checks if c.verdict in _NEEDS_SOMEBODY]
     drills = [c for c in checks if c.timeline]
-    return _template().render(
-        run=shown, red=red, groups=groups, drills=drills, times=times, verdicts=list(Verdict)
+    drawn = _drawn()
+    return drawn.template.render(
+        run=shown,
+        style=drawn.style,
+        appendix=appendix.replace("<head>", f"<head>{_OWN_ADDRESS}", 1),
+        headline=_headline(shown, red),
+        red=red,
+        red_ids={c.id for c in red},
+        verdict_of={c.id: c.verdict for c in checks},
+        groups=by_subsystem(shown),
+        drills=drills,
+        spans={c.id: max(s.after + s.took for s in c.timeline) + 0.001 for c in drills},
+        trends={t.id: t.moments for t in shown.trends},
+        times={
+            s.value: (_words(s.response.total_seconds()), _words(s.resolution.total_seconds()))
+            for s in Severity
+        },
+        verdicts=list(Verdict),
     )
+
+
+def _headline(report: RunReport, red: list[CheckResult]) -> str:
+    if report.exit_status:
+        return f"Exit {report.exit_status}: {report.exit_meaning}"
+    ungated = sum(not c.gated for c in red)
+    beside = f"; below it {ungated} not green" if ungated else ""
+    return f"Gate {report.gate} holds{beside}" if report.counts else report.exit_meaning
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text)
 
 
 def _words(seconds: float) -> str:

@@ -29,6 +29,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
     facts = (
         shown.kind,
         profile,
+        *([f"incident {_cell(shown.incident.alert)}"] if shown.incident else []),
         f"gate {shown.gate}",
         f"exit {shown.exit_status}",
         counts,
@@ -49,6 +50,14 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
             "|---|---|---|---|---|---|",
         ]
         lines += [_row(check) for check in red]
+    if shown.comparison:
+        then = shown.comparison
+        title = f"{len(then.changes) or 'No'} changes since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"
+        lines += ["", f"<details><summary>{title}</summary>", ""]
+        lines += [
+            f"- {c.about} {_cell(c.where)}: {_cell(c.before)} → **{_cell(c.now)}**" for c in then.changes
+        ]
+        lines += ["", "</details>"]
     if shown.not_looked_at:
         lines += ["", "<details><summary>What was not looked at</summary>", ""]
         lines += [f"- {gone.id}: {_cell(gone.reason)}" for gone in shown.not_looked_at]

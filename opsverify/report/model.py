@@ -12,9 +12,21 @@ from opsverify.verdict import Finding, Severity, Verdict
 if TYPE_CHECKING:
     from opsverify.redaction import Redactor
 
-__all__ = ["SCHEMA_VERSION", "CheckResult", "NotLookedAt", "RunReport", "Step", "Surface"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Change",
+    "CheckResult",
+    "Comparison",
+    "Moment",
+    "NotLookedAt",
+    "RunReport",
+    "Step",
+    "Surface",
+    "Tied",
+    "Trend",
+]
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class _Record(BaseModel):
@@ -54,6 +66,7 @@ class CheckResult(_Record):
     observed_at: datetime | None = None
     took: float = 0.0
     runbook: str = ""
+    alert: str = ""
     next_step: str = ""
     again: str = ""
     respond_within: str = ""
@@ -79,14 +92,61 @@ class Surface(_Record):
     identity: str = ""
 
 
+class Tied(_Record):
+    """What an incident's run looks at: the ids of what its checks depend on, of those tied to the alert, and of those
+    that their next steps name.
+    """
+
+    alert: str
+    dependencies: tuple[str, ...] = ()
+    tied: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+
+class Change(_Record):
+    """One thing that is different from an earlier run."""
+
+    about: Literal["verdict", "surface", "identity", "program", "limit", "value"]
+    where: str
+    before: str
+    now: str
+
+
+class Comparison(_Record):
+    """What changed since an earlier run (its id, when it ended, where it is kept)."""
+
+    run_id: str
+    finished: datetime
+    folder: str
+    changes: tuple[Change, ...] = ()
+
+
+class Moment(_Record):
+    """The verdict of a check in an earlier run."""
+
+    at: datetime
+    verdict: Verdict
+
+
+class Trend(_Record):
+    """A check's verdicts over its last runs, oldest first; reports draw it where a history keeps one."""
+
+    id: str
+    moments: tuple[Moment, ...] = ()
+
+
 class RunReport(_Record):
-    """A whole run. `exit_status` is the process's; `exit_meaning` its row of the contract."""
+    """A whole run. `exit_status` is the process's; `exit_meaning` its row of the contract.
+
+    `target_key` is the identity of the instance, whatever its file is called.
+    """
 
     schema_version: str = SCHEMA_VERSION
     run_id: str
     opsverify_version: str
     target: str
     target_file: str
+    target_key: str = ""
     kind: Literal["twin", "live", "replay"]
     profile: str | None
     gate: Severity
@@ -102,6 +162,9 @@ class RunReport(_Record):
     warnings: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     contact: str = ""
+    incident: Tied | None = None
+    comparison: Comparison | None = None
+    trends: tuple[Trend, ...] = ()
     checks: tuple[CheckResult, ...] = ()
 
     def redacted(self, redactor: Redactor) -> RunReport:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
+from opsverify.exits import Exit
+from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
 
     from opsverify.report.model import RunReport
 
-__all__ = ["summary"]
+__all__ = ["next_command", "summary"]
+
+_SHADES = {Verdict.FAIL: "red", Verdict.UNKNOWN: "red", Verdict.WAIVED: "yellow", Verdict.SKIP: "yellow"}
+_MOST_CHANGES = 15
 
 
 def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str]]:
@@ -25,6 +30,10 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
         (f"{report.target} ({report.kind}) · {profile} · gate {report.gate} · {report.took:.1f} s", ""),
         (f"{counts or 'nothing was judged'}", ""),
     ]
+    lines += [
+        (f"  {group.worst:<7} {group.system} · {group.subsystem}: {group.told}", _SHADES.get(group.worst, ""))
+        for group in by_subsystem(report)
+    ]
     for check in report.worst_first():
         if check.verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED):
             mark = "" if check.gated else "  (not gated)"
@@ -35,6 +44,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
                     shade,
                 )
             )
+    lines += _comparison(report)
     lines += [
         (f"  ran against {s.system}.{s.surface}: {s.backend}  {s.identity}".rstrip(), "")
         for s in report.surfaces
@@ -43,6 +53,48 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
     lines += [(f"  PROBLEM: {problem}", "red") for problem in report.problems]
     lines += [(f"  warning: {warning}", "yellow") for warning in report.warnings]
     lines.append((f"exit {report.exit_status}: {report.exit_meaning}", colour))
+    command = next_command(report)
+    if command:
+        lines.append((f"next     {command}", ""))
     for name, path in files.items():
         lines.append((f"{name:<8} {path}", ""))
     return [(bounded_text(text, 1000), shade) for text, shade in lines]
+
+
+def _comparison(report: RunReport) -> list[tuple[str, str]]:
+    then = report.comparison
+    if then is None:
+        return []
+    shown = then.changes[:_MOST_CHANGES]
+    more = len(then.changes) - len(shown)
+    return [
+        (
+            f"  since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}: {len(then.changes) or 'no'} changes",
+            "",
+        ),
+        *((f"    {c.about:<8} {c.where}: {c.before} → {c.now}", "") for c in shown),
+        *([(f"    … and {more} more in the reports", "")] if more else []),
+    ]
+
+
+def next_command(report: RunReport) -> str:
+    """What to run next, or nothing where there is nothing to do."""
+    asks = "--replay" if report.kind == "replay" else "--target"
+    here = f"{asks} {report.target_file}"
+    profile = f" --profile {report.profile}" if report.profile else ""
+    if report.exit_status == Exit.HOLDS and report.incident and report.kind == "live" and report.checks:
+        return (
+            f"pytest --incident {report.incident.alert} {here} --watch 24h --every 5m  (does it stay clear?)"
+        )
+    if report.exit_status in (Exit.GATED_FAIL, Exit.GATED_UNKNOWN):
+        worst = next(
+            c for c in report.worst_first() if c.gated and c.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
+        )
+        if worst.verdict is Verdict.UNKNOWN and report.kind == "live":
+            return f"pytest {here}{profile} --preflight  (what of it can be reached?)"
+        if worst.alert and report.incident is None and report.kind == "live":
+            return f"pytest --incident {worst.alert} {here} --baseline last-green"
+        return f"pytest --explain {worst.id}" if not worst.id.startswith("expect:") else worst.again
+    if report.exit_status == Exit.VACUOUS:
+        return f"pytest {here}{profile} --plan  (what would run, and why not the rest?)"
+    return ""

@@ -210,7 +210,7 @@ def test_everything_not_looked_at_is_on_the_first_screen(left_by: Callable[[str]
     for check_id in ("L-SWI-1", "L-SWI-2"):
         assert f"not looked at: {check_id}: declared absent: " in left_by("absent").ran.stdout
         head = left_by("absent").ran.html.split("What it ran against", maxsplit=1)[0]
-        assert head.index("What was not looked at") < head.index(f"<td>{check_id}</td>")
+        assert head.index("What was not looked at") < head.index(f"<strong>{check_id}</strong>")
     assert [n["id"] for n in left_by("absent").ran.report["not_looked_at"]] == ["L-SWI-1", "L-SWI-2"]
 
 

@@ -12,6 +12,7 @@ from lamp_target import LampSection
 from opsverify.system import System
 
 if TYPE_CHECKING:
+    from opsverify.fault import Fault
     from opsverify.system import Site, Twin
     from opsverify.target import ServersTable
 
@@ -30,6 +31,12 @@ def _start_twin(section: Any, servers: ServersTable) -> Twin:
     return start_twin(section, servers)
 
 
+def _faults() -> tuple[type[Fault], ...]:
+    from lamp_faults import Dark  # noqa: PLC0415 - loaded only where a check is explained
+
+    return (Dark,)
+
+
 LAMP = System(
     name="lamp",
     title="a lamp",
@@ -39,6 +46,7 @@ LAMP = System(
     operate=_operate,
     start_twin=_start_twin,
     observations=OBSERVATIONS,
+    faults=_faults,
 )
 
 

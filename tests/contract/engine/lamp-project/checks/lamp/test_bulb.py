@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     severity="P1",
     profiles="smoke canary incident",
     runbook="§1 Bulb",
-    next_step="screw in another bulb",
+    alert="LampDark",
+    next_step="screw in another bulb; is it switched on (L-SWI-1)?",
 )
 def test_the_bulb_shines(brightness: Observation[Reading], limits: LampLimits) -> None:
     """The bulb is bright enough."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opsverify.canary.ending import after_reports
 from opsverify.evidence import bounded_text
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
@@ -46,6 +47,7 @@ def write_ours(run: Run) -> None:
         fresh.replace(run.folder.parent / "latest")
     except OSError as error:
         run.warnings.append(f"{run.folder.parent / 'latest'} could not be pointed to this run: {error}")
+    after_reports(run)
     _write(run, "json", run.folder / "report.json", render_json)  # last: it carries the trouble of the others
 
 

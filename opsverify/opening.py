@@ -14,6 +14,8 @@ from uuid import uuid4
 
 import pytest
 
+from opsverify.canary.opening import accompany
+from opsverify.canary.options import PATHS
 from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.redaction import Redactor
 from opsverify.replay import ReplayError, SavedRun, load_run
@@ -142,6 +144,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
+    accompany(config, run, path)
     return run
 
 
@@ -277,7 +280,7 @@ def rooted(config: pytest.Config) -> None:
 def _joined(given: list[str]) -> list[str]:
     joined: list[str] = []
     for word in map(str, given):
-        if joined and joined[-1] in ("--target", "--replay", "--reports"):
+        if joined and joined[-1] in ("--target", "--replay", "--reports", *PATHS):
             joined[-1] += f"={word}"
         else:
             joined.append(word)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify import opening, planning, selection, session
+from opsverify.canary import confirming, ending
+from opsverify.canary import options as canary_options
 from opsverify.check import PROFILES
 from opsverify.closing import show, write_html_all_the_same, write_ours
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
@@ -104,6 +106,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SYSTEM=FILE",
         help="warn where a system's real runbook differs from what is mapped",
     )
+    canary_options.declare(group)
     group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
     parser.addini("opsverify_checks", "folder that holds the checks", default="checks")
     parser.addini("opsverify_target", "default target", default="embedded")
@@ -252,7 +255,7 @@ def pytest_runtest_makereport(
         return report
     if report.when == "setup" and report.passed:
         return report
-    outcome = outcome_of(run, item, error)
+    outcome = confirming.final(run, check, outcome_of(run, item, error))
     took = time.perf_counter() - item.stash[_STARTED]
     detail = (
         bounded_text(str(call.excinfo.getrepr(style="short")), 4000)
@@ -350,6 +353,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
     run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR
+    ending.before_reports(run)
     result = None
     try:
         result = yield
@@ -391,7 +395,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if run.target.owned:
             run.ledger.discard()
         run.lock.release()
-    if _RESTORE in config.stash:
-        restores: Sequence[Any] = config.stash[_RESTORE]
-        for restore in reversed(restores):
-            restore()
+    restores: Sequence[Any] = config.stash.get(_RESTORE, ())
+    for restore in reversed(restores):
+        restore()

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 import tomllib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -23,8 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from opsverify.canary.settings import CanaryTable, HistoryTable, NotifyTable
 from opsverify.limits import Limits
 from opsverify.redaction import Redactor
+from opsverify.table import EnvSecret, Table
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
@@ -51,24 +50,6 @@ class TargetError(Exception):
     """A target file or its environment is bad. The message names file, key, what was found and what would be right."""
 
 
-def _from_environment(name: Any) -> Any:
-    if isinstance(name, SecretStr):
-        return name
-    if not isinstance(name, str) or not name.isidentifier():
-        msg = "must be the NAME of an environment variable (never the secret itself)"
-        raise ValueError(msg)
-    value = os.environ.get(name)
-    if not value:
-        state = "is not set" if value is None else "is empty"
-        msg = f"environment variable {name} {state}; run: export {name}=…"
-        raise ValueError(msg)
-    return value
-
-
-EnvSecret = Annotated[SecretStr, BeforeValidator(_from_environment)]
-"""A secret that a target names by its environment variable; resolved when the file is read."""
-
-
 def address(url: str, schemes: tuple[str, ...]) -> str:
     """`url` if it is an address of one of `schemes`; for validators of a section. Raises ValueError saying what is right."""
     parts = urlsplit(url)
@@ -76,12 +57,6 @@ def address(url: str, schemes: tuple[str, ...]) -> str:
         msg = f"found {parts.scheme or url[:20]!r}; must be an address such as {schemes[0]}://host:port"
         raise ValueError(msg)
     return url.rstrip("/") if parts.scheme.startswith("http") else url
-
-
-class Table(BaseModel):
-    """A table of a target file: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ServersTable(Table):
@@ -140,7 +115,10 @@ class Section(Table):
 
 
 class Target(Table):
-    """A configured instance. Systems add their own section under their name (see `load_target`)."""
+    """A configured instance. Systems add their own section under their name (see `load_target`).
+
+    `waivers` is the path of a waiver file, relative to the target file.
+    """
 
     name: str = Field(min_length=1, pattern=r"^[\w.\-]+$")
     description: str = ""
@@ -149,6 +127,10 @@ class Target(Table):
     arm: Arm | None = None
     severity: dict[str, Severity] = {}
     redact: tuple[EnvSecret, ...] = ()
+    waivers: str = ""
+    canary: CanaryTable = CanaryTable()
+    history: HistoryTable | None = None
+    notify: tuple[NotifyTable, ...] = ()
 
     def sections(self) -> dict[str, Section]:
         """The systems that this target has."""
@@ -173,6 +155,16 @@ class Target(Table):
             if addresses
             else f"twin-{self.name}"
         )
+
+    @field_validator("notify")
+    @classmethod
+    def _names_differ(cls, notify: tuple[NotifyTable, ...]) -> tuple[NotifyTable, ...]:
+        titles = [table.title for table in notify]
+        twice = next((title for title in titles if titles.count(title) > 1), None)
+        if twice is not None:
+            msg = f"two are called {twice!r}; give each a name"
+            raise ValueError(msg)
+        return notify
 
     def secrets(self) -> dict[str, str]:
         """Every secret of the target by the key that names it: environment variables and passwords in URLs."""
@@ -212,6 +204,7 @@ def _same_address(address: str) -> str:
 def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, SecretStr):
         yield path, value.get_secret_value()
+        yield from _secrets(value.get_secret_value(), path)  # an address with a password
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets(getattr(value, name), f"{path}.{name}".lstrip("."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
+from opsverify.report.canary import canary_lines
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
                     shade,
                 )
             )
+    lines += canary_lines(report.canary)
     lines += [
         (f"  ran against {s.system}.{s.surface}: {s.backend}  {s.identity}".rstrip(), "")
         for s in report.surfaces

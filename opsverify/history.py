@@ -85,7 +85,10 @@ class Told:
 
 
 class History:
-    """One history of one target (`key`), in an SQLite file or a PostgreSQL database."""
+    """One history of one target (`key`), in an SQLite file or a PostgreSQL database.
+
+    Its methods raise HistoryError; so does making one of an address that is none.
+    """
 
     def __init__(self, place: Path | str, key: str) -> None:
         self._key = key
@@ -93,7 +96,8 @@ class History:
         """Whether other machines use it too."""
         self._held: Connection | None = None
         if isinstance(place, str):
-            url = make_url(place).set(drivername="postgresql+psycopg")
+            with _Explained("address"):
+                url = make_url(place).set(drivername="postgresql+psycopg")
             self.where = f"{url.host or ''}/{url.database or ''}"
             # One connection each: the lock's must stay open, all others end at once.
             self._engine = create_engine(url, poolclass=NullPool, connect_args=_PATIENCE)

@@ -110,8 +110,8 @@ def _remember(run: Run, place: str | Path) -> None:
 
     try:
         history = History(place, run.target.key)
-    except (ImportError, ValueError) as error:
-        msg = f"the history {run.redactor.text(str(place))}: {error}"
+    except (ImportError, HistoryError) as error:
+        msg = f"the history cannot be used: {run.redactor.text(str(error))}"
         raise pytest.UsageError(msg) from None
     try:
         history.open()

@@ -68,6 +68,8 @@ def _row(check: CheckResult) -> str:
     finding = next((f for f in check.findings if not f.holds), None)
     expected = finding.expected if finding else check.promise
     observed = finding.observed if finding else f"{check.reason}: {check.explanation}"
+    if check.verdict is Verdict.WAIVED:
+        observed = f"{observed}; {check.explanation}"
     gated = "" if check.gated else " (not gated)"
     cells = (
         f"{check.verdict}{gated}",

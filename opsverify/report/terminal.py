@@ -29,6 +29,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
     for check in report.worst_first():
         if check.verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED):
             mark = "" if check.gated else "  (not gated)"
+            mark += f"  {check.explanation}" if check.verdict is Verdict.WAIVED else ""
             shade = "red" if check.gated and check.verdict is not Verdict.WAIVED else "yellow"
             lines.append(
                 (

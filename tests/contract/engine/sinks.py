@@ -51,7 +51,7 @@ def sinks() -> Iterator[Sinks]:
             self.send_header("content-length", "0")
             self.end_headers()
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - the base class's name
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             """Keep the terminal quiet."""

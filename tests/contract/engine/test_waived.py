@@ -34,10 +34,10 @@ def _waive(
     )
 
 
-def _dark(check: str = "L-BLB-1", code: str = "too-dark", **waiver: float) -> Callable[[Project], Ran]:
+def _dark(check: str = "L-BLB-1", code: str = "too-dark", days: float = 3) -> Callable[[Project], Ran]:
     def act(project: Project) -> Ran:
         project.answer("bulb", value=0)
-        _waive(project, check, code, **waiver)
+        _waive(project, check, code, days=days)
         return project.run(*LIVE)
 
     return act
@@ -100,9 +100,10 @@ def test_a_waived_failure_still_shows(name: str, left_by: Callable[[str], Ran]) 
     assert ran.report["counts"] == {"WAIVED": 1, "PASS": 2}
     assert "WAIVED  P1 L-BLB-1" in ran.stdout
     assert ran.cases["L-BLB-1"].properties["verdict"] == "WAIVED"
-    for text in (ran.html, (ran.folder / "summary.md").read_text(encoding="utf-8")):
+    assert ran.cases["L-BLB-1"].properties["waiver"] == result["explanation"]
+    for text in (ran.html, (ran.folder / "summary.md").read_text(encoding="utf-8"), ran.stdout):
         assert "WAIVED" in text
-    assert "the new bulb comes on Friday" in ran.html
+        assert "the new bulb comes on Friday" in text
 
 
 @pytest.mark.parametrize("name", ["another reason", "of another target"])

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import tomllib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _LONGEST_ARM = timedelta(hours=24)
+_SHORTEST_PATH = 8
 
 
 class TargetError(Exception):
@@ -203,8 +204,12 @@ def _same_address(address: str) -> str:
 
 def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, SecretStr):
-        yield path, value.get_secret_value()
-        yield from _secrets(value.get_secret_value(), path)  # an address with a password
+        secret = value.get_secret_value()
+        yield path, secret
+        yield from _secrets(secret, f"{path} (password)")  # an address with a password
+        told = urlsplit(secret).path.strip("/") if secret.startswith(("http://", "https://")) else ""
+        if len(told) >= _SHORTEST_PATH:  # a webhook's whole secret is its path, and servers repeat it
+            yield f"{path} (path)", told
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets(getattr(value, name), f"{path}.{name}".lstrip("."))
@@ -278,6 +283,11 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
         return f"unknown key {key!r}{_nearest(where[-1], allowed)}; keys here: {', '.join(allowed)}"
     if error["type"] == "missing":
         return f"key {key!r} is missing; {_line_to_add(where)}"
+    if error["type"] == "union_tag_not_found":
+        return f"key '{key}.kind' is missing; {_line_to_add((*where, 'kind'))}"
+    if error["type"] == "union_tag_invalid":
+        kinds = error["ctx"]["expected_tags"]
+        return f"{key}.kind: found {error['ctx']['tag']!r}; kinds are {kinds}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']!s}" if "ctx" in error else f"{key}: {error['msg']}"
     return f"{key}: found {_shown(found)}; {error['msg'].lower()}"
@@ -288,21 +298,29 @@ def _shown(found: Any) -> str:
 
 
 def _line_to_add(where: tuple[str, ...]) -> str:
+    if len(where) > 1 and where[1].isdigit():
+        return f"add a line `{where[-1]} = …` under [[{where[0]}]]"
     table = f" under [{'.'.join(where[:-1])}]" if where[:-1] else ""
     return f"add a line `{where[-1]} = …`{table}"
 
 
 def _keys_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
-    current: type[BaseModel] | None = model
+    current: list[type[BaseModel]] = [model]
     for part in path:
-        field = current.model_fields.get(part) if current else None
-        current = _model_in(field.annotation) if field else None
-    return sorted(current.model_fields) if current else []
+        if part.isdigit():
+            continue  # one of a list: the same keys as any
+        of_kind = [
+            m for m in current if (kind := m.model_fields.get("kind")) and part in get_args(kind.annotation)
+        ]
+        found = [m.model_fields[part].annotation for m in current if part in m.model_fields]
+        current = of_kind or [m for annotation in found for m in _models_in(annotation)]
+    return sorted({key for m in current for key in m.model_fields})
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    candidates = [annotation, *getattr(annotation, "__args__", ())]
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for each in get_args(annotation) for model in _models_in(each)]
 
 
 def _nearest(word: str, among: list[str] | tuple[str, ...]) -> str:

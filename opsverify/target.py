@@ -204,12 +204,8 @@ def _same_address(address: str) -> str:
 
 def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, SecretStr):
-        secret = value.get_secret_value()
-        yield path, secret
-        yield from _secrets(secret, f"{path} (password)")  # an address with a password
-        told = urlsplit(secret).path.strip("/") if secret.startswith(("http://", "https://")) else ""
-        if len(told) >= _SHORTEST_PATH:  # a webhook's whole secret is its path, and servers repeat it
-            yield f"{path} (path)", told
+        yield path, value.get_secret_value()
+        yield from _inside(value.get_secret_value(), path)
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets(getattr(value, name), f"{path}.{name}".lstrip("."))
@@ -223,6 +219,14 @@ def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
         password = urlsplit(value).password
         if password:
             yield path, unquote(password)
+
+
+def _inside(secret: str, path: str) -> Iterator[tuple[str, str]]:
+    """What is secret in an address that is secret as a whole: servers and libraries repeat it in parts."""
+    yield from _secrets(secret, f"{path} (password)")
+    told = urlsplit(secret).path.strip("/") if secret.startswith(("http://", "https://")) else ""
+    if len(told) >= _SHORTEST_PATH:
+        yield f"{path} (path)", told
 
 
 def load_target(

@@ -54,11 +54,11 @@ class _File(BaseModel):
 
 
 class Waivers:
-    """The waivers for one target. `where` is the file that they come from."""
+    """The waivers for one target: `all` of them. `where` is the file that they come from."""
 
     def __init__(self, waivers: Iterable[Waiver] = (), where: str = "") -> None:
         self._where = where
-        self._waivers = tuple(waivers)
+        self.all = tuple(waivers)
 
     def troubles(self, severities: Mapping[str, Severity | None], now: datetime) -> list[str]:
         """What is wrong with the waivers: checks that do not exist, ends too far ahead.
@@ -66,7 +66,7 @@ class Waivers:
         `severities` has every known check; None where its severity is not known in this run.
         """
         told = []
-        for waiver in self._waivers:
+        for waiver in self.all:
             if waiver.check not in severities:
                 told.append(f"{self._where}: waiver of {waiver.check}: no such check")
                 continue
@@ -82,7 +82,7 @@ class Waivers:
 
     def applied(self, check: str, outcome: Outcome, now: datetime) -> Outcome:
         """`outcome`, WAIVED where every finding that fails is covered by a waiver in force. Only a FAIL is touched."""
-        mine = [w for w in self._waivers if w.check == check]
+        mine = [w for w in self.all if w.check == check]
         if outcome.verdict is not Verdict.FAIL or not mine:
             return outcome
         in_force = {w.code: w for w in mine if w.expires > now}
@@ -100,7 +100,7 @@ class Waivers:
         """Waivers that have expired, and those that the run's checks had no use for."""
         judged = {r.id: r for r in results}
         told = []
-        for waiver in self._waivers:
+        for waiver in self.all:
             title = f"{self._where}: waiver of {waiver.check} ({waiver.code}, {waiver.owner})"
             result = judged.get(waiver.check)
             if waiver.expires <= now:

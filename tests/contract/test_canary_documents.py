@@ -13,9 +13,14 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from opsverify.canary.settings import CanaryTable, HistoryTable
+from opsverify.canary.standing import State
+from opsverify.runbook import load_runbook
+from opsverify.waivers import load_waivers
 from tests.contract.engine.project import Project
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "canary"
+CHECKS = DOCS.parents[1] / "checks"
 SERVICE, TIMER = DOCS / "opsverify-canary.service", DOCS / "opsverify-canary.timer"
 VERSIONS = ("1.29", kubernetes_validate.latest_version())
 
@@ -144,3 +149,29 @@ def test_the_commands_are_ours(tmp_path: Path, example: str) -> None:
     ]
     ran = project.run(*here, "--plan")
     assert (ran.code, "would run, reading only: 4" in ran.stdout) == (0, True), ran.said
+
+
+def test_the_waiver_that_is_shown_is_one(tmp_path: Path) -> None:
+    """The example of a waiver is read, and names a check and a reason that exist."""
+    text = (DOCS.parent / "canary.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.+?)```", text, re.DOTALL)
+    (tmp_path / "waivers.toml").write_text(example, encoding="utf-8")
+    (waiver,) = load_waivers(tmp_path / "waivers.toml", "esper-production").all
+    assert waiver.check in load_runbook(CHECKS / "esper" / "runbook.toml").known()
+    assert f'"{waiver.code}"' in (CHECKS / "esper/criteria/bus.py").read_text(encoding="utf-8")
+
+
+def test_every_state_and_kind_is_explained() -> None:
+    """The page names each state, each way of telling people, and each key of the canary's tables."""
+    text = (DOCS.parent / "canary.md").read_text(encoding="utf-8")
+    for state in State:
+        assert f"| {state.value} |" in text
+    shown = (DOCS.parents[1] / "targets/live.example.toml").read_text(encoding="utf-8")
+    for key in (*CanaryTable.model_fields, *HistoryTable.model_fields):
+        assert re.search(rf"^# {key} = ", shown, re.MULTILINE), key
+        default = CanaryTable.model_fields[key].default if key in CanaryTable.model_fields else None
+        if isinstance(default, int | float):
+            assert re.search(rf"^# {key} = {default:g} ", shown, re.MULTILINE), key
+    for kind in ("alertmanager", "slack", "pagerduty", "webhook"):
+        assert f"| `{kind}` |" in text
+        assert kind in shown

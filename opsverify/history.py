@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, create_engine, delete, event, func, make_url, select
+from sqlalchemy import Connection, bindparam, create_engine, delete, event, func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -227,11 +227,12 @@ class History:
 
     @staticmethod
     def _replace(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
         keys = [column.name for column in table.primary_key]
-        for row in rows:
-            connection.execute(delete(table).where(*(table.c[key] == row[key] for key in keys)))
-        if rows:
-            connection.execute(table.insert(), rows)
+        old = delete(table).where(*(table.c[key] == bindparam(f"of_{key}") for key in keys))
+        connection.execute(old, [{f"of_{key}": row[key] for key in keys} for row in rows])
+        connection.execute(table.insert(), rows)
 
     def hold(self, run_id: str) -> None:
         """Take the target for this run across machines; nothing to do where the history is one machine's.

@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from opsverify.report.openmetrics import write_openmetrics
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -29,6 +28,9 @@ def before_reports(run: Run) -> None:
             run.warnings += asyncio.run(ping(run.target.canary.ping_url_env.get_secret_value()))
     except KeyboardInterrupt:
         run.interrupted = True
+    except Exception as error:  # noqa: BLE001 - whatever is wrong here, the verdicts are in and the reports are written
+        run.unwritable = True
+        run.problem(f"remembering or telling failed: {type(error).__name__}: {error}")
 
 
 def _remember(run: Run) -> None:
@@ -59,6 +61,8 @@ def after_reports(run: Run) -> None:
     """Write the metrics file of a run that looked; what a run leaves that did not look stays as it was."""
     if run.metrics is None or not _looked(run):
         return
+    from opsverify.report.openmetrics import write_openmetrics  # noqa: PLC0415 - only where it is asked for
+
     try:
         write_openmetrics(run.metrics, run.conclude().redacted(run.redactor))
         run.reports["metrics"] = run.metrics

@@ -27,6 +27,7 @@ __all__ = ["CANARY", "tell"]
 CANARY = "CANARY"
 """Stands for the canary itself, which is blind while it finds its target busy."""
 _BUSY_IS_TOLD_FROM = 2
+_OF_THE_CANARY = Severity.P1
 
 
 async def tell(target: Target, canary: Canary, report: RunReport, *, busy_in_a_row: int) -> list[str]:
@@ -45,9 +46,11 @@ async def _tell_one(
     table: NotifyTable, target: Target, canary: Canary, report: RunReport, busy_in_a_row: int
 ) -> list[str]:
     now, before = datetime.now(UTC), canary.history.told(table.title)
-    results = {c.id: c for c in report.worst_first() if c.severity.at_or_above(table.at_least)}
+    heard = [c for c in report.worst_first() if c.severity.at_or_above(table.at_least) and not c.advisory]
+    results = {c.id: c for c in heard}
     standings = {check: canary.standings[check] for check in results if check in canary.standings}
-    standings |= _canary_itself(report, busy_in_a_row)
+    if _OF_THE_CANARY.at_or_above(table.at_least):
+        standings |= _canary_itself(report, busy_in_a_row)
     reminding = target.canary.reminding
     notices = []
     for check, standing in standings.items():
@@ -106,7 +109,7 @@ def _notice(
         system=result.system if result else "",
         subsystem=result.subsystem if result else "",
         target=report.target,
-        severity=result.severity if result else Severity.P1,
+        severity=result.severity if result else _OF_THE_CANARY,
         state=standing.state,
         was=was,
         since=standing.since,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
+from opsverify.report.canary import canary_lines
 from opsverify.report.model import RunReport
 from opsverify.verdict import Verdict
 
@@ -49,6 +50,8 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
             "|---|---|---|---|---|---|",
         ]
         lines += [_row(check) for check in red]
+    if stands := canary_lines(shown.canary):
+        lines += ["", "How it stands:", "", *(f"- {_cell(text)}" for text, _ in stands)]
     if shown.not_looked_at:
         lines += ["", "<details><summary>What was not looked at</summary>", ""]
         lines += [f"- {gone.id}: {_cell(gone.reason)}" for gone in shown.not_looked_at]

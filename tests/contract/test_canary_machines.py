@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from opsverify.canary.standing import Look, step
 from opsverify.history import History, HistoryError, Judged, PastRun, Told
 from opsverify.state import TargetBusy
 from opsverify.verdict import Severity, Verdict
+from tests.contract.engine.holding import held
 from tests.contract.engine.project import Project
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ name = "porch"
 [history]
 url_env = "HISTORY_URL"
 [canary]
-confirm_after = 15
+confirm_after = 0.05
 [lamp]
 bulb = "bulb.json"
 switch = "switch.json"
@@ -118,14 +118,10 @@ def test_two_machines_and_a_killed_run(url: str, tmp_path: Path) -> None:
     here, there = (
         {"HISTORY_URL": url, "OPSVERIFY_STATE": str(tmp_path / machine)} for machine in ("here", "there")
     )
-    project.answer("switch", value="off")  # looked at again after a while, in which the target is held
-    first = project.start(*CANARY, env=here)
-    first.until_journal_says('"name": "lever"')
-    busy = project.run(*CANARY, env=there)
-    assert (busy.code, "held by run" in busy.stdout, "since 20" in busy.stdout) == (16, True, True), busy.said
-    first.process.send_signal(signal.SIGKILL)
-    first.ended()
-    project.answer("switch", value="on")
+    with held(project, here):
+        busy = project.run(*CANARY, env=there)
+    told = "held by run the-holder (pid"
+    assert (busy.code, told in busy.stdout, "since 20" in busy.stdout) == (16, True, True), busy.said
     ran = [project.run(*CANARY, env=env) for env in (there, here)]
     assert [r.code for r in ran] == [0, 0], ran[0].said
     states = {s["check"]: (s["state"], s["recent"]) for s in ran[1].report["canary"]["states"]}

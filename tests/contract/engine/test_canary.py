@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.contract.engine.holding import held
 from tests.contract.engine.sinks import Sinks, sinks
 
 if TYPE_CHECKING:
@@ -137,28 +137,25 @@ class Busy(NamedTuple):
     metrics: list[float]
 
 
+def _told(served: Sinks) -> list[str]:
+    return [f"{n['check']} {n['state']}" for body in served.at("/hook") for n in body["notices"]]
+
+
 def _busy(project: Project) -> Busy:
     with sinks() as served:
         canary = Canary(project, served)
         canary.run()
         before = canary.metrics()["opsverify_last_run_timestamp_seconds"]
         served.received.clear()
-        project.answer("bulb", value=100, delay=15)
-        first = project.start("--profile", "smoke", "--target", "live", env=canary.env)
-        first.until_journal_says('"name": "lever"')
         runs, told = [], []
-        for more in ((), (), ("--if-busy=ok",)):
-            runs.append(canary.run(*more))
-            told.append(
-                [f"{n['check']} {n['state']}" for body in served.at("/hook") for n in body["notices"]]
-            )
+        with held(project, canary.env):
+            for more in ((), (), ("--if-busy=ok",)):
+                runs.append(canary.run(*more))
+                told.append(_told(served))
         pings = len(served.at("/ping"))
         kept = canary.metrics()["opsverify_last_run_timestamp_seconds"]
-        first.process.send_signal(signal.SIGKILL)
-        first.ended()
-        project.answer("bulb", value=100)
-        runs.append(canary.run())
-        told.append([f"{n['check']} {n['state']}" for body in served.at("/hook") for n in body["notices"]])
+        runs.append(canary.run())  # the holder was killed
+        told.append(_told(served))
         return Busy(runs, told, pings, [before, kept])
 
 

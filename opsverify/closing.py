@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from opsverify.bundle import redacted_target, versions, write_bundle
+from opsverify.canary.ending import after_reports
 from opsverify.evidence import bounded_text
 from opsverify.report.html import render_html
 from opsverify.report.json import render_json
@@ -73,6 +74,7 @@ def _write_texts(run: Run) -> None:
         fresh.replace(run.folder.parent / "latest")
     except OSError as error:
         run.warnings.append(f"{run.folder.parent / 'latest'} could not be pointed to this run: {error}")
+    after_reports(run)
     _write(run, "json", run.folder / "report.json", render_json)  # last: it carries the trouble of the others
 
 

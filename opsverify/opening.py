@@ -17,6 +17,8 @@ import pytest
 from opsverify.acting import Order, read_order
 from opsverify.baseline import LAST_GREEN, last_green, load_baseline
 from opsverify.bundle import prepared
+from opsverify.canary.opening import accompany
+from opsverify.canary.options import PATHS
 from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.options import REHEARSALS
 from opsverify.redaction import Redactor
@@ -176,6 +178,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
+    accompany(config, run, path)
     return run
 
 
@@ -335,6 +338,7 @@ def _joined(given: list[str]) -> list[str]:
             "--baseline",
             "--baseline-from",
             "--bundle",
+            *PATHS,
         ):
             joined[-1] += f"={word}"
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from opsverify.canary import options as canary_options
 from opsverify.check import PROFILES
 from opsverify.verdict import Severity
 
@@ -90,6 +91,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="warn where a system's real runbook differs from what is mapped",
     )
     group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
+    canary_options.declare(group)
     _acting_options(group.addoption)
     _incident_options(group.addoption)
     parser.addini("opsverify_checks", "folder that holds the checks", default="checks")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify import acting, asking, opening, options, planning, selection, session
+from opsverify.canary import confirming, ending
 from opsverify.closing import leave_no_folder, show, write_html_all_the_same, write_ours, write_run_bundle
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text, clean_text
@@ -217,7 +218,7 @@ def pytest_runtest_makereport(
         return report
     if report.when == "setup" and report.passed:
         return report
-    outcome = outcome_of(run, item, error)
+    outcome = confirming.final(run, check, outcome_of(run, item, error))
     took = time.perf_counter() - item.stash[_STARTED]
     detail = (
         bounded_text(str(call.excinfo.getrepr(style="short")), 4000)
@@ -308,6 +309,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         return result
     run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
+    ending.before_reports(run)
     result = None
     try:
         result = yield
@@ -352,7 +354,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         if run.target.owned:
             run.ledger.discard()
         run.lock.release()
-    if _RESTORE in config.stash:
-        restores: Sequence[Any] = config.stash[_RESTORE]
-        for restore in reversed(restores):
-            restore()
+    restores: Sequence[Any] = config.stash.get(_RESTORE, ())
+    for restore in reversed(restores):
+        restore()

@@ -17,21 +17,32 @@ from opsverify.baseline import Baseline, compare
 from opsverify.evidence import shortened
 from opsverify.exits import Exit, Judged, RunFacts, decide
 from opsverify.observation import Observation, ObservationSpec
-from opsverify.report.model import CheckResult, Comparison, NotLookedAt, RunReport, Step, Surface, Tied
+from opsverify.report.model import (
+    CanarySummary,
+    CheckResult,
+    Comparison,
+    NotLookedAt,
+    RunReport,
+    Step,
+    Surface,
+    Tied,
+)
 from opsverify.runbook import Runbook, RunbookError, load_runbook
 from opsverify.verdict import Outcome, Severity, Verdict
+from opsverify.waivers import Waivers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from opsverify.canary.canary import Canary
     from opsverify.check import Check
     from opsverify.evidence import Journal
     from opsverify.incident import Incident
     from opsverify.planning import Rehearsal
     from opsverify.redaction import Redactor
     from opsverify.replay import SavedRun
-    from opsverify.state import Ledger, TargetLock
+    from opsverify.state import Ledger, Lock
     from opsverify.system import Site, System
     from opsverify.target import Target
 
@@ -68,7 +79,7 @@ class Run:
     systems: Mapping[str, System]
     redactor: Redactor
     journal: Journal
-    lock: TargetLock
+    lock: Lock
     ledger: Ledger
     saved: SavedRun | None = None
     incident: Incident | None = None
@@ -96,6 +107,12 @@ class Run:
     internal_error: bool = False
     usage_error: bool = False
     not_started: dict[str, str] = field(default_factory=dict)
+    waivers: Waivers = field(default_factory=Waivers)
+    canary: Canary | None = None
+    standing: CanarySummary | None = None
+    metrics: Path | None = None
+    first_sample: dict[str, Outcome] = field(default_factory=dict)  # of P0 checks that were observed twice
+    confirmed: frozenset[str] = frozenset()  # node ids of those whose two samples lie close together
 
     @property
     def arming(self) -> Arming:
@@ -288,6 +305,7 @@ class Run:
             warnings=(*self.redactor.warnings, *self.warnings),
             contact=self.target.contact,
             incident=Tied.model_validate(asdict(self.incident)) if self.incident else None,
+            canary=self.standing,
             environment={"python": platform.python_version(), "pytest": version("pytest")},
             checks=tuple(self._with_timeline(result) for result in self.results.values()),
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from opsverify.canary.opening import waivers_fit
 from opsverify.check import PROFILES, CheckDeclarationError, read_check
 from opsverify.incident import of_alert
 from opsverify.runbook import contradictions
@@ -144,6 +145,7 @@ def _validate(run: Run) -> None:
     known = {check for book in run.runbooks().values() for check in book.known()} | {
         c.id for c in run.checks.values()
     }
+    waivers_fit(run, known)
     unknown = sorted(set(run.target.severity) - known)
     if unknown:
         msg = f"{run.target_file}: [severity] names unknown checks: {', '.join(unknown)}"

@@ -7,7 +7,7 @@ import os
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 import platformdirs
@@ -17,7 +17,16 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Change", "Ledger", "TargetBusy", "TargetLock", "state_folder", "sweep_dead_twins", "twin_key"]
+__all__ = [
+    "Change",
+    "Ledger",
+    "Lock",
+    "TargetBusy",
+    "TargetLock",
+    "state_folder",
+    "sweep_dead_twins",
+    "twin_key",
+]
 
 _TWIN = "twin-"
 
@@ -28,6 +37,20 @@ def state_folder() -> Path:
     folder = Path(chosen) if chosen else platformdirs.user_state_path("opsverify")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+class Lock(Protocol):
+    """What keeps other runs off a target."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that takes the target."""
+
+    def acquire(self) -> None:
+        """Take it. Raises TargetBusy."""
+
+    def release(self) -> None:
+        """Give it back."""
 
 
 class TargetBusy(Exception):
@@ -43,7 +66,7 @@ class TargetLock:
         folder.mkdir(exist_ok=True)
         self._lock = FileLock(folder / f"{key}.lock", timeout=0)
         self._holder = folder / f"{key}.json"
-        self._run_id = run_id
+        self.run_id = run_id
 
     def acquire(self) -> None:
         """Take the lock. Raises TargetBusy."""
@@ -58,7 +81,7 @@ class TargetLock:
             msg = f"held by {who}"
             raise TargetBusy(msg) from None
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"run": self._run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        holder = {"run": self.run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
         self._holder.write_text(json.dumps(holder), encoding="utf-8")
 
     def release(self) -> None:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 import tomllib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -23,8 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from opsverify.canary.settings import CanaryTable, HistoryTable, NotifyTable
 from opsverify.limits import Limits
 from opsverify.redaction import Redactor
+from opsverify.table import EnvSecret, Table
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
@@ -45,28 +44,11 @@ __all__ = [
 ]
 
 _LONGEST_ARM = timedelta(hours=24)
+_SHORTEST_PATH = 8
 
 
 class TargetError(Exception):
     """A target file or its environment is bad. The message names file, key, what was found and what would be right."""
-
-
-def _from_environment(name: Any) -> Any:
-    if isinstance(name, SecretStr):
-        return name
-    if not isinstance(name, str) or not name.isidentifier():
-        msg = "must be the NAME of an environment variable (never the secret itself)"
-        raise ValueError(msg)
-    value = os.environ.get(name)
-    if not value:
-        state = "is not set" if value is None else "is empty"
-        msg = f"environment variable {name} {state}; run: export {name}=…"
-        raise ValueError(msg)
-    return value
-
-
-EnvSecret = Annotated[SecretStr, BeforeValidator(_from_environment)]
-"""A secret that a target names by its environment variable; resolved when the file is read."""
 
 
 def address(url: str, schemes: tuple[str, ...]) -> str:
@@ -76,12 +58,6 @@ def address(url: str, schemes: tuple[str, ...]) -> str:
         msg = f"found {parts.scheme or url[:20]!r}; must be an address such as {schemes[0]}://host:port"
         raise ValueError(msg)
     return url.rstrip("/") if parts.scheme.startswith("http") else url
-
-
-class Table(BaseModel):
-    """A table of a target file: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ServersTable(Table):
@@ -140,7 +116,10 @@ class Section(Table):
 
 
 class Target(Table):
-    """A configured instance. Systems add their own section under their name (see `load_target`)."""
+    """A configured instance. Systems add their own section under their name (see `load_target`).
+
+    `waivers` is the path of a waiver file, relative to the target file.
+    """
 
     name: str = Field(min_length=1, pattern=r"^[\w.\-]+$")
     description: str = ""
@@ -149,6 +128,10 @@ class Target(Table):
     arm: Arm | None = None
     severity: dict[str, Severity] = {}
     redact: tuple[EnvSecret, ...] = ()
+    waivers: str = ""
+    canary: CanaryTable = CanaryTable()
+    history: HistoryTable | None = None
+    notify: tuple[NotifyTable, ...] = ()
 
     def sections(self) -> dict[str, Section]:
         """The systems that this target has."""
@@ -173,6 +156,16 @@ class Target(Table):
             if addresses
             else f"twin-{self.name}"
         )
+
+    @field_validator("notify")
+    @classmethod
+    def _names_differ(cls, notify: tuple[NotifyTable, ...]) -> tuple[NotifyTable, ...]:
+        titles = [table.title for table in notify]
+        twice = next((title for title in titles if titles.count(title) > 1), None)
+        if twice is not None:
+            msg = f"two are called {twice!r}; give each a name"
+            raise ValueError(msg)
+        return notify
 
     def secrets(self) -> dict[str, str]:
         """Every secret of the target by the key that names it: environment variables and passwords in URLs."""
@@ -212,6 +205,7 @@ def _same_address(address: str) -> str:
 def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, SecretStr):
         yield path, value.get_secret_value()
+        yield from _inside(value.get_secret_value(), path)
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets(getattr(value, name), f"{path}.{name}".lstrip("."))
@@ -225,6 +219,14 @@ def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
         password = urlsplit(value).password
         if password:
             yield path, unquote(password)
+
+
+def _inside(secret: str, path: str) -> Iterator[tuple[str, str]]:
+    """What is secret in an address that is secret as a whole: servers and libraries repeat it in parts."""
+    yield from _secrets(secret, f"{path} (password)")
+    told = urlsplit(secret).path.strip("/") if secret.startswith(("http://", "https://")) else ""
+    if len(told) >= _SHORTEST_PATH:
+        yield f"{path} (path)", told
 
 
 def load_target(
@@ -285,6 +287,11 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
         return f"unknown key {key!r}{_nearest(where[-1], allowed)}; keys here: {', '.join(allowed)}"
     if error["type"] == "missing":
         return f"key {key!r} is missing; {_line_to_add(where)}"
+    if error["type"] == "union_tag_not_found":
+        return f"key '{key}.kind' is missing; {_line_to_add((*where, 'kind'))}"
+    if error["type"] == "union_tag_invalid":
+        kinds = error["ctx"]["expected_tags"]
+        return f"{key}.kind: found {error['ctx']['tag']!r}; kinds are {kinds}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']!s}" if "ctx" in error else f"{key}: {error['msg']}"
     return f"{key}: found {_shown(found)}; {error['msg'].lower()}"
@@ -295,21 +302,29 @@ def _shown(found: Any) -> str:
 
 
 def _line_to_add(where: tuple[str, ...]) -> str:
+    if len(where) > 1 and where[1].isdigit():
+        return f"add a line `{where[-1]} = …` under [[{where[0]}]]"
     table = f" under [{'.'.join(where[:-1])}]" if where[:-1] else ""
     return f"add a line `{where[-1]} = …`{table}"
 
 
 def _keys_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
-    current: type[BaseModel] | None = model
+    current: list[type[BaseModel]] = [model]
     for part in path:
-        field = current.model_fields.get(part) if current else None
-        current = _model_in(field.annotation) if field else None
-    return sorted(current.model_fields) if current else []
+        if part.isdigit():
+            continue  # one of a list: the same keys as any
+        of_kind = [
+            m for m in current if (kind := m.model_fields.get("kind")) and part in get_args(kind.annotation)
+        ]
+        found = [m.model_fields[part].annotation for m in current if part in m.model_fields]
+        current = of_kind or [m for annotation in found for m in _models_in(annotation)]
+    return sorted({key for m in current for key in m.model_fields})
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    candidates = [annotation, *getattr(annotation, "__args__", ())]
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for each in get_args(annotation) for model in _models_in(each)]
 
 
 def _nearest(word: str, among: list[str] | tuple[str, ...]) -> str:

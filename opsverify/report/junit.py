@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from opsverify.verdict import Verdict
+
 if TYPE_CHECKING:
     from opsverify.report.model import CheckResult
 
@@ -35,6 +37,7 @@ class Rendering:
 
 def properties(result: CheckResult) -> list[tuple[str, str]]:
     """What a JUnit reader can filter and group by."""
+    waived = [("waiver", result.explanation)] if result.verdict is Verdict.WAIVED else []
     return [
         ("id", result.id),
         ("row", result.row),
@@ -45,4 +48,5 @@ def properties(result: CheckResult) -> list[tuple[str, str]]:
         ("reason", result.reason),
         ("gated", str(result.gated).lower()),
         ("backend", result.backend),
+        *waived,
     ]

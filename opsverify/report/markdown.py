@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
+from opsverify.report.canary import canary_lines
 from opsverify.report.model import RunReport
 from opsverify.verdict import Verdict
 
@@ -50,6 +51,8 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
             "|---|---|---|---|---|---|",
         ]
         lines += [_row(check) for check in red]
+    if stands := canary_lines(shown.canary):
+        lines += ["", "How it stands:", "", *(f"- {_cell(text)}" for text, _ in stands)]
     if shown.comparison:
         then = shown.comparison
         title = f"{len(then.changes) or 'No'} changes since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"
@@ -77,6 +80,8 @@ def _row(check: CheckResult) -> str:
     finding = next((f for f in check.findings if not f.holds), None)
     expected = finding.expected if finding else check.promise
     observed = finding.observed if finding else f"{check.reason}: {check.explanation}"
+    if check.verdict is Verdict.WAIVED:
+        observed = f"{observed}; {check.explanation}"
     gated = "" if check.gated else " (not gated)"
     cells = (
         f"{check.verdict}{gated}",

@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA_VERSION",
+    "CanarySummary",
     "Change",
     "CheckResult",
+    "CheckState",
     "Comparison",
     "Moment",
     "NotLookedAt",
     "RunReport",
     "Step",
+    "SubsystemRate",
     "Surface",
     "Tied",
     "Trend",
@@ -135,6 +138,43 @@ class Trend(_Record):
     moments: tuple[Moment, ...] = ()
 
 
+class CheckState(_Record):
+    """How a check stands over the canary's runs (`docs/canary.md`): `state` since `since`, and what it `was` where this
+    run changed it. `recent` are its last verdicts, P, F or U, newest last.
+    """
+
+    check: str
+    state: str
+    was: str | None = None
+    since: datetime
+    recent: str = ""
+
+
+class SubsystemRate(_Record):
+    """Success over a window: the share of looks that passed of those that passed or failed, and what is left of the
+    error budget (1 all, 0 used up, negative overdrawn). None where nothing was seen.
+    """
+
+    system: str
+    subsystem: str
+    window: str
+    passed: int
+    failed: int
+    unknown: int
+    success: float | None
+    budget_left: float | None
+
+
+class CanarySummary(_Record):
+    """What the history says after this run."""
+
+    history: str
+    last_run: datetime | None = None
+    changed_identities: tuple[str, ...] = ()
+    states: tuple[CheckState, ...] = ()
+    rates: tuple[SubsystemRate, ...] = ()
+
+
 class RunReport(_Record):
     """A whole run. `exit_status` is the process's; `exit_meaning` its row of the contract.
 
@@ -165,6 +205,7 @@ class RunReport(_Record):
     incident: Tied | None = None
     comparison: Comparison | None = None
     trends: tuple[Trend, ...] = ()
+    canary: CanarySummary | None = None
     checks: tuple[CheckResult, ...] = ()
 
     def redacted(self, redactor: Redactor) -> RunReport:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
 from opsverify.exits import Exit
+from opsverify.report.canary import canary_lines
 from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Verdict
 
@@ -37,6 +38,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
     for check in report.worst_first():
         if check.verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED):
             mark = "" if check.gated else "  (not gated)"
+            mark += f"  {check.explanation}" if check.verdict is Verdict.WAIVED else ""
             shade = "red" if check.gated and check.verdict is not Verdict.WAIVED else "yellow"
             lines.append(
                 (
@@ -45,6 +47,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
                 )
             )
     lines += _comparison(report)
+    lines += canary_lines(report.canary)
     lines += [
         (f"  ran against {s.system}.{s.surface}: {s.backend}  {s.identity}".rstrip(), "")
         for s in report.surfaces

@@ -72,7 +72,7 @@ def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatc
     shown = path.read_text(encoding="utf-8")
     section = target.sections()["esper"]
     keys = [*type(target).model_fields, *type(section).model_fields, *EsperLimits.model_fields]
-    missing = [key for key in keys if not re.search(rf"^#? ?\[?(esper\.)?{key}\b", shown, re.MULTILINE)]
+    missing = [key for key in keys if not re.search(rf"^#? ?\[{{0,2}}(esper\.)?{key}\b", shown, re.MULTILINE)]
     assert missing == []
     limits = section.limits.model_dump()
     assert {k: v["value"] for k, v in limits.items()} == {

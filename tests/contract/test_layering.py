@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -178,6 +180,15 @@ def test_everything_public_in_the_engine_is_explained(path: Path) -> None:
     """Each module, public class and public function of the engine has a docstring."""
     assert ast.get_docstring(tree(path)), f"{path} has no docstring"
     assert _undocumented(tree(path).body, "") == []
+
+
+def test_a_plain_run_loads_no_database_library() -> None:
+    """What only a history, a notification or a metrics file needs is loaded where there is one."""
+    loaded = "import sys, opsverify.plugin; print({'sqlalchemy', 'stamina', 'prometheus_client'} & sys.modules.keys())"
+    ran = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.strip() == "set()"
 
 
 def test_only_the_plugin_has_pytest_hooks() -> None:

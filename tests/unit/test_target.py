@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from opsverify.limits import Limit, Limits
+from opsverify.redaction import Redactor
 from opsverify.target import EnvSecret, Section, Target, TargetError, load_target
 
 if TYPE_CHECKING:
@@ -197,3 +198,46 @@ def test_a_refusal_never_prints_a_password(more: str, tmp_path: Path) -> None:
     with pytest.raises(TargetError) as caught:
         load(tmp_path, GOOD.replace("plate:1", "cook:very-hot-secret@plate:1") + more)
     assert "very-hot-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[notify]]\nkind = "pidgeon"', ["notify.0.kind: found 'pidgeon'", "'alertmanager', 'slack'"]),
+        ('[[notify]]\nurl_env = "A_URL"', ["key 'notify.0.kind' is missing", "under [[notify]]"]),
+        ('[[notify]]\nkind = "slack"', ["url_env' is missing", "under [[notify]]"]),
+        (
+            '[[notify]]\nkind = "slack"\nurl_env = "A_URL"\nat_lest = "P1"',
+            ["did you mean 'at_least'?", "token_env"],
+        ),
+        ('[[notify]]\nkind = "slack"\nurl_env = "NO_URL"', ["notify.0.slack.url_env", "https://host/path"]),
+        ('[[notify]]\nkind = "slack"\nurl_env = "https://a/b"', ["NAME of an environment variable"]),
+        ('[[notify]]\nkind = "slack"\nurl_env = "A_URL"\n' * 2, ["two are called 'slack'; give each a name"]),
+        ('[history]\nurl_env = "A_URL"', ["history.url_env", "postgresql://user:password@host/database"]),
+        ('[history]\nurl_env = "A_DATABASE"\npath = "h"', ["has both path and url_env; keep one"]),
+        ("[canary]\ndown_after = 0", ["canary.down_after: found '0'"]),
+        ("[canary]\nflapping_changes = 10", ["flapping_changes = 10 cannot happen in flapping_runs = 10"]),
+        ("[canary]\nconfirm_after = 21", ["canary.confirm_after"]),
+        ('[canary]\nping_url_env = "NO_URL"', ["canary.ping_url_env", "https://host/path"]),
+    ],
+)
+def test_a_wrong_canary_says_what_would_be_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: list[str]
+) -> None:
+    """Whom to tell, where to remember and when a check is down are refused with key, what was found, and the remedy."""
+    monkeypatch.setenv("A_URL", "https://hooks.example.net/path")
+    monkeypatch.setenv("NO_URL", "ftp-no-address")
+    monkeypatch.setenv("A_DATABASE", "postgresql://u:a-long-password@host/db")
+    with pytest.raises(TargetError) as caught:
+        load(tmp_path, GOOD + text + "\n")
+    assert [part for part in told if part not in str(caught.value)] == [], str(caught.value)
+
+
+def test_the_secrets_of_a_canary_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses and keys that the environment holds are secrets, and so is the password inside such an address."""
+    monkeypatch.setenv("A_URL", "https://hooks.example.net/T0/secret-path")
+    monkeypatch.setenv("A_DATABASE", "postgresql://u:a-long-password@host/db")
+    text = '[[notify]]\nkind = "slack"\nurl_env = "A_URL"\n[history]\nurl_env = "A_DATABASE"\n'
+    redactor = Redactor(load(tmp_path, GOOD + text).secrets())
+    for secret in ("https://hooks.example.net/T0/secret-path", "/T0/secret-path", "a-long-password"):
+        assert secret not in redactor.text(f"told {secret} all")

@@ -1,0 +1,150 @@
+"""A canary run: holds the target here and on other machines, and adds what it saw to the history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from opsverify.canary.standing import Look, Standing, State, step
+from opsverify.history import History, HistoryError, Judged, PastRun
+from opsverify.report.model import CanarySummary, CheckState, SubsystemRate
+from opsverify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opsverify.report.model import CheckResult, RunReport
+    from opsverify.state import Lock
+    from opsverify.target import Target
+
+__all__ = ["WINDOWS", "Canary"]
+
+WINDOWS = {"1 h": timedelta(hours=1), "24 h": timedelta(hours=24), "30 d": timedelta(days=30)}
+"""Over which success is measured."""
+
+
+class Canary:
+    """Stands in for the target's lock, so that a run is alone on every machine that shares the history.
+
+    `local` is this machine's own lock. Troubles of the history are collected in `troubles`; they end no run.
+    """
+
+    def __init__(self, history: History, target: Target, local: Lock) -> None:
+        self.history, self.local = history, local
+        self.troubles: list[str] = []
+        self.standings: dict[str, Standing] = {}
+        self._target = target
+
+    def acquire(self) -> None:
+        """Take the target here, then for all machines. Raises TargetBusy."""
+        self.local.acquire()
+        try:
+            self.history.hold(self.run_id)
+        except HistoryError as error:
+            self.troubles.append(f"other machines are not kept away: {error}")
+        except BaseException:
+            self.local.release()
+            raise
+
+    @property
+    def run_id(self) -> str:
+        """The run that takes the target."""
+        return self.local.run_id
+
+    def release(self) -> None:
+        """Give the target back everywhere."""
+        try:
+            self.history.let_go()
+        except HistoryError as error:
+            self.troubles.append(str(error))  # its connection has ended, and the lock with it
+        self.local.release()
+
+    def found_busy(self, report: RunReport) -> int:
+        """Remember a run that found the target busy; returns how many in a row did so."""
+        before = self.history.runs_since_look()
+        self.history.record(_past(report, looked=False), [], {}, self._keep)
+        return before + 1
+
+    def add(self, report: RunReport, confirmed: frozenset[str]) -> CanarySummary:
+        """Remember a run that looked, and say how everything stands now. Raises HistoryError."""
+        earlier, last = self.history.standings(), self.history.last_look()
+        judged = [
+            Judged(c.id, c.system, c.subsystem, c.reason, _look(c, report, confirmed)) for c in report.checks
+        ]
+        self.standings = {
+            one.check: step(earlier.get(one.check), one.look, self._target.canary) for one in judged
+        }
+        self.history.record(_past(report, looked=True), judged, self.standings, self._keep)
+        return CanarySummary(
+            history=self.history.where,
+            last_run=last.finished if last else None,
+            changed_identities=_changed(last.identities if last else {}, _identities(report)),
+            states=tuple(self._state(c, earlier.get(c.id)) for c in report.worst_first()),
+            rates=self._rates(report.finished),
+        )
+
+    @property
+    def _keep(self) -> timedelta:
+        return timedelta(days=self._target.canary.keep)
+
+    def _state(self, check: CheckResult, before: Standing | None) -> CheckState:
+        now = self.standings[check.id]
+        was = before.state if before else State.NEW
+        return CheckState(
+            check=check.id,
+            state=now.state,
+            was=was if was is not now.state else None,
+            since=now.since,
+            recent=now.recent,
+        )
+
+    def _rates(self, now: datetime) -> tuple[SubsystemRate, ...]:
+        allowed = 1 - self._target.canary.objective
+        rates = []
+        for window, length in WINDOWS.items():
+            for (system, subsystem), counts in sorted(self.history.counts(now - length).items()):
+                passed, failed = counts.get(Verdict.PASS, 0), counts.get(Verdict.FAIL, 0)
+                success = passed / (passed + failed) if passed + failed else None
+                rates.append(
+                    SubsystemRate(
+                        system=system,
+                        subsystem=subsystem,
+                        window=window,
+                        passed=passed,
+                        failed=failed,
+                        unknown=counts.get(Verdict.UNKNOWN, 0),
+                        success=success,
+                        budget_left=None if success is None else 1 - (1 - success) / allowed,
+                    )
+                )
+        return tuple(rates)
+
+
+def _look(check: CheckResult, report: RunReport, confirmed: frozenset[str]) -> Look:
+    return Look(check.verdict, check.severity, report.finished, confirmed=check.nodeid in confirmed)
+
+
+def _identities(report: RunReport) -> dict[str, str]:
+    return {f"{s.system}.{s.surface}": s.identity for s in report.surfaces if s.identity}
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(
+        f"{surface} was {before[surface]} and is {identity} now"
+        for surface, identity in sorted(now.items())
+        if before.get(surface, identity) != identity
+    )
+
+
+def _past(report: RunReport, *, looked: bool) -> PastRun:
+    return PastRun(
+        id=report.run_id,
+        target=report.target,
+        profile=report.profile or "",
+        started=report.started,
+        finished=datetime.now(UTC),
+        exit_status=report.exit_status,
+        looked=looked,
+        opsverify=report.opsverify_version,
+        identities=_identities(report),
+    )

@@ -1,0 +1,95 @@
+"""A canary looks at a failing P0 twice: only the second sample counts, and both are shown."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from opsverify.judge import judge
+from opsverify.verdict import Outcome, Severity, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from opsverify.check import Check
+    from opsverify.observation import Observation, ObservationSpec
+    from opsverify.run import Run
+
+__all__ = ["final", "second_samples"]
+
+_CLOSE = timedelta(seconds=30)
+_Seen = dict[str, "Observation[Any]"]
+
+
+async def second_samples(
+    run: Run,
+    specs: Iterable[ObservationSpec],
+    seen: _Seen,
+    gather: Callable[[list[ObservationSpec]], Awaitable[_Seen]],
+) -> _Seen:
+    """`seen`, with the systems whose P0 checks fail observed once more.
+
+    A whole system is looked at again, so that what is judged together was seen together. What acts on the target is not
+    repeated; a check that is judged from that keeps its first sample.
+    """
+    if run.options.profile != "canary":
+        return seen
+    chosen = [check for nodeid, check in run.checks.items() if nodeid in run.chosen]
+    failing = {
+        check.nodeid: (check, outcome)
+        for check in chosen
+        if run.severity(check) is Severity.P0
+        and not any(spec.active for spec in run.specs_of(check))
+        and (outcome := _judged(run, check, seen)) is not None
+        and outcome.verdict is Verdict.FAIL
+    }
+    if not failing:
+        return seen
+    systems = {check.system for check, _ in failing.values()}
+    await asyncio.sleep(run.target.canary.confirming.total_seconds())
+    again = await gather([spec for spec in specs if spec.system in systems and not spec.active])
+    both = {**seen, **again}
+    run.first_sample = {nodeid: outcome for nodeid, (_, outcome) in failing.items()}
+    run.confirmed = frozenset(
+        nodeid
+        for nodeid, (check, _) in failing.items()
+        if (second := _judged(run, check, both)) is not None
+        and second.verdict is Verdict.FAIL
+        and _apart(check, seen, again) <= _CLOSE
+    )
+    return both
+
+
+def _judged(run: Run, check: Check, seen: Mapping[str, Observation[Any]]) -> Outcome | None:
+    """The outcome of a check before its turn, or None where it asks for more than observations and limits."""
+    given: dict[str, Any] = {**seen, "limits": run.target.sections()[check.system].limits}
+    if not given.keys() >= set(check.asks):
+        return None
+    return judge(check, {name: given[name] for name in check.asks})
+
+
+def _apart(check: Check, first: _Seen, second: _Seen) -> timedelta:
+    names = [name for name in check.asks if name in second]
+    if not names:
+        return timedelta.max
+    return max(second[name].at for name in names) - min(first[name].at for name in names)
+
+
+def final(run: Run, check: Check, outcome: Outcome) -> Outcome:
+    """The outcome that is reported: with the first sample of one that was looked at twice, and with its waiver."""
+    first = run.first_sample.get(check.nodeid)
+    if first is not None:
+        outcome = _with_first(outcome, first)
+    return run.waivers.applied(check.id, outcome, datetime.now(UTC))
+
+
+def _with_first(outcome: Outcome, first: Outcome) -> Outcome:
+    failed = next(f for f in first.findings if not f.holds)
+    told = f"looked at twice, and the second sample counts; the first was FAIL {failed.reason}: {failed.observed}"
+    if not outcome.findings:
+        return outcome.model_copy(update={"explanation": f"{outcome.explanation}; {told}"})
+    head, *rest = outcome.findings
+    return outcome.model_copy(
+        update={"findings": (head.model_copy(update={"details": (told, *head.details)}), *rest)}
+    )

@@ -1,0 +1,78 @@
+"""What goes with a run to its end: unused waivers, the history, whoever has to be told, the metrics file."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from opsverify.verdict import Verdict
+
+if TYPE_CHECKING:
+    from opsverify.run import Run
+
+__all__ = ["after_reports", "before_reports"]
+
+
+def before_reports(run: Run) -> None:
+    """Add the run to the history, tell whoever has to know, and let the reports say how that went."""
+    try:
+        run.warnings += run.waivers.warnings(run.results.values(), datetime.now(UTC))
+        if run.canary is not None and (run.busy is not None or _looked(run)):
+            _remember(run)
+        elif run.target.notify and run.options.profile == "canary" and run.saved is None:
+            run.warnings.append("nobody was told of anything: this run is not remembered")
+        if run.target.canary.ping_url_env is not None and run.options.profile == "canary" and _looked(run):
+            from opsverify.notify.sending import ping  # noqa: PLC0415 - only where there is something to send
+
+            run.warnings += asyncio.run(ping(run.target.canary.ping_url_env.get_secret_value()))
+    except KeyboardInterrupt:
+        run.interrupted = True
+    except Exception as error:  # noqa: BLE001 - whatever is wrong here, the verdicts are in and the reports are written
+        run.unwritable = True
+        run.problem(f"remembering or telling failed: {type(error).__name__}: {error}")
+
+
+def _remember(run: Run) -> None:
+    from opsverify.history import HistoryError  # noqa: PLC0415 - a run without a history loads no database library
+    from opsverify.notify.telling import tell  # noqa: PLC0415
+
+    canary = run.canary
+    if canary is None:
+        return
+    report = run.conclude().redacted(run.redactor)
+    try:
+        in_a_row = canary.found_busy(report) if run.busy is not None else 0
+        if run.busy is None:
+            run.standing = canary.add(report, run.confirmed)
+            run.warnings += [
+                f"identity changed since the last run: {c}" for c in run.standing.changed_identities
+            ]
+        run.warnings += asyncio.run(tell(run.target, canary, report, busy_in_a_row=in_a_row))
+    except HistoryError as error:
+        canary.troubles.append(str(error))
+    if canary.troubles:
+        run.unwritable = True
+        for trouble in canary.troubles:
+            run.problem(trouble)
+
+
+def after_reports(run: Run) -> None:
+    """Write the metrics file of a run that looked; what a run leaves that did not look stays as it was."""
+    if run.metrics is None or not _looked(run):
+        return
+    from opsverify.report.openmetrics import write_openmetrics  # noqa: PLC0415 - only where it is asked for
+
+    try:
+        write_openmetrics(run.metrics, run.conclude().redacted(run.redactor))
+        run.reports["metrics"] = run.metrics
+    except OSError as error:
+        run.unwritable = True
+        run.problem(f"the metrics file could not be written: {error}")
+
+
+def _looked(run: Run) -> bool:
+    """Whether this run judged the target, as far as it was asked to."""
+    ended_early = run.busy is not None or run.interrupted or run.internal_error or run.usage_error
+    seen = any(result.verdict is not Verdict.SKIP for result in run.results.values())
+    return not ended_early and run.saved is None and run.rehearsal is None and seen

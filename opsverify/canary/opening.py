@@ -1,0 +1,125 @@
+"""What goes with a run from its start: the waivers, the history, the lock across machines, the metrics file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from opsverify.state import state_folder
+from opsverify.waivers import WaiverError, Waivers, load_waivers
+
+if TYPE_CHECKING:
+    from opsverify.run import Run
+    from opsverify.verdict import Severity
+
+__all__ = ["accompany", "waivers_fit"]
+
+
+def accompany(config: pytest.Config, run: Run, target_file: Path) -> None:
+    """Attach them to a run that has just been opened.
+
+    Raises:
+        pytest.UsageError: a bad waiver file, a history or a metrics file that cannot be written.
+    """
+    run.waivers = _waivers(config, run, target_file)
+    rehearses = bool(config.getoption("plan") or config.getoption("preflight"))
+    if run.saved is not None or rehearses:
+        return
+    run.metrics = _metrics(config, run, target_file)
+    place = _place(config, run, target_file)
+    if place is not None:
+        _remember(run, place)
+
+
+def _waivers(config: pytest.Config, run: Run, target_file: Path) -> Waivers:
+    named = config.getoption("waivers")
+    if named:
+        path = config.invocation_params.dir / named
+    elif run.target.waivers:
+        path = target_file.parent / run.target.waivers
+    else:
+        return Waivers()
+    try:
+        return load_waivers(path, run.target.name)
+    except WaiverError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def waivers_fit(run: Run, known: set[str]) -> None:
+    """See that each waiver names a check that exists, and ends soon enough.
+
+    Raises:
+        pytest.UsageError: one does not.
+    """
+    severities: dict[str, Severity | None] = dict.fromkeys(known)
+    severities |= {check.id: run.severity(check) for check in run.checks.values()}
+    troubles = run.waivers.troubles(severities, datetime.now(UTC))
+    if troubles:
+        raise pytest.UsageError("\n".join(troubles))
+
+
+def _metrics(config: pytest.Config, run: Run, target_file: Path) -> Path | None:
+    named = config.getoption("openmetrics")
+    path: Path
+    if named:
+        path = config.invocation_params.dir / named
+    elif run.target.canary.openmetrics and run.options.profile == "canary":
+        path = target_file.parent / run.target.canary.openmetrics
+    else:
+        return None
+    trial = path.with_name(f".{path.name}.{run.id}")
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        msg = f"the metrics file {path} cannot be written: {error.strerror}"
+        raise pytest.UsageError(msg) from None
+    return path
+
+
+def _place(config: pytest.Config, run: Run, target_file: Path) -> str | Path | None:
+    """The place of the history that this run writes: a canary's. That of a twin, new at each run, only where it is asked for."""
+    named: str | None = config.getoption("history")
+    table = run.target.history
+    if run.options.profile != "canary" and named not in (None, "off"):
+        msg = "--history goes with --profile canary: only its runs make up a history"
+        raise pytest.UsageError(msg)
+    twin_of_one_run = run.target.owned and not named and table is None
+    if named == "off" or run.options.profile != "canary" or twin_of_one_run:
+        return None
+    if named and "://" in named:
+        if not named.startswith(("postgresql://", "postgres://")):
+            msg = "--history: must be a file, or an address such as postgresql://user@host/database"
+            raise pytest.UsageError(msg)
+        return named
+    if named:
+        return config.invocation_params.dir / str(named)
+    if table is not None and table.url_env is not None:
+        return table.url_env.get_secret_value()
+    own = target_file.parent / table.path if table is not None and table.path else None
+    return own or state_folder() / "history.sqlite"
+
+
+def _remember(run: Run, place: str | Path) -> None:
+    # A run without a history does not load a database library.
+    from opsverify.canary.canary import Canary  # noqa: PLC0415
+    from opsverify.history import History, HistoryError  # noqa: PLC0415
+
+    try:
+        history = History(place, run.target.key)
+    except (ImportError, HistoryError) as error:
+        msg = f"the history cannot be used: {run.redactor.text(str(error))}"
+        raise pytest.UsageError(msg) from None
+    try:
+        history.open()
+    except HistoryError as error:
+        if not history.shared or error.newer:
+            raise pytest.UsageError(run.redactor.text(str(error))) from None
+        # A database that cannot be reached keeps nobody from looking at the target.
+        run.unwritable = True
+        run.problem(f"this run is not remembered, and other machines are not kept away: {error}")
+    else:
+        run.canary = run.lock = Canary(history, run.target, run.lock)

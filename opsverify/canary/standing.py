@@ -1,0 +1,108 @@
+"""How a check stands over many runs: up, down, blind or flapping. Pure: one look after another, no clock, no storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from opsverify.verdict import Severity, Verdict
+
+if TYPE_CHECKING:
+    from opsverify.canary.settings import CanaryTable
+
+__all__ = ["Look", "Standing", "State", "step"]
+
+
+class State(StrEnum):
+    """What is said of a check after many looks. NEW: too few looks to say."""
+
+    NEW = "NEW"
+    UP = "UP"
+    DOWN = "DOWN"
+    BLIND = "BLIND"
+    FLAPPING = "FLAPPING"
+
+    @property
+    def trouble(self) -> bool:
+        """Whether somebody has to be told of it."""
+        return self in (State.DOWN, State.BLIND, State.FLAPPING)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One run's outcome of a check. `confirmed`: it failed twice within 30 s."""
+
+    verdict: Verdict
+    severity: Severity
+    at: datetime
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a check stands. `settled` is what the counts say, `state` what is told (FLAPPING goes over it), since `since`.
+
+    `failures`, `successes` and `unknowns` are the numbers in a row; `recent` the last verdicts, P, F or U, newest last;
+    `frozen` says that the newest look was SKIP or WAIVED and changed nothing.
+    """
+
+    since: datetime
+    settled: State = State.NEW
+    flapping: bool = False
+    failures: int = 0
+    successes: int = 0
+    unknowns: int = 0
+    recent: str = ""
+    frozen: bool = False
+
+    @property
+    def state(self) -> State:
+        """What is told of the check."""
+        return State.FLAPPING if self.flapping else self.settled
+
+
+_LETTERS = {Verdict.PASS: "P", Verdict.FAIL: "F", Verdict.UNKNOWN: "U"}
+_CALM = (
+    1  # changes in the window with which flapping is over: fewer than made it start, so that it is told once
+)
+
+
+def step(before: Standing | None, look: Look, rules: CanaryTable) -> Standing:
+    """How a check stands after one more look."""
+    was = before or Standing(since=look.at)
+    letter = _LETTERS.get(look.verdict)
+    if letter is None:
+        return replace(was, frozen=True)
+    recent = (was.recent + letter)[-rules.flapping_runs :]
+    counted = replace(
+        was,
+        frozen=False,
+        recent=recent,
+        # What could not be seen says nothing for a failure's end, and nothing for a success.
+        failures={"P": 0, "F": was.failures + 1, "U": was.failures}[letter],
+        successes=was.successes + 1 if letter == "P" else 0,
+        unknowns=was.unknowns + 1 if letter == "U" else 0,
+    )
+    now = replace(
+        counted, settled=_settled(counted, look, rules), flapping=_flaps(recent, rules, already=was.flapping)
+    )
+    return now if now.state is was.state else replace(now, since=look.at)
+
+
+def _settled(counted: Standing, look: Look, rules: CanaryTable) -> State:
+    at_once = look.severity is Severity.P0 and look.confirmed
+    if look.verdict is Verdict.FAIL and (at_once or counted.failures >= rules.down_after):
+        return State.DOWN
+    if counted.successes >= rules.up_after:
+        return State.UP
+    if counted.unknowns >= rules.blind_after:
+        return State.BLIND
+    return counted.settled
+
+
+def _flaps(recent: str, rules: CanaryTable, *, already: bool) -> bool:
+    changes = sum(a != b for a, b in pairwise(recent.replace("U", "")))
+    return changes > _CALM if already else changes >= rules.flapping_changes

@@ -1,0 +1,70 @@
+"""What somebody is told, and when: on a change of state, and again while trouble lasts. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from opsverify.canary.standing import Standing, State
+from opsverify.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opsverify.history import Told
+
+__all__ = ["Notice", "Post", "due"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One check's state, for people. `was` is the state that this reader was told last; `reminder` says that nothing is new.
+
+    `key` stays the same from trouble to its end. All texts are redacted already.
+    """
+
+    key: str
+    check: str
+    title: str
+    system: str
+    subsystem: str
+    target: str
+    severity: Severity
+    state: State
+    was: State
+    since: datetime
+    reminder: bool
+    expected: str
+    observed: str
+    next_step: str
+    respond_within: str
+    contact: str
+    run: str
+
+    @property
+    def headline(self) -> str:
+        """All of it in a line."""
+        again = ", still" if self.reminder else f", was {self.was}"
+        return f"{self.severity} {self.state}{again}: {self.check} {self.title} on {self.target}, since {self.since:%Y-%m-%d %H:%MZ}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Post:
+    """A request that tells `checks`: JSON `body` to `url`, and the statuses that mean that it was taken."""
+
+    url: str
+    body: Any
+    checks: tuple[str, ...]
+    answers: frozenset[int] = frozenset({200, 201, 202, 204})
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def due(standing: Standing, told: Told | None, now: datetime, reminding: timedelta) -> bool:
+    """Whether a reader who was last told `told` is to be told of `standing` now."""
+    if standing.frozen or standing.state is State.NEW:
+        return False
+    before = told.state if told is not None else State.UP
+    if standing.state is not before:
+        return standing.state.trouble or before.trouble
+    return standing.state.trouble and told is not None and now - told.at >= reminding

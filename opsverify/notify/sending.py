@@ -1,0 +1,102 @@
+"""Sends: a few tries each, all at once, and never longer than a bound. What cannot be sent is a text, never an error."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import aiohttp
+import stamina
+
+from opsverify.deadline import seconds
+from opsverify.evidence import bounded_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import timedelta
+
+    from opsverify.notify.notice import Post
+
+__all__ = ["ping", "send"]
+
+_Key = TypeVar("_Key")
+_AT_ONCE = 8
+_TRIES = 4
+_EACH = seconds(5)
+_ALTOGETHER = seconds(30)
+_TOO_MANY = 429
+_THEIR_TROUBLE = 500
+
+
+class _Request(NamedTuple):
+    method: str
+    url: str
+    body: Any
+    headers: Mapping[str, str]
+    answers: frozenset[int]
+
+
+class _Refused(Exception):
+    """An answer that a second try would not better."""
+
+
+class _TryAgain(Exception):
+    """An answer that says so, or none."""
+
+
+async def send(posts: Iterable[Post], within: timedelta = _ALTOGETHER) -> dict[Post, str]:
+    """Send them. Returns why for each that was not taken, after as many tries as fit into `within`."""
+    return await _all({p: _Request("POST", p.url, p.body, p.headers, p.answers) for p in posts}, within)
+
+
+async def ping(url: str, within: timedelta = _ALTOGETHER) -> list[str]:
+    """Call a dead man's switch. Returns a warning where nobody took it."""
+    asked = {url: _Request("GET", url, None, {}, frozenset(range(200, 300)))}
+    return [f"the dead man's switch was not reached: {why}" for why in (await _all(asked, within)).values()]
+
+
+async def _all(asked: Mapping[_Key, _Request], within: timedelta) -> dict[_Key, str]:
+    troubles = dict.fromkeys(asked, f"not taken within {within.total_seconds():g} s")
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(session: aiohttp.ClientSession, key: _Key) -> None:
+        async with slots:
+            try:
+                await _stubbornly(session, asked[key])
+            except (_Refused, _TryAgain) as error:
+                troubles[key] = str(error)
+            else:
+                del troubles[key]
+
+    timeout = aiohttp.ClientTimeout(total=_EACH.total_seconds())
+    async with aiohttp.ClientSession(timeout=timeout, headers={"user-agent": "opsverify"}) as session:
+        with suppress(TimeoutError):  # `troubles` has those that were not taken by then
+            async with asyncio.timeout(within.total_seconds()):
+                await asyncio.gather(*(one(session, key) for key in asked))
+    return troubles
+
+
+async def _stubbornly(session: aiohttp.ClientSession, request: _Request) -> None:
+    async for attempt in stamina.retry_context(on=_TryAgain, attempts=_TRIES, timeout=None, wait_initial=0.2):
+        with attempt:
+            await _once(session, request)
+
+
+async def _once(session: aiohttp.ClientSession, request: _Request) -> None:
+    method, url, body, headers, answers = request
+    try:
+        async with session.request(
+            method, url, json=body, headers=headers, allow_redirects=False
+        ) as response:
+            said = (await response.content.read(200)).decode(errors="replace")
+            status = response.status
+    except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+        told = f"{type(error).__name__}: {bounded_text(str(error), 200)}"
+        raise _TryAgain(told) from None
+    if status in answers:
+        return
+    told = f"answered {status} {bounded_text(said, 200)!r}"
+    if status == _TOO_MANY or status >= _THEIR_TROUBLE:
+        raise _TryAgain(told)
+    raise _Refused(told)

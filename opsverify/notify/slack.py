@@ -1,0 +1,63 @@
+"""Slack-compatible incoming webhooks: one message for all that a run has to tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opsverify.canary.standing import State
+from opsverify.notify.notice import Notice, Post
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["posts"]
+
+_MOST = 20
+_SIGNS = {State.UP: "✅", State.DOWN: "🔴", State.BLIND: "⚫", State.FLAPPING: "🟠"}
+
+
+def posts(url: str, headers: dict[str, str], notices: Sequence[Notice]) -> list[Post]:
+    """One request with a paragraph for each notice, the gravest first; what is too much is counted."""
+    if not notices:
+        return []
+    shown = [_paragraph(notice) for notice in notices[:_MOST]]
+    if len(notices) > _MOST:
+        shown.append(f"… and {len(notices) - _MOST} more; see the report of run {notices[0].run}")
+    return [
+        Post(
+            url=url,
+            headers=headers,
+            body={"text": "\n".join(shown)},
+            checks=tuple(notice.check for notice in notices),
+        )
+    ]
+
+
+def _paragraph(notice: Notice) -> str:
+    lines = [f"{_SIGNS.get(notice.state, '')} *{_plain(notice.headline)}*"]
+    if notice.state.trouble:
+        lines += [
+            f"    {name}: {_plain(text)}"
+            for name, text in (
+                ("expected", notice.expected),
+                ("observed", notice.observed),
+                ("next", notice.next_step),
+                ("answer within", notice.respond_within),
+                ("contact", notice.contact),
+            )
+            if text
+        ]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text that starts no link, no mention and no formatting of its own."""
+    for sign, code in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("*", "\N{ASTERISK OPERATOR}"),
+        ("`", "'"),
+    ):
+        text = text.replace(sign, code)
+    return " ".join(text.split())

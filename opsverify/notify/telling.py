@@ -1,0 +1,123 @@
+"""Who is told what after a run: each reader of the target, of what is due for it, once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from opsverify.canary.settings import AlertmanagerTable, PagerDutyTable, SlackTable
+from opsverify.canary.standing import Standing, State
+from opsverify.history import Told
+from opsverify.notify import alertmanager, pagerduty, slack, webhook
+from opsverify.notify.notice import Notice, Post, due
+from opsverify.notify.sending import send
+from opsverify.verdict import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opsverify.canary.canary import Canary
+    from opsverify.canary.settings import NotifyTable
+    from opsverify.report.model import RunReport
+    from opsverify.target import Target
+
+__all__ = ["CANARY", "tell"]
+
+CANARY = "CANARY"
+"""Stands for the canary itself, which is blind while it finds its target busy."""
+_BUSY_IS_TOLD_FROM = 2
+_OF_THE_CANARY = Severity.P1
+
+
+async def tell(target: Target, canary: Canary, report: RunReport, *, busy_in_a_row: int) -> list[str]:
+    """Tell every reader of `target` what is due, remember it, and return warnings of what could not be told.
+
+    Raises:
+        HistoryError: it is not known who was told what.
+    """
+    told = await asyncio.gather(
+        *(_tell_one(table, target, canary, report, busy_in_a_row) for table in target.notify)
+    )
+    return [warning for warnings in told for warning in warnings]
+
+
+async def _tell_one(
+    table: NotifyTable, target: Target, canary: Canary, report: RunReport, busy_in_a_row: int
+) -> list[str]:
+    now, before = datetime.now(UTC), canary.history.told(table.title)
+    heard = [c for c in report.worst_first() if c.severity.at_or_above(table.at_least) and not c.advisory]
+    results = {c.id: c for c in heard}
+    standings = {check: canary.standings[check] for check in results if check in canary.standings}
+    if _OF_THE_CANARY.at_or_above(table.at_least):
+        standings |= _canary_itself(report, busy_in_a_row)
+    reminding = target.canary.reminding
+    notices = []
+    for check, standing in standings.items():
+        known = before.get(check)
+        is_due = due(standing, known, now, reminding)
+        lives = isinstance(table, AlertmanagerTable) and standing.state.trouble and not standing.frozen
+        if is_due or lives:
+            was = known.state if known else State.UP
+            reminder = was is standing.state
+            notices.append(_notice(target, report, check, standing, was, reminder=reminder))
+    notices.sort(key=lambda n: (not n.state.trouble, n.severity, n.check))
+    posts = _posts(table, notices, target, now)
+    troubles = await send(posts)
+    taken = [check for post in posts if post not in troubles for check in post.checks]
+    canary.history.tell(table.title, {check: Told(standings[check].state, now) for check in taken})
+    return [
+        f"{table.title} was not told of {', '.join(post.checks)}: {why}" for post, why in troubles.items()
+    ]
+
+
+def _canary_itself(report: RunReport, busy_in_a_row: int) -> Mapping[str, Standing]:
+    if 0 < busy_in_a_row < _BUSY_IS_TOLD_FROM:
+        return {}
+    return {CANARY: Standing(since=report.started, settled=State.BLIND if busy_in_a_row else State.UP)}
+
+
+def _posts(table: NotifyTable, notices: Sequence[Notice], target: Target, now: datetime) -> list[Post]:
+    if isinstance(table, PagerDutyTable):
+        url = table.url_env.get_secret_value() if table.url_env else pagerduty.ENQUEUE
+        return pagerduty.posts(url, table.routing_key_env.get_secret_value(), notices)
+    url = table.url_env.get_secret_value()
+    headers = {"authorization": f"Bearer {table.token_env.get_secret_value()}"} if table.token_env else {}
+    if isinstance(table, AlertmanagerTable):
+        return alertmanager.posts(url, headers, notices, now, 2 * target.canary.reminding)
+    if isinstance(table, SlackTable):
+        return slack.posts(url, headers, notices)
+    return webhook.posts(url, headers, notices)
+
+
+def _notice(
+    target: Target,
+    report: RunReport,
+    check: str,
+    standing: Standing,
+    was: State,
+    *,
+    reminder: bool,
+) -> Notice:
+    result = next((c for c in report.checks if c.id == check), None)
+    failing = next((f for f in result.findings if not f.holds), None) if result else None
+    observed = result.explanation if result else report.exit_meaning
+    return Notice(
+        key=f"opsverify/{target.key}/{check}"[:255],
+        check=check,
+        title=result.name if result else "the canary looks at it",
+        system=result.system if result else "",
+        subsystem=result.subsystem if result else "",
+        target=report.target,
+        severity=result.severity if result else _OF_THE_CANARY,
+        state=standing.state,
+        was=was,
+        since=standing.since,
+        reminder=reminder,
+        expected=(failing.expected if failing else result.promise) if result else "",
+        observed=failing.observed if failing else observed,
+        next_step=result.next_step if result else "see which run holds the target, and whether it hangs",
+        respond_within=result.respond_within if result else "",
+        contact=report.contact,
+        run=report.run_id,
+    )

@@ -1,0 +1,27 @@
+"""A plain webhook: JSON by POST, one request for all that a run has to tell."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from opsverify.notify.notice import Notice, Post
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["VERSION", "posts"]
+
+VERSION = "1.0"
+"""Of the body's shape."""
+
+
+def posts(url: str, headers: dict[str, str], notices: Sequence[Notice]) -> list[Post]:
+    """One request: `version`, and `notices` with the fields of `Notice`."""
+    if not notices:
+        return []
+    body = {
+        "version": VERSION,
+        "notices": [{**asdict(n), "since": n.since.isoformat(), "headline": n.headline} for n in notices],
+    }
+    return [Post(url=url, headers=headers, body=body, checks=tuple(n.check for n in notices))]

@@ -1,0 +1,156 @@
+"""When a check is down, up, blind or flapping."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsverify.canary.settings import CanaryTable
+from opsverify.canary.standing import Look, Standing, State, step
+from opsverify.verdict import Severity, Verdict
+
+RULES = CanaryTable()
+START = datetime(2026, 1, 1, tzinfo=UTC)
+VERDICTS = {
+    "P": Verdict.PASS,
+    "F": Verdict.FAIL,
+    "C": Verdict.FAIL,  # confirmed by a second sample
+    "U": Verdict.UNKNOWN,
+    "S": Verdict.SKIP,
+    "W": Verdict.WAIVED,
+}
+
+
+def after(looks: str, severity: Severity = Severity.P1, rules: CanaryTable = RULES) -> list[Standing]:
+    """How a check stands after each of some looks, a minute apart."""
+    standings: list[Standing] = []
+    for number, letter in enumerate(looks):
+        look = Look(VERDICTS[letter], severity, START + timedelta(minutes=number), confirmed=letter == "C")
+        standings.append(step(standings[-1] if standings else None, look, rules))
+    return standings
+
+
+def states(looks: str, severity: Severity = Severity.P1, rules: CanaryTable = RULES) -> list[str]:
+    """The states after each look."""
+    return [s.state.value for s in after(looks, severity, rules)]
+
+
+@pytest.mark.parametrize(
+    ("looks", "state"),
+    [
+        ("P", "NEW"),
+        ("PP", "UP"),
+        ("PPF", "UP"),
+        ("PPFF", "UP"),
+        ("PPFFF", "DOWN"),
+        ("PPFFFP", "DOWN"),
+        ("PPFFFPP", "UP"),
+        ("PPFFPF", "UP"),
+        ("FFF", "DOWN"),
+        ("PPFUFUF", "DOWN"),
+        ("PPFFFPUP", "DOWN"),
+        ("PPUUU", "BLIND"),
+        ("PPUUPU", "UP"),
+        ("PPUUUP", "BLIND"),
+        ("PPUUUPP", "UP"),
+        ("PPFFFUUU", "BLIND"),
+        ("PPFFFUUUF", "DOWN"),
+        ("PPFFSF", "DOWN"),
+        ("PPFFWF", "DOWN"),
+        ("PPSSSWWW", "UP"),
+        ("PPFPFP", "FLAPPING"),
+        ("PPFUPSFUP", "FLAPPING"),
+    ],
+)
+def test_the_counts_make_the_state(looks: str, state: str) -> None:
+    """Three failures go down, two successes come up, three blind looks are BLIND, four changes in ten are FLAPPING."""
+    assert states(looks)[-1] == state
+
+
+@pytest.mark.parametrize(
+    ("looks", "severity", "state"),
+    [
+        ("PPC", Severity.P0, "DOWN"),
+        ("PPF", Severity.P0, "UP"),
+        ("PPC", Severity.P1, "UP"),
+        ("PPCP", Severity.P0, "DOWN"),
+        ("PPCPP", Severity.P0, "UP"),
+        ("PPFFF", Severity.P0, "DOWN"),
+    ],
+)
+def test_a_p0_goes_down_at_once_when_confirmed(looks: str, severity: Severity, state: str) -> None:
+    """One confirmed failure takes a P0 down, and nothing milder; it comes up like any other."""
+    assert states(looks, severity)[-1] == state
+
+
+def test_since_is_when_the_state_began() -> None:
+    """A state is dated from the look that made it, not from the last."""
+    last = after("PPFFFFF")[-1]
+    assert (last.state, last.since) == (State.DOWN, START + timedelta(minutes=4))
+
+
+def test_flapping_ends_when_it_is_calm() -> None:
+    """FLAPPING is told once: it lasts until the window holds at most one change, then says what is."""
+    told = states("PPFPFP" + "P" * 9)
+    assert [b for a, b in pairwise(told) if a != b] == ["UP", "FLAPPING", "UP"]
+    assert states("PPFPFP" + "F" * 12)[-1] == "DOWN"
+
+
+def test_counts_can_be_set() -> None:
+    """A target may ask for other counts."""
+    hasty = CanaryTable(down_after=1, up_after=1, blind_after=1, flapping_changes=9, flapping_runs=10)
+    assert states("PFPUF", rules=hasty) == ["UP", "DOWN", "UP", "BLIND", "DOWN"]
+
+
+LOOKS = st.text(alphabet="PFCUSW", max_size=40)
+
+
+@given(LOOKS)
+def test_skip_and_waived_change_nothing(looks: str) -> None:
+    """A history with SKIP and WAIVED taken out ends in the same state."""
+    bare = "".join(letter for letter in looks if letter not in "SW")
+    if bare:
+        frozen, plain = after(looks)[-1], after(bare)[-1]
+        assert (frozen.state, frozen.recent, frozen.failures) == (plain.state, plain.recent, plain.failures)
+
+
+@given(LOOKS, st.sampled_from(list(Severity)))
+def test_nothing_is_up_that_was_not_seen_twice(looks: str, severity: Severity) -> None:
+    """A check comes up only with two successes in a row, and goes down only with a failure; nothing else moves it there."""
+    standings = after(looks, severity)
+    for number, (before, now) in enumerate(pairwise(standings), 1):
+        seen = looks[number]
+        if before.settled is not State.UP and now.settled is State.UP:
+            assert seen == "P"
+            assert now.recent.endswith("PP")
+        if before.settled is not State.DOWN and now.settled is State.DOWN:
+            assert seen in "FC"
+        if now.settled is State.BLIND and before.settled is not State.BLIND:
+            assert now.recent.endswith("UUU")
+
+
+@given(LOOKS)
+def test_what_could_not_be_seen_is_never_good_news(looks: str) -> None:
+    """One more UNKNOWN never brings a check up, and never takes failures back."""
+    before = after(looks + "P")[-1]
+    now = after(looks + "PU")[-1]
+    assert now.failures == before.failures
+    assert now.successes == 0
+    assert before.settled is State.UP or now.settled is not State.UP
+
+
+@given(LOOKS)
+def test_memory_is_bounded(looks: str) -> None:
+    """Only the last ten looks are kept."""
+    assert all(len(s.recent) <= RULES.flapping_runs for s in after(looks))
+
+
+@given(LOOKS)
+def test_three_failures_in_a_row_are_always_down(looks: str) -> None:
+    """Whatever came before, three failures and nothing else settle it."""
+    assert after(looks + "FFF")[-1].settled is State.DOWN
+    assert after(looks + "PP")[-1].settled is State.UP

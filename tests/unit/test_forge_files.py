@@ -216,7 +216,7 @@ def test_a_view_that_never_ends_is_ended(tmp_path: Path) -> None:
     """A library whose table is a view without end is told, within seconds."""
     endless = (
         "CREATE VIEW blueprints AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-        "SELECT i AS blueprint_id, i AS name, i AS tier, i AS artifact_path FROM n;"
+        "SELECT i AS blueprint_id, i AS name, i AS tier, i AS artifact_path, i AS metadata_json FROM n;"
     )
     with pytest.raises(NoLibrary, match="interrupted"):
         library_rows(built(tmp_path, endless))

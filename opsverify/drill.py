@@ -84,6 +84,11 @@ class Drill:
         """The drill's twin, for constructing faults."""
         return self.site.twin
 
+    async def configure(self, **changes: Any) -> None:
+        """Change the section as a person changes the target file in the course of a recovery, and connect anew with it."""
+        self.site.section = self.site.section.model_copy(update=changes)
+        self.site.client = await self._stack.enter_async_context(self.site.system.connect(self.site.section))
+
     @asynccontextmanager
     async def step(
         self, phase: Phase, title: str, *, bound: timedelta | None = None

@@ -24,7 +24,6 @@ CANARY = ("--profile", "canary", "--target", "live")
 TARGET = """
 name = "porch"
 contact = "#porch"
-{more}
 [lamp]
 bulb = "bulb.json"
 switch = "switch.json"
@@ -63,7 +62,7 @@ class Canary:
             "PAGER_KEY": "pager-key-0123456789",
             "PAGER_URL": f"{served.url}/pager",
         }
-        project.target(more + TARGET.format(more="", confirm=confirm) + SINKS)
+        project.target(more + TARGET.format(confirm=confirm) + SINKS)
 
     def run(self, *arguments: str) -> Ran:
         """One run to its end."""
@@ -177,7 +176,9 @@ def _database_down(project: Project) -> Ran:
     with sinks() as served:
         canary = Canary(project, served, more='history.url_env = "HISTORY_URL"\n')
         canary.env = {**canary.env, "HISTORY_URL": "postgresql://u:history-password@127.0.0.1:1/db"}
-        return canary.run()
+        ran = canary.run()
+        assert served.received == []  # nobody is told, and so the dead man's switch is not held either
+        return ran
 
 
 def _plain(*arguments: str) -> Callable[[Project], Ran]:
@@ -318,6 +319,7 @@ def test_a_history_that_cannot_be_reached_keeps_nobody_from_looking(left_by: Cal
     ran = left_by("database down")
     assert (ran.code, ran.verdicts()["L-BLB-1"]) == (15, "PASS")
     assert "this run is not remembered, and other machines are not kept away" in ran.stdout
+    assert "nobody was told of anything" in ran.stdout
     assert "history-password" not in ran.said
     assert ran.journal[0]["kind"] == "run"
 

@@ -128,6 +128,19 @@ def _p0(project: Project) -> list[Ran]:
         return [*first, recovered, canary.run()]
 
 
+def _p0_gone(project: Project) -> list[Ran]:
+    found = "Finding(holds=brightness.value.value > 0, reason='dark', expected='light', observed='none')"
+    project.check("L-BLB-9", f"verify({found})", severity="P0", profiles="canary", takes="brightness")
+    with sinks() as served:
+        canary = Canary(project, served, confirm=4)
+        project.answer("bulb", value=0)
+        running = project.start(*CANARY, env=canary.env)
+        running.until_journal_says('"name": "which_bulb"')  # seen again last: the first sample is complete
+        project.answer("bulb", **{"raise": "refused"})
+        gone = running.ended()
+        return [gone, project.run("--replay", str(gone.folder))]
+
+
 class Busy(NamedTuple):
     """Runs that found the target busy, one after; what the webhook was told by each; pings, and the metrics file."""
 
@@ -201,6 +214,7 @@ def _another_bulb(project: Project) -> list[Ran]:
 RUNS: dict[str, Callable[[Project], Any]] = {
     "there and back": _there_and_back,
     "P0": _p0,
+    "P0 gone": _p0_gone,
     "busy": _busy,
     "nobody there": _nobody_there,
     "database down": _database_down,
@@ -277,6 +291,15 @@ def test_a_p0_is_looked_at_twice(left_by: Callable[[str], list[Ran]]) -> None:
     assert "the first was FAIL switched-off: off" in finding["details"][0]
     assert (failed.code, state(failed, "L-SWI-1")) == (10, "DOWN")
     assert [r["name"] for r in failed.journal if r["kind"] == "observation"].count("lever") == 2
+
+
+def test_a_second_sample_that_is_not_there_is_unknown(left_by: Callable[[str], list[Ran]]) -> None:
+    """A P0 that fails and then cannot be seen is UNKNOWN, says what it was before, and is judged alike in a replay."""
+    gone, again = left_by("P0 gone")
+    assert (gone.code, state(gone, "L-BLB-9")) == (12, "NEW"), gone.said
+    assert "the first was FAIL dark: none" in gone.check("L-BLB-9")["explanation"]
+    assert gone.verdicts()["L-BLB-1"] == "UNKNOWN"  # judged from the same sample
+    assert gone.verdicts() == again.verdicts()
 
 
 def test_a_busy_target_is_told_when_it_is_busy_twice(left_by: Callable[[str], Busy]) -> None:

@@ -20,12 +20,15 @@ def before_reports(run: Run) -> None:
         run.warnings += run.waivers.warnings(run.results.values(), datetime.now(UTC))
         if run.canary is not None and (run.busy is not None or _looked(run)):
             _remember(run)
-        elif run.target.notify and run.options.profile == "canary" and run.saved is None:
+        elif run.target.notify and run.options.profile == "canary" and _looked(run):
             run.warnings.append("nobody was told of anything: this run is not remembered")
-        if run.target.canary.ping_url_env is not None and run.options.profile == "canary" and _looked(run):
+        url = run.target.canary.ping_url_env
+        # A canary that can tell nobody is as good as silent: then somebody else has to notice.
+        mute = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
+        if url is not None and run.options.profile == "canary" and _looked(run) and not mute:
             from opsverify.notify.sending import ping  # noqa: PLC0415 - only where there is something to send
 
-            run.warnings += asyncio.run(ping(run.target.canary.ping_url_env.get_secret_value()))
+            run.warnings += asyncio.run(ping(url.get_secret_value()))
     except KeyboardInterrupt:
         run.interrupted = True
     except Exception as error:  # noqa: BLE001 - whatever is wrong here, the verdicts are in and the reports are written

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import aiohttp
-import stamina
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from opsverify.deadline import seconds
 from opsverify.evidence import bounded_text
@@ -23,6 +23,7 @@ __all__ = ["ping", "send"]
 _Key = TypeVar("_Key")
 _AT_ONCE = 8
 _TRIES = 4
+_FIRST_WAIT = seconds(0.2)
 _EACH = seconds(5)
 _ALTOGETHER = seconds(30)
 _TOO_MANY = 429
@@ -78,7 +79,14 @@ async def _all(asked: Mapping[_Key, _Request], within: timedelta) -> dict[_Key, 
 
 
 async def _stubbornly(session: aiohttp.ClientSession, request: _Request) -> None:
-    async for attempt in stamina.retry_context(on=_TryAgain, attempts=_TRIES, timeout=None, wait_initial=0.2):
+    again = AsyncRetrying(
+        retry=retry_if_exception_type(_TryAgain),
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_exponential(multiplier=_FIRST_WAIT.total_seconds())
+        + wait_random(0, _FIRST_WAIT.total_seconds()),
+        reraise=True,
+    )
+    async for attempt in again:
         with attempt:
             await _once(session, request)
 

@@ -13,7 +13,9 @@ _FINE = ("UP", "NEW")
 
 
 def canary_lines(summary: CanarySummary | None) -> list[tuple[str, str]]:
-    """Lines with a colour name each: checks that are not up or have just come up, and each subsystem's success."""
+    """Lines with a colour name each: checks that are not up or have just come up, and subsystems that did not always
+    succeed.
+    """
     if summary is None:
         return []
     lines = []
@@ -28,6 +30,8 @@ def canary_lines(summary: CanarySummary | None) -> list[tuple[str, str]]:
     for rate in summary.rates:
         by_subsystem.setdefault(f"{rate.system} · {rate.subsystem}", []).append(rate)
     for name, rates in by_subsystem.items():
+        if all(rate.success == 1 for rate in rates):
+            continue
         lines.append((f"  success  {name}: {', '.join(map(_told, rates))}", ""))
     return lines
 

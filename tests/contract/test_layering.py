@@ -184,7 +184,7 @@ def test_everything_public_in_the_engine_is_explained(path: Path) -> None:
 
 def test_a_plain_run_loads_no_database_library() -> None:
     """What only a history, a notification or a metrics file needs is loaded where there is one."""
-    loaded = "import sys, opsverify.plugin; print({'sqlalchemy', 'stamina', 'prometheus_client'} & sys.modules.keys())"
+    loaded = "import sys, opsverify.plugin; print({'sqlalchemy', 'tenacity', 'prometheus_client'} & sys.modules.keys())"
     ran = subprocess.run(
         [sys.executable, "-c", loaded], capture_output=True, text=True, timeout=60, check=True
     )

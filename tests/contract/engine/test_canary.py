@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -23,7 +24,6 @@ CANARY = ("--profile", "canary", "--target", "live")
 TARGET = """
 name = "porch"
 contact = "#porch"
-{more}
 [lamp]
 bulb = "bulb.json"
 switch = "switch.json"
@@ -62,7 +62,7 @@ class Canary:
             "PAGER_KEY": "pager-key-0123456789",
             "PAGER_URL": f"{served.url}/pager",
         }
-        project.target(more + TARGET.format(more="", confirm=confirm) + SINKS)
+        project.target(more + TARGET.format(confirm=confirm) + SINKS)
 
     def run(self, *arguments: str) -> Ran:
         """One run to its end."""
@@ -128,6 +128,19 @@ def _p0(project: Project) -> list[Ran]:
         return [*first, recovered, canary.run()]
 
 
+def _p0_gone(project: Project) -> list[Ran]:
+    found = "Finding(holds=brightness.value.value > 0, reason='dark', expected='light', observed='none')"
+    project.check("L-BLB-9", f"verify({found})", severity="P0", profiles="canary", takes="brightness")
+    with sinks() as served:
+        canary = Canary(project, served, confirm=4)
+        project.answer("bulb", value=0)
+        running = project.start(*CANARY, env=canary.env)
+        running.until_journal_says('"name": "which_bulb"')  # seen again last: the first sample is complete
+        project.answer("bulb", **{"raise": "refused"})
+        gone = running.ended()
+        return [gone, project.run("--replay", str(gone.folder))]
+
+
 class Busy(NamedTuple):
     """Runs that found the target busy, one after; what the webhook was told by each; pings, and the metrics file."""
 
@@ -163,10 +176,11 @@ def _nobody_there(project: Project) -> list[Ran]:
     with sinks() as served:
         canary = Canary(project, served)
         served.status = 500
-        project.answer("switch", value="off")
+        project.answer("switch", value=f"off, and {TOKEN}")
         unheard = canary.run()
         served.status = 202
         heard = canary.run()
+        assert not [r for r in served.received if TOKEN in json.dumps(r.body)]
         assert [r for r in served.received if r.path == "/hook"][-1].authorization == f"Bearer {TOKEN}"
         return [unheard, heard, canary.run()]
 
@@ -175,7 +189,9 @@ def _database_down(project: Project) -> Ran:
     with sinks() as served:
         canary = Canary(project, served, more='history.url_env = "HISTORY_URL"\n')
         canary.env = {**canary.env, "HISTORY_URL": "postgresql://u:history-password@127.0.0.1:1/db"}
-        return canary.run()
+        ran = canary.run()
+        assert served.received == []  # nobody is told, and so the dead man's switch is not held either
+        return ran
 
 
 def _plain(*arguments: str) -> Callable[[Project], Ran]:
@@ -198,6 +214,7 @@ def _another_bulb(project: Project) -> list[Ran]:
 RUNS: dict[str, Callable[[Project], Any]] = {
     "there and back": _there_and_back,
     "P0": _p0,
+    "P0 gone": _p0_gone,
     "busy": _busy,
     "nobody there": _nobody_there,
     "database down": _database_down,
@@ -276,6 +293,15 @@ def test_a_p0_is_looked_at_twice(left_by: Callable[[str], list[Ran]]) -> None:
     assert [r["name"] for r in failed.journal if r["kind"] == "observation"].count("lever") == 2
 
 
+def test_a_second_sample_that_is_not_there_is_unknown(left_by: Callable[[str], list[Ran]]) -> None:
+    """A P0 that fails and then cannot be seen is UNKNOWN, says what it was before, and is judged alike in a replay."""
+    gone, again = left_by("P0 gone")
+    assert (gone.code, state(gone, "L-BLB-9")) == (12, "NEW"), gone.said
+    assert "the first was FAIL dark: none" in gone.check("L-BLB-9")["explanation"]
+    assert gone.verdicts()["L-BLB-1"] == "UNKNOWN"  # judged from the same sample
+    assert gone.verdicts() == again.verdicts()
+
+
 def test_a_busy_target_is_told_when_it_is_busy_twice(left_by: Callable[[str], Busy]) -> None:
     """A run that finds the target busy exits 16 or, asked to, 0; the second in a row is told, and the end of it."""
     busy = left_by("busy")
@@ -303,7 +329,12 @@ def test_whoever_cannot_be_told_is_told_later(left_by: Callable[[str], list[Ran]
     assert not [w for w in heard.report["warnings"] + again.report["warnings"] if "was not told" in w]
     for secret in (TOKEN, "secret-path-0123456789", "pager-key-0123456789"):
         assert secret not in unheard.said
-        assert not [p for p in unheard.files() if secret.encode() in p.read_bytes()]
+        left = [
+            *unheard.files(),
+            *unheard.folder.parents[1].glob("state/*"),
+            unheard.folder.parents[1] / "metrics.prom",
+        ]
+        assert not [p for p in left if p.is_file() and secret.encode() in p.read_bytes()]
 
 
 def test_a_history_that_cannot_be_reached_keeps_nobody_from_looking(left_by: Callable[[str], Ran]) -> None:
@@ -311,6 +342,7 @@ def test_a_history_that_cannot_be_reached_keeps_nobody_from_looking(left_by: Cal
     ran = left_by("database down")
     assert (ran.code, ran.verdicts()["L-BLB-1"]) == (15, "PASS")
     assert "this run is not remembered, and other machines are not kept away" in ran.stdout
+    assert "nobody was told of anything" in ran.stdout
     assert "history-password" not in ran.said
     assert ran.journal[0]["kind"] == "run"
 

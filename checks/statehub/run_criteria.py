@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fixtures.statehub.seen import ActivityRun, Runs, SweepEvent, SweepResult, Sweeps
     from fixtures.statehub.target import StateHubLimits
 
-__all__ = ["no_older_gaps", "one_run_per_instant"]
+__all__ = ["differences", "no_older_gaps", "one_run_per_instant"]
 
 _ORDER = (
     "off-grid", "doubled", "missed", "never-fired", "fired-late", "automation-error", "no-result", "no-event",
@@ -61,7 +61,8 @@ def _gaps(
     return counted, allowed
 
 
-def _differences(run: SweepResult, event: SweepResult) -> list[str]:
+def differences(run: SweepResult, event: SweepResult) -> list[str]:
+    """In which fields two accounts of one sweep differ; what one of them does not say is no difference."""
     pairs = [(name, getattr(run, name), getattr(event, name)) for name in _COMPARED]
     return [name for name, a, b in pairs if a != b and a not in (None, "") and b not in (None, "")]
 
@@ -83,7 +84,7 @@ def _of_result(result: SweepResult | None, events: list[SweepEvent]) -> tuple[st
     if len(events) > 1:
         return "event-doubled", f"{len(events)} progress events: {', '.join(e.id for e in events[:4])}"
     if events:
-        different = _differences(result, events[0].result)
+        different = differences(result, events[0].result)
         told = f"differs from event {events[0].id} in {', '.join(different)}"
         return ("differs", told) if different else None
     if result.automation_error:

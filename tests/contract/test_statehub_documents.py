@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.statehub import test_activity, test_api, test_progress, test_schedule
+from checks.statehub import test_activity, test_api, test_manual_canary, test_progress, test_schedule
 from checks.statehub.drills import test_api_down
 from fixtures.esper.system import ESPER
 from fixtures.statehub.faults import FAULTS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = load_runbook(ROOT / "checks" / "statehub" / "runbook.toml")
-MODULES = (test_api, test_schedule, test_progress, test_activity, test_api_down)
+MODULES = (test_api, test_schedule, test_progress, test_activity, test_manual_canary, test_api_down)
 
 
 def declared() -> list[Check]:

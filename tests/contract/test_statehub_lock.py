@@ -26,7 +26,7 @@ from fixtures.statehub.twin.history import read
 from fixtures.statehub.twin.plant import _silent
 
 ROOT = Path(__file__).resolve().parents[2]
-SWEEP_MS, BOUND_S = 150, 20.0
+SWEEP_MS, BOUND_S, BEGINS_S, POLL_S = 150, 20.0, 0.3, 0.005
 READY = timedelta(seconds=BOUND_S)
 
 
@@ -59,7 +59,16 @@ class TheApi(RuleBasedStateMachine):
         with suppress(OSError), urllib.request.urlopen(request, timeout=BOUND_S) as reply:  # noqa: S310 -- loopback
             self.replies.append(json.load(reply))
 
-    @rule(number=st.integers(1, 3), pause_ms=st.integers(0, 200))
+    def _at_work(self) -> int | None:
+        """The sweep that is at work, after a moment in which one may begin."""
+        end = time.monotonic() + BEGINS_S
+        while time.monotonic() < end:
+            with suppress(FileNotFoundError, ValueError):
+                return int((self.folder / IN_FLIGHT).read_text(encoding="utf-8"))
+            time.sleep(POLL_S)
+        return None
+
+    @rule(number=st.integers(1, 3), pause_ms=st.integers(0, 2 * SWEEP_MS))
     def sweep(self, number: int, pause_ms: int) -> None:
         """Ask for so many at once, and go on without waiting for them."""
         asking = [threading.Thread(target=self._ask) for _ in range(number)]
@@ -69,14 +78,19 @@ class TheApi(RuleBasedStateMachine):
         time.sleep(pause_ms / 1000)
 
     @rule()
-    def kill_the_sweep(self) -> None:
-        """SIGKILL the sweep that is at work, if one is."""
-        with suppress(FileNotFoundError, ValueError, ProcessLookupError):
-            os.kill(int((self.folder / IN_FLIGHT).read_text(encoding="utf-8")), signal.SIGKILL)
+    def kill_a_sweep(self) -> None:
+        """Ask for one, and SIGKILL what is at work then."""
+        self.sweep(number=1, pause_ms=0)
+        at_work = self._at_work()
+        if at_work is not None:
+            with suppress(ProcessLookupError):
+                os.kill(at_work, signal.SIGKILL)
 
     @rule()
     def kill_the_api(self) -> None:
-        """SIGKILL the API alone, which leaves its sweep an orphan at work; start it again."""
+        """SIGKILL the API alone in the middle of a sweep, which stays an orphan at work; start the API again."""
+        self.sweep(number=1, pause_ms=0)
+        self._at_work()
         os.kill(self.started[-1].pid, signal.SIGKILL)
         os.waitid(os.P_PID, self.started[-1].pid, os.WEXITED | os.WNOWAIT)
         self._start_api()

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.statehub import test_activity, test_api, test_manual_canary, test_progress, test_schedule
-from checks.statehub.drills import test_api_down
+from checks.statehub.drills import (
+    test_api_down,
+    test_definition_drifted,
+    test_emergency_fallback,
+    test_scheduler_lost,
+    test_tunnel_down,
+    test_two_sweeps,
+)
 from fixtures.esper.system import ESPER
 from fixtures.statehub.faults import FAULTS
 from fixtures.statehub.system import STATEHUB
@@ -24,7 +31,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = load_runbook(ROOT / "checks" / "statehub" / "runbook.toml")
-MODULES = (test_api, test_schedule, test_progress, test_activity, test_manual_canary, test_api_down)
+MODULES = (
+    *(test_api, test_schedule, test_progress, test_activity, test_manual_canary, test_api_down),
+    *(
+        test_scheduler_lost,
+        test_definition_drifted,
+        test_two_sweeps,
+        test_emergency_fallback,
+        test_tunnel_down,
+    ),
+)
 
 
 def declared() -> list[Check]:

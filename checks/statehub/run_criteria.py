@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from checks.statehub.words import at
 from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
 from opsverify.verdict import Finding
 
@@ -26,10 +27,6 @@ _COMPARED = (
     "skipped_clean", "skipped_missing", "skipped_budget",
 )  # fmt: skip
 _MOST = 20
-
-
-def _at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _in_flight(instant: datetime, sweeps: Sweeps, limits: StateHubLimits) -> bool:
@@ -122,7 +119,7 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
         events[at_or_before(event.at + limits.skew.duration, step)].append(event)
     instants = due(runs.since, runs.until, step)
     gone, allowed = _gaps(missing(runs.since, runs.until, step, by_instant), sweeps, limits)
-    troubles["missed"] += [f"{_at(instant)}: no run" for instant in gone]
+    troubles["missed"] += [f"{at(instant)}: no run" for instant in gone]
     for instant, there in sorted(by_instant.items()):
         trouble = _at_instant(instant, there, events[instant], sweeps, limits)
         if trouble is not None:
@@ -131,7 +128,7 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
     told = [line for reason in reasons for line in troubles[reason]]
     details = [*told[:_MOST], *([f"and {len(told) - _MOST} more"] if len(told) > _MOST else [])]
     details += [
-        f"{_at(instant)}: no run, allowed: a sweep was in flight (misfire policy skip)" for instant in allowed
+        f"{at(instant)}: no run, allowed: a sweep was in flight (misfire policy skip)" for instant in allowed
     ]
     by_hand = len(runs.runs) - len(runs.scheduled)
     details.append(
@@ -139,12 +136,12 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
     )
     if sweeps.covers > runs.since:
         details.append(
-            f"events reach back to {_at(sweeps.covers)} only: older runs are not compared with theirs"
+            f"events reach back to {at(sweeps.covers)} only: older runs are not compared with theirs"
         )
     return Finding(
         holds=not reasons,
         reason=reasons[0] if reasons else "one-each",
-        expected=f"one run for each of {len(instants)} instants from {_at(runs.since)} ({runs.since_why}) to {_at(runs.until)}",
+        expected=f"one run for each of {len(instants)} instants from {at(runs.since)} ({runs.since_why}) to {at(runs.until)}",
         observed=", ".join(f"{len(troubles[r])} {r}" for r in reasons)
         or f"{sum(map(len, by_instant.values()))} runs, one each",
         details=tuple(details),
@@ -162,10 +159,10 @@ def no_older_gaps(runs: Runs, limits: StateHubLimits) -> Finding:
     return Finding(
         holds=not gone,
         reason="older-gaps" if gone else "none",
-        expected=f"no gap from {_at(runs.day)} to {_at(runs.since)} ({runs.since_why})",
+        expected=f"no gap from {at(runs.day)} to {at(runs.since)} ({runs.since_why})",
         observed=f"{len(gone)} of {looked} instants have no run"
         if looked
         else "nothing older: the stretch is the whole day",
-        details=tuple(f"{_at(instant)}: no run" for instant in gone[:_MOST]),
+        details=tuple(f"{at(instant)}: no run" for instant in gone[:_MOST]),
         limits=(limits.interval.named("interval"),),
     )

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.statehub import test_activity, test_api, test_progress, test_schedule
+from checks.statehub import (
+    test_activity,
+    test_api,
+    test_kubernetes,
+    test_progress,
+    test_schedule,
+    test_timer,
+    test_tunnel,
+)
 from checks.statehub.drills import test_api_down
 from fixtures.esper.system import ESPER
 from fixtures.statehub.faults import FAULTS
@@ -24,7 +32,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = load_runbook(ROOT / "checks" / "statehub" / "runbook.toml")
-MODULES = (test_api, test_schedule, test_progress, test_activity, test_api_down)
+MODULES = (
+    test_api,
+    test_schedule,
+    test_progress,
+    test_activity,
+    test_kubernetes,
+    test_tunnel,
+    test_timer,
+    test_api_down,
+)
 
 
 def declared() -> list[Check]:

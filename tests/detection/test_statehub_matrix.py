@@ -11,19 +11,12 @@ from fixtures.statehub.target import StateHubSection
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.arming import Arming
 from opsverify.target import ServersTable
-from tests.detection.harness import Suite, see_all_green, see_it_turn, without_a_fault
+from tests.detection.harness import Suite, as_live, see_all_green, see_it_turn, without_a_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fixtures.statehub.faults.base import StateHubFault
-
-_SECTION = """
-[statehub]
-api = {{ url = "{api}" }}
-bridge = {{ url = "{bridge}" }}
-activity = {{ url = "{activity}", password_env = "MATRIX_ACTIVITY_PASSWORD" }}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +30,12 @@ def twin() -> Iterator[StateHubTwin]:
 @pytest.fixture(scope="module")
 def suite(twin: StateHubTwin, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """The suite pointed at that twin, which it sees as a live target."""
+    section, environment = as_live("statehub", twin.section)
     return Suite(
         folder=tmp_path_factory.mktemp("matrix"),
-        section=_SECTION.format(
-            api=twin.plant.api_url, bridge=twin.plant.bridge_url, activity=twin.plant.reader_url
-        ),
+        section=section,
         actions=(),
-        environment={"MATRIX_ACTIVITY_PASSWORD": twin.plant.reader_password},
+        environment=environment,
         path="checks/statehub",
     )
 

@@ -121,7 +121,9 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
     gone, allowed = _gaps(missing(runs.since, runs.until, step, by_instant), sweeps, limits)
     troubles["missed"] += [f"{at(instant)}: no run" for instant in gone]
     for instant, there in sorted(by_instant.items()):
-        trouble = _at_instant(instant, there, events[instant], sweeps, limits)
+        # Who else swept in the same interval is S-SRC-1's.
+        own = [e for e in events[instant] if e.result.source == sweeps.source] or events[instant]
+        trouble = _at_instant(instant, there, own, sweeps, limits)
         if trouble is not None:
             troubles[trouble[0]].append(f"{instant.isoformat()}: {trouble[1]}")
     reasons = [reason for reason in _ORDER if troubles[reason]]

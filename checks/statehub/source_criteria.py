@@ -80,21 +80,21 @@ def namespace_registered(frontend: Frontend) -> Finding:
 
 
 def fires(seen: Observation[Schedule], limits: StateHubLimits) -> Finding:
-    """Temporal has taken its action at the newest instant of the grid, where it has a schedule that is not paused."""
-    schedule, step = seen.value, limits.interval.duration
-    newest = at_or_before(seen.at - seen.took - limits.slack.duration, step)
-    due = bool(schedule.found) and not schedule.paused and (not schedule.created or schedule.created < newest)
+    """Temporal's newest action is younger than an interval, where it has a schedule of that age that is not paused."""
+    schedule, allowed = seen.value, limits.interval.duration + limits.slack.duration
+    oldest = seen.at - allowed
+    due = (
+        bool(schedule.found) and not schedule.paused and not (schedule.created and schedule.created > oldest)
+    )
     last = schedule.last
-    late = due and (last is None or last < newest)
-    told = f"its last action is of {at(last)}" if last else "it has taken no action"
+    late = due and (last is None or last < oldest)
+    missed = f"{schedule.missed} actions were missed because Temporal was down for too long"
     return Finding(
         holds=not late,
         reason="stuck" if late else "fires",
-        expected=f"an action at {at(newest)} or later" if due else "no action is due: see S-SCH-2",
-        observed=told,
-        details=(f"{schedule.missed} actions missed because Temporal was down for too long",)
-        if schedule.missed
-        else (),
+        expected=f"an action since {at(oldest)}" if due else "nothing: no action is due yet, or see S-SCH-2",
+        observed=f"its last action is of {at(last)}" if last else "it has taken no action",
+        details=(missed,) if schedule.missed else (),
         limits=(limits.interval.named("interval"), limits.slack.named("slack")),
     )
 

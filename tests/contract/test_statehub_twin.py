@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from checks.statehub import test_activity, test_api, test_progress, test_schedule
+from checks.statehub import (
+    test_activity,
+    test_api,
+    test_kubernetes,
+    test_progress,
+    test_schedule,
+    test_timer,
+    test_tunnel,
+)
 from fixtures.servers.process import free_port
 from fixtures.statehub import observations
 from fixtures.statehub.activity_client import ActivityClient
@@ -36,7 +44,15 @@ if TYPE_CHECKING:
 INTERVAL = timedelta(minutes=15)
 CHECKS = [
     check_of(getattr(module, name))
-    for module in (test_api, test_schedule, test_progress, test_activity)
+    for module in (
+        test_api,
+        test_schedule,
+        test_progress,
+        test_activity,
+        test_kubernetes,
+        test_tunnel,
+        test_timer,
+    )
     for name in dir(module)
     if name.startswith("test_")
 ]

@@ -12,27 +12,23 @@ from fixtures.statehub.target import StateHubSection
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.arming import Arming
 from opsverify.target import ServersTable
-from tests.detection.harness import Suite, see_all_green, see_it_turn, without_a_fault
+from tests.detection.harness import Suite, as_live, see_all_green, see_it_turn, without_a_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fixtures.statehub.faults.base import StateHubFault
 
-_SECTION = """
-[statehub]
-api = {{ url = "{api}" }}
-bridge = {{ url = "{bridge}" }}
-activity = {{ url = "{activity}", password_env = "MATRIX_ACTIVITY_PASSWORD" }}
-limits = {{ fired = 10, canary = 2, canary_slack = 3, patience = 40 }}
-"""
+_LIMITS = {"fired": 10, "canary": 2, "canary_slack": 3, "patience": 40}
 _QUARTER_S, _BEFORE_S = 900, 25
 
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[StateHubTwin]:
     """One twin for all faults: each must be undone so well that the next one begins in health."""
-    running = start_twin(StateHubSection(), ServersTable(provider="embedded"))
+    running = start_twin(
+        StateHubSection.model_validate({"limits": _LIMITS}), ServersTable(provider="embedded")
+    )
     yield running
     running.stop()
 
@@ -40,13 +36,12 @@ def twin() -> Iterator[StateHubTwin]:
 @pytest.fixture(scope="module")
 def suite(twin: StateHubTwin, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """The suite pointed at that twin, which it sees as a live target."""
+    section, environment = as_live("statehub", twin.section)
     return Suite(
         folder=tmp_path_factory.mktemp("matrix"),
-        section=_SECTION.format(
-            api=twin.plant.api_url, bridge=twin.plant.bridge_url, activity=twin.plant.reader_url
-        ),
+        section=section,
         actions=("post_sweep",),
-        environment={"MATRIX_ACTIVITY_PASSWORD": twin.plant.reader_password},
+        environment=environment,
         path="checks/statehub",
     )
 

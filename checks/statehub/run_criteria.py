@@ -181,9 +181,9 @@ def resumed(runs: Runs, limits: StateHubLimits) -> Finding:
         holds=not gone,
         reason="not-resumed" if gone else "resumed",
         expected=f"a run at each of {', '.join(f'{i:%H:%M:%S}Z' for i in instants)} ({runs.since_why})",
-        observed=f"{len(gone)} of {len(instants)} have none; the newest run is {_at(last) if last else 'none of today'}"
+        observed=f"{len(gone)} of {len(instants)} have none; the newest run is {at(last) if last else 'none of today'}"
         if gone
         else f"{len(instants)} of {len(instants)} have one",
-        details=tuple(f"{_at(instant)}: no run" for instant in gone),
+        details=tuple(f"{at(instant)}: no run" for instant in gone),
         limits=(limits.interval.named("interval"), limits.resumed.named("resumed")),
     )

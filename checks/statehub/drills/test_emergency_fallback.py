@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_progress
+from checks.statehub import test_progress, test_timer
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
 from fixtures.statehub.faults import ScheduleLost
 from fixtures.statehub.grid import at_or_before
@@ -52,7 +52,8 @@ async def test_the_local_timer_carries_over_and_is_off_again(drill: Drill) -> No
             within=seconds(30),
         )
         notes.append(f"{_from(LOCAL, lost, seen)} sweeps by {LOCAL}")
-    await drill.detected(test_progress.test_evidence_is_healthy, within=seconds(10))
+    await drill.detected(test_timer.test_the_local_timer_is_off, within=seconds(10))
+    await drill.detected(test_timer.test_only_the_cluster_and_people_sweep, within=seconds(20))
 
     async with drill.step("recover", "restore the cluster's schedule", bound=seconds(10)) as notes:
         notes.append(await drill.site.operator().reconcile_schedules())

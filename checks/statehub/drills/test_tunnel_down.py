@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_activity, test_api, test_progress
+from checks.statehub import test_activity, test_api, test_progress, test_tunnel
 from checks.statehub.drills.steady import STEADY, begin, declare_over, interval, nothing_lost
 from fixtures.statehub.faults import TunnelDown
 from opsverify import seconds
@@ -28,6 +28,7 @@ async def test_a_tunnel_that_is_down_is_seen_and_connected_again(drill: Drill) -
     before = await begin(drill)
     await drill.inject(TunnelDown(drill.twin, drill.site.arming))
     await drill.detected(test_api.test_api_and_bridge_show_the_same_newest_event, within=seconds(10))
+    await drill.detected(test_tunnel.test_the_bridge_leads_to_this_state_hub, within=seconds(10))
     await drill.detected(test_progress.test_no_sweep_is_missing, within=interval(drill) * 2)
     trace = await drill.detected(test_activity.test_one_run_for_each_instant, within=interval(drill) * 2)
     drill.conclude(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.statehub import test_progress
-from checks.statehub.drills.steady import STEADY, begin, events, interval, nothing_lost
+from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
 from fixtures.statehub.canary import free_moment
 from fixtures.statehub.faults import SomebodySweeps, SweepKilled
 from fixtures.statehub.sweep import parse_result
@@ -80,20 +80,21 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
 async def test_one_skip_is_normal_and_several_are_seen(drill: Drill) -> None:
     """One sweep that the lock skips is normal, several in a row are seen, and sweeps work again once the lock is free."""
     before = await begin(drill)
-    evidence = test_progress.test_evidence_is_healthy
+    held = test_progress.test_the_lock_does_not_stay_held
     fault = SomebodySweeps(drill.twin, drill.site.arming)
     await drill.inject(fault)
-    once = (await drill.judge(evidence))["S-PRG-2"]
+    once = (await drill.judge(held))["S-LCK-1"]
     skips = sum(e.result.lock_skipped for e in (await events(drill)).scheduled)
     drill.conclude(
         holds=once.verdict == "PASS" and skips == 1,
         reason="one-is-normal" if once.verdict == "PASS" else "one-is-red",
-        expected="after one skip by the lock S-PRG-2 is green",
-        observed=f"{skips} skipped, S-PRG-2 {once.verdict} {once.reason}",
+        expected="after one skip by the lock S-LCK-1 is green",
+        observed=f"{skips} skipped, S-LCK-1 {once.verdict} {once.reason}",
     )
-    await drill.detected(evidence, within=interval(drill) * 2)
+    await drill.detected(held, within=interval(drill) * 3)
     async with drill.step("recover", "the sweep that holds the lock ends") as notes:
         fault.restore()
         notes.append(fault.state())
+    await declare_over(drill)
     await drill.recovered(*STEADY, within=seconds(60))
     await nothing_lost(drill, before)

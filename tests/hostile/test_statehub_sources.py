@@ -19,7 +19,13 @@ from hypothesis import strategies as st
 from fixtures.servers.process import free_port
 from fixtures.statehub import kubernetes_objects as objects
 from fixtures.statehub.system import STATEHUB
-from fixtures.statehub.target import KubernetesTarget, StateHubSection, TemporalTarget, WorkstationTarget
+from fixtures.statehub.target import (
+    HttpTarget,
+    KubernetesTarget,
+    StateHubSection,
+    TemporalTarget,
+    WorkstationTarget,
+)
 from fixtures.statehub.workstation_client import WORDS, meaning
 from opsverify.arming import Arming
 from opsverify.gathering import Gatherer
@@ -162,6 +168,19 @@ async def test_an_api_server_of_an_unknown_authority(tmp_path: Path, stranger: s
     async with server:
         port = server.sockets[0].getsockname()[1]
         assert await kind(cluster(tmp_path, f"https://127.0.0.1:{port}"), "deployments") is Kind.UNKNOWN_CA
+
+
+async def test_a_bridge_that_gives_up_is_the_systems_fault(stage: Stage) -> None:
+    """A 504 after some time is an answer of a bridge that does not serve: S-API-1 and S-TUN-1 make it FAIL."""
+
+    async def gives_up(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        await page(b"upstream timed out", status=504)(writer)
+
+    section = StateHubSection(bridge=HttpTarget(url=stage.http(http(gives_up))))
+    seen = await kind(section, "bridge_newest")
+    assert seen is Kind.SERVER_ERROR
+    assert seen.unreachable
 
 
 json_values = st.recursive(

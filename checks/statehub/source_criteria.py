@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from checks.statehub.words import at, signed
 from fixtures.statehub.grid import at_or_after, at_or_before
@@ -45,7 +44,6 @@ __all__ = [
 
 _SKIP = "skip"
 _REGISTERED = "REGISTERED"
-_PORTS = {"http": 80, "https": 443}
 
 
 def _finding(
@@ -226,11 +224,7 @@ def synced(job: SyncJob, now: datetime, limits: StateHubLimits) -> Finding:
 def points_to_the_bridge(route: Route) -> Finding:
     """The worker's address of State Hub is the bridge service's, which has ready endpoints."""
     troubles = []
-    try:
-        parts = urlsplit(route.url)
-        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
-    except ValueError:
-        host, port = "", 0
+    host, port = route.address
     local = f"{route.service}.{route.namespace}"
     names = (route.service, local, f"{local}.svc", f"{local}.svc.cluster.local")
     if not route.url:

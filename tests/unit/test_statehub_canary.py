@@ -245,6 +245,17 @@ def test_a_schedule_that_stands_still_does_not_hold_the_canary_up() -> None:
 
 
 @pytest.mark.usefixtures("clock")
+def test_a_scheduled_sweep_that_was_skipped_tells_of_another() -> None:
+    """While the lock has just skipped the schedule's own sweep another one is at work; its event says that it is over."""
+    hub = Hub()
+    hub.all = [Hub.event("skipped", NOW - timedelta(minutes=6), "activity-core", lock_skipped=True)]
+    with pytest.raises(Unobservable, match="another one is at work"):
+        watch(hub, DONE)
+    hub.all.append(Hub.event("by hand", NOW - timedelta(minutes=2), "manual"))
+    assert watch(hub, DONE, Hub.event("own", NOW, "opsverify-canary")).reply is not None
+
+
+@pytest.mark.usefixtures("clock")
 def test_a_bridge_to_a_stranger_is_not_posted_to() -> None:
     """Where the bridge shows another newest event, nothing is asked for: it would sweep somebody else's repositories."""
     hub = Hub()

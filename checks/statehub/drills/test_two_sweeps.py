@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
 from checks.statehub import test_progress
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
-from fixtures.statehub.canary import free_moment
+from fixtures.statehub.canary import at_once, free_moment
 from fixtures.statehub.faults import SomebodySweeps, SweepKilled
-from fixtures.statehub.sweep import parse_result
 from opsverify import eventually, seconds
 
 if TYPE_CHECKING:
@@ -35,8 +33,7 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
     async with drill.step("fault", "two sweeps at once, through the bridge") as notes:
         await free_moment(drill.site.client)
         one, other = drill.site.operator(), drill.site.operator()
-        replies = await asyncio.gather(one.post_sweep(), other.post_sweep())
-        results = [parse_result(reply.json(), "a reply", source=False) for reply in replies]
+        results = await at_once(one.post_sweep, other.post_sweep)
         notes.append(f"lock_skipped: {[r.lock_skipped for r in results]}")
     skipped = sorted(r.lock_skipped for r in results)
     drill.conclude(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +67,13 @@ def test_exactly_the_checks_of_a_fault_turn(
     """With the fault in force exactly its checks turn, for its reason; once it is undone all are green again."""
     fault = fault_class(twin, Arming(target="matrix", owned=True))
     see_it_turn(fault, suite)
+
+
+def test_a_canary_that_is_not_armed_is_skipped(suite: Suite) -> None:
+    """Without its line in the target no sweep is asked for: the check is skipped, says so, and is no failure."""
+    seen = replace(suite, actions=()).run("-k", "asked_for_by_hand")
+    assert seen.verdicts["S-CAN-1"] == ("SKIP", "not armed")
+    assert "post_sweep" in seen.printed
 
 
 def test_every_check_has_a_fault_that_makes_it_fail(suite: Suite) -> None:

@@ -167,7 +167,14 @@ def one_image(seen: Deployments) -> Finding:
     if len(ids) > 1:
         each = "; ".join(f"{d.name}: {', '.join(d.image_ids)}" for d in seen.deployments if d.image_ids)
         troubles.append(("images-differ", f"{len(ids)} builds of one name: {each}; restart what is old"))
-    order = ("deployment-missing", "unavailable", "image", "images-differ", "image-unknown")
+    order = (
+        "deployment-missing",
+        "unavailable",
+        "rollout-stalled",
+        "image",
+        "images-differ",
+        "image-unknown",
+    )
     troubles.sort(key=lambda t: order.index(t[0]))
     names = ", ".join(d.name for d in seen.deployments)
     return _finding(
@@ -184,8 +191,9 @@ def _of_deployment(d: Deployment, image: str) -> list[tuple[str, str]]:
         return [("deployment-missing", f"there is no deployment {d.name}")]
     troubles = []
     if d.available < max(d.desired, 1):
-        why = f": {d.stalled}" if d.stalled else ""
-        troubles.append(("unavailable", f"{d.name}: {d.available} of {d.desired} replicas available{why}"))
+        troubles.append(("unavailable", f"{d.name}: {d.available} of {d.desired} replicas available"))
+    if d.stalled:
+        troubles.append(("rollout-stalled", f"{d.name}: {d.stalled}"))
     if not any(i == image or i.endswith(f"/{image}") for i in d.images):
         troubles.append(
             ("image", f"{d.name} is to run {', '.join(d.images) or 'nothing'}; should be {image}")

@@ -106,6 +106,16 @@ async def test_an_api_server_that_misbehaves(stage: Stage, tmp_path: Path, play:
     assert seen.value in expected.split("|")
 
 
+async def test_a_token_that_comes_back_is_not_told(stage: Stage, tmp_path: Path) -> None:
+    """A server that sends our login back does not bring it into the evidence."""
+    echo = http(page(b"who are you, Bearer planted-token-123, planted-token-123?", status=403))
+    section = cluster(tmp_path, stage.http(echo), user="{token: planted-token-123}")
+    trouble = (await look(section, "deployments")).unobservable
+    assert trouble is not None
+    assert "planted-token" not in trouble.seen
+    assert "(redacted)" in trouble.seen
+
+
 async def test_an_api_server_that_knows_nothing_has_answered(stage: Stage, tmp_path: Path) -> None:
     """A 404 that Kubernetes itself tells is an answer: there are no deployments."""
     play = http(page(json.dumps(STATUS).encode(), status=404))

@@ -1,4 +1,4 @@
-"""HTTP probes: one shared client, bodies capped, no redirects followed, every answer named by its caller."""
+"""HTTP: one shared client for probes, another kind for acts; bodies capped, no redirects, every answer named by its caller."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import aiohttp
 from opsverify.deadline import seconds
 from opsverify.evidence import bounded_text
 from opsverify.observation import Kind, Unobservable, asked
+from opsverify.unreachable import classify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import timedelta
 
-__all__ = ["MOST_BYTES", "Http", "Reply", "open_http"]
+__all__ = ["MOST_BYTES", "Http", "Poster", "Reply", "open_http", "open_poster"]
 
 MOST_BYTES = 1024 * 1024
 _SERVER_ERRORS = range(500, 600)
@@ -57,30 +58,26 @@ class Reply:
             ) from None
 
 
-class Http:
-    """Read-only HTTP. A check's client holds one; all of a run share its connections."""
+class _Asking:
+    """What reading and acting share: one request, one bounded reply, and its status named."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def get(
+    async def _ask(
         self,
+        method: str,
         url: str,
         *,
         answers: frozenset[int] | set[int],
-        within: timedelta = seconds(3),
+        within: timedelta,
         headers: Mapping[str, str] | None = None,
+        body: Any = None,
     ) -> Reply:
-        """GET `url`. `answers` are the statuses that mean something to the caller; `within` bounds the whole reply.
-
-        Raises:
-            Unobservable: a 5xx that is no answer (server-error), 401 or 403 (denied), any other status
-                (unexpected-reply), no complete reply in time (silent), or a connection that failed.
-        """
-        asked(f"GET {url}")
+        asked(f"{method} {url}" if body is None else f"{method} {url} {json.dumps(body)}")
         try:
             async with asyncio.timeout(within.total_seconds()) as limit:
-                reply = await self._read(url, dict(headers or {}))
+                reply = await self._read(method, url, dict(headers or {}), body)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -100,8 +97,10 @@ class Http:
             f"{url} answered {reply.shown()}; expected {', '.join(map(str, sorted(answers)))}",
         )
 
-    async def _read(self, url: str, headers: dict[str, str]) -> Reply:
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+    async def _read(self, method: str, url: str, headers: dict[str, str], sent: Any) -> Reply:
+        async with self._session.request(
+            method, url, headers=headers, json=sent, allow_redirects=False
+        ) as response:
             encoding = response.headers.get("content-encoding", "identity")
             if encoding != "identity":
                 told = f"{url} answered {response.status} with content-encoding {bounded_text(encoding, 40)}, which was not asked for"
@@ -122,15 +121,64 @@ class Http:
             )
 
 
+class Http(_Asking):
+    """Read-only HTTP. A check's client holds one; all of a run share its connections."""
+
+    async def get(
+        self,
+        url: str,
+        *,
+        answers: frozenset[int] | set[int],
+        within: timedelta = seconds(3),
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """GET `url`. `answers` are the statuses that mean something to the caller; `within` bounds the whole reply.
+
+        Raises:
+            Unobservable: a 5xx that is no answer (server-error), 401 or 403 (denied), any other status
+                (unexpected-reply), no complete reply in time (silent), or a connection that failed.
+        """
+        return await self._ask("GET", url, answers=answers, within=within, headers=headers)
+
+
+class Poster(_Asking):
+    """HTTP that makes something happen: only an operator holds one, and nothing is ever sent twice."""
+
+    async def post(
+        self, url: str, body: Any, *, answers: frozenset[int] | set[int], within: timedelta
+    ) -> Reply:
+        """POST `body` as JSON, once. `within` bounds the whole reply.
+
+        Raises:
+            Unobservable: as for a GET, and where no connection came about or it broke. After silent, reset and
+                server-error nobody knows whether the other side has taken it.
+        """
+        try:
+            return await self._ask("POST", url, answers=answers, within=within, body=body)
+        except (OSError, aiohttp.ClientError) as error:
+            raise classify(error) from None
+
+
 @asynccontextmanager
 async def open_http() -> AsyncIterator[Http]:
     """An HTTP client without timeouts of its own: the observation's deadline rules."""
+    async with _session(aiohttp.TCPConnector(limit=0)) as session:
+        yield Http(session)
+
+
+@asynccontextmanager
+async def open_poster() -> AsyncIterator[Poster]:
+    """For one act: on a connection of its own, since one that was kept may have died unseen."""
+    async with _session(aiohttp.TCPConnector(force_close=True)) as session:
+        yield Poster(session)
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     # What comes compressed though nobody asked for it stays compressed: it could unpack to anything.
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+    return aiohttp.ClientSession(
+        connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         headers={"accept-encoding": "identity", "user-agent": "opsverify"},
-    ) as session:
-        yield Http(session)
+    )

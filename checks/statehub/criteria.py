@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from checks.statehub.words import at, signed
 from opsverify.verdict import Finding
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from opsverify.observation import Bracketed, Observation
 
 __all__ = [
-    "assessment_trend",
     "current",
     "fresh",
     "healthy_evidence",
@@ -25,11 +24,8 @@ __all__ = [
     "promised_definition",
     "same_newest",
     "same_server",
+    "takes_writes",
 ]
-
-
-def _at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 def same_newest(direct: Observation[Newest], bridged: Observation[Newest], limits: StateHubLimits) -> Finding:
@@ -42,12 +38,12 @@ def same_newest(direct: Observation[Newest], bridged: Observation[Newest], limit
         all(e[1] >= looked for e in sides[ahead] if e not in sides[behind]) and newest[behind] in sides[ahead]
         for ahead, behind in (("direct", "bridge"), ("bridge", "direct"))
     )
-    shown = "; ".join(f"{side}: {name} of {_at(at)}" for side, (name, at) in newest.items())
+    shown = "; ".join(f"{side}: {name} of {at(moment)}" for side, (name, moment) in newest.items())
     return Finding(
         holds=same or moved,
         reason="same" if same else "moved-between" if moved else "differs",
         expected="the same newest event directly and through the bridge",
-        observed=f"{newest['direct'][0]} of {_at(newest['direct'][1])} on both ways" if same else shown,
+        observed=f"{newest['direct'][0]} of {at(newest['direct'][1])} on both ways" if same else shown,
         limits=(limits.skew.named("skew"),),
     )
 
@@ -68,9 +64,9 @@ def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool)
     fails = gone if worse else missed > 0 and not gone
     oldest = limits.interval.duration + limits.sweep.duration + limits.slack.duration
     told = (
-        f"newest scheduled event {newest.id} of {_at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago: {missed} missed"
+        f"newest scheduled event {newest.id} of {at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago: {missed} missed"
         if newest
-        else f"no event of {sweeps.source} since {_at(sweeps.covers)}"
+        else f"no event of {sweeps.source} since {at(sweeps.covers)}"
     )
     expected = (
         f"fewer than {row} sweeps missed in a row"
@@ -108,14 +104,14 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     """The newest scheduled events carry healthy evidence, and the lock did not skip two in a row."""
     recent = sweeps.scheduled[: int(limits.recent.value)]
     troubles = [
-        (reason, f"{e.id} of {_at(e.at)}: {t}") for e in recent for reason, t in _evidence_troubles(e, sweeps)
+        (reason, f"{e.id} of {at(e.at)}: {t}") for e in recent for reason, t in _evidence_troubles(e, sweeps)
     ]
     for newer, older in pairwise(recent):
         if newer.result.lock_skipped and older.result.lock_skipped:
-            told = f"{older.id} of {_at(older.at)} and {newer.id}: skipped by the lock, one after the other"
+            told = f"{older.id} of {at(older.at)} and {newer.id}: skipped by the lock, one after the other"
             troubles.append(("lock-skipped", f"{told}: who holds it?"))
     if not recent:
-        troubles.append(("no-scheduled-event", f"only events by hand since {_at(sweeps.covers)}"))
+        troubles.append(("no-scheduled-event", f"only events by hand since {at(sweeps.covers)}"))
     single = sum(e.result.lock_skipped for e in recent)
     counted = [f"{sweeps.repeated} events came twice in the reply"] if sweeps.repeated else []
     return Finding(
@@ -137,7 +133,7 @@ def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) 
     fails = streak >= row if worse else 0 < streak < row
     failed = [e for e in worked if e.result.automation_error]
     shown = tuple(
-        f"{e.id} of {_at(e.at)}: {e.result.error or 'the fault is not named: look into its log'}"
+        f"{e.id} of {at(e.at)}: {e.result.error or 'the fault is not named: look into its log'}"
         for e in failed[:5]
     )
     over = f"; {len(failed)} earlier in the window are over" if failed and not streak else ""
@@ -150,31 +146,6 @@ def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) 
         else f"the newest of {len(worked)} scheduled sweeps did its work{over}",
         details=shown,
         limits=(limits.in_a_row.named("in_a_row"),),
-    )
-
-
-def assessment_trend(sweeps: Sweeps) -> Finding:
-    """Hygiene gaps do not rise over the window. Only ever advisory: they are work to follow up, no failure."""
-    told = [e for e in reversed(sweeps.worked) if e.result.assessment_failures is not None]
-    if not told:
-        return Finding(
-            holds=False,
-            reason="not-reported",
-            expected="sweeps count assessment failures",
-            observed=f"none of {len(sweeps.worked)} scheduled events does",
-        )
-    first, last = told[0], told[-1]
-    before, now = first.result.assessment_failures or 0, last.result.assessment_failures or 0
-    new, fixed = (sorted(set(a.result.gaps) - set(b.result.gaps)) for a, b in ((last, first), (first, last)))
-    counts = [e.result.assessment_failures or 0 for e in told]
-    details = [f"least {min(counts)}, most {max(counts)} over {len(told)} sweeps"]
-    details += [f"{what}: {', '.join(gaps[:10])}" for what, gaps in (("new", new), ("fixed", fixed)) if gaps]
-    return Finding(
-        holds=now <= before,
-        reason="rising" if now > before else "not-rising",
-        expected="no more assessment failures than at the beginning of the window (never counted by a gate)",
-        observed=f"{now} now ({_at(last.at)}), {before} at {_at(first.at)}",
-        details=tuple(details),
     )
 
 
@@ -197,7 +168,7 @@ def promised_definition(definition: Definition) -> Finding:
         troubles.insert(0, ("disabled", "the definition is disabled: nothing is scheduled"))
     if not definition.found:
         troubles = [("not-synced", f"no definition with id {p.id} or name {p.name!r}: the sync did not run")]
-    changed = f", last changed {_at(definition.changed)}" if definition.changed else ""
+    changed = f", last changed {at(definition.changed)}" if definition.changed else ""
     return Finding(
         holds=not troubles,
         reason=troubles[0][0] if troubles else "as-promised",
@@ -224,13 +195,35 @@ def same_server(seen: Bracketed[ActivityServer]) -> Finding:
 
 
 def current(server: ActivityServer, limits: StateHubLimits) -> Finding:
-    """The database's clock and ours agree."""
+    """The database's clock and ours agree, and a standby is not far behind its primary."""
     off = abs(server.ahead) > limits.skew.duration
-    ahead = server.ahead / timedelta(seconds=1)
+    behind = server.standby and (server.behind is None or server.behind > limits.standby.duration)
+    lag = (
+        ""
+        if not server.standby
+        else ", a standby that has replayed nothing"
+        if server.behind is None
+        else f", a standby {server.behind.total_seconds():.0f} s behind its primary"
+    )
     return Finding(
-        holds=not off,
-        reason="clock-skew" if off else "current",
-        expected=f"its clock within {limits.skew} of ours",
-        observed=f"{ahead:+.3f} s{', a standby' if server.standby else ''}",
-        limits=(limits.skew.named("skew"),),
+        holds=not (off or behind),
+        reason="clock-skew" if off else "behind" if behind else "current",
+        expected=f"its clock within {limits.skew} of ours, a standby within {limits.standby} of its primary",
+        observed=f"clock {signed(server.ahead)}{lag}",
+        limits=(limits.skew.named("skew"), limits.standby.named("standby")),
+    )
+
+
+def takes_writes(server: ActivityServer) -> Finding:
+    """The database takes what activity-core writes: runs that are not written down look like sweeps that stopped."""
+    refuses = server.refuses_writes and not server.standby
+    return Finding(
+        holds=not refuses,
+        reason="refuses-writes" if refuses else "takes-writes",
+        expected="a database that takes writes (a standby is one to read from)",
+        observed="default_transaction_read_only is on for everybody"
+        if refuses
+        else "a standby"
+        if server.standby
+        else "transactions may write",
     )

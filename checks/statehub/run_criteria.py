@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from checks.statehub.words import at
 from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
 from opsverify.verdict import Finding
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from fixtures.statehub.seen import ActivityRun, Runs, SweepEvent, SweepResult, Sweeps
     from fixtures.statehub.target import StateHubLimits
 
-__all__ = ["no_older_gaps", "one_run_per_instant"]
+__all__ = ["differences", "no_older_gaps", "one_run_per_instant", "resumed"]
 
 _ORDER = (
     "off-grid", "doubled", "missed", "never-fired", "fired-late", "automation-error", "no-result", "no-event",
@@ -26,10 +27,6 @@ _COMPARED = (
     "skipped_clean", "skipped_missing", "skipped_budget",
 )  # fmt: skip
 _MOST = 20
-
-
-def _at(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z"
 
 
 def _in_flight(instant: datetime, sweeps: Sweeps, limits: StateHubLimits) -> bool:
@@ -61,7 +58,8 @@ def _gaps(
     return counted, allowed
 
 
-def _differences(run: SweepResult, event: SweepResult) -> list[str]:
+def differences(run: SweepResult, event: SweepResult) -> list[str]:
+    """In which fields two accounts of one sweep differ; what one of them does not say is no difference."""
     pairs = [(name, getattr(run, name), getattr(event, name)) for name in _COMPARED]
     return [name for name, a, b in pairs if a != b and a not in (None, "") and b not in (None, "")]
 
@@ -83,7 +81,7 @@ def _of_result(result: SweepResult | None, events: list[SweepEvent]) -> tuple[st
     if len(events) > 1:
         return "event-doubled", f"{len(events)} progress events: {', '.join(e.id for e in events[:4])}"
     if events:
-        different = _differences(result, events[0].result)
+        different = differences(result, events[0].result)
         told = f"differs from event {events[0].id} in {', '.join(different)}"
         return ("differs", told) if different else None
     if result.automation_error:
@@ -122,16 +120,18 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
         events[at_or_before(event.at + limits.skew.duration, step)].append(event)
     instants = due(runs.since, runs.until, step)
     gone, allowed = _gaps(missing(runs.since, runs.until, step, by_instant), sweeps, limits)
-    troubles["missed"] += [f"{_at(instant)}: no run" for instant in gone]
+    troubles["missed"] += [f"{at(instant)}: no run" for instant in gone]
     for instant, there in sorted(by_instant.items()):
-        trouble = _at_instant(instant, there, events[instant], sweeps, limits)
+        # Who else swept in the same interval is S-SRC-1's.
+        own = [e for e in events[instant] if e.result.source == sweeps.source] or events[instant]
+        trouble = _at_instant(instant, there, own, sweeps, limits)
         if trouble is not None:
             troubles[trouble[0]].append(f"{instant.isoformat()}: {trouble[1]}")
     reasons = [reason for reason in _ORDER if troubles[reason]]
     told = [line for reason in reasons for line in troubles[reason]]
     details = [*told[:_MOST], *([f"and {len(told) - _MOST} more"] if len(told) > _MOST else [])]
     details += [
-        f"{_at(instant)}: no run, allowed: a sweep was in flight (misfire policy skip)" for instant in allowed
+        f"{at(instant)}: no run, allowed: a sweep was in flight (misfire policy skip)" for instant in allowed
     ]
     by_hand = len(runs.runs) - len(runs.scheduled)
     details.append(
@@ -139,12 +139,12 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
     )
     if sweeps.covers > runs.since:
         details.append(
-            f"events reach back to {_at(sweeps.covers)} only: older runs are not compared with theirs"
+            f"events reach back to {at(sweeps.covers)} only: older runs are not compared with theirs"
         )
     return Finding(
         holds=not reasons,
         reason=reasons[0] if reasons else "one-each",
-        expected=f"one run for each of {len(instants)} instants from {_at(runs.since)} ({runs.since_why}) to {_at(runs.until)}",
+        expected=f"one run for each of {len(instants)} instants from {at(runs.since)} ({runs.since_why}) to {at(runs.until)}",
         observed=", ".join(f"{len(troubles[r])} {r}" for r in reasons)
         or f"{sum(map(len, by_instant.values()))} runs, one each",
         details=tuple(details),
@@ -162,10 +162,28 @@ def no_older_gaps(runs: Runs, limits: StateHubLimits) -> Finding:
     return Finding(
         holds=not gone,
         reason="older-gaps" if gone else "none",
-        expected=f"no gap from {_at(runs.day)} to {_at(runs.since)} ({runs.since_why})",
+        expected=f"no gap from {at(runs.day)} to {at(runs.since)} ({runs.since_why})",
         observed=f"{len(gone)} of {looked} instants have no run"
         if looked
         else "nothing older: the stretch is the whole day",
-        details=tuple(f"{_at(instant)}: no run" for instant in gone[:_MOST]),
+        details=tuple(f"{at(instant)}: no run" for instant in gone[:_MOST]),
         limits=(limits.interval.named("interval"),),
+    )
+
+
+def resumed(runs: Runs, limits: StateHubLimits) -> Finding:
+    """Each of the newest instants that were due has a run that fired."""
+    step = limits.interval.duration
+    fired = {r.scheduled_for for r in runs.scheduled if r.scheduled_for and r.fired_at}
+    instants, gone = due(runs.since, runs.until, step), missing(runs.since, runs.until, step, fired)
+    last = max(fired, default=None)
+    return Finding(
+        holds=not gone,
+        reason="not-resumed" if gone else "resumed",
+        expected=f"a run at each of {', '.join(f'{i:%H:%M:%S}Z' for i in instants)} ({runs.since_why})",
+        observed=f"{len(gone)} of {len(instants)} have none; the newest run is {at(last) if last else 'none of today'}"
+        if gone
+        else f"{len(instants)} of {len(instants)} have one",
+        details=tuple(f"{at(instant)}: no run" for instant in gone),
+        limits=(limits.interval.named("interval"), limits.resumed.named("resumed")),
     )

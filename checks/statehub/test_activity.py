@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import criteria, run_criteria
+from checks.statehub import criteria, run_criteria, source_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
     from fixtures.statehub.seen import ActivityServer, Runs, Sweeps
+    from fixtures.statehub.seen_sources import Clocks, Frontend, Schedule
     from fixtures.statehub.target import StateHubLimits
     from opsverify import Bracketed, Observation
 
@@ -26,9 +27,42 @@ if TYPE_CHECKING:
 def test_the_database_answers_and_is_current(
     activity_server: Observation[Bracketed[ActivityServer]], limits: StateHubLimits
 ) -> None:
-    """Activity-core's database answers, is one server from start to end, and its clock is right."""
+    """Activity-core's database answers, is one server from start to end, current, and takes writes."""
     seen = activity_server.value
-    verify(criteria.same_server(seen), criteria.current(seen.last, limits))
+    last = seen.last
+    verify(criteria.same_server(seen), criteria.current(last, limits), criteria.takes_writes(last))
+
+
+@pytest.mark.check(
+    id="S-DB-1b",
+    severity="P1",
+    profiles="smoke canary incident",
+    unreachable="fail",
+    runbook='"Schedule Check"',
+    next_step="is Temporal up? Stuck: look at its server's log and at its own database; without it nothing is scheduled",
+)
+def test_temporal_answers_and_fires(
+    temporal_frontend: Observation[Frontend],
+    temporal_schedule: Observation[Schedule],
+    limits: StateHubLimits,
+) -> None:
+    """Temporal answers, knows the namespace, and took its action at the newest instant that was due."""
+    verify(
+        source_criteria.namespace_registered(temporal_frontend.value),
+        source_criteria.fires(temporal_schedule, limits),
+    )
+
+
+@pytest.mark.check(
+    id="S-DB-1c",
+    severity="P2",
+    profiles="smoke canary incident",
+    runbook='"ActivityRun Check"',
+    next_step="is NTP running on the named machine? Until it does, times of different sources cannot be compared",
+)
+def test_clocks_agree(clocks: Observation[Clocks], limits: StateHubLimits) -> None:
+    """The clocks of all sources, and ours, agree."""
+    verify(source_criteria.clocks_agree(clocks.value, limits))
 
 
 @pytest.mark.check(
@@ -55,3 +89,16 @@ def test_one_run_for_each_instant(
 def test_no_older_gaps(activity_runs: Observation[Runs], limits: StateHubLimits) -> None:
     """The part of the last 24 hours that is judged no longer has no gaps either."""
     verify(run_criteria.no_older_gaps(activity_runs.value, limits))
+
+
+@pytest.mark.check(
+    id="S-REC-1b",
+    severity="P0",
+    profiles="incident",
+    subsystem="schedule",
+    runbook='"Schedule Check"',
+    next_step="not over: S-SCH-1 and S-SCH-2 (is it scheduled?), S-K8S-1 (is the worker up?), then sync_schedules in the worker",
+)
+def test_a_lost_scheduler_is_back(resumed_runs: Observation[Runs], limits: StateHubLimits) -> None:
+    """The newest instants that were due each have a run again."""
+    verify(run_criteria.resumed(resumed_runs.value, limits))

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import criteria
+from checks.statehub import criteria, sweep_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import Sweeps
+    from fixtures.statehub.seen import Runs, Sweeps
+    from fixtures.statehub.seen_sources import Starved
     from fixtures.statehub.target import StateHubLimits
     from opsverify import Observation
 
@@ -71,4 +72,30 @@ def test_the_newest_sweep_did_its_work(progress_events: Observation[Sweeps], lim
 )
 def test_assessment_failures_do_not_rise(progress_events: Observation[Sweeps]) -> None:
     """Assessment failures do not rise over the window."""
-    verify(criteria.assessment_trend(progress_events.value))
+    verify(sweep_criteria.assessment_trend(progress_events.value))
+
+
+@pytest.mark.check(
+    id="S-LCK-1",
+    severity="P2",
+    profiles="canary",
+    runbook=SECTION,
+    next_step="which sweep held the lock at the named instants, and does its process still run? A sweep that was killed must not leave it held",
+)
+def test_the_lock_does_not_stay_held(
+    activity_runs: Observation[Runs], progress_events: Observation[Sweeps], limits: StateHubLimits
+) -> None:
+    """The lock skips no two scheduled sweeps in a row."""
+    verify(sweep_criteria.lock_is_free(activity_runs.value, progress_events.value, limits))
+
+
+@pytest.mark.check(
+    id="S-LCK-1b",
+    severity="P2",
+    profiles="canary",
+    runbook=SECTION,
+    next_step="the budget of 300 s does not reach the named repositories: sweep them by hand, and find out what takes so long",
+)
+def test_no_repository_starves(starved: Observation[Starved], limits: StateHubLimits) -> None:
+    """No repository is left out for want of time by four sweeps in a row."""
+    verify(sweep_criteria.nobody_starves(starved.value, limits))

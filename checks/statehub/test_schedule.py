@@ -1,4 +1,4 @@
-"""The sweep's definition in activity-core."""
+"""The sweep's definition in activity-core, and its schedule in Temporal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import criteria
+from checks.statehub import criteria, source_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
+    from fixtures.statehub.limits import StateHubLimits
     from fixtures.statehub.seen import Definition
+    from fixtures.statehub.seen_sources import Schedule
     from opsverify import Observation
 
 
@@ -24,3 +26,15 @@ if TYPE_CHECKING:
 def test_the_definition_is_as_promised(definition: Observation[Definition]) -> None:
     """The definition is synced into PostgreSQL, enabled, and has the promised trigger, timezone and misfire policy."""
     verify(criteria.promised_definition(definition.value))
+
+
+@pytest.mark.check(
+    id="S-SCH-2",
+    severity="P1",
+    profiles="smoke canary incident",
+    runbook='"Schedule Check"',
+    next_step="paused: who paused it and why? Otherwise reconcile: kubectl -n activity-core exec deploy/actcore-worker -- python -m activity_core.sync_schedules",
+)
+def test_temporal_fires_on_the_grid(temporal_schedule: Observation[Schedule], limits: StateHubLimits) -> None:
+    """The Temporal schedule exists once, is not paused, fires at the next instants of the grid, and skips overlaps."""
+    verify(source_criteria.promised_schedule(temporal_schedule, limits))

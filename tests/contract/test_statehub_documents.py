@@ -8,12 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.statehub import test_activity, test_api, test_progress, test_schedule
-from checks.statehub.drills import test_api_down
+from checks.statehub import (
+    test_activity,
+    test_api,
+    test_kubernetes,
+    test_manual_canary,
+    test_progress,
+    test_schedule,
+    test_timer,
+    test_tunnel,
+)
+from checks.statehub.drills import (
+    test_api_down,
+    test_definition_drifted,
+    test_emergency_fallback,
+    test_scheduler_lost,
+    test_tunnel_down,
+    test_two_sweeps,
+)
 from fixtures.esper.system import ESPER
 from fixtures.statehub.faults import FAULTS
 from fixtures.statehub.system import STATEHUB
-from fixtures.statehub.target import Columns, Schedule, StateHubLimits, StateHubSection, Tables
+from fixtures.statehub.target import (
+    Columns,
+    KubernetesTarget,
+    Schedule,
+    StateHubLimits,
+    StateHubSection,
+    Tables,
+    TemporalTarget,
+    WorkstationTarget,
+)
 from opsverify.check import Check, check_of
 from opsverify.runbook import contradictions, load_runbook
 from opsverify.target import load_target
@@ -24,7 +49,22 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = load_runbook(ROOT / "checks" / "statehub" / "runbook.toml")
-MODULES = (test_api, test_schedule, test_progress, test_activity, test_api_down)
+MODULES = (
+    test_api,
+    test_schedule,
+    test_progress,
+    test_activity,
+    test_kubernetes,
+    test_tunnel,
+    test_timer,
+    test_manual_canary,
+    test_api_down,
+    test_scheduler_lost,
+    test_definition_drifted,
+    test_two_sweeps,
+    test_emergency_fallback,
+    test_tunnel_down,
+)
 
 
 def declared() -> list[Check]:
@@ -71,10 +111,21 @@ def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatc
     target = load_target(path, {"esper": ESPER.section, "statehub": STATEHUB.section})
     section: Any = target.sections()["statehub"]
     shown = path.read_text(encoding="utf-8").partition("\n[statehub]\n")[2]
-    tables: tuple[type[BaseModel], ...] = (StateHubSection, Tables, Columns, Schedule, StateHubLimits)
+    tables: tuple[type[BaseModel], ...] = (
+        StateHubSection,
+        Tables,
+        Columns,
+        Schedule,
+        StateHubLimits,
+        TemporalTarget,
+        KubernetesTarget,
+        WorkstationTarget,
+    )
     keys = [key for table in tables for key in table.model_fields] + ["password_env", "ca_file"]
     assert [k for k in keys if not re.search(rf"^(# ?)?(\[statehub\.)?{k}\b", shown, re.MULTILINE)] == []
     assert section.unconfigured() == []
+    assert section.kubernetes == KubernetesTarget(kubeconfig=section.kubernetes.kubeconfig)
+    assert section.workstation == WorkstationTarget(host=section.workstation.host)
     assert (section.tables, section.columns, section.schedule) == (Tables(), Columns(), Schedule())
     defaults = {k: v["value"] for k, v in StateHubLimits().model_dump().items()}
     assert {k: v["value"] for k, v in section.limits.model_dump().items()} == defaults

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.statehub import criteria, run_criteria
+from checks.statehub import criteria, run_criteria, sweep_criteria
 from fixtures.statehub.seen import (
     ActivityRun,
     Definition,
@@ -97,9 +97,9 @@ def test_assessment_failures_rise_only_when_there_are_more() -> None:
     """As many as at the beginning is not rising; not reported is told."""
     counts = (2, 5, 2)
     seen = [event(n, NOW - STEP * n, assessment_failures=c) for n, c in enumerate(counts)]
-    assert criteria.assessment_trend(sweeps(*seen)).holds
-    assert criteria.assessment_trend(sweeps(*seen[1:])).reason == "rising"
-    untold = criteria.assessment_trend(sweeps(event(1, NOW, assessment_failures=None)))
+    assert sweep_criteria.assessment_trend(sweeps(*seen)).holds
+    assert sweep_criteria.assessment_trend(sweeps(*seen[1:])).reason == "rising"
+    untold = sweep_criteria.assessment_trend(sweeps(event(1, NOW, assessment_failures=None)))
     assert untold.reason == "not-reported"
 
 

@@ -93,6 +93,8 @@ def test_order_and_repetition_do_not_matter() -> None:
         (3, 3, ()),
         ([{"repo": "b", "code": "C-07"}, {"repo": "a", "code": "C-01"}], 2, ("a C-01", "b C-07")),
         ({"a": "C-01"}, 1, ("a C-01",)),
+        ([{"repo": "a", "codes": ["C-02", "C-01"]}], 1, ("a C-01", "a C-02")),
+        ({"a": ["C-02", "C-01"], "b": []}, 2, ("a C-01", "a C-02")),
         ([], 0, ()),
         (None, None, ()),
     ],

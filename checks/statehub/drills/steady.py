@@ -1,0 +1,78 @@
+"""What every drill of State Hub begins and ends with: a schedule of seconds, its steady state, and nothing lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from checks.statehub import test_activity, test_api, test_progress, test_schedule, test_timer, test_tunnel
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from fixtures.statehub.seen import Sweeps
+    from opsverify.drill import Drill
+
+__all__ = ["STEADY", "begin", "declare_over", "events", "interval", "nothing_lost"]
+
+STEADY = (
+    test_api.test_api_and_bridge_show_the_same_newest_event,
+    test_schedule.test_the_definition_is_as_promised,
+    test_schedule.test_temporal_fires_on_the_grid,
+    test_tunnel.test_the_bridge_leads_to_this_state_hub,
+    test_timer.test_the_local_timer_is_off,
+    test_timer.test_only_the_cluster_and_people_sweep,
+    test_progress.test_sweeps_have_not_stopped,
+    test_progress.test_no_sweep_is_missing,
+    test_progress.test_evidence_is_healthy,
+    test_progress.test_automation_does_not_keep_failing,
+    test_progress.test_the_newest_sweep_did_its_work,
+    test_progress.test_the_lock_does_not_stay_held,
+    test_progress.test_assessment_failures_do_not_rise,
+    test_activity.test_the_database_answers_and_is_current,
+    test_activity.test_one_run_for_each_instant,
+)
+
+
+async def begin(drill: Drill) -> Sweeps:
+    """Quicken the schedule and see the steady state; the events that are there before the fault."""
+    async with drill.step("steady state", "a schedule of a few seconds") as notes:
+        notes.append(drill.twin.quicken(drill.site))
+    await drill.steady(*STEADY, within=seconds(60))
+    return await events(drill)
+
+
+def interval(drill: Drill) -> timedelta:
+    """From one scheduled sweep to the next."""
+    section: Any = drill.site.section
+    step: timedelta = section.limits.interval.duration
+    return step
+
+
+async def events(drill: Drill) -> Sweeps:
+    """The progress events of now."""
+    seen: Sweeps = (await drill.observe("progress_events"))["progress_events"].value
+    return seen
+
+
+async def declare_over(drill: Drill) -> None:
+    """Declare the incident over: gaps from before count no longer."""
+    async with drill.step("recover", "declare the incident over") as notes:
+        notes.append(drill.twin.declare_incident_over(drill.site))
+
+
+async def nothing_lost(drill: Drill, before: Sweeps) -> Sweeps:
+    """Conclude whether every event from before is still there; the events of now."""
+    after = await events(drill)
+    known = {event.id for event in after.events}
+    lost = [e.id for e in before.events if e.at >= after.covers and e.id not in known]
+    drill.conclude(
+        holds=not lost,
+        reason="lost" if lost else "nothing-lost",
+        expected="every event from before is still there",
+        observed=f"{len(lost)} of {len(before.events)} lost"
+        if lost
+        else f"all {len(before.events)} are there",
+        details=tuple(lost[:20]),
+    )
+    return after

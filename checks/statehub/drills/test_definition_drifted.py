@@ -1,0 +1,45 @@
+"""Rehearses "definition drifted" (runbook, "Schedule Check"): seen, synced again, the schedule reconciled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.statehub import test_schedule
+from checks.statehub.drills.steady import STEADY, begin, nothing_lost
+from fixtures.statehub.faults import DefinitionChanged
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from opsverify.drill import Drill
+
+CHANGES = (("enabled", False, "disabled"), ("misfire_policy", "catch_up", "misfire"))
+
+
+@pytest.mark.check(
+    id="S-REC-2",
+    severity="P1",
+    profiles="drill",
+    subsystem="schedule",
+    runbook='"Schedule Check"',
+    next_step="rehearse by hand on a twin: a changed definition was not seen, or syncing did not bring it back",
+)
+async def test_a_changed_definition_is_seen_and_synced_again(drill: Drill) -> None:
+    """A definition that was disabled or has drifted is seen for what it is, and as promised again after a sync."""
+    before = await begin(drill)
+    for column, value, reason in CHANGES:
+        await drill.inject(DefinitionChanged(drill.twin, drill.site.arming, column, value))
+        seen = await drill.detected(test_schedule.test_the_definition_is_as_promised, within=seconds(10))
+        drill.conclude(
+            holds=seen.reason == reason,
+            reason="named" if seen.reason == reason else "not-named",
+            expected=f"S-SCH-1 says {reason}",
+            observed=f"S-SCH-1 says {seen.reason}",
+        )
+        async with drill.step("recover", "sync the definitions", bound=seconds(10)) as notes:
+            notes.append(await drill.site.operator().sync_definitions())
+        async with drill.step("recover", "reconcile the schedules", bound=seconds(10)) as notes:
+            notes.append(await drill.site.operator().reconcile_schedules())
+        await drill.recovered(*STEADY, within=seconds(60))
+    await nothing_lost(drill, before)

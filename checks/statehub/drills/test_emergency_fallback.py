@@ -1,0 +1,85 @@
+"""Rehearses "Local fallback (emergency only)": the local timer on, cluster scheduling restored, the timer off again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.statehub import test_progress, test_timer
+from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
+from fixtures.statehub.canary import free_moment
+from fixtures.statehub.faults import ScheduleLost
+from fixtures.statehub.grid import at_or_before
+from opsverify import eventually, seconds
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fixtures.statehub.seen import Sweeps
+    from opsverify.drill import Drill
+
+LOCAL = "local-timer"
+
+
+def _from(source: str, since: datetime, seen: Sweeps) -> int:
+    """How many sweeps of that source did their work since then."""
+    return sum(e.result.source == source and e.at > since for e in seen.worked)
+
+
+@pytest.mark.check(
+    id="S-REC-5",
+    severity="P2",
+    profiles="drill",
+    subsystem="timer",
+    runbook='"Local fallback (emergency only)"',
+    next_step="rehearse by hand on a twin: the fallback did not sweep, was not seen, or two schedulers worked at one instant",
+)
+async def test_the_local_timer_carries_over_and_is_off_again(drill: Drill) -> None:
+    """With the cluster's schedule lost the local timer sweeps and is seen, and is off again without a double run."""
+    before = await begin(drill)
+    await drill.inject(ScheduleLost(drill.twin, drill.site.arming))
+    await drill.detected(test_progress.test_no_sweep_is_missing, within=interval(drill) * 2)
+    lost = before.scheduled[0].at
+
+    async with drill.step("recover", "switch the local timer on", bound=seconds(10)) as notes:
+        notes.append(await drill.site.operator().enable_local_timer())
+    async with drill.step("recover", "the local timer sweeps", bound=seconds(30)) as notes:
+        seen = await eventually(
+            lambda: events(drill),
+            lambda now: _from(LOCAL, lost, now) > 1,
+            expected="two sweeps of the local timer",
+            within=seconds(30),
+        )
+        notes.append(f"{_from(LOCAL, lost, seen)} sweeps by {LOCAL}")
+    await drill.detected(test_timer.test_the_local_timer_is_off, within=seconds(10))
+    await drill.detected(test_timer.test_only_the_cluster_and_people_sweep, within=seconds(20))
+
+    async with drill.step("recover", "restore the cluster's schedule", bound=seconds(10)) as notes:
+        notes.append(await drill.site.operator().reconcile_schedules())
+    async with drill.step("recover", "the cluster sweeps again", bound=seconds(30)) as notes:
+        resumed = seen.events[0].at
+        seen = await eventually(
+            lambda: events(drill),
+            lambda now: any(e.result.source == now.source and e.at > resumed for e in now.scheduled),
+            expected="a sweep that the cluster started",
+            within=seconds(30),
+        )
+        notes.append(f"{seen.events[0].result.source} at {seen.events[0].at:%H:%M:%S}Z")
+    async with drill.step("recover", "switch the local timer off again", bound=seconds(30)) as notes:
+        notes.append(await drill.site.operator().disable_local_timer())
+        await free_moment(drill.site.client)  # a sweep that it has begun goes on without it
+    await declare_over(drill)
+    await drill.recovered(*STEADY, within=seconds(60))
+
+    after = await nothing_lost(drill, before)
+    at_work = Counter(at_or_before(e.at, interval(drill)) for e in after.worked if e.at > lost)
+    doubled = [f"{instant:%H:%M:%S}Z: {count}" for instant, count in at_work.items() if count > 1]
+    drill.conclude(
+        holds=not doubled,
+        reason="doubled" if doubled else "none-doubled",
+        expected="at each instant one sweep works, whoever started it",
+        observed=f"{len(doubled)} of {len(at_work)} instants have more" if doubled else f"{len(at_work)} instants, one each",
+        details=tuple(doubled[:20]),
+    )  # fmt: skip

@@ -1,0 +1,97 @@
+"""Rehearses the lock (runbook, "Progress Event Check"): two sweeps at once, one killed at work, one that goes on for long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.statehub import test_progress
+from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
+from fixtures.statehub.canary import at_once, free_moment
+from fixtures.statehub.faults import SomebodySweeps, SweepKilled
+from opsverify import eventually, seconds
+
+if TYPE_CHECKING:
+    from fixtures.statehub.seen import Sweeps
+    from opsverify.drill import Drill
+
+SECTION = '"Progress Event Check"'
+
+
+@pytest.mark.check(
+    id="S-REC-3",
+    severity="P1",
+    profiles="drill",
+    subsystem="progress",
+    runbook=SECTION,
+    next_step="rehearse by hand on a twin: the lock let two sweeps work at once, or was held by a dead one",
+)
+async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill) -> None:
+    """Of two sweeps at once exactly one works, and one that is killed at work leaves the lock free for the next."""
+    before = await begin(drill)
+    async with drill.step("fault", "two sweeps at once, through the bridge") as notes:
+        await free_moment(drill.site.client)
+        one, other = drill.site.operator(), drill.site.operator()
+        results = await at_once(one.post_sweep, other.post_sweep)
+        notes.append(f"lock_skipped: {[r.lock_skipped for r in results]}")
+    skipped = sorted(r.lock_skipped for r in results)
+    drill.conclude(
+        holds=skipped == [False, True],
+        reason="one-worked" if skipped == [False, True] else "not-one",
+        expected="of two sweeps one works, the other is skipped by the lock",
+        observed=f"{skipped.count(False)} worked, {skipped.count(True)} skipped",
+    )
+
+    await drill.inject(SweepKilled(drill.twin, drill.site.arming))
+    await drill.detected(test_progress.test_the_newest_sweep_did_its_work, within=seconds(10))
+    killed = next(e for e in (await events(drill)).scheduled if e.result.automation_error)
+
+    def has_next(seen: Sweeps) -> bool:
+        return any(e.at > killed.at for e in seen.scheduled)
+
+    async with drill.step("steady state again", "the next sweep", bound=seconds(15)):
+        seen = await eventually(
+            lambda: events(drill), has_next, expected="a sweep after the killed one", within=seconds(15)
+        )
+    following = min((e for e in seen.scheduled if e.at > killed.at), key=lambda e: e.at).result
+    free = not following.lock_skipped and not following.automation_error
+    drill.conclude(
+        holds=free,
+        reason="lock-free" if free else "lock-held",
+        expected="the sweep after the killed one has the lock, and works",
+        observed=f"lock_skipped {following.lock_skipped}, automation_error {following.automation_error}",
+    )
+    await drill.recovered(*STEADY, within=seconds(60))
+    await nothing_lost(drill, before)
+
+
+@pytest.mark.check(
+    id="S-LCK-1d",
+    severity="P2",
+    profiles="drill",
+    subsystem="progress",
+    runbook=SECTION,
+    next_step="rehearse by hand on a twin: one skip by the lock was taken for a failure, or a lock that stays taken was not seen",
+)
+async def test_one_skip_is_normal_and_several_are_seen(drill: Drill) -> None:
+    """One sweep that the lock skips is normal, several in a row are seen, and sweeps work again once the lock is free."""
+    before = await begin(drill)
+    held = test_progress.test_the_lock_does_not_stay_held
+    fault = SomebodySweeps(drill.twin, drill.site.arming)
+    await drill.inject(fault)
+    once = (await drill.judge(held))["S-LCK-1"]
+    skips = sum(e.result.lock_skipped for e in (await events(drill)).scheduled)
+    drill.conclude(
+        holds=once.verdict == "PASS" and skips == 1,
+        reason="one-is-normal" if once.verdict == "PASS" else "one-is-red",
+        expected="after one skip by the lock S-LCK-1 is green",
+        observed=f"{skips} skipped, S-LCK-1 {once.verdict} {once.reason}",
+    )
+    await drill.detected(held, within=interval(drill) * 3)
+    async with drill.step("recover", "the sweep that holds the lock ends") as notes:
+        fault.restore()
+        notes.append(fault.state())
+    await declare_over(drill)
+    await drill.recovered(*STEADY, within=seconds(60))
+    await nothing_lost(drill, before)

@@ -1,0 +1,292 @@
+"""Criteria of Temporal, the cluster, the bridge, the timer and the clocks, at their boundaries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.statehub import criteria, source_criteria
+from fixtures.statehub.grid import at_or_before, due
+from fixtures.statehub.limits import StateHubLimits
+from fixtures.statehub.seen import (
+    ActivityServer,
+    Definition,
+    Newest,
+    Promised,
+    SweepEvent,
+    SweepResult,
+    Sweeps,
+)
+from fixtures.statehub.seen_sources import (
+    Allowance,
+    Clocks,
+    Deployment,
+    Deployments,
+    Frontend,
+    Route,
+    Schedule,
+    SyncJob,
+    Timer,
+    Unit,
+)
+from opsverify.observation import Observation
+
+NOW = datetime(2026, 6, 21, 12, 1, tzinfo=UTC)
+STEP = timedelta(minutes=15)
+LIMITS = StateHubLimits()
+FIRST = at_or_before(NOW, STEP) + STEP
+
+
+def seen(at: datetime = NOW, **fields: Any) -> Observation[Schedule]:
+    """A healthy schedule, but for `fields`, looked at then for 0.2 s."""
+    first = at_or_before(at, STEP) + STEP
+    healthy: dict[str, Any] = {
+        "found": ("7c4e",),
+        "definition": "7c4e",
+        "overlap": "skip",
+        "next": tuple(first + STEP * n for n in range(10)),
+        "last": first - STEP,
+        "created": at - timedelta(days=9),
+    }
+    value = Schedule(**(healthy | fields))
+    return Observation("s", "statehub", ("temporal",), value, at, timedelta(seconds=0.2))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "as-promised"),
+        ({"found": ()}, "no-schedule"),
+        ({"paused": True}, "paused"),
+        ({"paused": True, "next": ()}, "paused"),
+        ({"found": ("7c4e", "Sweep")}, "ambiguous"),
+        ({"overlap": "buffer_one"}, "overlap"),
+        ({"invalid": "no such zone"}, "invalid"),
+        ({"next": (FIRST, FIRST + STEP, FIRST + STEP * 2)}, "ends"),
+        ({"next": ()}, "ends"),
+        ({"next": tuple(FIRST + STEP * n + timedelta(seconds=7) for n in range(4))}, "off-grid"),
+        ({"next": tuple(FIRST + STEP * 2 * n for n in range(4))}, "off-grid"),
+        ({"next": tuple(FIRST + STEP * (n + 1) for n in range(4))}, "off-grid"),
+    ],
+)
+def test_the_schedule_must_be_as_promised(change: dict[str, Any], reason: str) -> None:
+    """Each promised property is judged: there, once, going on, on the grid, without a hole, skipping overlaps."""
+    assert source_criteria.promised_schedule(seen(**change), LIMITS).reason == reason
+
+
+@given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 -- timezones says
+def test_a_healthy_schedule_is_healthy_at_any_moment(at: datetime) -> None:
+    """Whenever it is looked at, also at an instant itself, the next fire times of the grid are as promised."""
+    assert source_criteria.promised_schedule(seen(at), LIMITS).holds
+    assert source_criteria.fires(seen(at), LIMITS).holds
+
+
+def test_the_instant_of_the_look_may_still_be_told() -> None:
+    """A server that answers at the very instant may name it as its next one, or the one after it."""
+    at = FIRST + timedelta(seconds=0.1)
+    for first in (FIRST, FIRST + STEP):
+        told = seen(at, next=tuple(first + STEP * n for n in range(4)))
+        assert source_criteria.promised_schedule(told, LIMITS).holds
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
+def test_the_grid_holds_through_daylight_saving_time(day: datetime) -> None:
+    """On the days on which Berlin's clocks change there are 96 instants, and local time moves nothing."""
+    instants = due(day, day + timedelta(days=1) - STEP, STEP)
+    local = [i.astimezone(ZoneInfo("Europe/Berlin")) for i in instants]
+    assert len(instants) == 96
+    assert len({i.utcoffset() for i in local}) == 2
+    assert [at_or_before(i.astimezone(UTC), STEP) for i in local] == instants
+    for instant in instants:
+        assert source_criteria.promised_schedule(seen(instant), LIMITS).holds
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "fires"),
+        ({"last": NOW - timedelta(seconds=960)}, "fires"),
+        ({"last": NOW - timedelta(seconds=961)}, "stuck"),
+        ({"last": None}, "stuck"),
+        ({"last": None, "created": NOW - timedelta(minutes=5)}, "fires"),
+        ({"last": None, "paused": True}, "fires"),
+        ({"last": None, "found": ()}, "fires"),
+    ],
+)
+def test_temporal_is_stuck_when_it_does_not_fire(change: dict[str, Any], reason: str) -> None:
+    """Its newest action is not older than an interval and slack; paused, missing and new ones owe none."""
+    assert source_criteria.fires(seen(**change), LIMITS).reason == reason
+
+
+def test_a_namespace_that_is_being_deleted_is_told() -> None:
+    """Only a registered namespace is in use."""
+    for state, holds in (("REGISTERED", True), ("DELETED", False), ("DEPRECATED", False)):
+        frontend = Frontend(version="1.27", namespace="default", state=state)
+        assert source_criteria.namespace_registered(frontend).holds is holds
+
+
+def deployment(name: str, **fields: Any) -> Deployment:
+    """A healthy deployment, but for `fields`."""
+    healthy: dict[str, Any] = {
+        "found": True,
+        "desired": 1,
+        "available": 1,
+        "images": ("i:1",),
+        "image_ids": ("a",),
+    }
+    return Deployment(name=name, **(healthy | fields))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "one-image"),
+        ({"images": ("docker.io/library/i:1",)}, "one-image"),
+        ({"images": ("proxy:3", "i:1")}, "one-image"),
+        ({"images": ("noti:1",)}, "image"),
+        ({"found": False}, "deployment-missing"),
+        ({"available": 0}, "unavailable"),
+        ({"desired": 3, "available": 2}, "unavailable"),
+        ({"desired": 0, "available": 0}, "unavailable"),
+        ({"stalled": "ProgressDeadlineExceeded"}, "rollout-stalled"),
+        ({"image_ids": ("b",)}, "images-differ"),
+        ({"image_ids": ("a", "b")}, "images-differ"),
+        ({"image_ids": ()}, "image-unknown"),
+    ],
+)
+def test_deployments_run_one_build(change: dict[str, Any], reason: str) -> None:
+    """All are available and run the same build; scaled to nothing is not available."""
+    both = Deployments(image="i:1", deployments=(deployment("worker"), deployment("api", **change)))
+    assert source_criteria.one_image(both).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "reason"),
+    [
+        ("complete", None, "complete"),
+        ("failed", None, "job-failed"),
+        ("absent", 90, "synced"),
+        ("absent", 91, "sync-old"),
+        ("absent", None, "not-synced"),
+    ],
+)
+def test_a_job_that_is_gone_is_judged_by_its_definition(state: str, days: int | None, reason: str) -> None:
+    """A finished job says it itself; one that is gone is judged by the age of what it synced."""
+    promised = Promised(id="7c4e", name="Sweep", cron="*/15 * * * *", timezone="UTC", misfire="skip")
+    changed = None if days is None else NOW - timedelta(days=days)
+    left = Definition(promised=promised, found=int(days is not None), changed=changed)
+    job = SyncJob(name="actcore-sync", state=state, definition=left)
+    assert source_criteria.synced(job, NOW, LIMITS).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "to-the-bridge"),
+        ({"url": "http://bridge.activity-core:8000"}, "to-the-bridge"),
+        ({"url": "http://bridge.activity-core.svc.cluster.local.:8000/"}, "to-the-bridge"),
+        ({"url": "http://bridge", "ports": (80,)}, "to-the-bridge"),
+        ({"url": ""}, "not-set"),
+        ({"url": "http://bridge.other:8000"}, "elsewhere"),
+        ({"url": "http://127.0.0.1:8000"}, "elsewhere"),
+        ({"url": "http://bridge:port"}, "elsewhere"),
+        ({"url": "http://bridge:9000"}, "port"),
+        ({"exists": False, "ports": (), "ready": 0}, "no-service"),
+        ({"ready": 0, "not_ready": 2}, "no-endpoints"),
+    ],
+)
+def test_the_worker_must_point_to_the_bridge(change: dict[str, Any], reason: str) -> None:
+    """Name, namespace and port are the service's, and something ready stands behind it."""
+    healthy: dict[str, Any] = {
+        "variable": "STATE_HUB_URL",
+        "url": "http://bridge:8000",
+        "origin": "the deployment",
+        "service": "bridge",
+        "namespace": "activity-core",
+        "exists": True,
+        "ports": (8000,),
+        "ready": 1,
+    }
+    assert source_criteria.points_to_the_bridge(Route(**(healthy | change))).reason == reason
+
+
+@pytest.mark.parametrize(("allowed", "holds"), [(359.9, False), (360, True), (3600, True)])
+def test_how_long_a_request_may_take(allowed: float, *, holds: bool) -> None:
+    """Up to 360 s must pass."""
+    told = Allowance(seconds=allowed, known_from="the configuration")
+    assert source_criteria.long_requests_pass(told, LIMITS).holds is holds
+
+
+def test_identity_through_the_bridge() -> None:
+    """Events that are not known directly are another State Hub's, but those that were recorded during the looks."""
+    healthy = SweepResult(source="activity-core", lock_skipped=False, exit_code=0)
+    known = tuple(SweepEvent(id=f"e{n}", at=NOW - STEP * n, result=healthy) for n in range(5))
+    start = NOW - timedelta(days=1)
+    value = Sweeps(events=known, covers=start, repeated=0, source="activity-core", manual=())
+    direct = Observation("p", "statehub", ("api",), value, NOW, timedelta(seconds=0.1))
+    shown = tuple((e.id, e.at) for e in known)
+    fresh, old = ("new", NOW + timedelta(seconds=1)), ("x", NOW - timedelta(seconds=30))
+    assert source_criteria.same_state_hub(Newest(events=shown), direct, LIMITS).holds
+    assert source_criteria.same_state_hub(Newest(events=shown[2:]), direct, LIMITS).holds
+    assert source_criteria.same_state_hub(Newest(events=(fresh, *shown)), direct, LIMITS).holds
+    assert not source_criteria.same_state_hub(Newest(events=(old, *shown)), direct, LIMITS).holds
+
+
+@pytest.mark.parametrize(
+    ("enabled", "active", "reason"),
+    [(False, False, "off"), (True, False, "enabled"), (False, True, "active"), (True, True, "active")],
+)
+def test_the_timer_is_off_in_every_scope(*, enabled: bool, active: bool, reason: str) -> None:
+    """One service manager that has it on is enough."""
+    off = Unit(scope="system", enabled=False, enabled_word="not-found", active=False, active_word="inactive")
+    other = Unit(scope="user", enabled=enabled, enabled_word="?", active=active, active_word="?")
+    timer = Timer(name="custodian-sync.timer", host="local://", units=(off, other))
+    assert source_criteria.timer_off(timer).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("ahead", "holds"),
+    [((0, 0), True), ((5, 0), True), ((6, 0), False), ((3, -3), False), ((-6,), False), ((2, -3), True)],
+)
+def test_clocks_are_compared_with_each_other(ahead: tuple[int, ...], *, holds: bool) -> None:
+    """The fastest and the slowest, ours among them, are no further apart than allowed."""
+    told = Clocks(ahead=tuple((f"c{n}", timedelta(seconds=a)) for n, a in enumerate(ahead)))
+    assert source_criteria.clocks_agree(told, LIMITS).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "current"),
+        ({"ahead": timedelta(seconds=6)}, "clock-skew"),
+        ({"standby": True, "behind": timedelta(seconds=30)}, "current"),
+        ({"standby": True, "behind": timedelta(seconds=60)}, "behind"),
+        ({"standby": True, "behind": None}, "behind"),
+    ],
+)
+def test_a_standby_must_not_be_far_behind(change: dict[str, Any], reason: str) -> None:
+    """A standby a minute behind its primary shows the past."""
+    healthy: dict[str, Any] = {
+        "version": "15",
+        "cluster": "1",
+        "started": NOW,
+        "standby": False,
+        "ahead": timedelta(0),
+    }
+    assert criteria.current(ActivityServer(**(healthy | change)), LIMITS).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("standby", "refuses", "holds"), [(False, True, False), (True, True, True), (False, False, True)]
+)
+def test_a_primary_takes_writes(*, standby: bool, refuses: bool, holds: bool) -> None:
+    """A primary that refuses writes loses runs; a standby never takes any."""
+    server = ActivityServer(
+        version="15", cluster="1", started=NOW, standby=standby, refuses_writes=refuses, ahead=timedelta(0)
+    )
+    assert criteria.takes_writes(server).holds is holds

@@ -306,6 +306,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         result = yield
         if run.rehearsal is not None:
             session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else run.rehearsal.otherwise)
+        elif run.busy:
+            session.exitstatus = int(run.finished_with())
         return result
     run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
@@ -349,7 +351,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             if "html" in run.reports:
                 terminal.write_line(f"HTML report: {run.reports['html']}")
         run.journal.close()
-        if _rehearses(config):
+        acted = config.getoption("act") and not config.getoption("dry_run")
+        if _rehearses(config) and not acted:
             leave_no_folder(run)
         if run.target.owned:
             run.ledger.discard()

@@ -257,7 +257,7 @@ def test_each_reader_is_told_once_of_each_change(left_by: Callable[[str], list[M
     (notice,) = story[4].hook[0]["notices"]
     assert (notice["observed"], notice["next_step"], notice["contact"]) == (
         "0.0",
-        "screw in another bulb",
+        "screw in another bulb; is it switched on (L-SWI-1)?",
         "#porch",
     )
 

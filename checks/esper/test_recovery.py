@@ -35,7 +35,7 @@ def test_conservative_mode_is_off_and_stays_off(
 ) -> None:
     """After a lock of conservative mode it is off, and nothing has paused the training since."""
     seen = conservative_mode.value
-    verify(tamiyo.not_conservative(seen, limits), recovery.not_paused_again(seen))
+    verify(tamiyo.not_conservative(seen, limits), recovery.not_paused_again(seen, limits))
 
 
 @pytest.mark.check(

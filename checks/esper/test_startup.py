@@ -124,6 +124,7 @@ def test_nissas_scrape_was_confirmed(
             ("Nissa exposes its series", nissa.metrics_exposed(nissa_metrics.value)),
             ("Prometheus has its job", infra.job_configured(seen)),
             ("and scrapes it", infra.scraped(seen, limits)),
+            ("and gets its series", infra.brings_nissas_series(seen)),
         )
     )
 

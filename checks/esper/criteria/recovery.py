@@ -9,6 +9,7 @@ from checks.esper.criteria.arrival import aged
 from opsverify.verdict import Finding
 
 if TYPE_CHECKING:
+    from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.nissa import NissaSummary
     from fixtures.esper.seen.training import Conservative, EventSeen, Isolation, Quarantine
 
@@ -18,19 +19,25 @@ _ISOLATION = "kasmina_isolation_violation"
 _SHOWN = 5
 
 
-def not_paused_again(seen: Conservative) -> Finding:
-    """Since conservative mode was switched off, Tamiyo has not paused the training again."""
+def not_paused_again(seen: Conservative, limits: EsperLimits) -> Finding:
+    """Since conservative mode was switched off, for some packets at most, Tamiyo has not paused the training again."""
     off = list(takewhile(lambda r: r.value == 0.0, seen.modes))
     switched = len(off) < len(seen.modes)
-    since = off[-1].age_s if off else 0.0
+    watched = off[: max(1, int(limits.calm_packets.value))]
+    since = watched[-1].age_s if watched else 0.0
     again = [e for e in seen.reasons if e.description == "pause_triggered" and e.age_s <= since]
-    when = f"switched off {since:.1f} s ago" if switched else f"off in all {len(off)} packets that were read"
+    when = (
+        f"switched off {off[-1].age_s:.1f} s ago"
+        if off and switched
+        else f"off in all {len(off)} packets that were read"
+    )
     return Finding(
         holds=bool(off) and not again,
         reason="still-on" if not off else "paused-again" if again else "stays-off",
-        expected="no pause_triggered since conservative mode is off",
-        observed=f"{when if off else 'on in the newest packet'}; {len(again)} pauses since; {aged(seen.source)}",
+        expected=f"conservative mode off, and no pause_triggered in the newest {limits.calm_packets}",
+        observed=f"{when if off else 'on in the newest packet'}; {len(again)} pauses in the newest {len(watched)} packets; {aged(seen.source)}",
         details=_told(again),
+        limits=(limits.calm_packets.named("calm_packets"),),
     )
 
 

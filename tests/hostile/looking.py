@@ -67,7 +67,13 @@ def down(surface: str, kind: Kind) -> dict[str, str]:
     def verdict(check: Check) -> str:
         return "FAIL" if check.unreachable == "fail" and kind.unreachable else "UNKNOWN"
 
-    return {check: f"{verdict(CHECKS[check])} {kind}" for check in checks_of(surface)}
+    # The other surfaces are not part of a hostile site; a check that also needs one of them is not judged there.
+    elsewhere = {
+        check
+        for other in set(EsperSection.surfaces) - {"redis", "nissa", surface}
+        for check in checks_of(other)
+    }
+    return {check: f"{verdict(CHECKS[check])} {kind}" for check in checks_of(surface) - elsewhere}
 
 
 def section(redis: str, nissa: str, **more: Any) -> EsperSection:

@@ -32,6 +32,7 @@ GREEN = {
     "E-URZ-2": "PASS clean",
     "E-URZ-3": "PASS matches",
     "E-REC-2b": "PASS nothing-pending",
+    "E-UP-4": "PASS nothing-pending",
 }
 SOON_S = 20.0
 
@@ -103,12 +104,20 @@ async def test_a_healthy_root_is_green_and_left_alone(root: Path) -> None:
     assert snapshot(root) == before
 
 
-PENDING = {"E-URZ-1": "FAIL pending", "E-REC-2b": "FAIL pending"}
-UNREADABLE = {"E-URZ-1": "FAIL wal-unreadable", "E-REC-2b": "FAIL wal-unreadable"}
-BAD = {"E-URZ-3": "FAIL artifact-bad", "E-REC-2b": "FAIL artifact-bad"}
-LIBRARY_BAD = {"E-URZ-3": "FAIL library-unreadable", "E-REC-2b": "FAIL library-unreadable"}
-ODD = dict.fromkeys(("E-URZ-3", "E-REC-2b"), "UNKNOWN unexpected-reply")
-WAL_ODD = dict.fromkeys(("E-URZ-1", "E-URZ-2", "E-REC-2b"), "UNKNOWN unexpected-reply")
+PENDING = {"E-URZ-1": "FAIL pending", "E-REC-2b": "FAIL pending", "E-UP-4": "FAIL pending"}
+UNREADABLE = {
+    "E-URZ-1": "FAIL wal-unreadable",
+    "E-REC-2b": "FAIL wal-unreadable",
+    "E-UP-4": "FAIL wal-unreadable",
+}
+BAD = {"E-URZ-3": "FAIL artifact-bad", "E-REC-2b": "FAIL artifact-bad", "E-UP-4": "FAIL artifact-bad"}
+LIBRARY_BAD = {
+    "E-URZ-3": "FAIL library-unreadable",
+    "E-REC-2b": "FAIL library-unreadable",
+    "E-UP-4": "FAIL library-unreadable",
+}
+ODD = dict.fromkeys(("E-URZ-3", "E-REC-2b", "E-UP-4"), "UNKNOWN unexpected-reply")
+WAL_ODD = dict.fromkeys(("E-URZ-1", "E-URZ-2", "E-REC-2b", "E-UP-4"), "UNKNOWN unexpected-reply")
 FILES = [
     case(written(LOG, b""), {"E-TAM-1": "FAIL no-report"}, id="log of 0 bytes"),
     case(written(LOG, os.urandom(5000)), {"E-TAM-1": "FAIL garbage"}, id="log of noise"),
@@ -153,7 +162,7 @@ FILES = [
     ),
     case(
         sql("DELETE FROM blueprints"),
-        {"E-URZ-3": "FAIL orphan", "E-REC-2b": "FAIL orphan"},
+        {"E-URZ-3": "FAIL orphan", "E-REC-2b": "FAIL orphan", "E-UP-4": "FAIL orphan"},
         id="library without rows",
     ),
     case(sql("ALTER TABLE blueprints RENAME TO kernels"), ODD, id="library of another schema"),
@@ -192,6 +201,7 @@ async def test_an_empty_root_is_never_green(tmp_path: Path) -> None:
         "E-URZ-2": "UNKNOWN precondition",
         "E-URZ-3": "UNKNOWN empty",
         "E-REC-2b": "UNKNOWN precondition",
+        "E-UP-4": "UNKNOWN precondition",
     }
     idle = await verdicts(section(tmp_path, workload="idle"), deadline=SOON_S)
     assert idle["E-TAM-1"] == "UNKNOWN empty"

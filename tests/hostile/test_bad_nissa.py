@@ -153,7 +153,7 @@ HEALTH = [
 @pytest.mark.parametrize(("act", "expected"), HEALTH)
 async def test_a_bad_health_page(stage: Stage, bus: str, act: Act, expected: str) -> None:
     """A health page that is not Nissa's is UNKNOWN, one that says something else than ok is FAIL."""
-    await expect(bus, stage.http(nissa(healthz=act)), {"E-NIS-1": expected})
+    await expect(bus, stage.http(nissa(healthz=act)), dict.fromkeys(("E-NIS-1", "E-UP-3"), expected))
 
 
 def alert(**fields: object) -> Act:
@@ -202,8 +202,8 @@ SUMMARIES = [
 @pytest.mark.parametrize(("act", "expected"), SUMMARIES)
 async def test_a_bad_summary(stage: Stage, bus: str, act: Act, expected: str) -> None:
     """A summary with a value that cannot be judged is UNKNOWN, never quiet."""
-    # An alert of another name is one neither on compile retries nor on the pace of epochs.
-    rows = ("E-NIS-3",) if expected.startswith("FAIL") else ("E-NIS-3", "E-URZ-4", "E-TOL-2b")
+    # An alert of another name is one neither on compile retries, on the pace of epochs, nor on isolation.
+    rows = ("E-NIS-3",) if expected.startswith("FAIL") else ("E-NIS-3", "E-URZ-4", "E-TOL-2b", "E-REC-4b")
     await expect(bus, stage.http(nissa(summary=act)), dict.fromkeys(rows, expected))
 
 
@@ -239,7 +239,9 @@ EXPOSITIONS = [
 @pytest.mark.parametrize(("act", "metrics", "ingest"), EXPOSITIONS)
 async def test_a_bad_exposition(stage: Stage, bus: str, act: Act, metrics: str, ingest: str) -> None:
     """Counters are judged only from an exposition that was read whole and is one."""
-    await expect(bus, stage.http(nissa(metrics=act)), {"E-NIS-2": metrics, "E-NIS-4": ingest})
+    await expect(
+        bus, stage.http(nissa(metrics=act)), {"E-NIS-2": metrics, "E-UP-3": metrics, "E-NIS-4": ingest}
+    )
 
 
 async def test_a_healthy_site(stage: Stage, bus: str) -> None:

@@ -71,13 +71,15 @@ class Case:
             check: told for surface, kind in self.down.items() for check, told in down(surface, kind).items()
         }
         absent = {check: "SKIP declared absent" for surface in ABSENT for check in checks_of(surface)}
-        passing = {**dict.fromkeys(CHECKS, "PASS"), **absent, "E-OON-7": "SKIP not armed"}
-        return {**passing, **unseen, **self.verdicts}
+        passing = {**dict.fromkeys(CHECKS, "PASS"), "E-OON-7": "SKIP not armed"}
+        return {**passing, **unseen, **self.verdicts, **absent}
 
 
 BIG = b"x" * 5 * MIB
 TRAINING = [
-    check for check in CHECKS if check.startswith(("E-TOL", "E-KAS", "E-TAM-2", "E-TAM-3", "E-SIM", "E-LEY"))
+    check
+    for check in CHECKS
+    if check.startswith(("E-TOL", "E-KAS", "E-TAM-2", "E-TAM-3", "E-SIM", "E-LEY", "E-REC-3", "E-REC-4"))
 ]
 SLOW = http(drips(b'{"status": "ok", "more": "and more and more"}'))
 NASTY = nissa(
@@ -98,6 +100,7 @@ CASES = {
             "E-NIS-2": "FAIL not-an-exposition",
             "E-NIS-3": "FAIL alert-active",
             "E-NIS-4": "UNKNOWN unexpected-reply",
+            "E-UP-3": "UNKNOWN unexpected-reply",
         },
     ),
     "nissa sends too much": Case(
@@ -113,7 +116,7 @@ CASES = {
         status=12,
         redis=pretends({"PING": bulk(BIG), "INFO": DENIED}, rest=DENIED),
         down={"redis": Kind.DENIED},
-        verdicts={"E-INF-1": "UNKNOWN unexpected-reply"},
+        verdicts=dict.fromkeys(("E-INF-1", "E-UP-2"), "UNKNOWN unexpected-reply"),
     ),
     "redis answers TYPE with 512 KiB": Case(
         status=12,

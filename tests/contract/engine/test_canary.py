@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -194,6 +195,39 @@ def _database_down(project: Project) -> Ran:
         return ran
 
 
+class Overdue(NamedTuple):
+    """A run after a check was red for longer than its severity allows, the next, and what each reader was told by them."""
+
+    runs: list[Ran]
+    hook: list[list[Any]]
+    slack: list[list[Any]]
+
+
+def _overdue(project: Project) -> Overdue:
+    with sinks() as served:
+        canary = Canary(project, served)
+        project.answer("bulb", value=0)
+        for _ in range(3):
+            canary.run()
+        _some_hours_later(project)
+        served.received.clear()
+        runs, hook, slack = [], [], []
+        for value in (0, 0, 100):
+            project.answer("bulb", value=value)
+            runs.append(canary.run())
+            hook.append(served.at("/hook"))
+            slack.append(served.at("/slack/secret-path-0123456789"))
+        return Overdue(runs, hook, slack)
+
+
+def _some_hours_later(project: Project) -> None:
+    """As if what is red had been so for five hours, and everybody had last been told of it two hours ago."""
+    red, told = (str(datetime.now(UTC) - timedelta(hours=hours)).replace(" ", "T") for hours in (5, 2))
+    with closing(sqlite3.connect(project.state / "history.sqlite")) as history, history:
+        history.execute("UPDATE opsverify_standings SET red_since = ? WHERE red_since IS NOT NULL", (red,))
+        history.execute("UPDATE opsverify_told SET at = ?", (told,))
+
+
 def _plain(*arguments: str) -> Callable[[Project], Ran]:
     return lambda project: project.run(*arguments)
 
@@ -225,6 +259,7 @@ RUNS: dict[str, Callable[[Project], Any]] = {
     "another database": _plain(*CANARY, "--history", "mysql://host/db"),
     "newer": _newer,
     "another bulb": _another_bulb,
+    "overdue": _overdue,
 }
 
 
@@ -260,6 +295,37 @@ def test_each_reader_is_told_once_of_each_change(left_by: Callable[[str], list[M
         "screw in another bulb; is it switched on (L-SWI-1)?",
         "#porch",
     )
+
+
+def test_the_page_draws_how_each_check_stood(left_by: Callable[[str], list[Moment]]) -> None:
+    """The page of a canary has each check's last runs as a drawing, oldest first, how it stands, and success by window."""
+    html = left_by("there and back")[5].ran.html
+    assert 'aria-label="the last 6 runs: PASS PASS FAIL FAIL FAIL FAIL "' in html
+    assert '<span class="pill DOWN">DOWN</span> since <time' in html
+    assert "share of looks that passed" in html
+    assert "OVERDUE" not in html.replace(".pill.OVERDUE", "")
+
+
+def test_what_is_red_too_long_is_overdue(left_by: Callable[[str], Overdue]) -> None:
+    """A check past its severity's time says OVERDUE and whom to escalate to, wherever it is read, and no longer than it is red."""
+    late, _, over = left_by("overdue").runs
+    assert re.search(r"OVERDUE P1 L-BLB-1 .*: red since 20.* \(4 h\); escalate to #porch", late.stdout)
+    assert re.search(
+        r"\*\*OVERDUE P1 L-BLB-1 .*escalate to #porch\*\*", (late.folder / "summary.md").read_text()
+    )
+    assert '<span class="pill OVERDUE">OVERDUE</span> had to be resolved by' in late.html
+    assert "<strong>escalate to #porch</strong>" in late.html
+    assert "OVERDUE" not in over.stdout
+
+
+def test_becoming_overdue_is_told_at_once(left_by: Callable[[str], Overdue]) -> None:
+    """Whoever was told of the trouble hears once more when its time is over, before the next reminder would be due."""
+    overdue = left_by("overdue")
+    assert [len(bodies) for bodies in overdue.hook] == [1, 0, 0]
+    notice = next(n for n in overdue.hook[0][0]["notices"] if n["check"] == "L-BLB-1")
+    assert notice["headline"].startswith("P1 DOWN OVERDUE, still: L-BLB-1")
+    assert notice["overdue"].endswith("escalate to #porch")
+    assert "overdue: since" in overdue.slack[0][0]["text"]
 
 
 def test_success_is_measured(left_by: Callable[[str], list[Moment]]) -> None:

@@ -66,4 +66,9 @@ def rates_by_subsystem(summary: CanarySummary) -> dict[str, list[SubsystemRate]]
 def _told(rate: SubsystemRate) -> str:
     if rate.success is None or rate.budget_left is None:
         return f"{rate.window} nothing seen"
-    return f"{rate.window} {rate.success:.2%} ({rate.budget_left:.0%} of the error budget left)"
+    budget = (
+        f"{rate.budget_left:.0%} of the error budget left"
+        if rate.budget_left >= 0
+        else "error budget overdrawn"
+    )
+    return f"{rate.window} {rate.success:.2%} ({budget})"

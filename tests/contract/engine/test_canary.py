@@ -3,80 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.contract.engine.holding import held
+from tests.contract.engine.lamp_canary import CANARY, TOKEN, Canary
 from tests.contract.engine.sinks import Sinks, sinks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from tests.contract.engine.project import Project, Ran
-
-CANARY = ("--profile", "canary", "--target", "live")
-TARGET = """
-name = "porch"
-contact = "#porch"
-[lamp]
-bulb = "bulb.json"
-switch = "switch.json"
-[canary]
-confirm_after = {confirm}
-openmetrics = "../metrics.prom"
-ping_url_env = "PING_URL"
-"""
-TOKEN = "hook-token-0123456789"
-SINKS = """
-[[notify]]
-kind = "webhook"
-url_env = "HOOK_URL"
-token_env = "HOOK_TOKEN"
-[[notify]]
-kind = "slack"
-url_env = "SLACK_URL"
-at_least = "P1"
-[[notify]]
-kind = "pagerduty"
-routing_key_env = "PAGER_KEY"
-url_env = "PAGER_URL"
-"""
-
-
-class Canary:
-    """A lamp whose canary is run again and again."""
-
-    def __init__(self, project: Project, served: Sinks, *, confirm: float = 0.05, more: str = "") -> None:
-        self.project, self.served = project, served
-        self.env: Mapping[str, str] = {
-            "PING_URL": f"{served.url}/ping",
-            "HOOK_URL": f"{served.url}/hook",
-            "HOOK_TOKEN": TOKEN,
-            "SLACK_URL": f"{served.url}/slack/secret-path-0123456789",
-            "PAGER_KEY": "pager-key-0123456789",
-            "PAGER_URL": f"{served.url}/pager",
-        }
-        project.target(more + TARGET.format(confirm=confirm) + SINKS)
-
-    def run(self, *arguments: str) -> Ran:
-        """One run to its end."""
-        return self.project.run(*CANARY, *arguments, env=self.env)
-
-    def metrics(self) -> dict[str, float]:
-        """Values of the samples in the metrics file that have no labels of their own."""
-        path = self.project.folder / "metrics.prom"
-        return {
-            s.name: s.value
-            for family in text_string_to_metric_families(path.read_text(encoding="utf-8"))
-            for s in family.samples
-        }
 
 
 class Moment(NamedTuple):
@@ -195,39 +137,6 @@ def _database_down(project: Project) -> Ran:
         return ran
 
 
-class Overdue(NamedTuple):
-    """A run after a check was red for longer than its severity allows, the next, and what each reader was told by them."""
-
-    runs: list[Ran]
-    hook: list[list[Any]]
-    slack: list[list[Any]]
-
-
-def _overdue(project: Project) -> Overdue:
-    with sinks() as served:
-        canary = Canary(project, served)
-        project.answer("bulb", value=0)
-        for _ in range(3):
-            canary.run()
-        _some_hours_later(project)
-        served.received.clear()
-        runs, hook, slack = [], [], []
-        for value in (0, 0, 100):
-            project.answer("bulb", value=value)
-            runs.append(canary.run())
-            hook.append(served.at("/hook"))
-            slack.append(served.at("/slack/secret-path-0123456789"))
-        return Overdue(runs, hook, slack)
-
-
-def _some_hours_later(project: Project) -> None:
-    """As if what is red had been so for five hours, and everybody had last been told of it two hours ago."""
-    red, told = (str(datetime.now(UTC) - timedelta(hours=hours)).replace(" ", "T") for hours in (5, 2))
-    with closing(sqlite3.connect(project.state / "history.sqlite")) as history, history:
-        history.execute("UPDATE opsverify_standings SET red_since = ? WHERE red_since IS NOT NULL", (red,))
-        history.execute("UPDATE opsverify_told SET at = ?", (told,))
-
-
 def _plain(*arguments: str) -> Callable[[Project], Ran]:
     return lambda project: project.run(*arguments)
 
@@ -259,7 +168,6 @@ RUNS: dict[str, Callable[[Project], Any]] = {
     "another database": _plain(*CANARY, "--history", "mysql://host/db"),
     "newer": _newer,
     "another bulb": _another_bulb,
-    "overdue": _overdue,
 }
 
 
@@ -304,28 +212,6 @@ def test_the_page_draws_how_each_check_stood(left_by: Callable[[str], list[Momen
     assert '<span class="pill DOWN">DOWN</span> since <time' in html
     assert "share of looks that passed" in html
     assert "OVERDUE" not in html.replace(".pill.OVERDUE", "")
-
-
-def test_what_is_red_too_long_is_overdue(left_by: Callable[[str], Overdue]) -> None:
-    """A check past its severity's time says OVERDUE and whom to escalate to, wherever it is read, and no longer than it is red."""
-    late, _, over = left_by("overdue").runs
-    assert re.search(r"OVERDUE P1 L-BLB-1 .*: red since 20.* \(4 h\); escalate to #porch", late.stdout)
-    assert re.search(
-        r"\*\*OVERDUE P1 L-BLB-1 .*escalate to #porch\*\*", (late.folder / "summary.md").read_text()
-    )
-    assert '<span class="pill OVERDUE">OVERDUE</span> had to be resolved by' in late.html
-    assert "<strong>escalate to #porch</strong>" in late.html
-    assert "OVERDUE" not in over.stdout
-
-
-def test_becoming_overdue_is_told_at_once(left_by: Callable[[str], Overdue]) -> None:
-    """Whoever was told of the trouble hears once more when its time is over, before the next reminder would be due."""
-    overdue = left_by("overdue")
-    assert [len(bodies) for bodies in overdue.hook] == [1, 0, 0]
-    notice = next(n for n in overdue.hook[0][0]["notices"] if n["check"] == "L-BLB-1")
-    assert notice["headline"].startswith("P1 DOWN OVERDUE, still: L-BLB-1")
-    assert notice["overdue"].endswith("escalate to #porch")
-    assert "overdue: since" in overdue.slack[0][0]["text"]
 
 
 def test_success_is_measured(left_by: Callable[[str], list[Moment]]) -> None:

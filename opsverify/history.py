@@ -146,6 +146,7 @@ class History:
                 unknowns=row.unknowns,
                 recent=row.recent,
                 frozen=row.frozen,
+                red_since=row.red_since,
             )
             for row in rows
         }
@@ -202,6 +203,18 @@ class History:
         with _Explained(self.where), self._engine.connect() as connection:
             for system, subsystem, verdict, number in connection.execute(asked):
                 found.setdefault((system, subsystem), {})[Verdict(verdict)] = number
+        return found
+
+    def trends(self, runs: int) -> dict[str, list[tuple[datetime, Verdict]]]:
+        """Each check's verdicts in the last `runs` runs that looked, oldest first, by its id."""
+        newest = select(RUNS.c.id).where(RUNS.c.target_key == self._key, RUNS.c.looked)
+        newest = newest.order_by(RUNS.c.finished.desc()).limit(runs)
+        asked = select(OUTCOMES.c.check_id, OUTCOMES.c.at, OUTCOMES.c.verdict)
+        asked = asked.where(OUTCOMES.c.run_id.in_(newest)).order_by(OUTCOMES.c.at)
+        found: dict[str, list[tuple[datetime, Verdict]]] = {}
+        with _Explained(self.where), self._engine.connect() as connection:
+            for check, at, verdict in connection.execute(asked):
+                found.setdefault(check, []).append((at, Verdict(verdict)))
         return found
 
     def told(self, sink: str) -> dict[str, Told]:

@@ -90,6 +90,7 @@ STANDINGS = Table(
     Column("unknowns", Integer),
     Column("recent", Text),
     Column("frozen", Boolean),
+    Column("red_since", _Instant),
 )
 TOLD = Table(
     "opsverify_told",
@@ -129,6 +130,12 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         state TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (target_key, sink, check_id))""",
         """CREATE TABLE opsverify_holders (target_key TEXT NOT NULL PRIMARY KEY, run_id TEXT NOT NULL,
         pid INTEGER NOT NULL, host TEXT NOT NULL, since TEXT NOT NULL)""",
+    ),
+    (
+        "ALTER TABLE opsverify_standings ADD COLUMN red_since TEXT",
+        # Red at least since then; the first failure was not kept.
+        """UPDATE opsverify_standings SET red_since = since
+        WHERE settled = 'DOWN' OR (settled = 'BLIND' AND failures > 0)""",
     ),
 )
 VERSION = len(_MIGRATIONS)

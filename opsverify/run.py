@@ -26,6 +26,7 @@ from opsverify.report.model import (
     Step,
     Surface,
     Tied,
+    Trend,
 )
 from opsverify.runbook import Runbook, RunbookError, load_runbook
 from opsverify.verdict import Outcome, Severity, Verdict
@@ -110,6 +111,7 @@ class Run:
     waivers: Waivers = field(default_factory=Waivers)
     canary: Canary | None = None
     standing: CanarySummary | None = None
+    trends: tuple[Trend, ...] = ()
     metrics: Path | None = None
     first_sample: dict[str, Outcome] = field(default_factory=dict)  # of P0 checks that were observed twice
     confirmed: frozenset[str] = frozenset()  # node ids of those whose two samples lie close together
@@ -306,6 +308,7 @@ class Run:
             contact=self.target.contact,
             incident=Tied.model_validate(asdict(self.incident)) if self.incident else None,
             canary=self.standing,
+            trends=self.trends,
             environment={"python": platform.python_version(), "pytest": version("pytest")},
             checks=tuple(self._with_timeline(result) for result in self.results.values()),
         )

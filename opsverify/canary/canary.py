@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opsverify.canary.standing import Look, Standing, State, step
 from opsverify.history import History, HistoryError, Judged, PastRun
-from opsverify.report.model import CanarySummary, CheckState, SubsystemRate
+from opsverify.report.model import CanarySummary, CheckState, Moment, SubsystemRate, Trend
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ __all__ = ["WINDOWS", "Canary"]
 
 WINDOWS = {"1 h": timedelta(hours=1), "24 h": timedelta(hours=24), "30 d": timedelta(days=30)}
 """Over which success is measured."""
+_DRAWN = 30  # runs: a phone's width, and two and a half hours of a canary that looks every five minutes
 
 
 class Canary:
@@ -79,16 +80,25 @@ class Canary:
             history=self.history.where,
             last_run=last.finished if last else None,
             changed_identities=_changed(last.identities if last else {}, _identities(report)),
-            states=tuple(self._state(c, earlier.get(c.id)) for c in report.worst_first()),
+            states=tuple(self._state(c, earlier.get(c.id), report.finished) for c in report.worst_first()),
             rates=self._rates(report.finished),
+        )
+
+    def trends(self) -> tuple[Trend, ...]:
+        """The last verdicts of each check of this run, for reports that draw them. Raises HistoryError."""
+        return tuple(
+            Trend(id=check, moments=tuple(Moment(at=at, verdict=verdict) for at, verdict in moments))
+            for check, moments in sorted(self.history.trends(_DRAWN).items())
+            if check in self.standings
         )
 
     @property
     def _keep(self) -> timedelta:
         return timedelta(days=self._target.canary.keep)
 
-    def _state(self, check: CheckResult, before: Standing | None) -> CheckState:
+    def _state(self, check: CheckResult, before: Standing | None, at: datetime) -> CheckState:
         now = self.standings[check.id]
+        overdue_since = now.overdue_since(check.severity)
         was = before.state if before else State.NEW
         return CheckState(
             check=check.id,
@@ -96,6 +106,8 @@ class Canary:
             was=was if was is not now.state else None,
             since=now.since,
             recent=now.recent,
+            red_since=now.red_since if now.red else None,
+            overdue_since=overdue_since if overdue_since and overdue_since <= at else None,
         )
 
     def _rates(self, now: datetime) -> tuple[SubsystemRate, ...]:

@@ -48,6 +48,7 @@ def _remember(run: Run) -> None:
         in_a_row = canary.found_busy(report) if run.busy is not None else 0
         if run.busy is None:
             run.standing = canary.add(report, run.confirmed)
+            run.trends = canary.trends()
             run.warnings += [
                 f"identity changed since the last run: {c}" for c in run.standing.changed_identities
             ]

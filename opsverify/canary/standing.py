@@ -46,7 +46,8 @@ class Standing:
     """How a check stands. `settled` is what the counts say, `state` what is told (FLAPPING goes over it), since `since`.
 
     `failures`, `successes` and `unknowns` are the numbers in a row; `recent` the last verdicts, P, F or U, newest last;
-    `frozen` says that the newest look was SKIP or WAIVED and changed nothing.
+    `frozen` says that the newest look was SKIP or WAIVED and changed nothing. `red_since` is the first failure since which
+    there were not as many successes in a row as bring a check up: earlier than the third failure, which makes it DOWN.
     """
 
     since: datetime
@@ -57,6 +58,16 @@ class Standing:
     unknowns: int = 0
     recent: str = ""
     frozen: bool = False
+    red_since: datetime | None = None
+
+    @property
+    def red(self) -> bool:
+        """Whether it fails now, or could not be seen since it failed."""
+        return self.red_since is not None and self.failures > 0 and not self.frozen
+
+    def overdue_since(self, severity: Severity) -> datetime | None:
+        """When a red check had to be resolved, by its severity's time; None where it is not red."""
+        return self.red_since + severity.resolution if self.red and self.red_since else None
 
     @property
     def state(self) -> State:
@@ -77,14 +88,17 @@ def step(before: Standing | None, look: Look, rules: CanaryTable) -> Standing:
     if letter is None:
         return replace(was, frozen=True)
     recent = (was.recent + letter)[-rules.flapping_runs :]
+    successes = was.successes + 1 if letter == "P" else 0
+    red_since = was.red_since or (look.at if letter == "F" else None)
     counted = replace(
         was,
         frozen=False,
         recent=recent,
         # What could not be seen says nothing for a failure's end, and nothing for a success.
         failures={"P": 0, "F": was.failures + 1, "U": was.failures}[letter],
-        successes=was.successes + 1 if letter == "P" else 0,
+        successes=successes,
         unknowns=was.unknowns + 1 if letter == "U" else 0,
+        red_since=None if successes >= rules.up_after else red_since,
     )
     now = replace(
         counted, settled=_settled(counted, look, rules), flapping=_flaps(recent, rules, already=was.flapping)

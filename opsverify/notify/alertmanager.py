@@ -41,6 +41,7 @@ def _alert(notice: Notice, now: datetime, lasts: timedelta) -> dict[str, Any]:
         "next_step": notice.next_step,
         "respond_within": notice.respond_within,
         "contact": notice.contact,
+        "overdue": notice.overdue,
         "run": notice.run,
     }
     return {

@@ -21,7 +21,8 @@ __all__ = ["Notice", "Post", "due"]
 class Notice:
     """One check's state, for people. `was` is the state that this reader was told last; `reminder` says that nothing is new.
 
-    `key` stays the same from trouble to its end. All texts are redacted already.
+    `key` stays the same from trouble to its end. `overdue` says that it had to be resolved by now, and who is next; it is
+    empty where it had not. All texts are redacted already.
     """
 
     key: str
@@ -40,13 +41,15 @@ class Notice:
     next_step: str
     respond_within: str
     contact: str
+    overdue: str
     run: str
 
     @property
     def headline(self) -> str:
         """All of it in a line."""
         again = ", still" if self.reminder else f", was {self.was}"
-        return f"{self.severity} {self.state}{again}: {self.check} {self.title} on {self.target}, since {self.since:%Y-%m-%d %H:%MZ}"
+        late = " OVERDUE" if self.overdue else ""
+        return f"{self.severity} {self.state}{late}{again}: {self.check} {self.title} on {self.target}, since {self.since:%Y-%m-%d %H:%MZ}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,11 +63,17 @@ class Post:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def due(standing: Standing, told: Told | None, now: datetime, reminding: timedelta) -> bool:
-    """Whether a reader who was last told `told` is to be told of `standing` now."""
+def due(
+    standing: Standing, told: Told | None, now: datetime, reminding: timedelta, severity: Severity
+) -> bool:
+    """Whether a reader who was last told `told` is to be told of `standing` now; becoming overdue counts as a change."""
     if standing.frozen or standing.state is State.NEW:
         return False
     before = told.state if told is not None else State.UP
     if standing.state is not before:
         return standing.state.trouble or before.trouble
-    return standing.state.trouble and told is not None and now - told.at >= reminding
+    if not standing.state.trouble or told is None:
+        return False
+    overdue_since = standing.overdue_since(severity)
+    is_news = overdue_since is not None and told.at < overdue_since <= now
+    return is_news or now - told.at >= reminding

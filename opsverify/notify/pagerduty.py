@@ -49,6 +49,7 @@ def _event(routing_key: str, notice: Notice) -> dict[str, Any]:
             "next_step": notice.next_step,
             "respond_within": notice.respond_within,
             "contact": notice.contact,
+            "overdue": notice.overdue,
             "run": notice.run,
         },
     }

@@ -44,6 +44,7 @@ def _paragraph(notice: Notice) -> str:
                 ("next", notice.next_step),
                 ("answer within", notice.respond_within),
                 ("contact", notice.contact),
+                ("overdue", notice.overdue),
             )
             if text
         ]

@@ -12,6 +12,7 @@ from opsverify.history import Told
 from opsverify.notify import alertmanager, pagerduty, slack, webhook
 from opsverify.notify.notice import Notice, Post, due
 from opsverify.notify.sending import send
+from opsverify.report.canary import escalation
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from opsverify.canary.canary import Canary
     from opsverify.canary.settings import NotifyTable
-    from opsverify.report.model import RunReport
+    from opsverify.report.model import CheckResult, RunReport
     from opsverify.target import Target
 
 __all__ = ["CANARY", "tell"]
@@ -55,7 +56,7 @@ async def _tell_one(
     notices = []
     for check, standing in standings.items():
         known = before.get(check)
-        is_due = due(standing, known, now, reminding)
+        is_due = due(standing, known, now, reminding, _severity(results.get(check)))
         lives = isinstance(table, AlertmanagerTable) and standing.state.trouble and not standing.frozen
         if is_due or lives:
             was = known.state if known else State.UP
@@ -101,6 +102,7 @@ def _notice(
 ) -> Notice:
     result = next((c for c in report.checks if c.id == check), None)
     failing = next((f for f in result.findings if not f.holds), None) if result else None
+    overdue = standing.overdue_since(_severity(result))
     observed = result.explanation if result else report.exit_meaning
     return Notice(
         key=f"opsverify/{target.key}/{check}"[:255],
@@ -109,7 +111,7 @@ def _notice(
         system=result.system if result else "",
         subsystem=result.subsystem if result else "",
         target=report.target,
-        severity=result.severity if result else _OF_THE_CANARY,
+        severity=_severity(result),
         state=standing.state,
         was=was,
         since=standing.since,
@@ -119,5 +121,13 @@ def _notice(
         next_step=result.next_step if result else "see which run holds the target, and whether it hangs",
         respond_within=result.respond_within if result else "",
         contact=report.contact,
+        overdue=f"since {overdue:%Y-%m-%d %H:%MZ}; {escalation(report.contact)}"
+        if overdue and overdue <= datetime.now(UTC)
+        else "",
         run=report.run_id,
     )
+
+
+def _severity(result: CheckResult | None) -> Severity:
+    """Of a check's result, or of the canary itself."""
+    return result.severity if result else _OF_THE_CANARY

@@ -1,15 +1,31 @@
-"""What the canary's history says, as lines for a terminal."""
+"""What the canary's history says, as lines for a terminal and for Markdown."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opsverify.report.model import CanarySummary, SubsystemRate
+    from opsverify.report.model import CanarySummary, CheckState, RunReport, SubsystemRate
 
-__all__ = ["canary_lines"]
+__all__ = ["canary_lines", "escalation", "overdue_lines", "rates_by_subsystem", "unsettled"]
 
 _FINE = ("UP", "NEW")
+
+
+def escalation(contact: str) -> str:
+    """What is to be done about a check that is overdue."""
+    return f"escalate to {contact}" if contact else "escalate (the target names no contact)"
+
+
+def overdue_lines(report: RunReport) -> list[str]:
+    """A line for each check that is red past the time in which its severity has to be resolved, worst first."""
+    stands = {one.check: one for one in report.canary.states} if report.canary else {}
+    return [
+        f"OVERDUE {check.severity} {check.id} {check.name}: red since {one.red_since:%Y-%m-%d %H:%MZ}, had to be resolved"
+        f" by {one.overdue_since:%Y-%m-%d %H:%MZ} ({check.resolve_within}); {escalation(report.contact)}"
+        for check in report.worst_first()
+        if (one := stands.get(check.id)) is not None and one.overdue_since is not None
+    ]
 
 
 def canary_lines(summary: CanarySummary | None) -> list[tuple[str, str]]:
@@ -19,24 +35,40 @@ def canary_lines(summary: CanarySummary | None) -> list[tuple[str, str]]:
     if summary is None:
         return []
     lines = []
-    for one in summary.states:
-        came_up = one.state == "UP" and one.was not in (None, "NEW")
-        if one.state in _FINE and not came_up:
-            continue
+    for one in unsettled(summary):
         was = f", was {one.was}" if one.was else ""
         told = f"  {one.state:<8} {one.check:<9} since {one.since:%Y-%m-%d %H:%MZ}{was}  {one.recent}"
-        lines.append((told, "green" if came_up else "red"))
-    by_subsystem: dict[str, list[SubsystemRate]] = {}
-    for rate in summary.rates:
-        by_subsystem.setdefault(f"{rate.system} · {rate.subsystem}", []).append(rate)
-    for name, rates in by_subsystem.items():
+        lines.append((told, "green" if one.state in _FINE else "red"))
+    for name, rates in rates_by_subsystem(summary).items():
         if all(rate.success == 1 for rate in rates):
             continue
         lines.append((f"  success  {name}: {', '.join(map(_told, rates))}", ""))
     return lines
 
 
+def unsettled(summary: CanarySummary) -> list[CheckState]:
+    """Checks that are in trouble, or have just come up from it."""
+    return [
+        one
+        for one in summary.states
+        if one.state not in _FINE or (one.state == "UP" and one.was not in (None, "NEW"))
+    ]
+
+
+def rates_by_subsystem(summary: CanarySummary) -> dict[str, list[SubsystemRate]]:
+    """Each subsystem's success, by the name that people read, over each window."""
+    named: dict[str, list[SubsystemRate]] = {}
+    for rate in summary.rates:
+        named.setdefault(f"{rate.system} · {rate.subsystem}", []).append(rate)
+    return named
+
+
 def _told(rate: SubsystemRate) -> str:
     if rate.success is None or rate.budget_left is None:
         return f"{rate.window} nothing seen"
-    return f"{rate.window} {rate.success:.2%} ({rate.budget_left:.0%} of the error budget left)"
+    budget = (
+        f"{rate.budget_left:.0%} of the error budget left"
+        if rate.budget_left >= 0
+        else "error budget overdrawn"
+    )
+    return f"{rate.window} {rate.success:.2%} ({budget})"

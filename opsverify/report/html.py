@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from opsverify.evidence import clean_text
+from opsverify.report.canary import escalation, rates_by_subsystem, unsettled
 from opsverify.report.model import CheckResult, RunReport
 from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Severity, Verdict
@@ -59,6 +60,7 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
     checks = shown.worst_first()
     red = [c for c in checks if c.verdict in _NEEDS_SOMEBODY]
     drills = [c for c in checks if c.timeline]
+    stands = {one.check: one for one in shown.canary.states} if shown.canary else {}
     drawn = _drawn()
     return drawn.template.render(
         run=shown,
@@ -71,6 +73,11 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
         groups=by_subsystem(shown),
         drills=drills,
         spans={c.id: max(s.after + s.took for s in c.timeline) + 0.001 for c in drills},
+        stands=stands,
+        overdue=[c for c in checks if c.id in stands and stands[c.id].overdue_since],
+        escalate=escalation(shown.contact),
+        unsettled=unsettled(shown.canary) if shown.canary else [],
+        rates=rates_by_subsystem(shown.canary) if shown.canary else {},
         trends={t.id: t.moments for t in shown.trends},
         times={
             s.value: (_words(s.response.total_seconds()), _words(s.resolution.total_seconds()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
-from opsverify.report.canary import canary_lines
+from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.model import RunReport
 from opsverify.verdict import Verdict
 
@@ -43,6 +43,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
         "",
     ]
     lines += [f"- **Problem of the run:** {_cell(problem)}" for problem in shown.problems]
+    lines += [f"- **{_cell(line)}**" for line in overdue_lines(shown)]
     red = [c for c in shown.worst_first() if c.verdict not in (Verdict.PASS, Verdict.SKIP)]
     if red:
         lines += [

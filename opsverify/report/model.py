@@ -29,7 +29,7 @@ __all__ = [
     "Trend",
 ]
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 class _Record(BaseModel):
@@ -140,7 +140,8 @@ class Trend(_Record):
 
 class CheckState(_Record):
     """How a check stands over the canary's runs (`docs/canary.md`): `state` since `since`, and what it `was` where this
-    run changed it. `recent` are its last verdicts, P, F or U, newest last.
+    run changed it. `recent` are its last verdicts, P, F or U, newest last. `red_since` is the first failure of a check
+    that fails, or could not be seen since; `overdue_since` when it had to be resolved, where that has passed.
     """
 
     check: str
@@ -148,6 +149,8 @@ class CheckState(_Record):
     was: str | None = None
     since: datetime
     recent: str = ""
+    red_since: datetime | None = None
+    overdue_since: datetime | None = None
 
 
 class SubsystemRate(_Record):

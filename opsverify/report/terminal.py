@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
 from opsverify.exits import Exit
-from opsverify.report.canary import canary_lines
+from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Verdict
 
@@ -46,6 +46,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
                     shade,
                 )
             )
+    lines += [(f"  {line}", "red") for line in overdue_lines(report)]
     lines += _comparison(report)
     lines += canary_lines(report.canary)
     lines += [

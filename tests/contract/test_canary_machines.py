@@ -70,6 +70,7 @@ def test_it_keeps_what_sqlite_keeps(url: str) -> None:
     again.open()
     assert (again.last_look(), again.standings()) == (run, {"c": standing})
     assert again.told("slack") == {"c": Told(standing.state, NOW)}
+    assert again.trends(5) == {"c": [(NOW, Verdict.FAIL)]}
     assert again.counts(NOW) == {("lamp", "bulb"): {Verdict.FAIL: 1}}
     assert again.runs_since_look() == 0
 

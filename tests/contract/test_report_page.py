@@ -14,13 +14,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from opsverify.redaction import Redactor
 from opsverify.report.html import render_html
 from opsverify.report.model import (
+    CanarySummary,
     Change,
     CheckResult,
+    CheckState,
     Comparison,
     Moment,
     NotLookedAt,
     RunReport,
     Step,
+    SubsystemRate,
     Surface,
     Tied,
     Trend,
@@ -92,6 +95,37 @@ def _report(checks: list[CheckResult], *, status: int) -> RunReport:
     )
 
 
+def _canary(text: str) -> CanarySummary:
+    """Of two checks in trouble, one of them overdue, one that has just come up, and the rest UP."""
+    ago = timedelta(hours=5)
+    late = {"red_since": NOW - ago, "overdue_since": NOW - timedelta(hours=3)}
+    stood = [
+        ("DOWN", None, late),
+        ("BLIND", "UP", {}),
+        ("FLAPPING", None, {}),
+        ("NEW", None, {}),
+        ("UP", "DOWN", {}),
+    ]
+    stood += [("UP", None, {})] * 7
+    rates = [
+        SubsystemRate(
+            system="one", subsystem=text if part else "part0", window=window, passed=97, failed=3 * part,
+            unknown=2, success=success, budget_left=left,
+        )
+        for part in (0, 1)
+        for window, success, left in (("1 h", None, None), ("24 h", 1 - 0.03 * part, 1 - 3.0 * part), ("30 d", 1.0, 1.0))
+    ]  # fmt: skip
+    return CanarySummary(
+        history=f"/var/lib/{text}",
+        last_run=NOW - timedelta(minutes=5),
+        states=tuple(
+            CheckState(check=f"X-ROW-{n}", state=state, was=was, since=NOW - ago, recent="PPFFF", **more)
+            for n, (state, was, more) in enumerate(stood)
+        ),
+        rates=tuple(rates),
+    )
+
+
 def _red(text: str = "4516 entries") -> RunReport:
     checks = [
         _check(n, v, text)
@@ -118,6 +152,7 @@ def _red(text: str = "4516 entries") -> RunReport:
                 Trend(id="X-ROW-0", moments=tuple(moments)),
                 Trend(id="X-ROW-6", moments=tuple(moments)),
             ),
+            "canary": _canary(text),
             "comparison": Comparison(
                 run_id="ef56",
                 finished=NOW,
@@ -197,6 +232,41 @@ def test_nothing_sticks_out(browser: Browser, tmp_path: Path) -> None:
     page.context.close()
 
 
+def test_what_is_overdue_is_on_the_first_screen(browser: Browser, tmp_path: Path) -> None:
+    """Which check is overdue and whom to escalate to stand above everything else, also on a phone."""
+    page = _opened(
+        browser,
+        tmp_path / "r.html",
+        render_html(_red(), Redactor({})),
+        viewport={"width": 390, "height": 844},
+    )
+    told = page.locator("header")
+    assert "X-ROW-0 OVERDUE had to be resolved by 2026-11-21 00:00 UTC (P0: within 2 h)" in told.inner_text()
+    assert "escalate to the on-call of the day" in told.inner_text()
+    box = told.bounding_box()
+    assert box
+    assert box["y"] + box["height"] < 844
+    page.context.close()
+
+
+def test_how_it_stands_over_many_runs(browser: Browser, tmp_path: Path) -> None:
+    """Only what is in trouble or has just come up is listed, each subsystem has its success and budget over each window."""
+    page = _opened(browser, tmp_path / "r.html", render_html(_red("part1"), Redactor({})))
+    section = page.locator("section", has=page.get_by_role("heading", name="How it stands"))
+    assert [i.inner_text().split(" since")[0] for i in section.locator("li").all()] == [
+        "X-ROW-0 DOWN",
+        "X-ROW-1 BLIND",
+        "X-ROW-2 FLAPPING",
+        "X-ROW-4 UP",
+    ]
+    rows = [" ".join(row.inner_text().split()) for row in section.locator("tbody tr").all()]
+    assert rows == [
+        "one · part0 not seen 100.00 % 100 % left 100.00 % 100 % left",
+        "one · part1 not seen 97.00 % overdrawn 100.00 % 100 % left",
+    ]
+    page.context.close()
+
+
 def test_worst_first_with_why(browser: Browser, tmp_path: Path) -> None:
     """The first screen names the verdict and its reasons; a link leads to the card with expected and observed."""
     page = _opened(browser, tmp_path / "r.html", render_html(_red(), Redactor({})))
@@ -272,10 +342,20 @@ def _seconds_to_open(browser: Browser, path: Path, html: str) -> float:
 
 
 def test_5000_checks_open_in_under_two_seconds(browser: Browser, tmp_path: Path) -> None:
-    """A page of 5,000 checks, 500 of them red, is painted within 2 s, or as soon as six bare tables of as many rows."""
+    """A page of 5,000 checks with a history, 500 of them red, is painted within 2 s, or as soon as six bare tables of as
+    many rows.
+    """
     checks = [_check(n, Verdict.PASS if n % 10 else Verdict.FAIL) for n in range(5000)]
     appendix = APPENDIX + "<p>as much as pytest-html writes of them</p>" * 100_000
-    ours = render_html(_report(checks, status=10), Redactor({}), appendix=appendix)
+    moments = tuple(Moment(at=NOW, verdict=Verdict.FAIL if n % 4 else Verdict.PASS) for n in range(30))
+    states = tuple(CheckState(check=c.id, state="UP", since=NOW, recent="PFPFPFPFPF") for c in checks)
+    report = _report(checks, status=10).model_copy(
+        update={
+            "trends": tuple(Trend(id=c.id, moments=moments) for c in checks),
+            "canary": CanarySummary(history="history.sqlite", states=states),
+        }
+    )
+    ours = render_html(report, Redactor({}), appendix=appendix)
     row = "<tr><td>X-ROW-1</td><td>queue depth</td><td>below 4000 entries</td><td>12 entries</td></tr>"
     bare = f"<!DOCTYPE html><table>{row * 5000}</table>"
     measure = _seconds_to_open(browser, tmp_path / "bare.html", bare)

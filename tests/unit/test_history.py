@@ -85,6 +85,21 @@ def test_counts_are_of_their_window(history: History) -> None:
     assert history.counts(NOW - timedelta(days=30))[key][Verdict.PASS] == 2
 
 
+def test_trends_are_the_last_runs_that_looked(history: History) -> None:
+    """Each check's last verdicts come oldest first; a run that found the target busy is none, a check may be new."""
+    verdicts = [Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED]
+    for number, verdict in enumerate(verdicts):
+        ago = timedelta(minutes=10 - number)
+        new = [judged(Verdict.PASS, ago, "L-SWI-1")] if number == 3 else []
+        history.record(past(f"r{number}", ago), [judged(verdict, ago), *new], {}, KEEP)
+    history.record(past("busy", looked=False), [], {}, KEEP)
+    minutes = [timedelta(minutes=m) for m in (9, 8, 7)]
+    assert history.trends(3) == {
+        "L-BLB-1": [(NOW - ago, verdict) for ago, verdict in zip(minutes, verdicts[1:], strict=True)],
+        "L-SWI-1": [(NOW - minutes[-1], Verdict.PASS)],
+    }
+
+
 def test_old_runs_go(history: History) -> None:
     """What is older than is kept goes with the next run; how checks stand stays."""
     long_ago = timedelta(days=36)
@@ -137,7 +152,8 @@ def test_an_older_history_keeps_its_rows(tmp_path: Path) -> None:
         last = history.last_look()
         assert last is not None
         assert last.id == "old"
-        assert history.standings()["L-BLB-1"].state is State.DOWN
+        down = history.standings()["L-BLB-1"]
+        assert (down.state, down.red_since) == (State.DOWN, down.since)  # at least since then
     history.tell("slack", {"L-BLB-1": Told(State.DOWN, NOW)})
 
 
@@ -147,8 +163,8 @@ def test_a_failed_migration_leaves_the_old_one(tmp_path: Path, monkeypatch: pyte
     History(path, "key").open()
     broken = (*history_schema._MIGRATIONS, ("CREATE TABLE half (a TEXT)", "NO SQL AT ALL"))
     monkeypatch.setattr(history_schema, "_MIGRATIONS", broken)
-    monkeypatch.setattr(history_schema, "VERSION", 3)
-    monkeypatch.setattr(history_schema.migrate, "__defaults__", (3,))
+    monkeypatch.setattr(history_schema, "VERSION", len(broken))
+    monkeypatch.setattr(history_schema.migrate, "__defaults__", (len(broken),))
     with pytest.raises(HistoryError):
         History(path, "key").open()
     monkeypatch.undo()

@@ -43,6 +43,7 @@ def notice(state: State = State.DOWN, was: State = State.UP, **changes: Any) -> 
         "next_step": "screw in another bulb",
         "respond_within": "1 h",
         "contact": "#porch",
+        "overdue": "",
         "run": "r1",
     }
     return Notice(**(fields | changes))
@@ -72,9 +73,9 @@ def test_told_on_change_and_again_while_it_lasts(
     settled, flapping = (State.UP, True) if state is State.FLAPPING else (state, False)
     standing = Standing(since=NOW, settled=settled, flapping=flapping)
     known = Told(told, NOW - timedelta(hours=hours_ago)) if told else None
-    assert due(standing, known, NOW, timedelta(hours=4)) is is_due
+    assert due(standing, known, NOW, timedelta(hours=4), Severity.P1) is is_due
     frozen = Standing(since=NOW, settled=settled, flapping=flapping, frozen=True)
-    assert not due(frozen, known, NOW, timedelta(hours=4))
+    assert not due(frozen, known, NOW, timedelta(hours=4), Severity.P1)
 
 
 @given(st.lists(st.sampled_from([State.UP, State.DOWN, State.BLIND, State.NEW]), max_size=30))
@@ -82,12 +83,38 @@ def test_nobody_hears_the_same_twice(states: list[State]) -> None:
     """However states follow each other, a reader is told each change from the last that it heard, and ends up knowing."""
     told: Told | None = None
     for state in states:
-        if due(Standing(since=NOW, settled=state), told, NOW, HOUR):
+        if due(Standing(since=NOW, settled=state), told, NOW, HOUR, Severity.P1):
             assert told is None or told.state is not state
             told = Told(state, NOW)
     if states and states[-1] is not State.NEW:
         known = told.state if told else State.UP
         assert known is states[-1]
+
+
+@pytest.mark.parametrize(
+    ("red_ago", "told_ago", "is_due"),
+    [(3.9, 1, False), (4, 1, True), (4.5, 0.4, False), (4.5, 0.6, True)],
+)
+def test_becoming_overdue_is_told_once(red_ago: float, told_ago: float, *, is_due: bool) -> None:
+    """A reader hears once more when what it knows of is past its severity's time, before any reminder."""
+    standing = Standing(since=NOW, settled=State.DOWN, failures=3, red_since=NOW - red_ago * HOUR)
+    assert due(standing, Told(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P1) is is_due
+    assert not due(standing, Told(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P3)
+
+
+def test_every_reader_sees_that_it_is_overdue() -> None:
+    """Each form says OVERDUE and whom to escalate to, and nothing of it where the time is not over."""
+    late = notice(overdue="since 2026-06-01 11:00Z; escalate to #chief")
+    for posts in (
+        alertmanager.posts("u", {}, [late], NOW, HOUR),
+        pagerduty.posts("u", "k", [late]),
+        slack.posts("u", {}, [late]),
+        webhook.posts("u", {}, [late]),
+    ):
+        told = json.dumps(one(posts))
+        assert "P1 DOWN OVERDUE, was UP" in told
+        assert "escalate to #chief" in told
+    assert "OVERDUE" not in json.dumps(one(slack.posts("u", {}, [notice()])))
 
 
 def one(posts: list[Post]) -> Any:

@@ -100,6 +100,45 @@ def test_flapping_ends_when_it_is_calm() -> None:
     assert states("PPFPFP" + "F" * 12)[-1] == "DOWN"
 
 
+@pytest.mark.parametrize(
+    ("looks", "red_since"),
+    [
+        ("PPF", 2),
+        ("PPFFF", 2),
+        ("PPC", 2),
+        ("PPFP", None),
+        ("PPFPF", 2),
+        ("PPFPPF", 5),
+        ("PPFFFP", None),
+        ("PPFFFPF", 2),
+        ("PPFUUU", 2),
+        ("PPFPU", None),
+        ("PPUUUF", 5),
+        ("UUUU", None),
+        ("PPFW", None),
+        ("PPFS", None),
+        ("PPFWF", 2),
+        ("PPWWF", 4),
+    ],
+)
+def test_red_since_is_the_first_failure(looks: str, red_since: int | None) -> None:
+    """A check is red since its first failure after it was up, not since it was called DOWN; one good look does not end
+    that, what could not be seen does not, and while it is waived it is not red.
+    """
+    last = after(looks, Severity.P0)[-1]
+    since = START + timedelta(minutes=red_since) if red_since is not None else None
+    assert (last.red_since if last.red else None) == since
+
+
+@pytest.mark.parametrize(("severity", "hours"), [("P0", 2), ("P1", 4), ("P2", 24), ("P3", 168)])
+def test_overdue_after_its_severitys_time(severity: str, hours: int) -> None:
+    """What is red had to be resolved in its severity's time, counted from its first failure."""
+    last = after("PPFFF")[-1]
+    due = START + timedelta(minutes=2, hours=hours)
+    assert last.overdue_since(Severity(severity)) == due
+    assert after("PPFFFP")[-1].overdue_since(Severity(severity)) is None
+
+
 def test_counts_can_be_set() -> None:
     """A target may ask for other counts."""
     hasty = CanaryTable(down_after=1, up_after=1, blind_after=1, flapping_changes=9, flapping_runs=10)
@@ -141,6 +180,14 @@ def test_what_could_not_be_seen_is_never_good_news(looks: str) -> None:
     assert now.failures == before.failures
     assert now.successes == 0
     assert before.settled is State.UP or now.settled is not State.UP
+
+
+@given(LOOKS)
+def test_red_since_never_moves_forward_while_it_lasts(looks: str) -> None:
+    """However looks follow each other, the first failure stays the first until the check succeeds twice in a row."""
+    for before, now in pairwise(after(looks)):
+        assert now.red_since in (before.red_since, None) or before.red_since is None
+        assert before.red_since is None or now.red_since is not None or now.recent.endswith("PP")
 
 
 @given(LOOKS)

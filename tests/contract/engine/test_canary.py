@@ -10,72 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.contract.engine.holding import held
+from tests.contract.engine.lamp_canary import CANARY, TOKEN, Canary
 from tests.contract.engine.sinks import Sinks, sinks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from tests.contract.engine.project import Project, Ran
-
-CANARY = ("--profile", "canary", "--target", "live")
-TARGET = """
-name = "porch"
-contact = "#porch"
-[lamp]
-bulb = "bulb.json"
-switch = "switch.json"
-[canary]
-confirm_after = {confirm}
-openmetrics = "../metrics.prom"
-ping_url_env = "PING_URL"
-"""
-TOKEN = "hook-token-0123456789"
-SINKS = """
-[[notify]]
-kind = "webhook"
-url_env = "HOOK_URL"
-token_env = "HOOK_TOKEN"
-[[notify]]
-kind = "slack"
-url_env = "SLACK_URL"
-at_least = "P1"
-[[notify]]
-kind = "pagerduty"
-routing_key_env = "PAGER_KEY"
-url_env = "PAGER_URL"
-"""
-
-
-class Canary:
-    """A lamp whose canary is run again and again."""
-
-    def __init__(self, project: Project, served: Sinks, *, confirm: float = 0.05, more: str = "") -> None:
-        self.project, self.served = project, served
-        self.env: Mapping[str, str] = {
-            "PING_URL": f"{served.url}/ping",
-            "HOOK_URL": f"{served.url}/hook",
-            "HOOK_TOKEN": TOKEN,
-            "SLACK_URL": f"{served.url}/slack/secret-path-0123456789",
-            "PAGER_KEY": "pager-key-0123456789",
-            "PAGER_URL": f"{served.url}/pager",
-        }
-        project.target(more + TARGET.format(confirm=confirm) + SINKS)
-
-    def run(self, *arguments: str) -> Ran:
-        """One run to its end."""
-        return self.project.run(*CANARY, *arguments, env=self.env)
-
-    def metrics(self) -> dict[str, float]:
-        """Values of the samples in the metrics file that have no labels of their own."""
-        path = self.project.folder / "metrics.prom"
-        return {
-            s.name: s.value
-            for family in text_string_to_metric_families(path.read_text(encoding="utf-8"))
-            for s in family.samples
-        }
 
 
 class Moment(NamedTuple):
@@ -260,6 +203,15 @@ def test_each_reader_is_told_once_of_each_change(left_by: Callable[[str], list[M
         "screw in another bulb; is it switched on (L-SWI-1)?",
         "#porch",
     )
+
+
+def test_the_page_draws_how_each_check_stood(left_by: Callable[[str], list[Moment]]) -> None:
+    """The page of a canary has each check's last runs as a drawing, oldest first, how it stands, and success by window."""
+    html = left_by("there and back")[5].ran.html
+    assert 'aria-label="the last 6 runs: PASS PASS FAIL FAIL FAIL FAIL "' in html
+    assert '<span class="pill DOWN">DOWN</span> since <time' in html
+    assert "share of looks that passed" in html
+    assert "OVERDUE" not in html.replace(".pill.OVERDUE", "")
 
 
 def test_success_is_measured(left_by: Callable[[str], list[Moment]]) -> None:

@@ -92,4 +92,4 @@ async def test_the_same_batch_is_stale_where_training_should_run(plant: EsperPla
     limits = {**DEMO, "fresh": 0.001}
     seen = await verdicts(target(plant, limits=limits, workload="running"), deadline=10)
     stale = {c for c, v in seen.items() if v == "FAIL stale"}
-    assert stale == {"E-TOL-1", "E-TOL-2", "E-TOL-3", "E-TAM-2", "E-TAM-3", "E-SIM-1", "E-SIM-2"}
+    assert stale == {"E-TOL-1", "E-TOL-2", "E-TOL-3", "E-TAM-2", "E-TAM-3", "E-SIM-1", "E-SIM-2", "E-REC-3b"}

@@ -28,6 +28,7 @@ def start_drill(folder: Path) -> subprocess.Popen[str]:
         sys.executable,
         "-m",
         "pytest",
+        "checks/esper/drills/test_queue_depth_spike.py",
         "--profile",
         "drill",
         "--reports",

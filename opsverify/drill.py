@@ -226,7 +226,7 @@ class Drill:
                     observed=str(passed),
                 )
                 raise CheckFailed(self.findings) from None
-        since_fault = next((s.after for s in self._timeline if s.phase == "fault"), 0.0)
+        since_fault = next((s.after for s in reversed(self._timeline) if s.phase == "fault"), 0.0)
         took = time.monotonic() - self._start - since_fault
         target = self.check.severity.resolution
         self.conclude(

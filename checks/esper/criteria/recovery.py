@@ -70,7 +70,7 @@ def risk_is_the_librarys(seen: Quarantine) -> Finding:
     else:
         reason = "risk-agrees" if seen.alike else "not-in-the-library"
         named = f"{seen.blueprint} has no row" if seen.blueprint else "no field report names the blueprint"
-        known = f"{named}; of this risk and tier: {', '.join(seen.alike) or 'none'}"
+        known = f"{named}; of this risk and tier: {', '.join(seen.alike[:_SHOWN]) or 'none'}"
     response = [e for e in seen.response if e.description == "bp_quarantine"]
     details = [
         f"the response: {len(response)} quarantines among the newest packets; health {seen.source.health} {seen.source.summary!r}",

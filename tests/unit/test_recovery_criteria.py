@@ -1,0 +1,161 @@
+"""Is it over? The criteria of the training side's recoveries, and the library's word on a blueprint's risk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from checks.esper.criteria import recovery
+from checks.esper.criteria.startup import in_order
+from fixtures.esper.limits import EsperLimits
+from fixtures.esper.observations import quarantine
+from fixtures.esper.seen.files import Blueprint, Library
+from fixtures.esper.seen.nissa import CoreAlert, NissaSummary
+from fixtures.esper.seen.training import Acknowledged, Conservative, EventSeen, Isolation, Reading, SourceSeen
+from fixtures.esper.telemetry import Packet, Telemetry
+from fixtures.esper.wire import Decoded
+from opsverify.verdict import Finding
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SOURCE = SourceSeen(source="tamiyo", workload="running", read=100, packets=10, age_s=0.1)
+LIMITS = EsperLimits()
+
+
+def reading(value: float, age_s: float) -> Reading:
+    """What one packet says of some metric."""
+    return Reading(metric="m", value=value, packet="p", entry="1-0", age_s=age_s)
+
+
+def tamiyo(modes: str, *, paused_s: float | None = None) -> Conservative:
+    """Modes newest first, a packet a second, with a pause so many seconds ago."""
+    pauses = [] if paused_s is None else [paused_s]
+    return Conservative(
+        source=SOURCE,
+        modes=tuple(reading(float(mode), age) for age, mode in enumerate(modes)),
+        reasons=tuple(
+            EventSeen(description="pause_triggered", level="WARNING", attributes={}, packet="p", age_s=age)
+            for age in pauses
+        ),
+        loss_delta=0.0,
+        risk=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (tamiyo("000000"), "stays-off"),
+        (tamiyo("0001111", paused_s=4.0), "stays-off"),  # that pause was of the lock itself
+        (tamiyo("0001111", paused_s=1.0), "paused-again"),
+        (tamiyo("00000000", paused_s=2.0), "paused-again"),
+        (tamiyo("00000000", paused_s=7.0), "stays-off"),  # some calm packets ago
+        (tamiyo("1000", paused_s=0.0), "still-on"),
+        (tamiyo(""), "still-on"),
+    ],
+)
+def test_a_lock_is_over_once_tamiyo_stays_calm(seen: Conservative, reason: str) -> None:
+    """Off and calm holds; a pause since, or the mode still on, does not."""
+    found = recovery.not_paused_again(seen, LIMITS)
+    assert (found.holds, found.reason) == (reason == "stays-off", reason)
+
+
+@pytest.mark.parametrize(
+    ("active", "given", "ends_in_s", "reason"),
+    [
+        (None, 0, 60, "alert-quiet"),
+        (5.0, 5, 60, "alert-of-what-is-known"),
+        (6.0, 5, 60, "alert-active"),
+        (5.0, 5, -1, "alert-active"),  # what was acknowledged has run out
+        (5.0, None, 60, "alert-active"),
+    ],
+)
+def test_an_alert_of_what_is_acknowledged_is_explained(
+    active: float | None, given: int | None, ends_in_s: float, reason: str
+) -> None:
+    """The isolation alert may speak of acknowledged violations, for as long as they are, and of no more."""
+    acknowledged = None
+    if given is not None:
+        acknowledged = Acknowledged(count=given, owner="me", expires=NOW + timedelta(seconds=ends_in_s))
+    alerts = (
+        ()
+        if active is None
+        else (CoreAlert(name="kasmina_isolation_violation", metric="m", value=active, routes=()),)
+    )
+    summary = NissaSummary(alerts=alerts, slos=(), fed=("x",), unfed=())
+    isolation = Isolation(
+        source=SOURCE, at=NOW, readings=(), recorded=(), seeds=(), acknowledged=acknowledged
+    )
+    found = recovery.isolation_alert_explained(summary, isolation)
+    assert (found.holds, found.reason) == (reason != "alert-active", reason)
+
+
+def esper(risk: float, tier: str, reported: str) -> Any:
+    """A client whose Tamiyo tells this risk, and whose library has 35 safe blueprints of one and the same risk."""
+    said = Decoded(
+        message_type="TELEMETRY",
+        source="tamiyo",
+        packet_id="p",
+        metrics={"tamiyo.blueprint.risk": risk},
+        indicators={"tier": tier},
+    )
+    telemetry = Telemetry(
+        now_ms=1000, stream="t", read=1, packets=(Packet(entry="900-0", at_ms=900, said=said),)
+    )
+    rows = [
+        Blueprint(id=f"BP{n:03d}", name="n", tier="BLUEPRINT_TIER_SAFE", path="p", risk=0.2)
+        for n in range(1, 36)
+    ]
+    report = SimpleNamespace(decoded=Decoded(message_type="FIELD_REPORT", blueprint=reported))
+
+    async def read(*, fresh: bool) -> Telemetry:
+        assert not fresh
+        return telemetry
+
+    async def newest(_role: str, _count: int) -> tuple[Any, ...]:
+        return (report,)
+
+    async def library() -> Library:
+        return Library(path="catalog.db", blueprints=tuple(rows))
+
+    return SimpleNamespace(
+        section=SimpleNamespace(workload="running"),
+        bus=SimpleNamespace(telemetry=read, newest=newest),
+        files=SimpleNamespace(library=library),
+    )
+
+
+@pytest.mark.parametrize(
+    ("risk", "tier", "reported", "reason"),
+    [
+        (0.2, "SAFE", "BP001", "risk-agrees"),
+        (0.2, "SAFE", "BP035", "risk-agrees"),  # the last of many that are alike
+        (0.20000000298, "BLUEPRINT_TIER_SAFE", "BP020", "risk-agrees"),  # a float32's 0.2
+        (0.3, "SAFE", "BP001", "risk-differs"),
+        (0.2, "HIGH_RISK", "BP001", "risk-differs"),
+        (0.2, "SAFE", "bp-demo", "risk-agrees"),
+        (0.9, "HIGH_RISK", "bp-demo", "not-in-the-library"),
+    ],
+)
+async def test_a_blueprints_risk_is_that_of_its_row(
+    risk: float, tier: str, reported: str, reason: str
+) -> None:
+    """Risk and tier agree with the blueprint's own row, however many rows are alike; without a row, with any."""
+    (spec,) = quarantine.OBSERVATIONS
+    found = recovery.risk_is_the_librarys(await spec.function(esper(risk, tier, reported)))
+    assert (found.holds, found.reason) == (reason == "risk-agrees", reason)
+
+
+def test_a_step_is_judged_only_after_those_before_it() -> None:
+    """The first step that does not hold is the last one told, and names those that wait for it."""
+    steps = [
+        (name, Finding(holds=name != "second", reason=name, expected="e", observed="o"))
+        for name in ("first", "second", "third")
+    ]
+    found = in_order(*steps)
+    assert [f.reason for f in found] == ["first", "second"]
+    assert found[1].expected == "2. second: e"
+    assert found[1].details == ("not judged before this holds: 3. third",)
+    assert in_order(steps[0])[0].details == ()

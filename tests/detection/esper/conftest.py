@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.esper.faults.infra import PrometheusKilled
 from fixtures.esper.target import EsperSection
 from fixtures.esper.twin.site import EsperTwin, start_twin
+from opsverify.arming import Arming
 from opsverify.target import ServersTable
 from tests.detection.harness import Suite, as_live
 
@@ -23,6 +25,9 @@ def twin() -> Iterator[EsperTwin]:
     """One twin for all faults of a file: each must be undone so well that the next one begins in health."""
     section = EsperSection.model_validate({"limits": LIMITS})
     running = start_twin(section, ServersTable(provider="embedded"))
+    if running.plant.monitoring.prometheus is not None:
+        # It first looks for what to scrape some seconds after its start: only then is the twin in its steady state.
+        PrometheusKilled(running, Arming(target="matrix", owned=True)).wait_scraped()
     yield running
     running.stop()
 

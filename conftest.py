@@ -1,3 +1,3 @@
 """Which systems this suite verifies."""
 
-pytest_plugins = ("fixtures.esper.system", "fixtures.statehub.system")
+pytest_plugins = ("fixtures.esper.system", "fixtures.statehub.system", "fixtures.bzzz.system")

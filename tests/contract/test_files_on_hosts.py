@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.esper.files_client import FilesClient
-from fixtures.esper.host_reader import HostReader
 from fixtures.esper.target import FilesTarget
 from fixtures.esper.twin.forge import Compiler, Forge, Library
+from fixtures.hosts.reader import HostReader
 from fixtures.servers.guard import Guard
 from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
 from opsverify.blocking import in_thread

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.esper.criteria.infra import scraped
-from fixtures.esper.infra_client import duration_s
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.seen.infra import ScrapeTarget, Scraping
+from opsverify.prometheus import duration_s
 from tests.hostile.looking import section, verdicts
 from tests.hostile.servers import (
     ESCAPES,

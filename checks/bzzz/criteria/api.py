@@ -16,8 +16,8 @@ __all__ = ["data_flows", "every_component_healthy", "handled_once", "malformed_r
 _OK, _CLIENT_ERRORS = 200, range(400, 500)
 
 
-def says_healthy(health: Health, components: str, *, worse: bool) -> Finding:
-    """The API calls itself healthy. `worse` judges unhealthy, otherwise degraded. `components` is shown beside it."""
+def says_healthy(health: Health, *, worse: bool) -> Finding:
+    """The API calls itself healthy. `worse` judges unhealthy, otherwise degraded."""
     fails = health.state is (State.UNHEALTHY if worse else State.DEGRADED)
     return Finding(
         holds=not fails,
@@ -26,7 +26,7 @@ def says_healthy(health: Health, components: str, *, worse: bool) -> Finding:
         if not worse
         else "a status that is not unhealthy (degraded is judged by B-API-1b)",
         observed=f"status {health.word!r} with HTTP {health.status}",
-        details=(health.shown, *([components] if components else ())) if fails else (),
+        details=(health.shown,) if fails else (),
     )
 
 

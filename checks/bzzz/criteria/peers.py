@@ -18,8 +18,8 @@ __all__ = ["bootstraps_accept", "command_worked", "enough_peers", "every_link", 
 _MOST_SHOWN = 20
 
 
-def enough_peers(seen: PeerLists, bootstraps: str, limits: BzzzLimits) -> Finding:
-    """Each agent has enough peers; the states of the bootstraps are shown beside it."""
+def enough_peers(seen: PeerLists, limits: BzzzLimits) -> Finding:
+    """Each agent has enough peers."""
     few = {who: value for who, value in seen.counts.items() if not value >= limits.peers.value}
     shown = ", ".join(f"{who} {value:g}" for who, value in sorted(seen.counts.items(), key=lambda c: c[1]))
     return Finding(
@@ -27,7 +27,7 @@ def enough_peers(seen: PeerLists, bootstraps: str, limits: BzzzLimits) -> Findin
         reason="too-few-peers" if few else "enough-peers",
         expected=f"at least {limits.peers} on each agent, from every running one",
         observed=f"{', '.join(few)} below: {shown}" if few else f"{shown}; {seen.running}",
-        details=((*seen.evidence, bootstraps, *seen.warnings) if few else seen.warnings),
+        details=(*(seen.evidence if few else ()), *seen.warnings),
         limits=(limits.peers.named("peers"),),
     )
 

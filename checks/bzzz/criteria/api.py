@@ -86,10 +86,15 @@ def data_flows(flow: TaskFlow, limits: BzzzLimits) -> Finding:
         expected="task request → PubSub → coordinator → SLURP → DHT → UCXI resolves its address",
         observed=f"resolved {flow.took_s:.2f} s after the request: {flow.address}"
         if not reasons
-        else flow.refused or f"{flow.address or 'no address'}: HTTP {flow.status} {flow.code} after {flow.took_s:.1f} s",
+        else flow.refused
+        or f"{flow.address or 'no address'}: HTTP {flow.status} {flow.code} after {flow.took_s:.1f} s",
         details=(
             f"task {flow.task}: HTTP {flow.accepted}",
-            *(["taken by PubSub and the coordinator; then SLURP, DHT or UCXI lost it"] if flow.address and not flow.resolved else []),
+            *(
+                ["taken by PubSub and the coordinator; then SLURP, DHT or UCXI lost it"]
+                if flow.address and not flow.resolved
+                else []
+            ),
         ),
         limits=(limits.task_flow.named("task_flow"),),
     )

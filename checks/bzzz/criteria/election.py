@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.peers import Election, ElectionWindow, NodeSlurp, Roles, Slurp
 
-__all__ = ["another_admin", "heartbeat_fresh", "leadership_steady", "led_by_the_admin", "one_admin", "queue_bounded"]
+__all__ = [
+    "another_admin",
+    "heartbeat_fresh",
+    "leadership_steady",
+    "led_by_the_admin",
+    "one_admin",
+    "queue_bounded",
+]
 
 ADMIN = "admin"
 
@@ -68,9 +75,21 @@ def heartbeat_fresh(seen: ElectionWindow, limits: BzzzLimits) -> Finding:
     holds = not (old or never or seen.silent)
     return Finding(
         holds=holds,
-        reason="heartbeat-missing" if never else "heartbeat-old" if old else str(seen.silent[0].kind) if seen.silent else "fresh",
+        reason="heartbeat-missing"
+        if never
+        else "heartbeat-old"
+        if old
+        else str(seen.silent[0].kind)
+        if seen.silent
+        else "fresh",
         expected=f"a heartbeat of the admin within {limits.heartbeat} on every node",
-        observed=", ".join([*(f"{node} {age:.1f} s ago" for node, age in ages.items()), *(f"{node} never" for node in never), *map(str, seen.silent)]),
+        observed=", ".join(
+            [
+                *(f"{node} {age:.1f} s ago" for node, age in ages.items()),
+                *(f"{node} never" for node in never),
+                *map(str, seen.silent),
+            ]
+        ),
         details=() if holds else tuple(map(str, seen.last)),
         limits=(limits.heartbeat.named("heartbeat"),),
     )
@@ -88,8 +107,13 @@ def leadership_steady(seen: ElectionWindow) -> Finding:
         holds=not moved,
         reason="flapping" if moved else "steady",
         expected="the same admin and term at the beginning and at the end of the window",
-        observed="; ".join(f"{a.node}: {a.admin or 'nobody'} in term {a.term}, then {b.admin or 'nobody'} in term {b.term}" for a, b in moved)
-        or f"term {seen.last[0].term} all along" if seen.last else "no node seen",
+        observed="; ".join(
+            f"{a.node}: {a.admin or 'nobody'} in term {a.term}, then {b.admin or 'nobody'} in term {b.term}"
+            for a, b in moved
+        )
+        or f"term {seen.last[0].term} all along"
+        if seen.last
+        else "no node seen",
         details=(seen.changes,) if seen.changes else (),
     )
 
@@ -145,14 +169,21 @@ def queue_bounded(seen: Slurp, limits: BzzzLimits) -> Finding:
     full = [v for v in seen.last if v.backpressure or v.queue > limits.slurp_queue.value * v.capacity]
     many = [v for v in seen.last if v.dead_letters > limits.slurp_dead_letters.value]
     growing = [v for v in seen.last if v.dead_letters > _before(first, v).dead_letters]
-    reason = "queue-full" if full else "dead-letters-grow" if growing else "dead-letters" if many else "bounded"
+    reason = (
+        "queue-full" if full else "dead-letters-grow" if growing else "dead-letters" if many else "bounded"
+    )
     return Finding(
         holds=reason == "bounded",
         reason=reason,
         expected=f"a queue below {limits.slurp_queue.value:.0%} of its bound; at most {limits.slurp_dead_letters}, and not more of them than before",
         observed="; ".join(map(str, seen.last)),
-        details=tuple(f"{v.node}: {_before(first, v).dead_letters} dead letters, then {v.dead_letters}" for v in growing),
-        limits=(limits.slurp_queue.named("slurp_queue"), limits.slurp_dead_letters.named("slurp_dead_letters")),
+        details=tuple(
+            f"{v.node}: {_before(first, v).dead_letters} dead letters, then {v.dead_letters}" for v in growing
+        ),
+        limits=(
+            limits.slurp_queue.named("slurp_queue"),
+            limits.slurp_dead_letters.named("slurp_dead_letters"),
+        ),
     )
 
 

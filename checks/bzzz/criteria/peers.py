@@ -36,7 +36,9 @@ def bootstraps_accept(seen: Bootstraps, limits: BzzzLimits) -> Finding:
     """Each bootstrap accepts a connection and keeps it."""
     bad = [b for b in seen.bootstraps if b.answer not in {"accepted", "not-seen"}]
     worst = sorted(bad, key=lambda b: ("closed", "reset", "silent", "refused").index(b.answer))
-    fine = ", ".join(f"{b.node} {b.address} in {b.connect_ms:.1f} ms" for b in seen.bootstraps if b not in bad)
+    fine = ", ".join(
+        f"{b.node} {b.address} in {b.connect_ms:.1f} ms" for b in seen.bootstraps if b not in bad
+    )
     return Finding(
         holds=not bad,
         reason=f"bootstrap-{worst[-1].answer}" if bad else "accepted",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from checks.bzzz import test_api, test_dht, test_election, test_p2p
+from checks.bzzz import test_api, test_database, test_dht, test_election, test_p2p
 from checks.bzzz.criteria import restoring
 from opsverify import seconds
 from opsverify.verdict import Severity
@@ -37,6 +37,7 @@ STEADY = (
     test_election.test_one_admin_is_elected,
     test_election.test_another_node_may_become_admin,
     test_dht.test_content_is_replicated,
+    test_database.test_the_database_answers_in_its_role,
 )
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMITS", "lacking", "see_fault_turn"]
 
-LIMITS: Mapping[str, float] = {}
+LIMITS: Mapping[str, float] = {
+    # peers
+    "confirm": 1, "peers_window": 1, "dht_window": 10, "heartbeat": 3, "task_flow": 3,
+}
 """What a twin needs that a live system does not, as targets/embedded.toml has it."""
 
 

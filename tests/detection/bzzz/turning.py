@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["LIMITS", "lacking", "see_fault_turn"]
 
 LIMITS: Mapping[str, float] = {
-    "confirm": 1, "peers_window": 1, "dht_window": 10, "heartbeat": 3, "task_flow": 3,  # peers
-    "update_delay": 0.2, "services_confirm": 1,  # services
+    "confirm": 1,
+    "peers_window": 1,
+    "dht_window": 10,
+    "heartbeat": 3,
+    "task_flow": 3,  # peers
+    "update_delay": 0.2,
+    "services_confirm": 1,  # services
 }
 """What a twin needs that a live system does not, as targets/embedded.toml has it."""
 

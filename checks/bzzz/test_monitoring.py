@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fixtures.bzzz.seen.monitoring import Errors, HealthChecks, HealthScores, Watching
     from opsverify import Observation
 
-QUERIES, VALIDATION = "Prometheus Queries for Health", "Alert Validation"
-STATUS, METRICS = "Check Alert Status", "Query Metrics"
+QUERIES, VALIDATION = '"Prometheus Queries for Health"', '"Alert Validation"'
+STATUS, METRICS = '"Check Alert Status"', '"Query Metrics"'
 CLEAR_NEXT = "its incident's section again; what fires, what is muted and who is told: B-MON-3"
 
 
@@ -26,7 +26,7 @@ CLEAR_NEXT = "its incident's section again; what fires, what is muted and who is
     severity="P0",
     profiles="smoke canary incident",
     alert=HEALTH,
-    runbook="System Health Critical (Alert: BZZZSystemHealthCritical)",
+    runbook='"System Health Critical (Alert: BZZZSystemHealthCritical)"',
     next_step="the worst component above names the cause: memory (restart), disk (clean up), network (B-P2P-1), database (B-DB-1)",
 )
 def test_no_agent_is_critical(health_scores: Observation[HealthScores], limits: BzzzLimits) -> None:

@@ -144,7 +144,8 @@ class ObservationSpec:
 
     `window` names the limit that holds the time between two samples; `active` the one action that it may
     take (it then runs after all passive ones); `identity` marks the observation that tells which server
-    answers: it runs first and again last, and its value must have an `identity` text.
+    answers: it runs first and again last, and its value must have an `identity` text; `called` is its name in
+    `--expect`, otherwise its surface's.
     """
 
     name: str
@@ -155,6 +156,7 @@ class ObservationSpec:
     window: str | None = None
     active: str | None = None
     identity: bool = False
+    called: str = ""
     declared_in: str = ""
     meaning: str = field(default="", compare=False)
 
@@ -179,6 +181,7 @@ def observation(
     window: str | None = None,
     active: str | None = None,
     identity: bool = False,
+    called: str = "",
 ) -> Callable[[Callable[..., Awaitable[Any]]], ObservationSpec]:
     """Declare an async function of a client as an observation of the surface(s) `of`.
 
@@ -209,6 +212,7 @@ def observation(
             window=window,
             active=active,
             identity=identity,
+            called=called or (of if isinstance(of, str) else of[0]),
             declared_in=f"{code.co_filename}:{code.co_firstlineno}",
             meaning=inspect.getdoc(function) or "",
         )

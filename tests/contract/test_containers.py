@@ -25,7 +25,14 @@ from fixtures.servers.container import OwnedContainer
 from fixtures.servers.containers import ContainedPostgres, ContainedRedis
 from fixtures.servers.guard import Guard
 from fixtures.servers.guard_process import ask_docker, labelled
-from fixtures.servers.images import POSTGRES, PROMETHEUS, REDIS, provide_image, refuse_without_docker
+from fixtures.servers.images import (
+    ALERTMANAGER,
+    POSTGRES,
+    PROMETHEUS,
+    REDIS,
+    provide_image,
+    refuse_without_docker,
+)
 from fixtures.servers.process import free_port
 from fixtures.servers.provided import ServerFailed
 from tests.contract.test_without_docker import smoke
@@ -58,6 +65,7 @@ def docker() -> None:
         provide_image(REDIS)
         provide_image(POSTGRES)
         provide_image(PROMETHEUS)
+        provide_image(ALERTMANAGER)
     except ServerFailed as failed:
         if os.environ.get("CI") == "true":
             raise
@@ -260,4 +268,5 @@ def test_the_script_and_the_suite_know_the_same_images() -> None:
     expected = {"redis_official": REDIS.official, "redis_local": REDIS.local}
     expected |= {"postgres_official": POSTGRES.official, "postgres_local": POSTGRES.local}
     expected |= {"prometheus_official": PROMETHEUS.official, "prometheus_local": PROMETHEUS.local}
+    expected |= {"alertmanager_official": ALERTMANAGER.official, "alertmanager_local": ALERTMANAGER.local}
     assert named == expected

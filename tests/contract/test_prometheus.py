@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from fixtures.servers import prometheus as module
+from fixtures.servers.configured import READY
 from fixtures.servers.guard import Guard
 from fixtures.servers.kinds import start_prometheus
 from fixtures.servers.process import LOOPBACK, free_port
@@ -110,7 +111,7 @@ def test_it_refuses_a_port_that_answers(guard: Guard) -> None:
 def test_a_configuration_that_it_cannot_load_fails_at_once(guard: Guard) -> None:
     """A child that dies is told at once, with the end of its log."""
     bad = PrometheusConfig(jobs=(ScrapeJob("twice", ()), ScrapeJob("twice", ())))
-    clock = Deadline(module.READY / 2)
+    clock = Deadline(READY / 2)
     with pytest.raises(ServerFailed, match=r"ended with status [12](.|\n)*found multiple scrape configs"):
         start_prometheus(provider="embedded", config=bad, guard=guard)
     assert not clock.passed

@@ -1,0 +1,137 @@
+"""What must hold of a restored backup: it is in, in time, and holds what it should; and of two databases: nothing differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opsverify.verdict import Finding
+
+if TYPE_CHECKING:
+    from fixtures.bzzz.limits import BzzzLimits
+    from fixtures.bzzz.seen.restoring import Account, Restored
+
+__all__ = ["accounted_for", "holds_what_it_should", "newest_backup_restores", "restored_in_time"]
+
+_MOST = 20
+_REMEDIES = {
+    "role-missing": "roles first: keep the output of pg_dumpall --globals-only beside the dumps",
+    "truncated": "pg_dump or gzip did not end, or the file was cut on its way; take a new dump now",
+    "corrupt": "bytes were changed after it was written: see the disk, and the off-site copy (B-BAK-3)",
+    "empty": "pg_dump wrote nothing: run it by hand and read its error",
+    "too-slow": "the runbook's 2 h do not hold: a faster disk, pg_dump -Fc with parallel jobs, or base backups",
+    "dump-error": "what the server refused stands above; pg_dump of the same version, or an edited dump?",
+    "psql-command": "the dump holds commands of psql that were not run; who wrote it?",
+}
+
+
+def newest_backup_restores(seen: Restored) -> Finding:
+    """The newest dump went into an empty database as a whole."""
+    took = f"loaded in {seen.loaded_s:.1f} s ({_mega(seen.loaded_size)} of SQL), {seen.took_s:.1f} s in all"
+    details = [f"{seen.dump}: {_mega(seen.size)}, of {seen.written:%Y-%m-%d %H:%M:%S}Z by its name"]
+    if seen.refused:
+        details.append(_REMEDIES.get(seen.refused, "restore it by hand, on another server, to see more"))
+    elif seen.major:
+        details.append(f"taken from PostgreSQL {seen.major}, restored on {seen.server}")
+    if seen.roles:
+        details.append(f"roles made first: {', '.join(seen.roles)} ({seen.roles_file or 'no file of roles'})")
+    elif seen.refused == "role-missing":
+        details.append(
+            f"file of roles: {seen.roles_file or 'none in the folder (roles_*.sql, globals_*.sql)'}"
+        )
+    return Finding(
+        holds=not seen.refused,
+        reason=seen.refused or "restored",
+        expected="the newest dump goes into an empty database as a whole",
+        observed=seen.told if seen.refused else took,
+        details=tuple(details),
+    )
+
+
+def restored_in_time(seen: Restored, limits: BzzzLimits) -> Finding:
+    """The restore, with everything that it needs, takes no longer than a P0 may last."""
+    return Finding(
+        holds=seen.took_s <= limits.restore_time.value,
+        reason="in-time" if seen.took_s <= limits.restore_time.value else "too-slow",
+        expected=f"restored within {limits.restore_time}",
+        observed=f"{seen.took_s:.1f} s, {seen.took_s / limits.restore_time.value:.1%} of it",
+        details=(f"written down in {seen.record}, for B-MNT-2",) if seen.record else (),
+        limits=(limits.restore_time.named("restore_time"),),
+    )
+
+
+def holds_what_it_should(seen: Restored) -> list[Finding]:
+    """The restored database has tables with rows, and every validation query of the target is met."""
+    rows = sum(seen.tables.values())
+    largest = sorted(seen.tables.items(), key=lambda item: -item[1])[:_MOST]
+    none_asked = (
+        "the target asks nothing of it: add [bzzz.backups.validation] users = {query = …, at_least = …}"
+    )
+    found = [
+        Finding(
+            holds=rows > 0,
+            reason="has-rows" if rows else "no-rows",
+            expected="tables with rows in the restored database",
+            observed=f"{rows} rows in {len(seen.tables)} tables",
+            details=(
+                *(f"{name}: {count} rows" for name, count in largest),
+                *([] if seen.validated else [none_asked]),
+            ),
+        )
+    ]
+    for name, asked in seen.validated.items():
+        got = asked.trouble or ("no row" if asked.found is None else f"{asked.found:g}")
+        found.append(
+            Finding(
+                holds=asked.met,
+                reason="validated" if asked.met else "validation-not-met",
+                expected=f"{name}: at least {asked.at_least:g}",
+                observed=f"{name}: {got}",
+                evidence=(asked.query,),
+            )
+        )
+    return found
+
+
+def accounted_for(before: Account, after: Account, what: str) -> Finding:
+    """Nothing differs between two databases: rows, checksums, owners, sequences, definitions."""
+    lost = _differences(before, after)
+    return Finding(
+        holds=not lost,
+        reason="differs" if lost else "accounted-for",
+        expected=f"{what}: every row, sequence and definition is accounted for",
+        observed=f"{len(lost)} differences" if lost else _told(after),
+        details=tuple(lost[:_MOST]),
+    )
+
+
+def _differences(before: Account, after: Account) -> list[str]:
+    found = []
+    for name in sorted({*before.tables, *after.tables}):
+        was, now = before.tables.get(name), after.tables.get(name)
+        if was is None or now is None:
+            found.append(f"table {name} {'is new' if was is None else 'is gone'}")
+        elif was.rows != now.rows:
+            found.append(f"table {name} had {was.rows} rows and has {now.rows}")
+        elif was.checksum != now.checksum:
+            found.append(f"table {name} has {now.rows} rows as before, but their checksum differs")
+        elif was.owner != now.owner:
+            found.append(f"table {name} was {was.owner}'s and is {now.owner}'s")
+    pairs = (("sequence ", before.sequences, after.sequences), ("", before.definitions, after.definitions))
+    for kind, olds, news in pairs:
+        found += [
+            f"{kind}{name} was {olds.get(name, 'not there')!r} and is {news.get(name, 'not there')!r}"
+            for name in sorted({*olds, *news})
+            if olds.get(name) != news.get(name)
+        ]
+    return found
+
+
+def _told(account: Account) -> str:
+    return (
+        f"{account.rows} rows in {len(account.tables)} tables by count and checksum, "
+        f"{len(account.sequences)} sequences, {len(account.definitions)} definitions"
+    )
+
+
+def _mega(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

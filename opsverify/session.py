@@ -117,13 +117,16 @@ async def observations(
             keep(run, spec, seen)
 
         wanted = [s for s in specs if s.name not in missing]
+
         def earlier(spec: ObservationSpec) -> Any:
             return earlier_value(run.baseline, spec)
 
         gatherer = Gatherer(sites, journal, earlier)
         async with shown_while_gathering(request.config, gatherer):
             gathered = await gatherer.gather(wanted)
-        gathered = await second_samples(run, wanted, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s))
+        gathered = await second_samples(
+            run, wanted, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
+        )
         if any(o.unobservable and o.unobservable.kind is Kind.OBSERVER_CUT_OFF for o in gathered.values()):
             run.problem(
                 f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from fixtures.bzzz.twin.services import start_supervisor
 from fixtures.bzzz.twin.supervisor.images import Image, NoImage, read_image, write_image
 from fixtures.bzzz.twin.supervisor.plan import Change, ServicePlan, SlotPlan
 from fixtures.servers.guard import Guard
+from fixtures.servers.process import free_port
 from opsverify.deadline import eventually, seconds
 from opsverify.http import open_http
 
@@ -218,14 +220,21 @@ async def test_another_s_process_is_listed_and_left_alone(
     supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
 ) -> None:
     """A process that the plant started is a service whose end is seen, and which is not restarted from here."""
-    child = await asyncio.create_subprocess_exec("sleep", "600")
-    supervisor.watch("postgres", image="postgres:15", node="walnut", pid=child.pid)
-    assert (await _seen(client, "postgres")).running[0].state == "running"
+    port = free_port()
+    serve = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    child = await asyncio.create_subprocess_exec(*serve, stderr=asyncio.subprocess.DEVNULL)
+    supervisor.watch("postgres", image="postgres:15", node="walnut", port=port)
+    first = (await _running(client, "postgres", 1)).running[0]
     with pytest.raises(ServiceFailed, match="only watches"):
         await operator.restart("postgres")
     child.kill()
     await child.wait()
     assert (await _seen(client, "postgres")).tasks[0].state == "failed"
+    child = await asyncio.create_subprocess_exec(*serve, stderr=asyncio.subprocess.DEVNULL)
+    again = await _running(client, "postgres", 1)
+    assert again.tasks[0].id != first.id == again.tasks[1].id
+    child.kill()
+    await child.wait()
 
 
 def test_an_image_is_its_bytes(tmp_path: Path) -> None:

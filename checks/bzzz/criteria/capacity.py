@@ -40,7 +40,11 @@ def not_reached_soon(seen: Trails, resource: Resource, limits: BzzzLimits) -> Fi
     fitted = [(t, p) for t in trails if (p := project(t.points, limit.value, least)) is not None]
     short = [t for t in trails if project(t.points, limit.value, least) is None]
     ahead = [(t, p) for t, p in fitted if t.points[-1][1] < limit.value]
-    soon = [(t, p) for t, p in ahead if p.grows and (p.reached or 0) < limits.projected.value and p.reached is not None]
+    soon = [
+        (t, p)
+        for t, p in ahead
+        if p.grows and (p.reached or 0) < limits.projected.value and p.reached is not None
+    ]
     order = sorted(ahead, key=lambda each: _urgency(each[1]))
     shown = [f"{_who(t)}: {_told(p)}" for t, p in order[:_MOST]]
     shown += [f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in fitted if (t, p) not in ahead]
@@ -53,7 +57,11 @@ def not_reached_soon(seen: Trails, resource: Resource, limits: BzzzLimits) -> Fi
         if order
         else f"no {resource} of a node with enough days, below its limit",
         details=(*shown, *(f"Prometheus warns: {w}" for w in seen.warnings)),
-        limits=(limit.named(name), limits.projected.named("projected"), limits.history_least.named("history_least")),
+        limits=(
+            limit.named(name),
+            limits.projected.named("projected"),
+            limits.history_least.named("history_least"),
+        ),
         figure=_figure(*order[0], limit) if order else None,
     )
 
@@ -90,7 +98,11 @@ def _figure(trail: Trail, one: Projection, limit: Limit) -> Figure:
     for day in days:
         value, half = one.at(day)
         band.append(
-            (one.end + timedelta(days=day), round(_PERCENT * (value - half), 3), round(_PERCENT * (value + half), 3))
+            (
+                one.end + timedelta(days=day),
+                round(_PERCENT * (value - half), 3),
+                round(_PERCENT * (value + half), 3),
+            )
         )
     ends = (days[0], days[-1])
     return Figure(
@@ -133,12 +145,16 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
     then = {p.operation: p for p in before.operations}
     both = [(then[p.operation], p) for p in now.operations if p.operation in then]
     slower = [(old, new) for old, new in both if _slower(old, new, limits)]
-    gone = [p.operation for p in before.operations if p.operation not in {n.operation for n in now.operations}]
+    gone = [
+        p.operation for p in before.operations if p.operation not in {n.operation for n in now.operations}
+    ]
     return Finding(
         holds=not slower and bool(both),
         reason="latency-grown" if slower else "latency-as-before" if both else "operations-differ",
         expected=f"median and 95th percentile at most {limits.latency_growth} of {before.at:%Y-%m-%d %H:%M UTC}",
-        observed=f"{len(slower)} of {len(both)} operations slower" if slower else f"{len(both)} operations as fast",
+        observed=f"{len(slower)} of {len(both)} operations slower"
+        if slower
+        else f"{len(both)} operations as fast",
         details=(
             *(_compared(old, new) for old, new in slower or both),
             *(f"{name}: measured then, not now" for name in gone),
@@ -154,7 +170,8 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
 def _slower(old: Percentiles, new: Percentiles, limits: BzzzLimits) -> bool:
     pairs = ((old.p50, new.p50), (old.p95, new.p95))
     return any(
-        now > limits.latency_growth.value * then and now - then > limits.latency_floor.value for then, now in pairs
+        now > limits.latency_growth.value * then and now - then > limits.latency_floor.value
+        for then, now in pairs
     )
 
 

@@ -33,7 +33,9 @@ def published(seen: EndpointSeen, limits: BzzzLimits) -> Finding:
         hint = (
             ()
             if seen.without_tls
-            else ("where people use another address, name it as `public`; where none is needed, `without_tls`",)
+            else (
+                "where people use another address, name it as `public`; where none is needed, `without_tls`",
+            )
         )
         return Finding(
             holds=bool(seen.without_tls), reason=reason, expected=expected, observed=observed, details=hint
@@ -94,7 +96,9 @@ def usable(seen: StorageSeen) -> Finding:
         holds=not bad,
         reason=reason,
         expected="each path mounted rw, and writable for the user that looks",
-        observed=", ".join(f"{p.path} is {'mounted read-only' if p.read_only else 'not writable'}" for p in bad)
+        observed=", ".join(
+            f"{p.path} is {'mounted read-only' if p.read_only else 'not writable'}" for p in bad
+        )
         or f"{len(there)} writable",
         details=tuple(_mount(p) for p in bad),
     )
@@ -143,7 +147,11 @@ def used_below(seen: Uses, limit: Limit, name: str, what: str) -> Finding:
         observed=f"{len(over)} of {len(seen.uses)} at or above it"
         if over
         else f"highest {worst.value:.1%} on {worst.node} {worst.what}".strip(),
-        details=(*shown, *(f"left out: {s}" for s in seen.stale), *(f"Prometheus warns: {w}" for w in seen.warnings)),
+        details=(
+            *shown,
+            *(f"left out: {s}" for s in seen.stale),
+            *(f"Prometheus warns: {w}" for w in seen.warnings),
+        ),
         limits=(limit.named(name),),
     )
 
@@ -156,7 +164,9 @@ def tuned(seen: Uses, limits: BzzzLimits) -> Finding:
         holds=not below,
         reason="not-tuned" if below else "tuned",
         expected=", ".join(f"{name} at least {limit}" for name, limit in least.items()),
-        observed=f"{len(below)} settings below it" if below else f"on {len({u.node for u in seen.uses})} nodes",
+        observed=f"{len(below)} settings below it"
+        if below
+        else f"on {len({u.node for u in seen.uses})} nodes",
         details=tuple(f"{u.node}: {u.what} = {u.value:.0f}" for u in below[:_MOST]),
         limits=(limits.rmem_max.named("rmem_max"), limits.wmem_max.named("wmem_max")),
     )

@@ -30,7 +30,11 @@ def few_errors(seen: Logs, limits: BzzzLimits) -> Finding:
             *(f"{f'{line.at:%H:%M:%SZ} ' if line.at else ''}{line.of}: {line.text}" for line in seen.samples),
             *(f"Loki warns: {w}" for w in seen.warnings),
         ),
-        limits=(limit.named("log_errors"), limits.log_window.named("log_window"), limits.log_lines.named("log_lines")),
+        limits=(
+            limit.named("log_errors"),
+            limits.log_window.named("log_window"),
+            limits.log_lines.named("log_lines"),
+        ),
     )
 
 

@@ -98,7 +98,7 @@ def _bounds(
 ) -> tuple[float | None, float | None]:
     """Days from the centre at which the upper, and the lower, edge of the band has risen so far.
 
-    The edges meet it where (slope·x − rise)² = (z·residual)²·(1/n + x²/spread): a square equation.
+    The edges meet it where (slope·x - rise)² = (z·residual)²·(1/n + x²/spread): a square equation.
     """
     noise = (_Z * residual) ** 2
     a, b, c = slope**2 - noise / spread, -2 * slope * rise, rise**2 - noise / count

@@ -106,7 +106,7 @@ class Section(Table):
         return self
 
     def addresses(self) -> dict[str, str]:
-        """Address of each configured surface."""
+        """Address of each configured surface; of several, with a comma and a blank between them."""
         return {}
 
     def unconfigured(self) -> list[str]:
@@ -147,7 +147,7 @@ class Target(Table):
     def key(self) -> str:
         """The instance's identity, whatever the file is called: a digest of the addresses it names."""
         addresses = sorted(
-            f"{n}.{s}={_same_address(a)}"
+            f"{n}.{s}={','.join(map(_same_address, a.split(', ')))}"
             for n, part in self.sections().items()
             for s, a in part.addresses().items()
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from fixtures.bzzz.faults import FAULTS as BZZZ_FAULTS
+from fixtures.bzzz.system import BZZZ
 from fixtures.esper.faults import FAULTS
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.system import ESPER
@@ -39,7 +41,11 @@ def declared_checks(system: str = "esper") -> list[Check]:
 
 def matrix_parts() -> list[tuple[str, list[Check], tuple[type[Fault], ...]]]:
     """Each system with its checks and faults, for the published matrix."""
-    return [("Esper-Lite", declared_checks(), FAULTS), ("State Hub", statehub.declared(), STATEHUB_FAULTS)]
+    return [
+        ("Esper-Lite", declared_checks(), FAULTS),
+        ("State Hub", statehub.declared(), STATEHUB_FAULTS),
+        ("BZZZ", declared_checks("bzzz"), BZZZ_FAULTS),
+    ]
 
 
 def test_ci_calls_the_readme_test_line() -> None:
@@ -67,8 +73,10 @@ def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ESPER_REDIS_PASSWORD", "a password")
     monkeypatch.setenv("ESPER_LEYLINE_SECRET", "a signing secret")
     monkeypatch.setenv("STATEHUB_ACTIVITY_PASSWORD", "a password")
+    monkeypatch.setenv("BZZZ_DATABASE_PASSWORD", "a password")
     path = ROOT / "targets" / "live.example.toml"
-    target = load_target(path, {"esper": ESPER.section, "statehub": STATEHUB.section})
+    systems = {"esper": ESPER.section, "statehub": STATEHUB.section, "bzzz": BZZZ.section}
+    target = load_target(path, systems)
     shown = path.read_text(encoding="utf-8")
     section = target.sections()["esper"]
     keys = [*type(target).model_fields, *type(section).model_fields, *EsperLimits.model_fields]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.bzzz.system import BZZZ
 from fixtures.esper.system import ESPER
 from fixtures.statehub.system import STATEHUB
 from opsverify.observation import Unobservable
@@ -73,7 +74,7 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
     """What was saved of each declared observation loads, and saves again to the same."""
     run = load_run(saved)
     assert run.whole
-    declared = (*ESPER.observations, *STATEHUB.observations)
+    declared = (*ESPER.observations, *STATEHUB.observations, *BZZZ.observations)
     loaded = run.observations(declared)
     for spec in declared:
         one = loaded[spec.name]

@@ -26,6 +26,7 @@ from checks.statehub.drills import (
     test_tunnel_down,
     test_two_sweeps,
 )
+from fixtures.bzzz.system import BZZZ
 from fixtures.esper.system import ESPER
 from fixtures.statehub.faults import FAULTS
 from fixtures.statehub.system import STATEHUB
@@ -105,12 +106,13 @@ def test_every_check_has_a_fault() -> None:
 
 def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of a live target loads, shows every key of this system, and its values are the defaults."""
-    for name in ("ESPER_REDIS_PASSWORD", "ESPER_LEYLINE_SECRET", "STATEHUB_ACTIVITY_PASSWORD"):
-        monkeypatch.setenv(name, "a long enough secret")
+    for name in ("ESPER_REDIS", "STATEHUB_ACTIVITY", "BZZZ_DATABASE"):
+        monkeypatch.setenv(f"{name}_PASSWORD", "a long enough secret")
+    monkeypatch.setenv("ESPER_LEYLINE_SECRET", "a long enough secret")
     path = ROOT / "targets" / "live.example.toml"
-    target = load_target(path, {"esper": ESPER.section, "statehub": STATEHUB.section})
+    target = load_target(path, {"esper": ESPER.section, "statehub": STATEHUB.section, "bzzz": BZZZ.section})
     section: Any = target.sections()["statehub"]
-    shown = path.read_text(encoding="utf-8").partition("\n[statehub]\n")[2]
+    shown = path.read_text(encoding="utf-8").partition("\n[statehub]\n")[2].partition("\n[bzzz]\n")[0]
     tables: tuple[type[BaseModel], ...] = (
         StateHubSection,
         Tables,

@@ -19,7 +19,6 @@ __all__ = ["logs_bounded", "mounted", "published", "roomy", "tuned", "usable", "
 
 _MOST = 12
 _DAY = timedelta(days=1)
-_PERCENT = 100
 
 
 def published(seen: EndpointSeen, limits: BzzzLimits) -> Finding:
@@ -79,11 +78,13 @@ def _mount(path: StoragePath) -> str:
 
 
 def _not_there(path: StoragePath, types: Sequence[str]) -> tuple[str, str] | None:
+    gone = {"hangs": "storage-hangs", "stale": "stale-handle"}.get(path.trouble)
+    if gone is not None:
+        return gone, f"{_mount(path)}: {path.told}"
     if path.type not in types:
         return "not-mounted", f"lies in {_mount(path)}: what is written there is on no shared storage"
     if path.trouble:
-        what = {"hangs": "storage-hangs", "stale": "stale-handle", "missing": "path-missing"}
-        return what.get(path.trouble, "path-fails"), f"{_mount(path)}: {path.told}"
+        return ("path-missing" if path.trouble == "missing" else "path-fails"), f"{_mount(path)}: {path.told}"
     return None
 
 

@@ -51,12 +51,12 @@ class AgentMesh:
         ways: list[dict[str, Any]] = []
         peers: dict[str, list[str]] = {node: [] for node in NODES}
         for origin in NODES:
-            for name, port in real.items():
+            for name, behind in real.items():
                 to = name.partition("-")[2]
                 if name == f"agent-{origin}":
                     continue
                 listen = free_port()
-                ways.append({"from": origin, "to": to, "listen": listen, "host": LOOPBACK, "port": port})
+                ways.append({"from": origin, "to": to, "listen": listen, "host": LOOPBACK, "port": behind})
                 peers[origin].append(f"{LOOPBACK}:{listen}")
         routes = self.folder / "routes.json"
         routes.write_text(json.dumps(ways), encoding="utf-8")
@@ -116,7 +116,7 @@ class AgentMesh:
         for process in reversed(self.processes.values()):
             process.stop()
 
-    def tell(self, node: str, command: str, **arguments: Any) -> Any:
+    def tell(self, node: str, command: str, /, **arguments: Any) -> Any:
         """Tell an agent, or the network, something over its control."""
         return tell(self.folder / f"{node}.sock", command, arguments, within=seconds(5))
 
@@ -137,8 +137,12 @@ class AgentMesh:
         return httpx.post(f"http://{LOOPBACK}:{self.http[name]}/api/tasks", json=document, timeout=5)
 
     def metric(self, node: str, series: str) -> float | None:
-        """A series of an agent's page, None where it is not on it."""
-        for line in self.get(node, "/metrics").text.splitlines():
+        """A series of an agent's page, None where it is not on it, or the agent does not answer."""
+        try:
+            page = self.get(node, "/metrics").text
+        except httpx.TransportError:
+            return None
+        for line in page.splitlines():
             name, _, value = line.rpartition(" ")
             if name == series:
                 return float(value)
@@ -156,23 +160,31 @@ class AgentMesh:
         """Every agent's system score."""
         return {node: self.metric(node, "bzzz_system_health_score") for node in NODES}
 
+    def copies(self, node: str) -> float | None:
+        """The replication factor that an agent sees."""
+        return self.metric(node, "bzzz_dht_replication_factor")
+
+    def health(self, node: str) -> dict[str, str]:
+        """Each check's word, empty while the agent does not answer."""
+        try:
+            checks = self.get(node, "/health/checks").json()["checks"]
+        except httpx.TransportError:
+            return {}
+        return {name: str(one["status"]) for name, one in checks.items()}
+
     def healthy(self) -> str | None:
         """What keeps the mesh from being whole, None where nothing does."""
         try:
-            seen = {
+            seen: dict[str, dict[str, Any]] = {
                 "peers": {node: self.peers(node) for node in NODES},
                 "scores": self.scores(),
-                "copies": {node: self.metric(node, "bzzz_dht_replication_factor") for node in NODES},
+                "copies": {node: self.copies(node) for node in NODES},
                 "admin": {node: self.get(node, "/api/election/status").json()["admin"] for node in NODES},
             }
         except httpx.TransportError as error:
             return str(error)
-        whole = (
-            set(seen["peers"].values()) == {5.0}
-            and set(seen["scores"].values()) == {1.0}
-            and set(seen["copies"].values()) == {3.0}
-            and len(set(seen["admin"].values()) - {None}) == 1
-        )
+        whole = [set(seen[name].values()) for name in ("peers", "scores", "copies")] == [{5.0}, {1.0}, {3.0}]
+        whole = whole and len(set(seen["admin"].values()) - {None}) == 1
         return None if whole and len(self.admins()) == 1 else json.dumps(seen)
 
 

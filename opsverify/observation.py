@@ -144,8 +144,9 @@ class ObservationSpec:
 
     `window` names the limit that holds the time between two samples; `active` the one action that it may
     take (it then runs after all passive ones); `baseline` the observation whose value in the run that `--baseline`
-    names it is given, of the same shape (None where there is none); `identity` marks the observation that tells which server
-    answers: it runs first and again last, and its value must have an `identity` text.
+    names it is given, of the same shape (None where there is none); `identity` marks the observation that tells which
+    server answers: it runs first and again last, and its value must have an `identity` text; `called` is its name in
+    `--expect`, otherwise its surface's.
     """
 
     name: str
@@ -157,6 +158,7 @@ class ObservationSpec:
     active: str | None = None
     baseline: str | None = None
     identity: bool = False
+    called: str = ""
     declared_in: str = ""
     meaning: str = field(default="", compare=False)
 
@@ -182,6 +184,7 @@ def observation(
     active: str | None = None,
     baseline: str | None = None,
     identity: bool = False,
+    called: str = "",
 ) -> Callable[[Callable[..., Awaitable[Any]]], ObservationSpec]:
     """Declare an async function of a client as an observation of the surface(s) `of`.
 
@@ -214,6 +217,7 @@ def observation(
             active=active,
             baseline=baseline,
             identity=identity,
+            called=called or (of if isinstance(of, str) else of[0]),
             declared_in=f"{code.co_filename}:{code.co_firstlineno}",
             meaning=inspect.getdoc(function) or "",
         )

@@ -145,7 +145,7 @@ def status(admin: object = "walnut", term: object = 3, **more: Any) -> Act:
     return page({"admin": admin, "term": term, **beat, **more})
 
 
-def nodes(stage: Stage, path: str, *acts: Act | Play | None, **more: Any) -> dict[str, Any]:
+def nodes(stage: Stage, path: str, *acts: Act | None, **more: Any) -> dict[str, Any]:
     """Three nodes whose agents answer with these on a path; None: nothing listens."""
     plays = [http({path: act}) if act else None for act in acts]
     ports = [free_port() if play is None else stage.open(play) for play in plays]

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMITS", "lacking", "see_fault_turn"]
 
-LIMITS: Mapping[str, float] = {"update_delay": 0.2, "services_confirm": 1}
+LIMITS: Mapping[str, float] = {
+    "update_delay": 0.2,
+    "services_confirm": 1,
+    "sli_window": 5,
+    "error_rate": 2,
+    "notify_window": 5,
+    "notified": 10,
+    "cleared_for": 1,
+    "look_back": 3600,
+    "alerting_settle": 5,
+}
 """What a twin needs that a live system does not, as targets/embedded.toml has it."""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from opsverify.fault import Fault
 
-__all__ = ["Seen", "Suite", "as_live", "see_all_green", "see_it_turn", "without_a_fault"]
+__all__ = ["ROOT", "Seen", "Suite", "as_live", "see_all_green", "see_it_turn", "without_a_fault"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = timedelta(seconds=90)

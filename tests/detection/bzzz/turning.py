@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMITS", "lacking", "see_fault_turn"]
 
-LIMITS: Mapping[str, float] = {}
+_EMBEDDED = tomllib.loads((Path(__file__).parents[3] / "targets" / "embedded.toml").read_text(encoding="utf-8"))
+LIMITS: Mapping[str, float] = _EMBEDDED["bzzz"]["limits"]
 """What a twin needs that a live system does not, as targets/embedded.toml has it."""
 
 

@@ -22,8 +22,8 @@ from opsverify.verdict import CheckFailed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from opsverify.drill import Drill
     from fixtures.bzzz.faults.base import BzzzFault
+    from opsverify.drill import Drill
 
 __all__ = ["ALERT", "CLEAR", "STEADY", "act", "alert_clears", "alert_fires", "begin", "over"]
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["PROFILES", "Check", "CheckDeclarationError", "check_of", "read_check"]
+__all__ = ["PERIODS", "PROFILES", "Check", "CheckDeclarationError", "check_of", "read_check"]
 
 PROFILES = ("smoke", "canary", "incident", "drill", "maintenance")
+PERIODS = ("weekly", "monthly", "quarterly")
 _ID = re.compile(r"^(?P<row>[A-Z]-[A-Z0-9]+-\d+)(?P<letter>[a-z]?)$")
 _KEYS = {
     "id",
@@ -30,6 +31,7 @@ _KEYS = {
     "alert",
     "unreachable",
     "advisory",
+    "period",
 }
 
 
@@ -43,7 +45,7 @@ class Check:
 
     `row` is its catalogue row; `name` what it looks at, `promise` the sentence that holds; `runbook` the section
     it comes from and `next_step` what the operator does when it is red; `unreachable` whether an endpoint that
-    does not serve is FAIL or UNKNOWN for it; `advisory` ones are shown and count for no gate; `option` is what has to
+    does not serve is FAIL or UNKNOWN for it; `period` the maintenance list it belongs to, empty for each of them; `advisory` ones are shown and count for no gate; `option` is what has to
     stand on the command line for it to exist.
     """
 
@@ -62,6 +64,7 @@ class Check:
     alert: str = ""
     unreachable: Literal["unknown", "fail"] = "unknown"
     advisory: bool = False
+    period: str = ""
     option: str = ""
 
     @property
@@ -134,6 +137,11 @@ def _check(function: Callable[..., Any], marker: pytest.Mark, path: Path, nodeid
             if said.get("unreachable", "unknown") in ("unknown", "fail")
             else ["unreachable is 'unknown' or 'fail'"]
         ),
+        *(
+            []
+            if said.get("period", "") in ("", *PERIODS)
+            else [f"period {said['period']!r} is none of {', '.join(PERIODS)}"]
+        ),
     ]
     if troubles or match is None:
         msg = f"{nodeid}: @pytest.mark.check: {'; '.join(troubles)}"
@@ -158,6 +166,7 @@ def _check(function: Callable[..., Any], marker: pytest.Mark, path: Path, nodeid
         alert=said.get("alert", ""),
         unreachable=said.get("unreachable", "unknown"),
         advisory=said.get("advisory", False),
+        period=said.get("period", ""),
     )
 
 

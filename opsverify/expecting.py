@@ -35,7 +35,7 @@ def expected_items(run: Run, options: Iterable[str], items: Iterable[pytest.Item
         return []
     checks = run.checks
     known = {
-        f"{system.name}.{spec.surfaces[0]}": spec
+        f"{system.name}.{spec.called}": spec
         for system in map(run.systems.__getitem__, run.target.sections())
         for spec in system.observations
         if spec.identity
@@ -66,7 +66,7 @@ def _expects(spec: ObservationSpec, wanted: str) -> Callable[..., None]:
             Finding(
                 holds=wanted == seen or wanted in seen.split(),
                 reason="another-version",
-                expected=f"{wanted} answers at {spec.system}.{spec.surfaces[0]}",
+                expected=f"{wanted} answers at {spec.system}.{spec.called}",
                 observed=seen,
             )
         )
@@ -79,7 +79,7 @@ def _expects(spec: ObservationSpec, wanted: str) -> Callable[..., None]:
 def _check(
     spec: ObservationSpec, option: str, number: int, nodeid: str, function: Callable[..., Any]
 ) -> Check:
-    surface = spec.surfaces[0]
+    surface = spec.called
     return Check(
         id=f"expect:{option}",
         option=f"--expect {option}",

@@ -153,6 +153,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         ledger=Ledger(key, run_id, owned=target.owned),
         options=Options(
             incident=config.getoption("incident") or (saved.run.get("incident") if saved else None),
+            period=config.getoption("period") or (saved.run.get("period") if saved else None),
             profile=config.getoption("profile") or (saved.run["profile"] if saved else None),
             gate=Severity(config.getoption("gate")),
             strict_severity=config.getoption("strict_severity"),
@@ -175,6 +176,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         owned=target.owned,
         profile=run.options.profile,
         incident=run.options.incident,
+        period=run.options.period,
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )

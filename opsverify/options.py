@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opsverify.canary import options as canary_options
-from opsverify.check import PROFILES
+from opsverify.check import PERIODS, PROFILES
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def add_options(parser: pytest.Parser) -> None:
         "--profile",
         choices=PROFILES,
         help="run the checks that a profile requires; anything missing is exit 13",
+    )
+    group.addoption(
+        "--period",
+        choices=PERIODS,
+        help="profile maintenance, only this list's checks and those of every list",
     )
     group.addoption(
         "--gate",
@@ -154,7 +159,7 @@ def _incident_options(add: Callable[..., None]) -> None:
 
 
 def settle(config: pytest.Config) -> None:
-    """Make options agree: an incident is of the profile incident.
+    """Make options agree: an incident is of the profile incident, a period of the profile maintenance.
 
     Raises:
         pytest.UsageError: they contradict each other.
@@ -162,6 +167,11 @@ def settle(config: pytest.Config) -> None:
     if config.getoption("every") and not config.getoption("watch"):
         msg = "--every says how often --watch looks; give --watch TIME too, such as --watch 24h"
         raise pytest.UsageError(msg)
+    if config.getoption("period") is not None:
+        if config.getoption("profile") not in (None, "maintenance"):
+            msg = f"--period is of the profile maintenance, not {config.getoption('profile')}; leave --profile out"
+            raise pytest.UsageError(msg)
+        config.option.profile = "maintenance"
     if config.getoption("incident") is None:
         return
     if config.getoption("profile") not in (None, "incident"):

@@ -55,7 +55,7 @@ class Options:
     """What the command line asks for.
 
     `arm` names the live target whose arming the caller confirms; `drills_named` says that a drill's file or folder
-    was asked for by its path; `incident` is the alert that everything is about.
+    was asked for by its path; `incident` is the alert that everything is about, `period` the maintenance list.
     """
 
     profile: str | None
@@ -65,6 +65,7 @@ class Options:
     busy_is_ok: bool
     drills_named: bool
     incident: str | None = None
+    period: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -240,11 +241,13 @@ class Run:
         if self.options.profile is None:
             return {}
         ran = {r.id for r in self.results.values()}
+        period = self.options.period
+        other = {c.id for c in self.checks.values() if period and c.period not in ("", period)}
         missing = {}
         for system, runbook in self.runbooks().items():
             for check in runbook.required.get(self.options.profile, ()):
                 tied = self.incident is None or self.incident.place(check) is not None
-                if check not in ran and tied:
+                if check not in ran | other and tied:
                     missing[check] = self.passed_over.get(
                         check, f"required by {system}'s {self.options.profile} profile, but it did not run"
                     )

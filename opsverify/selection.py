@@ -115,6 +115,8 @@ def _why_not(run: Run, check: Check) -> str | None:
         )
     if run.incident is not None and run.incident.place(check.id) is None:
         return "not tied to this incident"
+    if run.options.period and check.period not in ("", run.options.period):
+        return "not in this period"
     return None if profile in check.profiles else "not in this profile"
 
 

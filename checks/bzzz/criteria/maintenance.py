@@ -1,0 +1,54 @@
+"""What must hold of maintenance: restores that were tried, and what a person has done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opsverify.verdict import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from fixtures.bzzz.limits import BzzzLimits
+    from fixtures.bzzz.seen.maintenance import DoneByHand, LastRestore
+
+__all__ = ["done_in_time", "restored_lately"]
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.total_seconds() / 86400:.1f} days ago"
+
+
+def restored_lately(restore: LastRestore, now: datetime, limits: BzzzLimits) -> Finding:
+    """A backup was restored on trial, and whole, in the last month."""
+    last = restore.last
+    age = now - last.at if last else None
+    reason = "never" if age is None else "long-ago" if age > limits.drill_age.duration else "lately"
+    told = (
+        f"{_days(now - last.at)}: {last.dump}, {last.rows} rows of {last.tables} tables in {last.took_s:.0f} s"
+        if last
+        else "no restore that went well was ever written down"
+    )
+    return Finding(
+        holds=reason == "lately",
+        reason=reason,
+        expected=f"a restore of a backup that went well, at most {limits.drill_age.value / 86400:g} days ago",
+        observed=told,
+        details=(f"the restore check writes it down in {restore.record}",),
+        limits=(limits.drill_age.named("drill_age"),),
+    )
+
+
+def done_in_time(done: DoneByHand, items: Sequence[str], period: timedelta, now: datetime) -> Finding:
+    """What no program can verify was done by a person within the list's period, by that person's own word."""
+    late = [item for item in items if item not in done.done or now - done.done[item] > period]
+    told = {item: _days(now - done.done[item]) if item in done.done else "never" for item in items}
+    lines = tuple(f"by hand: {item}: {when}" for item, when in told.items())
+    return Finding(
+        holds=not late,
+        reason="overdue" if late else "done",
+        expected=f"done by hand within {period.days} days: {', '.join(items)}",
+        observed=f"overdue: {', '.join(late)}" if late else "; ".join(f"{i}: {w}" for i, w in told.items()),
+        details=(*lines, f"written down in {done.record}"),
+    )

@@ -22,7 +22,7 @@ from opsverify.verdict import CheckFailed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from fixtures.bzzz.faults.base import BzzzFault
+    from fixtures.bzzz.faults.incidents import IncidentFault
     from opsverify.drill import Drill
 
 __all__ = ["ALERT", "CLEAR", "STEADY", "act", "alert_clears", "alert_fires", "begin", "over"]
@@ -44,11 +44,11 @@ STEADY = (
 )
 
 
-async def begin(drill: Drill, fault: type[BzzzFault], alert: str) -> AlertWatch:
+async def begin(drill: Drill, fault: type[IncidentFault], alert: str) -> AlertWatch:
     """The steady state, then the fault; the alert is timed from before it, since a fault takes its time."""
     await drill.steady(*STEADY, within=seconds(60))
     watch = AlertWatch(drill.site.client, alert)
-    await drill.inject(fault(drill.twin, drill.site.arming))
+    await drill.inject(fault(drill.twin, drill.site.arming, rehearsed=True))
     return watch
 
 

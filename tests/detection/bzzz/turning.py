@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMITS", "lacking", "see_fault_turn"]
 
-LIMITS: Mapping[str, float] = {"update_delay": 0.2, "services_confirm": 1}
+LIMITS: Mapping[str, float] = {"update_delay": 0.2, "services_confirm": 1, "transaction_age": 3}
 """What a twin needs that a live system does not, as targets/embedded.toml has it."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["LAST_GREEN", "Baseline", "compare", "last_green", "load_baseline"]
+    from opsverify.observation import ObservationSpec
+
+__all__ = ["LAST_GREEN", "Baseline", "compare", "earlier_value", "last_green", "load_baseline"]
 
 LAST_GREEN = "last-green"
 _MOST_VALUES = 12  # changed values shown of one observation
@@ -71,6 +73,16 @@ def last_green(reports: Path, key: str) -> Baseline | None:
             except ReplayError:
                 continue
     return None
+
+
+def earlier_value(earlier: Baseline | None, spec: ObservationSpec) -> Any:
+    """What the earlier run saved of the observation that `spec` takes as its baseline; None where it saved none, or one
+    of another shape.
+    """
+    if earlier is None or spec.baseline is None:
+        return None
+    (found,) = earlier.saved.observations([replace(spec, name=spec.baseline)]).values()
+    return None if found.unobservable else found.outcome
 
 
 def _judged(report: RunReport) -> bool:

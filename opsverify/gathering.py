@@ -33,13 +33,17 @@ class _Endpoint:
 
 class Gatherer:
     """Runs observations of connected sites. One gatherer is one moment: identities first, everything passive at
-    once, then what is active, then the identities again. `in_flight` are those that are being looked at right now.
+    once, then what is active, then the identities again. `earlier` gives the value that an earlier run saved for an
+    observation with a baseline. `in_flight` are those that are being looked at right now.
     """
 
     def __init__(
-        self, sites: Mapping[str, Site], on_done: Callable[[ObservationSpec, Observation[Any]], None]
+        self,
+        sites: Mapping[str, Site],
+        on_done: Callable[[ObservationSpec, Observation[Any]], None],
+        earlier: Callable[[ObservationSpec], Any] = lambda _spec: None,
     ) -> None:
-        self._sites, self._on_done = sites, on_done
+        self._sites, self._on_done, self._earlier = sites, on_done, earlier
         self.in_flight: dict[str, tuple[ObservationSpec, Deadline]] = {}
         self._unconfigured = {name: frozenset(site.section.unconfigured()) for name, site in sites.items()}
         self._identities: dict[tuple[str, str], str] = {}
@@ -104,6 +108,8 @@ class Gatherer:
         if spec.window is not None:
             window = getattr(site.section.limits, spec.window).duration
             arguments["window"] = window
+        if spec.baseline is not None:
+            arguments["baseline"] = self._earlier(spec)
         probes, clock = probes_of(), Deadline(spec.deadline + window)
         self.in_flight[spec.name] = spec, clock
         try:

@@ -145,16 +145,36 @@ class Poster(_Asking):
     """HTTP that makes something happen: only an operator holds one, and nothing is ever sent twice."""
 
     async def post(
-        self, url: str, body: Any, *, answers: frozenset[int] | set[int], within: timedelta
+        self,
+        url: str,
+        body: Any,
+        *,
+        answers: frozenset[int] | set[int],
+        within: timedelta,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """POST `body` as JSON, once. `within` bounds the whole reply.
+        """POST `body` as JSON, once; without a body where it is None. `within` bounds the whole reply.
 
         Raises:
             Unobservable: as for a GET, and where no connection came about or it broke. After silent, reset and
                 server-error nobody knows whether the other side has taken it.
         """
+        return await self._act("POST", url, answers=answers, within=within, headers=headers, body=body)
+
+    async def delete(
+        self,
+        url: str,
+        *,
+        answers: frozenset[int] | set[int],
+        within: timedelta,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """DELETE `url`, once; as `post`."""
+        return await self._act("DELETE", url, answers=answers, within=within, headers=headers)
+
+    async def _act(self, method: str, url: str, **more: Any) -> Reply:
         try:
-            return await self._ask("POST", url, answers=answers, within=within, body=body)
+            return await self._ask(method, url, **more)
         except (OSError, aiohttp.ClientError) as error:
             raise classify(error) from None
 

@@ -143,8 +143,9 @@ class ObservationSpec:
     """A declared observation: which system and surfaces it looks at, for how long, and how.
 
     `window` names the limit that holds the time between two samples; `active` the one action that it may
-    take (it then runs after all passive ones); `identity` marks the observation that tells which server
-    answers: it runs first and again last, and its value must have an `identity` text; `called` is its name in
+    take (it then runs after all passive ones); `baseline` the observation whose value in the run that `--baseline`
+    names it is given, of the same shape (None where there is none); `identity` marks the observation that tells which
+    server answers: it runs first and again last, and its value must have an `identity` text; `called` is its name in
     `--expect`, otherwise its surface's.
     """
 
@@ -155,6 +156,7 @@ class ObservationSpec:
     function: Callable[..., Awaitable[Any]]
     window: str | None = None
     active: str | None = None
+    baseline: str | None = None
     identity: bool = False
     called: str = ""
     declared_in: str = ""
@@ -180,6 +182,7 @@ def observation(
     deadline: timedelta,
     window: str | None = None,
     active: str | None = None,
+    baseline: str | None = None,
     identity: bool = False,
     called: str = "",
 ) -> Callable[[Callable[..., Awaitable[Any]]], ObservationSpec]:
@@ -187,7 +190,7 @@ def observation(
 
     The function's first parameter is named after its system and receives that system's client. A windowed
     one also takes `window: timedelta`, and its deadline starts after that; an active one takes a parameter
-    named after its action. Checks receive the result by naming the observation as a parameter.
+    named after its action; one with a baseline takes `baseline`. Checks receive the result by naming the observation as a parameter.
 
     Raises:
         TypeError: the function's parameters do not fit the declaration.
@@ -196,6 +199,7 @@ def observation(
     def declare(function: Callable[..., Awaitable[Any]]) -> ObservationSpec:
         parameters = list(inspect.signature(function).parameters)
         expected = parameters[:1] + ([active] if active else []) + (["window"] if window else [])
+        expected += ["baseline"] if baseline else []
         if not parameters or sorted(parameters) != sorted(expected):
             msg = (
                 f"observation {function.__name__} takes {parameters}; "
@@ -211,6 +215,7 @@ def observation(
             function=function,
             window=window,
             active=active,
+            baseline=baseline,
             identity=identity,
             called=called or (of if isinstance(of, str) else of[0]),
             declared_in=f"{code.co_filename}:{code.co_firstlineno}",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from opsverify.baseline import earlier_value
 from opsverify.canary.confirming import second_samples
 from opsverify.drill import Drill
 from opsverify.gathering import Gatherer, not_started
@@ -116,10 +117,16 @@ async def observations(
             keep(run, spec, seen)
 
         wanted = [s for s in specs if s.name not in missing]
-        gatherer = Gatherer(sites, journal)
+
+        def earlier(spec: ObservationSpec) -> Any:
+            return earlier_value(run.baseline, spec)
+
+        gatherer = Gatherer(sites, journal, earlier)
         async with shown_while_gathering(request.config, gatherer):
             gathered = await gatherer.gather(wanted)
-        gathered = await second_samples(run, wanted, gathered, lambda s: Gatherer(sites, journal).gather(s))
+        gathered = await second_samples(
+            run, wanted, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
+        )
         if any(o.unobservable and o.unobservable.kind is Kind.OBSERVER_CUT_OFF for o in gathered.values()):
             run.problem(
                 f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"

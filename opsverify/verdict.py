@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CheckFailed", "Finding", "Outcome", "Severity", "SkipReason", "Verdict", "worst"]
+__all__ = ["CheckFailed", "Figure", "Finding", "Outcome", "Severity", "SkipReason", "Verdict", "worst"]
 
 
 class Severity(StrEnum):
@@ -70,12 +70,33 @@ class SkipReason(StrEnum):
     BACKEND_CANNOT = "backend cannot"
 
 
+class Figure(BaseModel):
+    """A value over time against its limit, and where a straight line through it leads: what a finding says, drawn.
+
+    Values are shares in percent. `line` are the ends of that line, `band` instants with the lowest and highest value
+    that it may have there; `reached` is when it meets the limit, at the earliest `earliest`, at the latest `latest`:
+    None where it does not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    points: tuple[tuple[datetime, float], ...]
+    limit: float
+    line: tuple[tuple[datetime, float], ...] = ()
+    band: tuple[tuple[datetime, float, float], ...] = ()
+    reached: datetime | None = None
+    earliest: datetime | None = None
+    latest: datetime | None = None
+
+
 class Finding(BaseModel):
     """Expected against observed, for one promise.
 
     `reason` is a stable code (kebab-case) that waivers and the detection matrix match;
     `expected` and `observed` are sentences with units; `details` are further lines of evidence;
-    `limits` name each threshold used with its source; `evidence` the exact commands or URLs asked.
+    `limits` name each threshold used with its source; `evidence` the exact commands or URLs asked; `figure` is drawn
+    where a report can.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,6 +108,7 @@ class Finding(BaseModel):
     details: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    figure: Figure | None = None
 
 
 class Outcome(BaseModel):

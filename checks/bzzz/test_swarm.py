@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from checks.bzzz.criteria import configuration as inside
 from checks.bzzz.criteria import services as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
+    from fixtures.bzzz.seen.configuration import Networks, Reached
     from fixtures.bzzz.seen.running import RunningServices
     from fixtures.bzzz.seen.services import ServiceSeen
     from opsverify import Observation
@@ -41,3 +43,28 @@ def test_services_run_as_they_should(
 def test_updates_are_safe(service_settings: Observation[tuple[ServiceSeen, ...]], limits: BzzzLimits) -> None:
     """Every service is updated task by task with a pause, rolls back by itself, and has limits of memory and CPU."""
     verify(criteria.safe_settings(service_settings.value, limits))
+
+
+@pytest.mark.check(
+    id="B-SWM-3",
+    severity="P1",
+    profiles="smoke canary incident",
+    alert="BZZZInsufficientPeers",
+    runbook='"Network Connectivity Issues"',
+    next_step="docker network inspect bzzz-internal --verbose; docker network disconnect and connect of the task that is named, then docker service update --force of its service: connecting alone does not make its name lead to it; iptables -L",
+)
+def test_services_are_on_their_network(service_networks: Observation[Networks]) -> None:
+    """The overlay network exists, and the services that talk over it are on it with all their tasks."""
+    verify(inside.attached(service_networks.value))
+
+
+@pytest.mark.check(
+    id="B-SWM-3b",
+    severity="P1",
+    profiles="smoke canary incident",
+    runbook='"Network Connectivity Issues"',
+    next_step="B-SWM-3 for the network, B-DB-1 for PostgreSQL itself; docker run --rm --network bzzz-internal nicolaka/netshoot ping -c 3 postgres",
+)
+def test_postgres_answers_from_inside(postgres_from_inside: Observation[Reached]) -> None:
+    """PostgreSQL answers from inside an agent's task, by its name on the network."""
+    verify(inside.postgres_answers(postgres_from_inside.value))

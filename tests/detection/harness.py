@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from opsverify.fault import Fault
 
-__all__ = ["Seen", "Suite", "as_live", "see_all_green", "see_it_turn", "without_a_fault"]
+__all__ = ["ROOT", "Seen", "Suite", "as_live", "see_all_green", "see_it_turn", "without_a_fault"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = timedelta(seconds=90)
@@ -60,6 +60,8 @@ class Suite:
     path: str = "checks"
     lacking: frozenset[str] = frozenset()
     """Checks that are skipped here because this machine has no such server; they are expected neither red nor green."""
+    options: tuple[str, ...] = ()
+    """Options of every run."""
 
     def run(self, *arguments: str) -> Seen:
         """One run in a process of its own."""
@@ -85,6 +87,7 @@ class Suite:
             "-q",
             "-p",
             "no:cacheprovider",
+            *self.options,
             *arguments,
         ]
         done = subprocess.run(

@@ -147,7 +147,7 @@ def led_by_the_admin(seen: Slurp) -> Finding:
         else "led-by-the-admin"
         if not wrong
         else "not-led"
-        if any(view.leader in {None, view.node} for view in wrong)
+        if any(view.leader is None or (view.leader == view.node and not view.leading) for view in wrong)
         else "led-by-another"
     )
     told = [
@@ -164,19 +164,30 @@ def led_by_the_admin(seen: Slurp) -> Finding:
 
 
 def queue_bounded(seen: Slurp, limits: BzzzLimits) -> Finding:
-    """SLURP's queue is below its bound, and its dead letters are few and do not grow."""
+    """SLURP's queue is below its bound, and its dead letters are few and do not grow. The leader's own view has to be
+    among those that were seen, where it is a node that does not answer.
+    """
     first = {view.node: view for view in seen.first}
     full = [v for v in seen.last if v.backpressure or v.queue > limits.slurp_queue.value * v.capacity]
     many = [v for v in seen.last if v.dead_letters > limits.slurp_dead_letters.value]
     growing = [v for v in seen.last if v.dead_letters > _before(first, v).dead_letters]
+    hidden = seen.silent if not any(view.leading for view in seen.last) else ()
     reason = (
-        "queue-full" if full else "dead-letters-grow" if growing else "dead-letters" if many else "bounded"
+        "queue-full"
+        if full
+        else "dead-letters-grow"
+        if growing
+        else "dead-letters"
+        if many
+        else str(hidden[0].kind)
+        if hidden
+        else "bounded"
     )
     return Finding(
         holds=reason == "bounded",
         reason=reason,
         expected=f"a queue below {limits.slurp_queue.value:.0%} of its bound; at most {limits.slurp_dead_letters}, and not more of them than before",
-        observed="; ".join(map(str, seen.last)),
+        observed="; ".join(map(str, (*seen.last, *hidden))),
         details=tuple(
             f"{v.node}: {_before(first, v).dead_letters} dead letters, then {v.dead_letters}" for v in growing
         ),

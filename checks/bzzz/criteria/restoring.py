@@ -61,17 +61,16 @@ def restored_in_time(seen: Restored, limits: BzzzLimits) -> Finding:
 
 def holds_what_it_should(seen: Restored) -> list[Finding]:
     """The restored database has tables with rows, and every validation query of the target is met."""
-    rows = sum(seen.tables.values())
     largest = sorted(seen.tables.items(), key=lambda item: -item[1])[:_MOST]
     none_asked = (
         "the target asks nothing of it: add [bzzz.backups.validation] users = {query = …, at_least = …}"
     )
     found = [
         Finding(
-            holds=rows > 0,
-            reason="has-rows" if rows else "no-rows",
+            holds=seen.rows > 0,
+            reason="has-rows" if seen.rows else "no-rows",
             expected="tables with rows in the restored database",
-            observed=f"{rows} rows in {len(seen.tables)} tables",
+            observed=f"{seen.rows} rows in {len(seen.tables)} tables",
             details=(
                 *(f"{name}: {count} rows" for name, count in largest),
                 *([] if seen.validated else [none_asked]),

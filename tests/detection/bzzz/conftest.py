@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,7 +31,7 @@ def twin() -> Iterator[BzzzTwin]:
 def suite(twin: BzzzTwin, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """The suite pointed at that twin, which it sees as a live target."""
     section, environment = as_live("bzzz", twin.section)
-    return Suite(
+    made = Suite(
         folder=tmp_path_factory.mktemp("matrix"),
         section=section,
         actions=tuple(BzzzOperator.actions()),
@@ -38,3 +39,6 @@ def suite(twin: BzzzTwin, tmp_path_factory: pytest.TempPathFactory) -> Suite:
         path="checks/bzzz",
         lacking=lacking(twin.section.absent),
     )
+    healthy = made.run()  # what B-LAT-1 compares with
+    assert healthy.status == 0, healthy.printed
+    return replace(made, options=("--baseline", "last-green"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fixtures.bzzz.system import BZZZ
 from opsverify.arming import Arming
 from tests.contract.test_documents import declared_checks
-from tests.detection.harness import Suite, see_it_turn
+from tests.detection.harness import ROOT, Suite, see_it_turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LIMITS", "lacking", "see_fault_turn"]
 
-LIMITS: Mapping[str, float] = {"update_delay": 0.2, "services_confirm": 1, "transaction_age": 3}
+LIMITS: Mapping[str, float] = tomllib.loads((ROOT / "targets" / "embedded.toml").read_text(encoding="utf-8"))[
+    "bzzz"
+]["limits"]
 """What a twin needs that a live system does not, as targets/embedded.toml has it."""
 
 

@@ -1,0 +1,182 @@
+"""What must hold of the use of nodes over days, of tasks' memory, and of latency against an earlier run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from checks.bzzz.criteria.projection import Projection, project
+from opsverify.verdict import Figure, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fixtures.bzzz.limits import BzzzLimits
+    from fixtures.bzzz.seen.capacity import Latency, Percentiles, Resource, Trail, Trails
+    from fixtures.bzzz.seen.services import TaskUse
+    from opsverify.limits import Limit
+
+__all__ = ["no_slower", "not_reached_soon", "tasks_within_memory"]
+
+_MOST = 12
+_PERCENT = 100
+_BAND_POINTS = 9
+
+
+def _limit(resource: Resource, limits: BzzzLimits) -> tuple[str, Limit]:
+    name = f"{resource}_use"
+    found: Limit = getattr(limits, name)
+    return name, found
+
+
+def not_reached_soon(seen: Trails, resource: Resource, limits: BzzzLimits) -> Finding:
+    """No node's use of a resource reaches its limit within the days that are planned ahead.
+
+    What is at its limit already is told by the check of the present use; a trail of too few days gets no date.
+    """
+    name, limit = _limit(resource, limits)
+    least = timedelta(days=limits.history_least.value)
+    trails = [t for t in seen.trails if t.resource == resource]
+    fitted = [(t, p) for t in trails if (p := project(t.points, limit.value, least)) is not None]
+    short = [t for t in trails if project(t.points, limit.value, least) is None]
+    ahead = [(t, p) for t, p in fitted if t.points[-1][1] < limit.value]
+    soon = [
+        (t, p)
+        for t, p in ahead
+        if p.grows and (p.reached or 0) < limits.projected.value and p.reached is not None
+    ]
+    order = sorted(ahead, key=lambda each: _urgency(each[1]))
+    shown = [f"{_who(t)}: {_told(p)}" for t, p in order[:_MOST]]
+    shown += [f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in fitted if (t, p) not in ahead]
+    shown += [f"{_who(t)}: too few days for a date" for t in short[:_MOST]]
+    return Finding(
+        holds=not soon,
+        reason=f"{resource}-full-soon" if soon else f"{resource}-lasts",
+        expected=f"{resource} of each node below {limit.value:.0%} for {limits.projected} to come",
+        observed=f"{_who(order[0][0])} {_told(order[0][1])}"
+        if order
+        else f"no {resource} of a node with enough days, below its limit",
+        details=(*shown, *(f"Prometheus warns: {w}" for w in seen.warnings)),
+        limits=(
+            limit.named(name),
+            limits.projected.named("projected"),
+            limits.history_least.named("history_least"),
+        ),
+        figure=_figure(*order[0], limit) if order else None,
+    )
+
+
+def _urgency(one: Projection) -> tuple[bool, float, float]:
+    return not one.grows, one.reached if one.reached is not None else float("inf"), -one.level
+
+
+def _who(trail: Trail) -> str:
+    return f"{trail.node} {trail.what}".strip()
+
+
+def _told(one: Projection) -> str:
+    now = f"{one.level:.1%} now"
+    if not one.grows:
+        return f"{now}, no growth that can be told from noise ({one.slope:+.2%} a day ± {2 * one.slope_error:.2%})"
+    rate = f"{now}, {one.slope:+.2%} a day"
+    if one.reached is None:
+        return f"{rate}: its limit is more than ten years away"
+    return f"{rate}: its limit on {_date(one, one.reached)} ({one.reached:.0f} days), between {_date(one, one.earliest)} and {_date(one, one.latest)}"
+
+
+def _date(one: Projection, days: float | None) -> str:
+    at = one.when(days)
+    return "no day that can be told" if at is None else f"{at:%Y-%m-%d}"
+
+
+def _figure(trail: Trail, one: Projection, limit: Limit) -> Figure:
+    history = (one.end - one.begin) / timedelta(days=1)
+    # As far ahead as there is to see: to the limit, but not so far that the days that were seen become a dot.
+    ahead = min(max((one.reached or 0) * 1.15, history / 2), history * 7) if one.grows else history / 2
+    days = [-history + (history + ahead) * step / (_BAND_POINTS - 1) for step in range(_BAND_POINTS)]
+    band = []
+    for day in days:
+        value, half = one.at(day)
+        band.append(
+            (
+                one.end + timedelta(days=day),
+                round(_PERCENT * (value - half), 3),
+                round(_PERCENT * (value + half), 3),
+            )
+        )
+    ends = (days[0], days[-1])
+    return Figure(
+        title=f"{trail.resource} of {_who(trail)}",
+        points=tuple((at, round(_PERCENT * value, 3)) for at, value in trail.points),
+        limit=_PERCENT * limit.value,
+        line=tuple((one.end + timedelta(days=d), round(_PERCENT * one.at(d)[0], 3)) for d in ends),
+        band=tuple(band),
+        reached=one.when(one.reached) if one.grows else None,
+        earliest=one.when(one.earliest) if one.grows else None,
+        latest=one.when(one.latest) if one.grows else None,
+    )
+
+
+def tasks_within_memory(seen: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
+    """No task comes near the memory limit at which it would be killed."""
+    limit = limits.task_memory
+    bounded = [u for u in seen if u.memory_limit]
+    near = [u for u in bounded if u.memory >= limit.value * u.memory_limit]
+    ranked = sorted(seen, key=lambda u: -u.memory)
+    return Finding(
+        holds=not near,
+        reason="memory-near-limit" if near else "memory-within-limit",
+        expected=f"each task below {limit.value:.0%} of its memory limit",
+        observed=f"{len(near)} of {len(bounded)} tasks with a limit at or above it"
+        if near
+        else f"{len(bounded)} of {len(seen)} tasks have a limit, none is near it",
+        details=tuple(_use(u) for u in (near or ranked)[:_MOST]),
+        limits=(limit.named("task_memory"),),
+    )
+
+
+def _use(use: TaskUse) -> str:
+    of = f" of {use.memory_limit >> 20} MiB" if use.memory_limit else ", no limit"
+    return f"{use.service} {use.task} on {use.node}: {use.memory >> 20} MiB{of}, CPU {use.cpu_percent:.0f} %"
+
+
+def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
+    """No kind of operation is slower than in the earlier run by more than the limit, and by more than its floor."""
+    then = {p.operation: p for p in before.operations}
+    both = [(then[p.operation], p) for p in now.operations if p.operation in then]
+    slower = [(old, new) for old, new in both if _slower(old, new, limits)]
+    gone = [
+        p.operation for p in before.operations if p.operation not in {n.operation for n in now.operations}
+    ]
+    return Finding(
+        holds=not slower and bool(both),
+        reason="latency-grown" if slower else "latency-as-before" if both else "operations-differ",
+        expected=f"median and 95th percentile at most {limits.latency_growth} of {before.at:%Y-%m-%d %H:%M UTC}",
+        observed=f"{len(slower)} of {len(both)} operations slower"
+        if slower
+        else f"{len(both)} operations as fast",
+        details=(
+            *(_compared(old, new) for old, new in slower or both),
+            *(f"{name}: measured then, not now" for name in gone),
+        ),
+        limits=(
+            limits.latency_growth.named("latency_growth"),
+            limits.latency_floor.named("latency_floor"),
+            limits.latency_window.named("latency_window"),
+        ),
+    )
+
+
+def _slower(old: Percentiles, new: Percentiles, limits: BzzzLimits) -> bool:
+    pairs = ((old.p50, new.p50), (old.p95, new.p95))
+    return any(
+        now > limits.latency_growth.value * then and now - then > limits.latency_floor.value
+        for then, now in pairs
+    )
+
+
+def _compared(old: Percentiles, new: Percentiles) -> str:
+    return (
+        f"{new.operation}: p50 {old.p50 * 1000:.1f} → {new.p50 * 1000:.1f} ms, p95 {old.p95 * 1000:.1f} →"
+        f" {new.p95 * 1000:.1f} ms, of {old.count:.0f} and {new.count:.0f} operations"
+    )

@@ -1,0 +1,151 @@
+"""What must hold of secrets, configs, environments, and of the network between services: pure rules."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from opsverify.verdict import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fixtures.bzzz.seen.configuration import Configuration, Given, Networks, Reached
+
+__all__ = ["attached", "newest", "postgres_answers", "sound_configuration"]
+
+_VERSION = re.compile(r"(?P<base>.+?)(?:_v(?P<number>\d{1,9})|_(?P<new>new))?")
+_SECRET = re.compile(r"PASSW(OR)?D|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
+_DEBUG = {"debug", "trace", "verbose"}
+_FIRST, _NEW = 1, 2
+
+
+def newest(used: str, existing: Sequence[str]) -> str:
+    """The newest version of what is used: `x`, then `x_new` and `x_v2`, then `x_v3` (runbook, "Configuration Management")."""
+    base, _ = _version(used)
+    return max(
+        (each for each in (used, *existing) if _version(each)[0] == base), key=lambda n: _version(n)[1]
+    )
+
+
+def _version(name: str) -> tuple[str, int]:
+    match = _VERSION.fullmatch(name)
+    if match is None:
+        return name, _FIRST
+    number = int(match["number"]) if match["number"] else _NEW if match["new"] else _FIRST
+    return match["base"], number
+
+
+def sound_configuration(seen: Configuration) -> Finding:
+    """Secrets and configs exist and are the newest; no environment holds a secret, none is left at debug."""
+    found = list(_troubles(seen))
+    used = {name for each in seen.services for name in (*each.secrets, *each.configs)}
+    return Finding(
+        holds=not found,
+        reason=found[0][0] if found else "sound",
+        expected="every secret and config that a service uses exists and has no newer version; no secret's value in an environment; no log level left at debug",
+        observed="; ".join(told for _, told in found)
+        or f"{len(seen.services)} services use {', '.join(sorted(used))}",
+        details=(
+            f"secrets: {', '.join(seen.secrets) or 'none'}",
+            f"configs: {', '.join(seen.configs) or 'none'}",
+        ),
+    )
+
+
+def _troubles(seen: Configuration) -> Iterator[tuple[str, str]]:
+    """Each with its reason, the worst kind first."""
+    kinds = (_missing, _in_the_open, _superseded, _debug)
+    for trouble in kinds:
+        for service in seen.services:
+            yield from trouble(service, seen)
+
+
+def _missing(service: Given, seen: Configuration) -> Iterator[tuple[str, str]]:
+    for kind, used, there in _used(service, seen):
+        for name in used:
+            if name not in there:
+                yield "missing", f"{service.service} uses {kind} {name}, which does not exist"
+
+
+def _in_the_open(service: Given, _seen: Configuration) -> Iterator[tuple[str, str]]:
+    for each in service.environment:
+        named = _SECRET.search(each.name) and not each.name.upper().endswith("_FILE")
+        if each.holds == "login" or (named and each.holds == "text"):
+            yield "secret-in-environment", f"{service.service} has a secret's value in {each.name}"
+
+
+def _superseded(service: Given, seen: Configuration) -> Iterator[tuple[str, str]]:
+    for kind, used, there in _used(service, seen):
+        for name in used:
+            latest = newest(name, there)
+            if latest != name:
+                yield "superseded", f"{service.service} uses {kind} {name}, and there is {latest}"
+
+
+def _debug(service: Given, seen: Configuration) -> Iterator[tuple[str, str]]:
+    for each in service.environment:
+        if each.level in _DEBUG:
+            yield "debug-left-on", f"{service.service} runs with {each.name}={each.level}"
+    for name in service.configs:
+        if seen.levels.get(name) in _DEBUG:
+            yield (
+                "debug-left-on",
+                f"{service.service} runs with log level {seen.levels[name]} in config {name}",
+            )
+
+
+def _used(service: Given, seen: Configuration) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    return ("secret", service.secrets, seen.secrets), ("config", service.configs, seen.configs)
+
+
+def attached(seen: Networks) -> Finding:
+    """The network is there, every service that should be on it is, and its tasks are found there."""
+    network, expected = seen.network, seen.expected
+    found = next((each for each in seen.networks if each.name == network), None)
+    lacking = [] if found is None else [name for name in expected if name not in found.services]
+    troubles: list[tuple[str, str]] = []
+    if found is None:
+        there = ", ".join(each.name for each in seen.networks) or "none"
+        troubles.append(("network-missing", f"there is no network {network}; the services are on: {there}"))
+    else:
+        troubles += [("service-not-attached", f"{name} is not on it") for name in lacking]
+        troubles += [("task-cut-off", f"the task {name} is cut off it") for name in found.cut]
+        troubles += [
+            (
+                "task-not-found",
+                f"the task {name} is on it again, and its service's name does not lead to it: docker service update --force",
+            )
+            for name in found.unlisted
+        ]
+    shown = (
+        ""
+        if found is None
+        else f"{found.driver} network {found.name}: {', '.join(found.services) or 'nobody'}"
+    )
+    return Finding(
+        holds=not troubles,
+        reason=troubles[0][0] if troubles else "attached",
+        expected=f"{network} exists, and {', '.join(expected)} are on it with all their tasks",
+        observed="; ".join(told for _, told in troubles) or shown,
+        details=(shown,) if troubles and shown else (),
+    )
+
+
+def postgres_answers(seen: Reached) -> Finding:
+    """PostgreSQL answers from inside; where only its tasks' own addresses do, the service's VIP is at fault."""
+    vip = seen.status != 0 and seen.tasks_status == 0
+    told = f"{seen.name} does not answer from inside {seen.service}"
+    if vip:
+        told += (
+            f", {seen.tasks} does: the service's virtual address carries nothing (a kernel without IPVS? "
+            "endpoint mode dnsrr does without)"
+        )
+    output = tuple(text for text in (seen.output, seen.tasks_output) if text)
+    return Finding(
+        holds=seen.status == 0,
+        reason="answers" if seen.status == 0 else "no-service-vip" if vip else "no-answer",
+        expected=f"{seen.name} answers from inside a task of {seen.service}",
+        observed=f"{seen.name} answers" if seen.status == 0 else told,
+        details=(f"{seen.command}: status {seen.status}", *output),
+    )

@@ -1,0 +1,105 @@
+"""What must hold of BZZZ's health scores, health checks and errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opsverify.verdict import Finding
+
+if TYPE_CHECKING:
+    from fixtures.bzzz.limits import BzzzLimits
+    from fixtures.bzzz.seen.monitoring import Errors, HealthChecks, HealthScores, Samples
+
+__all__ = ["errors_are_few", "health_checks_pass", "not_critical", "not_degraded"]
+
+_MOST = 20
+
+
+def not_critical(seen: HealthScores, limits: BzzzLimits) -> Finding:
+    """No agent's health score is below the runbook's "critical"."""
+    least = limits.health_critical
+    low = [s for s in seen.system.worst if s.value < least.value]
+    return Finding(
+        holds=not low,
+        reason="health-critical" if low else "not-critical",
+        expected=f"a health score of at least {least} of each agent",
+        observed=_scores(seen),
+        details=_details(seen),
+        limits=(least.named("health_critical"),),
+    )
+
+
+def not_degraded(seen: HealthScores, limits: BzzzLimits) -> Finding:
+    """No agent's health score is low; one that is critical is left to the row of the critical ones."""
+    least, critical = limits.health_low, limits.health_critical
+    low = [s for s in seen.system.worst if critical.value <= s.value < least.value]
+    return Finding(
+        holds=not low,
+        reason="health-low" if low else "health-good",
+        expected=f"a health score of at least {least} of each agent that is not critical",
+        observed=_scores(seen),
+        details=_details(seen),
+        limits=(least.named("health_low"), critical.named("health_critical")),
+    )
+
+
+def _scores(seen: HealthScores) -> str:
+    told = ", ".join(f"{s.who} {s.value:g}" for s in seen.system.worst[:_MOST])
+    return f"{told} at {seen.system.at:%H:%M:%SZ} ({len(seen.system.series)} of {seen.wanted} agents)"
+
+
+def _details(seen: HealthScores) -> tuple[str, ...]:
+    components = [f"{s.who}: {s.value:g}" for s in seen.components.worst]
+    more = [f"and {len(components) - _MOST} more components"] if len(components) > _MOST else []
+    missing = (
+        []
+        if len(seen.system.series) >= seen.wanted
+        else [f"{seen.wanted} agents should tell: {seen.running}"]
+    )
+    return (*components[:_MOST], *more, *missing, *_notes(seen.system), *_notes(seen.components))
+
+
+def health_checks_pass(seen: HealthChecks, limits: BzzzLimits) -> Finding:
+    """Of the health checks that were made, enough passed: sum(passed) / (sum(passed) + sum(failed))."""
+    passed = sum(s.value for s in seen.passed.series)
+    failed = sum(s.value for s in seen.failed.series)
+    share, least = passed / (passed + failed), limits.sli
+    return Finding(
+        holds=share >= least.value,
+        reason="sli-met" if share >= least.value else "sli-missed",
+        expected=f"at least {least}, over {seen.window_s:g} s",
+        observed=f"{share:.4f}: {passed:.3f} passed and {failed:.3f} failed per second",
+        details=(
+            *(
+                f"{s.who}: {s.value:.3f} failed per second"
+                for s in reversed(seen.failed.worst)
+                if s.value > 0
+            ),
+            *_notes(seen.passed),
+            *_notes(seen.failed),
+        )[:_MOST],
+        limits=(least.named("sli"), limits.sli_window.named("sli_window")),
+    )
+
+
+def errors_are_few(seen: Errors, limits: BzzzLimits) -> Finding:
+    """All agents together log no more errors per second than the limit."""
+    rate, most = sum(s.value for s in seen.rates.series), limits.error_rate
+    return Finding(
+        holds=rate <= most.value,
+        reason="errors-few" if rate <= most.value else "errors-many",
+        expected=f"at most {most}, over {seen.window_s:g} s",
+        observed=f"{rate:.3f} errors per second in {len(seen.rates.series)} series",
+        details=(
+            *(f"{s.who}: {s.value:.3f} errors per second" for s in reversed(seen.rates.worst) if s.value > 0),
+            *_notes(seen.rates),
+        )[:_MOST],
+        limits=(most.named("error_rate"), limits.sli_window.named("sli_window")),
+    )
+
+
+def _notes(samples: Samples) -> tuple[str, ...]:
+    return (
+        *(f"stale, left out: {s}" for s in samples.stale),
+        *(f"Prometheus warns: {w}" for w in samples.warnings),
+    )

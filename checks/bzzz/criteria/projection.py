@@ -1,0 +1,112 @@
+"""Where a straight line through a resource's use leads: least squares, with the uncertainty of the day it meets a limit.
+
+The bounds are those of the line itself at 95 % (Fieller): where the daily ups and downs are large, or the days few,
+they lie far apart, or there is no latest day.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Projection", "project"]
+
+_FEWEST = 8
+_DAY = timedelta(days=1)
+_Z = 1.96  # of the normal distribution, at 95 %
+_FARTHEST = 3650.0  # days; beyond it nobody plans, and a date may not exist
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A fitted line: value `level` at the newest point, `slope` a day, and how sure that is (`slope_error`).
+
+    `reached`, `earliest` and `latest` are days from the newest point until the line, and the bounds of it, meet the
+    limit; None where they do not within ten years.
+    """
+
+    begin: datetime
+    end: datetime
+    level: float
+    slope: float
+    slope_error: float
+    reached: float | None
+    earliest: float | None
+    latest: float | None
+    residual: float
+    centre: float
+    spread: float
+    count: int
+
+    @property
+    def grows(self) -> bool:
+        """Whether growth can be told from noise."""
+        return self.slope > _Z * self.slope_error and self.slope > 0
+
+    def at(self, days: float) -> tuple[float, float]:
+        """The line's value so many days after the newest point, and half the width of its band there."""
+        around = 1 / self.count + (days - self.centre) ** 2 / self.spread
+        return self.level + self.slope * days, _Z * self.residual * math.sqrt(around)
+
+    def when(self, days: float | None) -> datetime | None:
+        """The instant so many days after the newest point."""
+        return None if days is None else self.end + days * _DAY
+
+
+def project(points: Sequence[tuple[datetime, float]], limit: float, least: timedelta) -> Projection | None:
+    """The line through the points; None where they are too few, or cover less than `least`."""
+    if len(points) < _FEWEST or points[-1][0] - points[0][0] < least:
+        return None
+    end = points[-1][0]
+    xs, ys = [(at - end) / _DAY for at, _ in points], [value for _, value in points]
+    count = len(xs)
+    centre, middle = math.fsum(xs) / count, math.fsum(ys) / count
+    spread = math.fsum((x - centre) ** 2 for x in xs)
+    slope = math.fsum((x - centre) * (y - middle) for x, y in zip(xs, ys, strict=True)) / spread
+    level = middle - slope * centre
+    residual = math.sqrt(
+        math.fsum((y - level - slope * x) ** 2 for x, y in zip(xs, ys, strict=True)) / (count - 2)
+    )
+    earliest, latest = _bounds(limit - middle, slope, residual, spread, count)
+    return Projection(
+        begin=points[0][0],
+        end=end,
+        level=level,
+        slope=slope,
+        slope_error=residual / math.sqrt(spread),
+        reached=_ahead((limit - level) / slope if slope > 0 else None),
+        earliest=_ahead(None if earliest is None else earliest + centre),
+        latest=_ahead(None if latest is None else latest + centre),
+        residual=residual,
+        centre=centre,
+        spread=spread,
+        count=count,
+    )
+
+
+def _ahead(days: float | None) -> float | None:
+    return None if days is None or days > _FARTHEST else max(days, 0.0)
+
+
+def _bounds(
+    rise: float, slope: float, residual: float, spread: float, count: int
+) -> tuple[float | None, float | None]:
+    """Days from the centre at which the upper, and the lower, edge of the band has risen so far.
+
+    The edges meet it where (slope·x - rise)² = (z·residual)²·(1/n + x²/spread): a square equation.
+    """
+    noise = (_Z * residual) ** 2
+    a, b, c = slope**2 - noise / spread, -2 * slope * rise, rise**2 - noise / count
+    inner = b**2 - 4 * a * c
+    if slope <= 0 or inner < 0:
+        return None, None
+    root = math.sqrt(inner)
+    if a <= 0:  # growth cannot be told from noise: there may be none, and no latest day
+        ends = sorted(x for x in ((-b - root) / (2 * a), (-b + root) / (2 * a)) if x > 0) if a else []
+        return (ends[0] if ends else None), None
+    return (-b - root) / (2 * a), (-b + root) / (2 * a)

@@ -1,0 +1,86 @@
+"""Rehearses "Point-in-Time Recovery": to a name and to a moment before a mistake; damaged backups are refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz.drills import rehearsal
+from fixtures.bzzz.faults.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
+from fixtures.bzzz.restoring.refusal import NotRestored
+from opsverify import Deadline, seconds
+
+if TYPE_CHECKING:
+    from fixtures.bzzz.seen.restoring import Account
+    from opsverify.drill import Drill
+    from opsverify.fault import Fault
+
+POINT = "before-the-mistake"
+SEQUENCES_AHEAD = 33  # a sequence writes 32 values ahead into the WAL at once
+DEPARTURES = {
+    "way": 'the runbook says "implementation depends on PostgreSQL configuration": restore_command, recovery_target_name '
+    "or recovery_target_time, promote, archive_mode off, recovery.signal",
+    "place": "on a server of its own, on copies: neither the source nor its backups are touched",
+    "verification": "the runbook verifies nothing: pg_verifybackup reads every file of the copy first, and the archive is "
+    "looked through for a gap",
+}
+
+
+@pytest.mark.check(
+    id="B-REC-6",
+    severity="P1",
+    profiles="drill",
+    subsystem="database",
+    runbook='"Point-in-Time Recovery"',
+    next_step="rehearse by hand on a twin: pg_stat_archiver and the archive's newest segment (B-DB-3), pg_verifybackup of the base backup",
+)
+async def test_a_database_is_recovered_to_an_instant(drill: Drill) -> None:
+    """From base backup and WAL the database is as it was at a name and at a moment; what came later is not in it."""
+    await drill.steady(*rehearsal.STEADY, within=seconds(60))
+    async with drill.step("steady state", "take a base backup", bound=seconds(60)) as notes:
+        notes.append(await drill.site.operator().take_base_backup())
+    before = await rehearsal.account(drill)
+    async with drill.step("steady state", f"mark the instant {POINT}") as notes:
+        moment = await drill.site.operator().mark_instant(POINT)
+        notes.append(moment.isoformat())
+
+    clock = Deadline(rehearsal.P0)
+    await drill.inject(RowsDeleted(drill.twin, drill.site.arming))
+    await _recovered(drill, POINT, before)
+    await _recovered(drill, moment, before)
+    rehearsal.in_time(drill, "recovered to a name and to a moment", clock)
+
+    for fault, reason in ((BaseBackupFlipped, "base-backup-corrupt"), (WalSegmentLost, "wal-missing")):
+        broken: Fault = fault(drill.twin, drill.site.arming)
+        await drill.inject(broken)
+        await _refused(drill, broken, reason)
+    rehearsal.depart(drill, DEPARTURES)
+
+
+async def _recovered(drill: Drill, goal: str | datetime, before: Account) -> None:
+    async with drill.step("recover", f"recover to {goal}", bound=seconds(60)) as notes:
+        seen = await drill.site.operator().recover_to_point(goal)
+        notes.append(f"from {seen.base} in {seen.took_s:.2f} s")
+    what = f"recovered to {seen.goal}, with the rows before it and without what came after"
+    rehearsal.accounted_for(drill, before, seen.account, what, SEQUENCES_AHEAD)
+
+
+async def _refused(drill: Drill, fault: Fault, reason: str) -> None:
+    """A recovery from what the fault has damaged is refused with its reason; then it is taken out again."""
+    async with drill.step("detect", f"recovering with {fault.name} is refused", bound=seconds(60)) as notes:
+        try:
+            seen = await drill.site.operator().recover_to_point(POINT)
+            why, told = "recovered", f"recovered {seen.account.rows} rows"
+        except NotRestored as refused:
+            why, told = refused.reason.value, refused.told
+        notes.append(told)
+    drill.conclude(
+        holds=why == reason,
+        reason=f"{fault.name}-refused" if why == reason else f"{fault.name}-not-refused",
+        expected=f"a recovery with {fault.name} is refused: {reason}",
+        observed=f"{why}: {told}",
+    )
+    async with drill.step("recover", f"take {fault.name} out again"):
+        fault.restore()

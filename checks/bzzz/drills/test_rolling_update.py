@@ -1,0 +1,82 @@
+"""Rehearses "Update Services", "Scale Services", "Rolling Updates" and "Update Docker Secrets", while a client asks on."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from checks.bzzz import test_api, test_election, test_p2p, test_swarm
+from fixtures.bzzz.faults.services import TaskKilled
+from fixtures.bzzz.twin.asking import asking
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from fixtures.bzzz.operator import BzzzOperator
+    from opsverify.drill import Drill
+
+STEADY = (
+    test_api.test_the_api_is_not_unhealthy,
+    test_api.test_every_component_is_healthy,
+    test_p2p.test_every_agent_has_enough_peers,
+    test_p2p.test_bootstraps_accept_and_keep_connections,
+    test_election.test_one_admin_is_elected,
+    test_swarm.test_services_run_as_they_should,
+    test_swarm.test_updates_are_safe,
+)
+STEP = seconds(60)
+MORE = 5
+NEW = "_v2"
+
+
+@pytest.mark.check(
+    id="B-REC-8",
+    severity="P2",
+    profiles="drill",
+    subsystem="swarm",
+    runbook='"Rolling Updates"',
+    next_step="docker service inspect of the agents: update settings and update status; docker service logs of the task that failed; the step that is named, by hand on a twin",
+)
+async def test_updates_roll_back_scale_and_rotate_without_losing_a_request(drill: Drill) -> None:
+    """A bad image rolls back by itself, a killed task is replaced, and scaling, updates and a new secret lose no request."""
+    await drill.steady(*STEADY, within=seconds(60))
+    operator: BzzzOperator = drill.site.operator()
+    section, images = drill.twin.section, drill.twin.plant.agents
+    agents, old, before = section.services.agent, section.services.secret, len(section.nodes)
+
+    async with asking(f"{section.api.url}/health") as asked:
+        async with drill.step("recover", "a bad image rolls back by itself", bound=STEP) as notes:
+            notes.append(await operator.update_service(agents, image=images.broken))
+        drill.conclude(
+            holds="rollback_completed" in notes[0],
+            reason="rolled-back",
+            expected="the update to a bad image ends with rollback_completed",
+            observed=notes[0],
+        )
+        await drill.detected(test_swarm.test_services_run_as_they_should, within=seconds(30))
+        async with drill.step("recover", "a forced update", bound=STEP) as notes:
+            notes.append(await operator.restart_service(agents))
+        async with drill.step("recover", "scale up, and down again", bound=STEP) as notes:
+            notes += [await operator.scale_service(agents, n) for n in (MORE, before)]
+        async with drill.step("recover", "a new image, and back", bound=STEP) as notes:
+            notes += [
+                await operator.update_service(agents, image=i) for i in (images.following, images.released)
+            ]
+        async with drill.step(
+            "recover", "a new secret: the role first, then every consumer", bound=STEP
+        ) as notes:
+            password = SecretStr(secrets.token_urlsafe(24))
+            notes.append(await operator.set_database_password(password))
+            notes.append(await operator.rotate_secret(agents, old, f"{old}{NEW}", password))
+        async with drill.step("recover", "a killed task is replaced", bound=STEP) as notes:
+            await drill.inject(TaskKilled(drill.twin, drill.site.arming))
+        await drill.recovered(*STEADY, within=seconds(60))
+    drill.conclude(
+        holds=not asked.lost and asked.answered > 0,
+        reason="requests-lost" if asked.lost else "nothing-lost",
+        expected="no request to the front door is lost from the first step to the last",
+        observed=str(asked),
+        details=tuple(asked.lost),
+    )

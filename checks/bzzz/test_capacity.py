@@ -1,0 +1,175 @@
+"""Whether there is room: storage, nodes, tasks, and where their use leads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz.criteria import capacity as over_time
+from checks.bzzz.criteria import hosts as criteria
+from opsverify import verify
+
+if TYPE_CHECKING:
+    from fixtures.bzzz.limits import BzzzLimits
+    from fixtures.bzzz.seen.capacity import Latency, Trails, Uses
+    from fixtures.bzzz.seen.hosts import NodeLogs, StorageSeen, StorageWritten
+    from fixtures.bzzz.seen.services import TaskUse
+    from opsverify import Observation
+
+CRITICAL = '"Critical Dependencies"'
+MONITORING = '"Capacity Planning"'
+CONTENTION = '"Resource Contention"'
+
+
+@pytest.mark.check(
+    id="B-STO-1",
+    severity="P0",
+    profiles="smoke canary incident",
+    unreachable="fail",
+    runbook=CRITICAL,
+    next_step="is the NFS server up and reachable from this host? A stale handle goes only with umount -f -l and a new mount; "
+    "the services that write there have to be restarted after it (B-DHT-1, B-DB-1, B-BAK-1 suffer first)",
+)
+def test_storage_is_mounted_and_writable(storage: Observation[StorageSeen]) -> None:
+    """The storage is mounted where the services need it, answers, and may be written to."""
+    verify(criteria.mounted(storage.value), criteria.usable(storage.value))
+
+
+@pytest.mark.check(
+    id="B-STO-1b",
+    severity="P1",
+    profiles="smoke canary incident",
+    runbook=CRITICAL,
+    next_step="clean up logs and temporary files first (runbook, System Health Critical: disk full); are old backups rotated?",
+)
+def test_storage_has_room(storage: Observation[StorageSeen], limits: BzzzLimits) -> None:
+    """The storage has room left."""
+    verify(criteria.roomy(storage.value, limits))
+
+
+@pytest.mark.check(
+    id="B-STO-1c",
+    severity="P0",
+    profiles="smoke canary incident",
+    unreachable="fail",
+    runbook=CRITICAL,
+    next_step="see B-STO-1 for the mount and B-STO-1b for room; a quota, or root_squash on the server, shows only here",
+)
+def test_storage_takes_a_file(storage_written: Observation[StorageWritten]) -> None:
+    """A file that is written to the storage can be read back and removed."""
+    verify(criteria.written(storage_written.value))
+
+
+@pytest.mark.check(
+    id="B-CAP-1",
+    severity="P2",
+    profiles="canary maintenance",
+    runbook=MONITORING,
+    next_step='what takes it: "High Memory Usage" and "Resource Contention"; scale (docker service scale) or extend (B-CAP-1b says how long it lasts)',
+)
+def test_nodes_use_less_than_their_limits(
+    cpu_use: Observation[Uses], memory_use: Observation[Uses], disk_use: Observation[Uses], limits: BzzzLimits
+) -> None:
+    """CPU, memory and disk of each node are below 70 %."""
+    verify(
+        criteria.used_below(cpu_use.value, limits.cpu_use, "cpu_use", "cpu"),
+        criteria.used_below(memory_use.value, limits.memory_use, "memory_use", "memory"),
+        criteria.used_below(disk_use.value, limits.disk_use, "disk_use", "disk"),
+    )
+
+
+@pytest.mark.check(
+    id="B-CAP-1b",
+    severity="P2",
+    profiles="canary maintenance",
+    runbook=MONITORING,
+    next_step="plan the expansion now: it takes 3 to 6 months (runbook); on a disk, first see what grows (B-HOST-1d, B-BAK-1)",
+)
+def test_no_limit_is_reached_soon(use_over_days: Observation[Trails], limits: BzzzLimits) -> None:
+    """No node's CPU, memory or disk reaches its limit within the days that are planned ahead."""
+    seen = use_over_days.value
+    verify(
+        over_time.not_reached_soon(seen, "cpu", limits),
+        over_time.not_reached_soon(seen, "memory", limits),
+        over_time.not_reached_soon(seen, "disk", limits),
+    )
+
+
+@pytest.mark.check(
+    id="B-CAP-1c",
+    severity="P2",
+    profiles="canary maintenance",
+    runbook='"High Memory Usage" Alert',
+    next_step="look for a leak in what grows, restart it (docker service update --force), raise --limit-memory if it is no leak",
+)
+def test_tasks_stay_within_their_memory(
+    task_uses: Observation[tuple[TaskUse, ...]], limits: BzzzLimits
+) -> None:
+    """No task comes near the memory limit at which it is killed."""
+    verify(over_time.tasks_within_memory(task_uses.value, limits))
+
+
+@pytest.mark.check(
+    id="B-HOST-1",
+    severity="P3",
+    profiles="canary maintenance",
+    runbook=CONTENTION,
+    next_step="iotop on that node; is it the storage (B-STO-1), a backup at work, or the database's checkpoints?",
+)
+def test_nodes_do_not_wait_for_disks(io_wait: Observation[Uses], limits: BzzzLimits) -> None:
+    """The CPUs of each node wait little for its disks."""
+    verify(criteria.used_below(io_wait.value, limits.io_wait, "io_wait", "io-wait"))
+
+
+@pytest.mark.check(
+    id="B-HOST-1b",
+    severity="P3",
+    profiles="canary maintenance",
+    runbook=CONTENTION,
+    next_step="iftop or nethogs on that node; is content being re-provided, or a backup copied off site?",
+)
+def test_lines_are_not_full(network_use: Observation[Uses], limits: BzzzLimits) -> None:
+    """No network line of a node is near its speed."""
+    verify(criteria.used_below(network_use.value, limits.network_use, "network_use", "network"))
+
+
+@pytest.mark.check(
+    id="B-HOST-1c",
+    severity="P3",
+    profiles="canary maintenance",
+    runbook='"Resource Optimization"',
+    next_step="append both lines to /etc/sysctl.conf and run sysctl -p on that node; was it rebuilt since?",
+)
+def test_nodes_have_the_tuned_settings(kernel_settings: Observation[Uses], limits: BzzzLimits) -> None:
+    """Each node has the network buffers that the runbook sets."""
+    verify(criteria.tuned(kernel_settings.value, limits))
+
+
+@pytest.mark.check(
+    id="B-HOST-1d",
+    severity="P3",
+    profiles="canary maintenance",
+    runbook='"Scheduled Maintenance"',
+    next_step="rotate what is large (docker's log options max-size, max-file; logrotate); what writes so much (B-LOG-1)?",
+)
+def test_logs_do_not_grow_without_bound(
+    node_logs: Observation[tuple[NodeLogs, ...]], limits: BzzzLimits
+) -> None:
+    """No log file of a node, and not all of them together, are larger than their limit."""
+    verify(criteria.logs_bounded(node_logs.value, limits))
+
+
+@pytest.mark.check(
+    id="B-LAT-1",
+    subsystem="dht",
+    severity="P2",
+    profiles="incident",
+    runbook='"Monitoring Performance Impact"',
+    next_step="what was tuned, and is one node slower than the others? bzzz profile-cpu 30 in its task, ping between the nodes (B-NET-1)",
+)
+def test_operations_are_as_fast_as_before(
+    dht_latency_before: Observation[Latency], dht_latency: Observation[Latency], limits: BzzzLimits
+) -> None:
+    """DHT operations are not slower than in the run that is compared with."""
+    verify(over_time.no_slower(dht_latency_before.value, dht_latency.value, limits))

@@ -1,0 +1,177 @@
+"""The rules of the election and of SLURP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.bzzz.criteria import election
+from fixtures.bzzz.limits import BzzzLimits
+from fixtures.bzzz.seen.peers import (
+    Election,
+    ElectionWindow,
+    NodeElection,
+    NodeSlurp,
+    NotAnswering,
+    Roles,
+    Running,
+    Slurp,
+)
+from opsverify.observation import Kind
+
+NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
+LIMITS = BzzzLimits()
+NODES = ("walnut", "ironwood", "acacia")
+RUNNING = Running(nodes=NODES)
+
+
+def view(
+    node: str, admin: str | None = "walnut", term: int = 3, *, age_s: float | None = 0.5
+) -> NodeElection:
+    """A node's view."""
+    beat = None if age_s is None else NOW - timedelta(seconds=age_s)
+    return NodeElection(node=node, admin=admin, term=term, state="follower", heartbeat=beat, at=NOW)
+
+
+def seen(*views: NodeElection, silent: tuple[NotAnswering, ...] = ()) -> Election:
+    """Everybody's view."""
+    return Election(views=views, silent=silent, running=RUNNING, elsewhere="Prometheus: …", roles="roles: …")
+
+
+@pytest.mark.parametrize(
+    ("views", "reason"),
+    [
+        ([("walnut", 3)] * 3, "one-admin"),
+        ([(None, 3)] * 3, "no-admin"),
+        ([("walnut", 3), ("walnut", 3), (None, 3)], "admin-not-known"),
+        ([("walnut", 3), ("ironwood", 4), ("ironwood", 4)], "two-admins"),
+        ([("walnut", 3), ("ironwood", 4), (None, 4)], "two-admins"),
+        ([("walnut", 3), ("walnut", 4), ("walnut", 4)], "terms-differ"),
+        ([("oak", 3)] * 3, "stranger"),
+    ],
+)
+def test_one_admin_in_one_term(views: list[tuple[str | None, int]], reason: str) -> None:
+    """Nobody, two, one that somebody does not know, another term and a stranger are five reasons; each shows who says what."""
+    told = [view(node, admin, term) for node, (admin, term) in zip(NODES, views, strict=True)]
+    found = election.one_admin(seen(*told))
+    assert (found.holds, found.reason) == (reason == "one-admin", reason)
+    if not found.holds:
+        assert {node for node in NODES for line in found.details if line.startswith(f"{node}: ")} == set(
+            NODES
+        )
+
+
+@given(st.lists(st.tuples(st.sampled_from([*NODES, None]), st.integers(0, 3)), min_size=3, max_size=3))
+def test_only_one_mind_is_one_admin(views: list[tuple[str | None, int]]) -> None:
+    """It holds exactly where all name the same node and the same term."""
+    told = [view(node, admin, term) for node, (admin, term) in zip(NODES, views, strict=True)]
+    assert election.one_admin(seen(*told)).holds is (len(set(views)) == 1 and views[0][0] is not None)
+
+
+def test_a_node_that_does_not_answer_fails_it() -> None:
+    """The others agree, and the silent one is named with its reason."""
+    silent = NotAnswering(node="acacia", kind=Kind.REFUSED, told="connection refused")
+    found = election.one_admin(seen(view("walnut"), view("ironwood"), silent=(silent,)))
+    assert (found.holds, found.reason) == (False, "refused")
+    assert "acacia does not answer" in found.observed
+
+
+def window(*last: NodeElection) -> ElectionWindow:
+    """A window that began with walnut as admin in term 3 everywhere."""
+    return ElectionWindow(first=tuple(map(view, NODES)), last=last, silent=(), changes="changes: 4")
+
+
+def test_a_change_within_the_window_is_flapping() -> None:
+    """Another admin or another term at the end is flapping, with both ends shown."""
+    assert election.leadership_steady(window(*map(view, NODES))).holds
+    found = election.leadership_steady(window(view("walnut", "ironwood", 4)))
+    assert (found.reason, found.details) == ("flapping", ("changes: 4",))
+    assert "walnut in term 3, then ironwood in term 4" in found.observed
+
+
+@pytest.mark.parametrize(
+    ("age_s", "reason"), [(15.0, "fresh"), (15.1, "heartbeat-old"), (None, "heartbeat-missing")]
+)
+def test_heartbeats_at_their_boundary(age_s: float | None, reason: str) -> None:
+    """As old as the limit is fresh; older, and none at all, are not."""
+    found = election.heartbeat_fresh(window(view("walnut", age_s=age_s)), LIMITS)
+    assert (found.holds, found.reason) == (reason == "fresh", reason)
+
+
+@pytest.mark.parametrize(
+    ("able", "running", "reason"),
+    [
+        (("walnut", "ironwood"), NODES, "another-may"),
+        (("walnut", "ironwood"), None, "another-may"),
+        (("walnut",), NODES, "no-other-candidate"),
+        (("walnut", "ironwood"), ("walnut", "acacia"), "no-other-candidate"),
+        ((), NODES, "no-candidate"),
+    ],
+)
+def test_two_running_nodes_may_become_admin(
+    able: tuple[str, ...], running: tuple[str, ...] | None, reason: str
+) -> None:
+    """A node counts that has the role and runs an agent, or of which nobody knows whether it does."""
+    roles = {node: ("admin", "worker") if node in able else ("worker",) for node in NODES}
+    found = election.another_admin(Roles(config="c", roles=roles, running=Running(nodes=running)))
+    assert (found.holds, found.reason) == (reason == "another-may", reason)
+
+
+def slurp_view(node: str, **told: Any) -> NodeSlurp:
+    """A node's view of SLURP."""
+    well = {"leader": "walnut", "leading": node == "walnut", "queue": 0, "capacity": 100, "dead_letters": 2}
+    return NodeSlurp.model_validate({"node": node, **well, **told})
+
+
+def slurp(*last: NodeSlurp, admins: dict[str, str | None] | None = None) -> Slurp:
+    """Everybody's view, after a window that began in health."""
+    return Slurp(
+        first=tuple(map(slurp_view, NODES)),
+        last=last or tuple(map(slurp_view, NODES)),
+        admins=admins or dict.fromkeys(NODES, "walnut"),
+        silent=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_", "reason"),
+    [
+        (slurp(), "led-by-the-admin"),
+        (slurp(slurp_view("walnut", leading=False)), "not-led"),
+        (slurp(slurp_view("acacia", leader=None)), "not-led"),
+        (slurp(admins=dict.fromkeys(NODES, "ironwood")), "led-by-another"),
+    ],
+)
+def test_slurp_is_led_by_the_admin(given_: Slurp, reason: str) -> None:
+    """Nobody, one that does not, and another than the admin are told apart."""
+    found = election.led_by_the_admin(given_)
+    assert (found.holds, found.reason) == (reason == "led-by-the-admin", reason)
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"queue": 80}, "bounded"),
+        ({"queue": 81}, "queue-full"),
+        ({"backpressure": True}, "queue-full"),
+        ({"dead_letters": 3}, "dead-letters-grow"),
+        ({"dead_letters": 1}, "bounded"),
+        ({"queue": 1, "capacity": 0}, "queue-full"),
+    ],
+)
+def test_the_queue_and_the_dead_letters_are_bounded(told: dict[str, Any], reason: str) -> None:
+    """A full queue, and dead letters that grow, fail it; old ones do not until they are many."""
+    found = election.queue_bounded(slurp(slurp_view("walnut", **told)), LIMITS)
+    assert (found.holds, found.reason) == (reason == "bounded", reason)
+
+
+def test_a_queue_of_a_leader_that_does_not_answer_is_not_bounded() -> None:
+    """Where the node that leads is the silent one, nobody has seen the queue; another silent node hides nothing."""
+    silent = (NotAnswering(node="walnut", kind=Kind.SILENT, told="no reply"),)
+    others = slurp(slurp_view("ironwood"), slurp_view("acacia")).model_copy(update={"silent": silent})
+    assert election.queue_bounded(others, LIMITS).reason == "silent"
+    assert election.queue_bounded(slurp().model_copy(update={"silent": silent}), LIMITS).holds

@@ -1,0 +1,211 @@
+"""The rules on services, on every state that a manager can tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.bzzz.criteria.services import as_they_should, safe_settings
+from fixtures.bzzz.accepted import Accepted, accepted_path, read_accepted, write_accepted
+from fixtures.bzzz.limits import BzzzLimits
+from fixtures.bzzz.seen.running import RunningServices, same_image
+from fixtures.bzzz.seen.services import ServiceSeen, SwarmNode, TaskSeen, UpdateSettings
+from fixtures.bzzz.target.services import ExpectedService, ServicesTarget
+from opsverify.observation import Kind, Unobservable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+IMAGE = f"bzzz:v2.0.0@{DIGEST}"
+NAME = "bzzz-v2_bzzz-agent"
+LIMITS = BzzzLimits()
+SAFE = UpdateSettings(parallelism=1, delay_s=30, failure_action="rollback")
+
+
+def task(slot: int = 1, **told: Any) -> TaskSeen:
+    """A task that runs, unless told otherwise."""
+    known = {"id": f"{slot}", "node": "walnut", "state": "running", "desired": "running", "image": IMAGE}
+    return TaskSeen(slot=slot, since=NOW, **{**known, **told})
+
+
+def service(*tasks: TaskSeen, **told: Any) -> ServiceSeen:
+    """A service of two tasks that is as it should be, unless told otherwise."""
+    known: dict[str, Any] = {
+        "desired": 2,
+        "update": SAFE,
+        "rollback": SAFE,
+        "memory_limit": 1,
+        "cpu_limit": 1.0,
+    }
+    return ServiceSeen(name=NAME, image=IMAGE, tasks=tasks or (task(1), task(2)), **{**known, **told})
+
+
+def node(name: str, **told: Any) -> SwarmNode:
+    """A ready manager."""
+    known: dict[str, Any] = {"state": "ready", "availability": "active", "manager": "reachable"}
+    return SwarmNode(name=name, **{**known, **told})
+
+
+NODES = (node("walnut", leader=True), node("ironwood"), node("acacia"))
+
+
+def running(*services: ServiceSeen, **told: Any) -> RunningServices:
+    """What is seen of them."""
+    known: dict[str, Any] = {
+        "nodes": NODES,
+        "expected": {NAME: ExpectedService(replicas=2, image=IMAGE)},
+        "required": (),
+    }
+    return RunningServices(
+        at=NOW, services=services, known_from="the target", failures=3, window_s=600, **{**known, **told}
+    )
+
+
+def failed(slot: int, ago: timedelta = timedelta(0)) -> TaskSeen:
+    """A task that failed a while ago."""
+    return TaskSeen(
+        id=f"f{slot}",
+        slot=slot,
+        node="walnut",
+        state="failed",
+        desired="shutdown",
+        image=IMAGE,
+        since=NOW - ago,
+        exit_code=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (running(service()), "as-expected"),
+        (running(service(task(1), task(2), failed(1), failed(1))), "as-expected"),
+        (running(service(task(1), task(2), *[failed(1)] * 3)), "restart-loop"),
+        (running(service(task(1), task(2), *[failed(1, timedelta(hours=1))] * 3)), "as-expected"),
+        (running(service(task(1), task(2), failed(1), failed(2), failed(2))), "as-expected"),
+        (running(service(task(1))), "tasks-missing"),
+        (running(service(task(1), task(2, state="starting"))), "tasks-missing"),
+        (running(service(task(1), task(2, desired="shutdown"))), "tasks-missing"),
+        (running(service(desired=0)), "scaled-to-zero"),
+        (running(service(task(1), task(2), task(3), desired=3)), "other-scale"),
+        (running(service(task(1), task(2, image=f"bzzz:v2.0.0@{OTHER}"))), "other-image"),
+        (running(service(task(1), task(2, image="bzzz:v2.1.0"))), "other-image"),
+        (running(service(update_state="paused")), "update-paused"),
+        (running(service(update_state="rollback_paused")), "update-paused"),
+        (running(service(update_state="rollback_completed")), "rolled-back"),
+        (running(), "service-missing"),
+        (running(expected={}, required=(NAME,)), "service-missing"),
+        (running(service(), nodes=(*NODES[:2], node("acacia", state="down"))), "node-not-ready"),
+        (running(service(), nodes=(NODES[0], *(node(n, manager="unreachable") for n in "ab"))), "no-quorum"),
+        (running(service(), nodes=(node("walnut"),)), "no-quorum"),
+        (running(service(), nodes=(node("walnut", manager=""),)), "no-quorum"),
+    ],
+)
+def test_each_state_of_a_service_has_its_verdict(seen: RunningServices, reason: str) -> None:
+    """Whatever is certainly wrong fails under its own name, the worst first; history alone does not."""
+    finding = as_they_should(seen, LIMITS)
+    assert (finding.reason, finding.holds) == (reason, reason == "as-expected")
+
+
+def test_two_images_where_none_is_expected_are_a_trouble() -> None:
+    """Tasks of two images, and no update under way, fail also where nobody said which is right."""
+    two = service(task(1), task(2, image=f"bzzz:v2.0.0@{OTHER}"))
+    assert as_they_should(running(two, expected={}), LIMITS).reason == "mixed-images"
+
+
+def test_an_update_under_way_is_no_trouble_yet() -> None:
+    """While tasks are being replaced their number and images say nothing; the update itself is named."""
+    seen = running(service(task(1), task(2, state="starting"), update_state="updating"))
+    assert seen.troubles() == []
+    assert seen.updating == [f"{NAME}: updating"]
+
+
+def test_a_restart_loop_names_exit_status_and_log() -> None:
+    """A restart loop names the slot, its node, the exit statuses and the last lines of its log."""
+    looping = running(service(task(1), task(2), *[failed(1)] * 3), logs={NAME: ("FATAL no such file",)})
+    finding = as_they_should(looping, LIMITS)
+    assert f"{NAME}.1 on walnut failed 3 times (exit 1, exit 1, exit 1)" in finding.observed
+    assert finding.details[0] == f"log of {NAME}: FATAL no such file"
+
+
+@pytest.mark.parametrize(
+    ("image", "expected", "same"),
+    [
+        (IMAGE, IMAGE, True),
+        (IMAGE, "bzzz:v2.0.0", True),
+        (IMAGE, "bzzz:v2.1.0", False),
+        (f"elsewhere/bzzz:v2.0.0@{DIGEST}", IMAGE, True),
+        (f"bzzz:v2.0.0@{OTHER}", IMAGE, False),
+        ("bzzz:v2.0.0", IMAGE, None),
+        ("bzzz:v2.1.0", IMAGE, False),
+    ],
+)
+def test_an_image_is_its_digest(image: str, expected: str, *, same: bool | None) -> None:
+    """Digests decide where both tell one, else the name; a digest that is not told leaves it open."""
+    assert same_image(image, expected) is same
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({}, "safe"),
+        ({"update": None}, "unsafe-update"),
+        ({"rollback": None}, "unsafe-update"),
+        ({"update": SAFE.model_copy(update={"parallelism": 0})}, "unsafe-update"),
+        ({"update": SAFE.model_copy(update={"parallelism": 2})}, "unsafe-update"),
+        ({"update": SAFE.model_copy(update={"parallelism": 2}), "desired": 1}, "safe"),
+        ({"update": SAFE.model_copy(update={"delay_s": 29.9})}, "unsafe-update"),
+        ({"update": SAFE.model_copy(update={"failure_action": "pause"})}, "unsafe-update"),
+        ({"rollback": SAFE.model_copy(update={"failure_action": "pause"})}, "safe"),
+        ({"memory_limit": 0}, "no-limits"),
+        ({"cpu_limit": 0.0}, "no-limits"),
+        ({"cpu_limit": 0.0, "update": None}, "unsafe-update"),
+    ],
+)
+def test_settings_at_their_boundaries(told: dict[str, Any], reason: str) -> None:
+    """Update settings and limits are judged at their boundaries."""
+    assert safe_settings((service(**told),), LIMITS).reason == reason
+
+
+@given(
+    st.lists(
+        st.builds(
+            task,
+            st.integers(-3, 5),
+            state=st.text(max_size=9),
+            desired=st.sampled_from(["running", "shutdown"]),
+            image=st.text(max_size=20),
+            error=st.text(max_size=20),
+            exit_code=st.none() | st.integers(),
+        ),
+        max_size=6,
+    ),
+    st.integers(-1, 5),
+    st.text(max_size=12),
+)
+def test_no_state_makes_it_raise(tasks: list[TaskSeen], desired: int, update: str) -> None:
+    """Whatever a manager tells, there is a finding; it holds only with exactly the tasks that are expected."""
+    told = ServiceSeen(name=NAME, image="", desired=desired, tasks=tuple(tasks), update_state=update)
+    finding = as_they_should(running(told), LIMITS)
+    if finding.holds and update not in {"updating", "rollback_started"}:
+        assert len(told.running) == desired == 2
+
+
+def test_what_was_accepted_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was accepted is read back; nothing is None, and a damaged file says so."""
+    monkeypatch.setenv("OPSVERIFY_STATE", str(tmp_path))
+    target = ServicesTarget(manager="docker+unix:///var/run/docker.sock")
+    assert read_accepted(target) is None
+    accepted = Accepted(at=NOW, services={NAME: ExpectedService(replicas=3, image=IMAGE)})
+    write_accepted(target, accepted)
+    assert read_accepted(target) == accepted
+    accepted_path(target).write_text("{", encoding="utf-8")
+    with pytest.raises(Unobservable) as damaged:
+        read_accepted(target)
+    assert damaged.value.kind is Kind.UNEXPECTED_REPLY

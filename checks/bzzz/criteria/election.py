@@ -29,7 +29,9 @@ def one_admin(seen: Election) -> Finding:
     nobody = [view.node for view in seen.views if view.admin is None]
     named = sorted(admin for admin in admins if admin is not None)
     reason = (
-        "no-admin"
+        str(seen.silent[0].kind)
+        if not seen.views
+        else "no-admin"
         if not named
         else "two-admins"
         if len(named) > 1

@@ -1,0 +1,61 @@
+"""Looks at a BZZZ inside this process: the real clients, gatherer and judge, with short deadlines."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fixtures.bzzz.client import open_bzzz
+from fixtures.bzzz.observations import OBSERVATIONS
+from fixtures.bzzz.system import BZZZ
+from fixtures.bzzz.target import BzzzSection
+from opsverify.arming import Arming
+from opsverify.check import check_of
+from opsverify.deadline import seconds
+from opsverify.gathering import Gatherer
+from opsverify.judge import judge
+from opsverify.redaction import Redactor
+from opsverify.system import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opsverify.observation import Observation, ObservationSpec
+    from opsverify.verdict import Outcome
+
+__all__ = ["outcome", "section", "verdict"]
+
+DEADLINE = 1.5
+LIMITS = {"confirm": 0.1, "peers_window": 0.05, "bootstrap_hold": 0.3, "peers": 0}
+
+
+def section(**given: Any) -> BzzzSection:
+    """The section of a target with these surfaces and no others."""
+    absent = dict.fromkeys(set(BzzzSection.surfaces) - given.keys(), "not part of this test")
+    return BzzzSection.model_validate({"limits": LIMITS, "absent": absent, **given})
+
+
+async def outcome(check: Callable[..., None], part: BzzzSection) -> Outcome:
+    """What a check concludes of this target; what was seen must be fit for the journal."""
+    asked = list(inspect.signature(check).parameters)
+    specs = [replace(spec, deadline=seconds(DEADLINE)) for spec in OBSERVATIONS if spec.name in asked]
+    site = Site(system=BZZZ, section=part, arming=Arming(target="hostile", owned=False))
+    async with open_bzzz(part) as client:
+        site.client = client
+        seen: dict[str, Observation[Any]] = await Gatherer({"bzzz": site}, _saved).gather(specs)
+    given: dict[str, Any] = {**seen, "limits": part.limits}
+    return judge(check_of(check), {name: given[name] for name in asked})
+
+
+async def verdict(check: Callable[..., None], part: BzzzSection) -> str:
+    """Its verdict and reason as one text: `UNKNOWN silent`."""
+    concluded = await outcome(check, part)
+    return f"{concluded.verdict} {concluded.reason}"
+
+
+def _saved(spec: ObservationSpec, seen: Observation[Any]) -> None:
+    if seen.unobservable is None:
+        value = spec.adapter.dump_python(seen.value, mode="json")
+        assert spec.adapter.validate_python(json.loads(json.dumps(Redactor({}).data(value)))) is not None

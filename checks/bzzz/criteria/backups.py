@@ -83,7 +83,7 @@ def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[str, str]:
         :_BEFORE
     ]
     usual = sorted(before)[len(before) // 2] if before else 0
-    if newest.size < usual * (1 - limits.dump_shrink.value / 100):
+    if 0 < newest.size < usual * (1 - limits.dump_shrink.value / 100):
         return (
             "shrunk",
             f"{_shown(newest)} is {100 - 100 * newest.size / usual:.0f} % smaller than those before it ({usual} bytes)",

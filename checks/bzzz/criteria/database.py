@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["archived", "checksums_hold", "in_its_role", "room_for_connections", "same_server", "well_kept"]
 
-_NO_OPS = {"", "true", "/bin/true", "/usr/bin/true", ":", "exit 0", "(disabled)"}
 _MOST_NAMED = 5
 
 
@@ -160,7 +159,7 @@ def _archive_troubles(archiving: Archiving, limits: BzzzLimits) -> list[tuple[st
     if archiving.mode == "off":
         return [("archive-off", "archive_mode is off: no point in time can be recovered")]
     troubles = []
-    if not archiving.library and archiving.command.strip() in _NO_OPS:
+    if archiving.does_nothing:
         told = f"archive_command {archiving.command!r} archives nothing, and tells PostgreSQL that it did"
         troubles.append(("no-op-command", told))
     failed, last = archiving.last_failed_at, archiving.last_at
@@ -174,6 +173,4 @@ def _archive_troubles(archiving: Archiving, limits: BzzzLimits) -> list[tuple[st
     if waiting > 0 and (age is None or age > limits.archive_age.value):
         told = f"{waiting} finished segments wait; the last was archived {'never' if age is None else f'{age:.0f} s ago'}"
         troubles.append(("archive-behind", told))
-    if last is None and failed is None and not troubles:
-        troubles.append(("never-archived", "nothing was ever archived"))
     return troubles

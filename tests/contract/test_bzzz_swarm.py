@@ -196,6 +196,14 @@ async def test_a_cut_network_is_seen_and_connected_again(twin: BzzzTwin, target:
     assert len({line.split()[0] for line in found.output.splitlines()}) == 3
 
 
+async def test_restarting_the_network_leaves_everybody_found(twin: BzzzTwin) -> None:
+    """The runbook's way of restarting the network is completed: afterwards each task is found by its service's name."""
+    async with open_bzzz(twin.section) as bzzz:
+        told = await BzzzOperator(twin.section, bzzz, ARMED).restart_networking()
+        assert f"{AGENT}.3 not found by name: completed" in told
+        assert attached(await looks.service_networks.function(bzzz)).holds
+
+
 async def test_a_new_secret_that_nobody_took_up_is_seen(twin: BzzzTwin, target: ServicesTarget) -> None:
     """A newer version of a secret beside the one in use is a finding, as on processes."""
     with open_docker(target) as api:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from opsverify.evidence import clean_text
 from opsverify.report.canary import escalation, rates_by_subsystem, unsettled
+from opsverify.report.figure import drawn
 from opsverify.report.model import CheckResult, RunReport
 from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Severity, Verdict
@@ -49,6 +50,7 @@ def _drawn() -> _Drawn:
         finalize=lambda v: clean_text(v) if isinstance(v, str) and not isinstance(v, Markup) else v,
     )
     environment.filters["slug"] = _slug
+    environment.filters["drawn"] = drawn
     assert environment.loader is not None  # noqa: S101 - for the type checker; it was given above
     style, _, _ = environment.loader.get_source(environment, "report.css")
     return _Drawn(environment.get_template("report.html.j2"), Markup(style))  # noqa: S704 - our own file

@@ -29,7 +29,7 @@ __all__ = [
     "Trend",
 ]
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 
 class _Record(BaseModel):

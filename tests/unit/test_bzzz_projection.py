@@ -1,0 +1,113 @@
+"""Where a straight line through a resource's use leads, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.bzzz.criteria.capacity import not_reached_soon
+from checks.bzzz.criteria.projection import project
+from fixtures.bzzz.limits import BzzzLimits
+from fixtures.bzzz.seen.capacity import Trail, Trails
+
+END = datetime(2026, 11, 21, tzinfo=UTC)
+LEAST = timedelta(days=3)
+LIMITS = BzzzLimits()
+
+
+def rising(level: float, slope: float, *, noise: float = 0.0, days: int = 14) -> list[tuple[datetime, float]]:
+    """A use of `level` at the end that has risen by `slope` a day, every three hours, with noise."""
+    source = random.Random(7)
+    return [
+        (END + timedelta(hours=hour), level + slope * hour / 24 + source.gauss(0, noise))
+        for hour in range(-24 * days, 1, 3)
+    ]
+
+
+def trails(*points: tuple[str, list[tuple[datetime, float]]]) -> Trails:
+    """The same as seen of some nodes' disks."""
+    found = (Trail(resource="disk", node=node, what="/", points=tuple(of)) for node, of in points)
+    return Trails(at=END, trails=tuple(found))
+
+
+def test_a_straight_line_meets_its_limit_on_its_day() -> None:
+    """Without noise the day is exact, and its bounds are that day."""
+    found = project(rising(0.5, 0.01), 0.7, LEAST)
+    assert found is not None
+    assert found.grows
+    assert found.reached == pytest.approx(20, abs=0.01)
+    assert found.earliest == pytest.approx(20, abs=0.1)
+    assert found.latest == pytest.approx(20, abs=0.1)
+
+
+def test_noise_widens_the_bounds_around_the_day() -> None:
+    """The bounds lie on both sides of the day, further apart the larger the noise is."""
+    quiet, loud = (project(rising(0.5, 0.004, noise=n), 0.7, LEAST) for n in (0.005, 0.02))
+    assert quiet and loud and quiet.reached and quiet.earliest and quiet.latest and loud.earliest  # noqa: PT018
+    assert quiet.earliest < quiet.reached < quiet.latest
+    assert loud.latest is None or loud.latest - loud.earliest > quiet.latest - quiet.earliest
+
+
+def test_what_does_not_grow_gets_no_date() -> None:
+    """A falling use, and one that only goes up and down, reach nothing."""
+    falling = project(rising(0.5, -0.01), 0.7, LEAST)
+    assert falling is not None
+    assert falling.reached is None
+    wave = [(at, 0.5 + 0.1 * math.sin(number / 4)) for number, (at, _) in enumerate(rising(0.5, 0))]
+    level = project(wave, 0.7, LEAST)
+    assert level is not None
+    assert not level.grows
+
+
+def test_too_few_days_give_no_line() -> None:
+    """Two days, or two points, are no trend."""
+    assert project(rising(0.5, 0.01, days=2), 0.7, LEAST) is None
+    assert project(rising(0.5, 0.01)[::100], 0.7, LEAST) is None
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=8, max_size=40),
+    st.floats(0.05, 1),
+)
+def test_any_points_give_a_line_or_none(values: list[float], limit: float) -> None:
+    """Nothing that can be measured breaks the fit, and its bounds are in order."""
+    points = [(END + timedelta(days=number), value) for number, value in enumerate(values)]
+    found = project(points, limit, LEAST)
+    assert found is not None
+    if found.earliest is not None and found.reached is not None:
+        assert found.earliest <= found.reached + 1e-6
+    if found.latest is not None and found.reached is not None and found.grows:
+        assert found.latest >= found.reached - 1e-6
+    found.when(found.reached)
+
+
+def test_a_disk_that_is_full_in_weeks_fails_with_its_date_and_a_figure() -> None:
+    """The worst node's date and bounds are told, and drawn."""
+    seen = trails(("walnut", rising(0.4, 0.0)), ("acacia", rising(0.5, 0.005, noise=0.002)))
+    finding = not_reached_soon(seen, "disk", LIMITS)
+    assert (finding.holds, finding.reason) == (False, "disk-full-soon")
+    assert "acacia / 50.0% now, +0.50% a day: its limit on 2026-12-31" in finding.observed
+    assert finding.figure is not None
+    assert finding.figure.reached is not None
+    assert finding.figure.reached.date().isoformat() == "2026-12-31"
+    assert len(finding.figure.band) == 9
+
+
+def test_a_disk_that_lasts_and_one_that_is_full_already_hold() -> None:
+    """More than 90 days are enough; what is full already is another check's, and told."""
+    seen = trails(("walnut", rising(0.5, 0.001)), ("acacia", rising(0.9, 0.005)))
+    finding = not_reached_soon(seen, "disk", LIMITS)
+    assert (finding.holds, finding.reason) == (True, "disk-lasts")
+    assert "acacia /: at its limit now, see B-CAP-1" in finding.details
+
+
+def test_a_resource_with_too_few_days_is_said_and_gets_no_date() -> None:
+    """Where there is too little to judge from, that is told."""
+    finding = not_reached_soon(trails(("walnut", rising(0.5, 0.1, days=1))), "disk", LIMITS)
+    assert "walnut /: too few days for a date" in finding.details
+    assert finding.figure is None

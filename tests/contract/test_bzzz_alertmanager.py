@@ -82,7 +82,7 @@ def section(request: pytest.FixtureRequest, manager: str, receiver: Receiver) ->
             except urllib.error.HTTPError as error:
                 self._answer(error.code, error.read())
 
-        do_POST = do_DELETE = do_GET
+        do_POST = do_DELETE = do_GET  # noqa: N815 -- the base class's names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
             pass

@@ -1,0 +1,78 @@
+"""Rehearses "DHT Replication Failure" and "DHT Operations Failing"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz import test_dht, test_incidents, test_monitoring
+from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
+from fixtures.bzzz.faults.incidents import DhtFails, ReplicationStuck
+from fixtures.bzzz.incidents import PEERS, REPLICATION
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from opsverify.drill import Drill
+
+
+@pytest.mark.check(
+    id="B-REC-4",
+    severity="P1",
+    profiles="drill",
+    subsystem="dht",
+    alert=REPLICATION,
+    runbook='"DHT Replication Failure (Alert: BZZZDHTReplicationDegraded)"',
+    next_step="rehearse by hand on a twin: lost copies were not seen, or the managers did not bring them back",
+)
+async def test_degraded_replication_is_detected_and_recovered(drill: Drill) -> None:
+    """Copies that are lost while the managers hang are alerted; restarted and provided again, all content is replicated."""
+    watch = await begin(drill, ReplicationStuck, REPLICATION)
+    await alert_fires(drill, watch)
+    await drill.detected(test_dht.test_content_is_replicated, within=seconds(10))
+    await drill.detected(test_incidents.test_content_is_replicated_again, within=seconds(10))
+    operator = drill.site.operator()
+    watch.begin()
+    async with act(drill, "restart the replication managers") as notes:
+        notes.append(await operator.restart_replication())
+    async with act(drill, "have the content provided again") as notes:
+        notes.append(await operator.reprovide_content())
+    await over(
+        drill,
+        watch,
+        test_incidents.test_content_is_replicated_again,
+        test_monitoring.test_the_alert_on_replication_has_cleared,
+    )
+
+
+@pytest.mark.check(
+    id="B-REC-10",
+    severity="P1",
+    profiles="drill",
+    subsystem="dht",
+    alert="DHT Operations Failing",
+    runbook='"DHT Operations Failing" Error',
+    next_step="rehearse by hand on a twin: failing puts and gets were not seen, or did not work after the cache was cleared",
+)
+async def test_failing_dht_operations_are_detected_and_recovered(drill: Drill) -> None:
+    """Failing puts and gets are seen; bootstraps restarted and the cache cleared, they work again.
+
+    No rule of the runbook looks at them: what is alerted are the bootstraps' missing peers.
+    """
+    watch = await begin(drill, DhtFails, PEERS)
+    await drill.detected(test_incidents.test_dht_operations_work_again, within=seconds(15))
+    await drill.detected(test_dht.test_put_and_get_work, within=seconds(15))
+    await alert_fires(drill, watch)
+    operator = drill.site.operator()
+    watch.begin()
+    async with act(drill, "restart the DHT bootstraps") as notes:
+        notes.append(await operator.restart_bootstraps())
+    async with act(drill, "clear the DHT cache") as notes:
+        notes.append(await operator.clear_dht_cache())
+    await over(
+        drill,
+        watch,
+        test_dht.test_put_and_get_work,
+        test_incidents.test_dht_operations_work_again,
+        test_monitoring.test_the_alert_on_peers_has_cleared,
+    )

@@ -1,0 +1,89 @@
+"""Rehearses "System Health Critical" for three of the runbook's causes: memory, disk, network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz import test_incidents, test_monitoring
+from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
+from fixtures.bzzz.faults.incidents import AgentLeaks, DiskFull, NodesCutOff
+from fixtures.bzzz.incidents import HEALTH
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from fixtures.bzzz.alert_watch import AlertWatch
+    from opsverify.drill import Drill
+
+RUNBOOK = '"System Health Critical (Alert: BZZZSystemHealthCritical)"'
+NEXT = "rehearse by hand on a twin: the cause was not named, the recovery did not help, or the alert did not follow"
+
+CLEARED = test_monitoring.test_the_alert_on_health_has_cleared
+
+
+async def found(drill: Drill, watch: AlertWatch, cause: str) -> None:
+    """The alert fires, and the investigation names the cause."""
+    await alert_fires(drill, watch)
+    seen = await drill.detected(test_incidents.test_system_health_is_no_longer_critical, within=seconds(10))
+    drill.conclude(
+        holds=seen.reason == f"critical-{cause}",
+        reason="cause-found" if seen.reason == f"critical-{cause}" else "cause-not-found",
+        expected=f"the cause is found: {cause}",
+        observed=f"B-REC-1b says {seen.reason}: {seen.findings[0].observed if seen.findings else ''}",
+    )
+    watch.begin()
+
+
+@pytest.mark.check(
+    id="B-REC-1",
+    severity="P0",
+    profiles="drill",
+    subsystem="monitoring",
+    alert=HEALTH,
+    runbook=RUNBOOK,
+    next_step=NEXT,
+)
+async def test_a_memory_leak_is_found_and_recovered(drill: Drill) -> None:
+    """A critical health by a memory leak is alerted, its cause found, the agents restarted, and the alert clears."""
+    watch = await begin(drill, AgentLeaks, HEALTH)
+    await found(drill, watch, "memory")
+    async with act(drill, "restart the affected services") as notes:
+        notes.append(await drill.site.operator().restart_agents())
+    await over(drill, watch, test_incidents.test_system_health_is_no_longer_critical, CLEARED)
+
+
+@pytest.mark.check(
+    id="B-REC-1c",
+    severity="P0",
+    profiles="drill",
+    subsystem="monitoring",
+    alert=HEALTH,
+    runbook=RUNBOOK,
+    next_step=NEXT,
+)
+async def test_a_full_disk_is_found_and_recovered(drill: Drill) -> None:
+    """A critical health by a full disk is alerted, its cause found, temporary files removed, and the alert clears."""
+    watch = await begin(drill, DiskFull, HEALTH)
+    await found(drill, watch, "disk")
+    async with act(drill, "clean up logs and temporary files") as notes:
+        notes.append(await drill.site.operator().clean_up_disks())
+    await over(drill, watch, test_incidents.test_system_health_is_no_longer_critical, CLEARED)
+
+
+@pytest.mark.check(
+    id="B-REC-1d",
+    severity="P0",
+    profiles="drill",
+    subsystem="monitoring",
+    alert=HEALTH,
+    runbook=RUNBOOK,
+    next_step=NEXT,
+)
+async def test_a_network_failure_is_found_and_recovered(drill: Drill) -> None:
+    """A critical health by a cut network is alerted, its cause found, networking restarted, and the alert clears."""
+    watch = await begin(drill, NodesCutOff, HEALTH)
+    await found(drill, watch, "network")
+    async with act(drill, "restart networking") as notes:
+        notes.append(await drill.site.operator().restart_networking())
+    await over(drill, watch, test_incidents.test_system_health_is_no_longer_critical, CLEARED)

@@ -1,0 +1,49 @@
+"""Rehearses "High Memory Usage": the offender is named, restarted, and back under its limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz import test_incidents, test_monitoring
+from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
+from fixtures.bzzz.faults.incidents import AgentGrows
+from fixtures.bzzz.incidents import MEMORY
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from opsverify.drill import Drill
+
+
+@pytest.mark.check(
+    id="B-REC-9",
+    severity="P2",
+    profiles="drill",
+    subsystem="monitoring",
+    alert=MEMORY,
+    runbook='"High Memory Usage" Alert',
+    next_step="rehearse by hand on a twin: the hungry agent was not named, or stayed above its limit",
+)
+async def test_high_memory_is_detected_and_recovered(drill: Drill) -> None:
+    """An agent that uses too much memory is alerted and named; restarted, it is back under its limit."""
+    watch = await begin(drill, AgentGrows, MEMORY)
+    await alert_fires(drill, watch)
+    seen = await drill.detected(test_incidents.test_memory_is_back_under_its_limit, within=seconds(10))
+    offender = drill.site.section.nodes[AgentGrows.agents[0]].agent.removeprefix("http://")  # type: ignore[attr-defined]
+    told = seen.findings[0].observed if seen.findings else ""
+    drill.conclude(
+        holds=told.startswith(f"{offender} above"),
+        reason="offender-named" if told.startswith(f"{offender} above") else "offender-not-named",
+        expected=f"the offender is named: {offender}",
+        observed=told,
+    )
+    watch.begin()
+    async with act(drill, "restart the high-memory service") as notes:
+        notes.append(await drill.site.operator().restart_agents())
+    await over(
+        drill,
+        watch,
+        test_incidents.test_memory_is_back_under_its_limit,
+        test_monitoring.test_the_alert_on_memory_has_cleared,
+    )

@@ -1,0 +1,46 @@
+"""Rehearses "Election System Failure": an election cannot be forced while the candidates' state is corrupt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz import test_election, test_incidents, test_monitoring
+from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
+from fixtures.bzzz.faults.incidents import ElectionStateCorrupt
+from fixtures.bzzz.incidents import ADMIN
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from opsverify.drill import Drill
+
+CLEARED = test_monitoring.test_the_alert_on_the_admin_has_cleared
+
+
+@pytest.mark.check(
+    id="B-REC-3",
+    severity="P0",
+    profiles="drill",
+    subsystem="election",
+    alert=ADMIN,
+    runbook='"Election System Failure (Alert: BZZZNoAdminElected)"',
+    next_step="rehearse by hand on a twin: nobody was told that there is no admin, or none was elected after the state was cleared",
+)
+async def test_a_failed_election_is_detected_and_recovered(drill: Drill) -> None:
+    """Without an admin the alert fires; forcing an election does not help, clearing the corrupt state does."""
+    watch = await begin(drill, ElectionStateCorrupt, ADMIN)
+    await alert_fires(drill, watch)
+    await drill.detected(test_election.test_one_admin_is_elected, within=seconds(15))
+    await drill.detected(test_incidents.test_the_election_works_again, within=seconds(10))
+    operator = drill.site.operator()
+    watch.begin()
+    async with act(drill, "force an election") as notes:
+        notes.append(await operator.trigger_election())
+    outcome = (await drill.judge(test_incidents.test_the_election_works_again))["B-REC-3b"]
+    async with act(drill, "look at the roles") as notes:
+        roles = (await drill.judge(test_election.test_another_node_may_become_admin))["B-ELE-2b"]
+        notes.append(f"B-ELE-2b {roles.verdict} {roles.reason}; after the forced election {outcome.reason}")
+    async with act(drill, "clear the corrupt election state, restart the agents") as notes:
+        notes.append(await operator.clear_election_state())
+    await over(drill, watch, test_incidents.test_the_election_works_again, CLEARED)

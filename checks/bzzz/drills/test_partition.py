@@ -1,0 +1,69 @@
+"""Rehearses "P2P Network Partition" and "Network Connectivity Issues"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz import test_incidents, test_monitoring, test_p2p
+from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
+from fixtures.bzzz.faults.incidents import NodesCutOff, Partition
+from fixtures.bzzz.incidents import PEERS
+from opsverify import seconds
+
+if TYPE_CHECKING:
+    from opsverify.drill import Drill
+
+NEXT = "rehearse by hand on a twin: too few peers were not seen, or the agents did not find each other again"
+CLEARED = test_monitoring.test_the_alert_on_peers_has_cleared
+
+
+@pytest.mark.check(
+    id="B-REC-2",
+    severity="P0",
+    profiles="drill",
+    subsystem="p2p",
+    alert=PEERS,
+    runbook='"P2P Network Partition (Alert: BZZZInsufficientPeers)"',
+    next_step=NEXT,
+)
+async def test_a_partition_is_detected_and_recovered(drill: Drill) -> None:
+    """Bootstraps that hang and a corrupt peer store are alerted and named; restarted and cleared, all have peers again."""
+    watch = await begin(drill, Partition, PEERS)
+    await alert_fires(drill, watch)
+    await drill.detected(test_p2p.test_every_agent_has_enough_peers, within=seconds(10))
+    await drill.detected(test_incidents.test_the_partition_is_over, within=seconds(10))
+    operator = drill.site.operator()
+    watch.begin()
+    async with act(drill, "restart the DHT bootstraps") as notes:
+        notes.append(await operator.restart_bootstraps())
+    async with act(drill, "clear the corrupt peer store, restart the agents") as notes:
+        notes.append(await operator.clear_peer_store())
+    await over(drill, watch, test_incidents.test_the_partition_is_over, CLEARED)
+
+
+@pytest.mark.check(
+    id="B-REC-11",
+    severity="P2",
+    profiles="drill",
+    subsystem="p2p",
+    alert=PEERS,
+    runbook='"Network Connectivity Issues"',
+    next_step=NEXT,
+)
+async def test_a_cut_network_is_connected_again(drill: Drill) -> None:
+    """When the network between the nodes is cut each way is named; connected again, the services find each other."""
+    watch = await begin(drill, NodesCutOff, PEERS)
+    await alert_fires(drill, watch)
+    await drill.detected(test_p2p.test_nodes_reach_each_other, within=seconds(15))
+    watch.begin()
+    async with act(drill, "disconnect and connect the agents' network") as notes:
+        notes.append(await drill.site.operator().restart_networking())
+    await over(
+        drill,
+        watch,
+        test_p2p.test_nodes_reach_each_other,
+        test_incidents.test_the_partition_is_over,
+        CLEARED,
+    )

@@ -8,9 +8,10 @@ from pathlib import Path
 from bench.endpoints import endpoints, raise_descriptors
 from bench.gathering import SIZES, against_bare
 from bench.measured import Row, markdown, note
+from bench.restoring import SIZES_MB, restoring
 from bench.whole_runs import black_hole, overhead, smoke
 
-PARTS = ("gathering", "overhead", "black-hole", "smoke")
+PARTS = ("gathering", "overhead", "black-hole", "smoke", "restoring")
 CHECKS = 5000
 EACH = 2  # a connection has two ends; the server's are in its own process, but count with a margin
 
@@ -26,6 +27,14 @@ def main() -> None:
     )
     parser.add_argument(
         "--checks", type=int, default=CHECKS, metavar="N", help=f"checks of the large run (default: {CHECKS})"
+    )
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        default=SIZES_MB,
+        metavar="MB",
+        help=f"dumps to restore, in MB of SQL (default: {' '.join(map(str, SIZES_MB))})",
     )
     parser.add_argument(
         "--write", type=Path, metavar="FILE", help="write the table there too, for example docs/benchmark.md"
@@ -48,6 +57,8 @@ def main() -> None:
             rows += black_hole(where, options.repeats)
     if "smoke" in parts:
         rows += smoke(options.repeats)
+    if "restoring" in parts:
+        rows += restoring(tuple(options.sizes), options.repeats)
     table = markdown(rows)
     print(table)
     if options.write is not None:

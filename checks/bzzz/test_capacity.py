@@ -43,9 +43,9 @@ def test_storage_is_mounted_and_writable(storage: Observation[StorageSeen]) -> N
     runbook=CRITICAL,
     next_step="clean up logs and temporary files first (runbook, System Health Critical: disk full); are old backups rotated?",
 )
-def test_storage_has_room(storage: Observation[StorageSeen], limits: BzzzLimits) -> None:
+def test_storage_has_room(storage_room: Observation[StorageSeen], limits: BzzzLimits) -> None:
     """The storage has room left."""
-    verify(criteria.roomy(storage.value, limits))
+    verify(criteria.roomy(storage_room.value, limits))
 
 
 @pytest.mark.check(

@@ -44,7 +44,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Ssh:
     """A real sshd on loopback with a key of its own, and a client's configuration that trusts it."""
 
-    def __init__(self, folder: Path, guard: Guard) -> None:
+    def __init__(self, folder: Path, guard: Guard, settings: str = "") -> None:
+        """`settings` are more lines of the server's configuration."""
         self.port, self.folder = free_port(), folder
         for key in ("host", "client", "stranger"):
             self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
@@ -57,7 +58,7 @@ class Ssh:
             f"AuthorizedKeysFile {folder / 'authorized'}\nPasswordAuthentication no\nUsePAM no\nPidFile none\n"
             "KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n"
         )
-        (folder / "sshd_config").write_text(server, encoding="utf-8")
+        (folder / "sshd_config").write_text(server + settings, encoding="utf-8")
         for name in ("known", "unknown"):
             client = f"Host *\n  UserKnownHostsFile {folder / name}\n  StrictHostKeyChecking yes\n  IdentitiesOnly yes\n"
             (folder / f"{name}.config").write_text(client, encoding="utf-8")

@@ -44,7 +44,7 @@ def smoke(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command += ["-p", "no:cacheprovider", f"--reports={folder / 'reports'}"]
     env = {**os.environ, "OPSVERIFY_STATE": str(folder / "state"), **environment}
     return subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -108,13 +108,12 @@ def usable(seen: StorageSeen) -> Finding:
 def roomy(seen: StorageSeen, limits: BzzzLimits) -> Finding:
     """Each path has room left."""
     limit = limits.storage_free
-    there = [p for p in seen.paths if not p.trouble]
-    full = [p for p in there if p.size and p.free < limit.value * p.size]
+    full = [p for p in seen.paths if p.free < limit.value * p.size]
     return Finding(
         holds=not full,
         reason="storage-full" if full else "room-left",
         expected=f"at least {limit.value:.0%} of each file system free",
-        observed=", ".join(_room(p) for p in full or there) or "no path could be looked into",
+        observed=", ".join(_room(p) for p in full or seen.paths),
         limits=(limit.named("storage_free"),),
     )
 

@@ -91,12 +91,12 @@ def holds_what_it_should(seen: Restored) -> list[Finding]:
     return found
 
 
-def accounted_for(before: Account, after: Account, what: str, ahead: int = 0) -> Finding:
+def accounted_for(before: Account, after: Account, what: str, *, ahead: bool = False) -> Finding:
     """Nothing differs between two databases: rows, checksums, owners, sequences, definitions.
 
-    Sequences may be so many values `ahead` (a recovery from WAL skips up to 32, which a sequence writes down at once).
+    Sequences may be `ahead` after a recovery from WAL: what was drawn from them is never taken back.
     """
-    lost = [*_differences(before, after), *_sequences(before, after, ahead)]
+    lost = [*_differences(before, after), *_sequences(before, after, ahead=ahead)]
     return Finding(
         holds=not lost,
         reason="differs" if lost else "accounted-for",
@@ -126,14 +126,15 @@ def _differences(before: Account, after: Account) -> list[str]:
     ]
 
 
-def _sequences(before: Account, after: Account, ahead: int) -> list[str]:
-    """Sequences that have gone back (they would give numbers twice), or on by more than may be."""
-    return [
-        f"sequence {name} was at {was} and is at {now}"
-        for name, was in before.sequences.items()
-        if name in after.sequences
-        and not (was or 0) <= ((now := after.sequences[name]) or 0) <= (was or 0) + ahead
-    ]
+def _sequences(before: Account, after: Account, *, ahead: bool) -> list[str]:
+    """Sequences that have gone back (they would give numbers twice), or on where they may not."""
+    found = []
+    for name, was in before.sequences.items():
+        now = after.sequences.get(name)
+        back = (now or 0) < (was or 0)
+        if name in after.sequences and (back or (now != was and not ahead)):
+            found.append(f"sequence {name} was at {was} and is at {now}")
+    return found
 
 
 def _told(account: Account) -> str:

@@ -60,9 +60,9 @@ async def scale_agents(drill: Drill, replicas: int) -> None:
         notes.append(await drill.site.operator().scale_agents(replicas))
 
 
-def accounted_for(drill: Drill, before: Account, after: Account, what: str, ahead: int = 0) -> None:
+def accounted_for(drill: Drill, before: Account, after: Account, what: str, *, ahead: bool = False) -> None:
     """Conclude whether nothing differs between two databases."""
-    drill.findings.append(restoring.accounted_for(before, after, what, ahead))
+    drill.findings.append(restoring.accounted_for(before, after, what, ahead=ahead))
 
 
 def in_time(drill: Drill, what: str, clock: Deadline) -> None:

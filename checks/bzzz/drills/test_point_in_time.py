@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from opsverify.fault import Fault
 
 POINT = "before-the-mistake"
-SEQUENCES_AHEAD = 33  # a sequence writes 32 values ahead into the WAL at once
 DEPARTURES = {
     "way": 'the runbook says "implementation depends on PostgreSQL configuration": restore_command, recovery_target_name '
     "or recovery_target_time, promote, archive_mode off, recovery.signal",
@@ -64,7 +63,7 @@ async def _recovered(drill: Drill, goal: str | datetime, before: Account) -> Non
         seen = await drill.site.operator().recover_to_point(goal)
         notes.append(f"from {seen.base} in {seen.took_s:.2f} s")
     what = f"recovered to {seen.goal}, with the rows before it and without what came after"
-    rehearsal.accounted_for(drill, before, seen.account, what, SEQUENCES_AHEAD)
+    rehearsal.accounted_for(drill, before, seen.account, what, ahead=True)
 
 
 async def _refused(drill: Drill, fault: Fault, reason: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from checks.bzzz import test_api, test_election, test_p2p, test_swarm
+from checks.bzzz import test_api, test_config, test_election, test_p2p, test_swarm
 from fixtures.bzzz.faults.services import TaskKilled
 from fixtures.bzzz.twin.asking import asking
 from opsverify import seconds
@@ -25,6 +25,8 @@ STEADY = (
     test_election.test_one_admin_is_elected,
     test_swarm.test_services_run_as_they_should,
     test_swarm.test_updates_are_safe,
+    test_swarm.test_services_are_on_their_network,
+    test_config.test_services_are_given_what_is_current,
 )
 STEP = seconds(60)
 MORE = 5
@@ -40,7 +42,7 @@ NEW = "_v2"
     next_step="docker service inspect of the agents: update settings and update status; docker service logs of the task that failed; the step that is named, by hand on a twin",
 )
 async def test_updates_roll_back_scale_and_rotate_without_losing_a_request(drill: Drill) -> None:
-    """A bad image rolls back by itself, a killed task is replaced, and scaling, updates and a new secret lose no request."""
+    """A bad image rolls back by itself, a killed task is replaced, and scaling, updates, a new secret and a new config lose no request."""
     await drill.steady(*STEADY, within=seconds(60))
     operator: BzzzOperator = drill.site.operator()
     section, images = drill.twin.section, drill.twin.plant.agents
@@ -70,6 +72,10 @@ async def test_updates_roll_back_scale_and_rotate_without_losing_a_request(drill
             password = SecretStr(secrets.token_urlsafe(24))
             notes.append(await operator.set_database_password(password))
             notes.append(await operator.rotate_secret(agents, old, f"{old}{NEW}", password))
+        async with drill.step("recover", "a new config in the place of the old one", bound=STEP) as notes:
+            config = section.services.config
+            content = (await drill.site.client.services.configs())[config].decode() + "\n"
+            notes.append(await operator.replace_config(agents, config, f"{config}{NEW}", content))
         async with drill.step("recover", "a killed task is replaced", bound=STEP) as notes:
             await drill.inject(TaskKilled(drill.twin, drill.site.arming))
         await drill.recovered(*STEADY, within=seconds(60))

@@ -167,10 +167,9 @@ def _archive_troubles(archiving: Archiving, limits: BzzzLimits) -> list[tuple[st
         since = f", none has gone well since {last:%H:%M:%S}Z" if last else ", none has ever gone well"
         told = f"archiving {archiving.last_failed} failed at {failed:%H:%M:%S}Z{since}"
         troubles.append(("archive-failing", told))
-    # A segment that is not full waits for more; only finished ones are late.
-    waiting = 0 if archiving.behind is None else archiving.behind // archiving.segment
-    age = (archiving.at - last).total_seconds() if last else None
-    if waiting > 0 and (age is None or age > limits.archive_age.value):
-        told = f"{waiting} finished segments wait; the last was archived {'never' if age is None else f'{age:.0f} s ago'}"
+    since = archiving.waiting_since
+    age = (archiving.at - since).total_seconds() if since else None
+    if archiving.waiting and (age is None or age > limits.archive_age.value):
+        told = f"{archiving.waiting} finished segments wait{'' if age is None else f', for {age:.0f} s'}; last archived: {f'{last:%Y-%m-%d %H:%M:%S}Z' if last else 'never'}"
         troubles.append(("archive-behind", told))
     return troubles

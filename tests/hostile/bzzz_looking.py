@@ -37,10 +37,10 @@ def section(**given: Any) -> BzzzSection:
     return BzzzSection.model_validate({"limits": LIMITS, "absent": absent, **given})
 
 
-async def outcome(check: Callable[..., None], part: BzzzSection) -> Outcome:
+async def outcome(check: Callable[..., None], part: BzzzSection, *, deadline: float = DEADLINE) -> Outcome:
     """What a check concludes of this target; what was seen must be fit for the journal."""
     asked = list(inspect.signature(check).parameters)
-    specs = [replace(spec, deadline=seconds(DEADLINE)) for spec in OBSERVATIONS if spec.name in asked]
+    specs = [replace(spec, deadline=seconds(deadline)) for spec in OBSERVATIONS if spec.name in asked]
     site = Site(system=BZZZ, section=part, arming=Arming(target="hostile", owned=False))
     async with open_bzzz(part) as client:
         site.client = client
@@ -49,9 +49,9 @@ async def outcome(check: Callable[..., None], part: BzzzSection) -> Outcome:
     return judge(check_of(check), {name: given[name] for name in asked})
 
 
-async def verdict(check: Callable[..., None], part: BzzzSection) -> str:
+async def verdict(check: Callable[..., None], part: BzzzSection, *, deadline: float = DEADLINE) -> str:
     """Its verdict and reason as one text: `UNKNOWN silent`."""
-    concluded = await outcome(check, part)
+    concluded = await outcome(check, part, deadline=deadline)
     return f"{concluded.verdict} {concluded.reason}"
 
 

@@ -88,7 +88,9 @@ def test_any_points_give_a_line_or_none(values: list[float], limit: float) -> No
         assert found.reached is not None
         assert found.latest >= found.reached - 1e-6
     for days in (found.reached, found.earliest, found.latest):
-        assert days is None or found.end <= (found.when(days) or found.end) <= found.end + timedelta(days=3650)
+        assert days is None or found.end <= (found.when(days) or found.end) <= found.end + timedelta(
+            days=3650
+        )
 
 
 @given(st.floats(-0.02, 0.02), st.floats(0, 0.05), st.integers(1, 100))

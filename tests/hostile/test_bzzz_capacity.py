@@ -11,8 +11,8 @@ from fixtures.bzzz.client import open_bzzz
 from fixtures.bzzz.observations.capacity import dht_latency_before
 from fixtures.bzzz.seen.capacity import Latency, Percentiles
 from opsverify.observation import Unobservable
+from tests.hostile.bzzz_exporters import days, prometheus
 from tests.hostile.bzzz_looking import LIMITS, outcome, section, verdict
-from tests.hostile.prometheus import days, prometheus
 from tests.hostile.servers import ESCAPES, Play, closes, http, page, silent
 from tests.hostile.tables import case
 

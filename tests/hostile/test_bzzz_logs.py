@@ -209,8 +209,8 @@ class Manager:
         self._lines = lines
 
     async def services(self) -> list[ServiceSeen]:
-        """The services, with no more than their names."""
-        return [ServiceSeen.model_construct(name=name) for name in self._lines]
+        """The services."""
+        return [ServiceSeen(name=name, image="", desired=1, tasks=()) for name in self._lines]
 
     async def logs(self, service: str, *, since: timedelta, most: int) -> tuple[str, ...]:
         """The newest lines."""

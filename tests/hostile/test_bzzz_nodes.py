@@ -13,8 +13,8 @@ from fixtures.bzzz.target import BzzzSection
 from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.deadline import seconds
 from tests.hostile import bzzz_looking
+from tests.hostile.bzzz_exporters import prometheus
 from tests.hostile.bzzz_looking import LIMITS, outcome, section, verdict
-from tests.hostile.prometheus import prometheus
 from tests.hostile.servers import ESCAPES
 from tests.hostile.tables import case
 

@@ -113,7 +113,7 @@ async def test_notifications_are_counted(stage: Stage, given: dict[str, Act], ex
 STEP_S = 86400 / 500
 
 
-def matrix(*found: tuple[dict[str, str], dict[int, object]]) -> Act:
+def matrix(*found: tuple[dict[str, str], dict[int, str]]) -> Act:
     """Series over the day that is watched: labels, and value by the number of the step."""
     return data(
         {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime
 
 from opsverify.evidence import bounded_text
 from opsverify.observation import Kind, Unobservable
@@ -16,19 +17,33 @@ if TYPE_CHECKING:
 
     from opsverify.http import Reply
 
-__all__ = ["DEFAULT_INTERVAL", "api_data", "duration_s", "instant"]
+__all__ = ["DEFAULT_INTERVAL", "Moment", "api_data", "duration_s", "instant"]
 
 T = TypeVar("T")
 DEFAULT_INTERVAL = "1m"
 """Prometheus's own scrape interval, where one before 2.29 does not tell."""
 _MOST_SHOWN = 300
+_FARTHEST_S = 1e11
+"""In 3,000 years: later ones are no time stamps, and leave no room to reckon with."""
 _MOST_WARNINGS = 10
 _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
 _UNITS_S = (31_536_000, 604_800, 86_400, 3_600, 60, 1, 0.001)
 
 
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        msg = f"{at.isoformat()} is no moment of this calendar in UTC"
+        raise ValueError(msg) from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment of an answer, in UTC: some of those of Prometheus and Alertmanager have their machine's zone."""
+
+
 def api_data(reply: Reply, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]:
-    """The data of an answer of the API, with its warnings.
+    """The data of an answer of the API, with its warnings and infos.
 
     Raises:
         Unobservable: it is no success, or has another shape.
@@ -36,9 +51,9 @@ def api_data(reply: Reply, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]
     body = reply.json()
     if not isinstance(body, dict) or body.get("status") != "success":
         raise Unobservable(Kind.UNEXPECTED_REPLY, f"{reply.url} answered {reply.shown()}")
-    said = body.get("warnings")
-    told = said[:_MOST_WARNINGS] if isinstance(said, list) else []
-    return shaped(reply, adapter, body.get("data")), tuple(bounded_text(str(w), _MOST_SHOWN) for w in told)
+    said = [each for key in ("warnings", "infos") if isinstance(body.get(key), list) for each in body[key]]
+    shown = tuple(bounded_text(w, _MOST_SHOWN) for w in said[:_MOST_WARNINGS] if isinstance(w, str))
+    return shaped(reply, adapter, body.get("data")), shown
 
 
 def duration_s(text: str) -> float:
@@ -52,9 +67,6 @@ def duration_s(text: str) -> float:
 
 def instant(stamp: float) -> datetime:
     """A time stamp of Prometheus, in seconds since 1970. Raises Unobservable where it is none."""
-    try:
-        if math.isfinite(stamp):
-            return datetime.fromtimestamp(stamp, UTC)
-    except (OverflowError, OSError, ValueError):
-        pass
+    if 0 <= stamp < _FARTHEST_S:
+        return datetime.fromtimestamp(stamp, UTC)
     raise Unobservable(Kind.UNEXPECTED_REPLY, f"Prometheus's clock says {stamp}")

@@ -20,8 +20,8 @@ _LISTS = '"Scheduled Maintenance"'
 _WRITE_DOWN = "do it, then write item and moment into the file that [bzzz.backups] maintenance names"
 
 
-def _judged(done: Observation[DoneByHand], period: str) -> Finding:
-    return maintenance.done_in_time(done.value, BY_HAND[period], PERIODS[period], done.at)
+def _judged(done: Observation[DoneByHand], period: str, limits: BzzzLimits) -> Finding:
+    return maintenance.done_in_time(done.value, BY_HAND[period], PERIODS[period], done.at, limits)
 
 
 @pytest.mark.check(
@@ -33,9 +33,11 @@ def _judged(done: Observation[DoneByHand], period: str) -> Finding:
     runbook=_LISTS,
     next_step=_WRITE_DOWN,
 )
-def test_weekly_maintenance_by_hand_is_done(maintenance_by_hand: Observation[DoneByHand]) -> None:
+def test_weekly_maintenance_by_hand_is_done(
+    maintenance_by_hand: Observation[DoneByHand], limits: BzzzLimits
+) -> None:
     """What the weekly list asks of a person was done within the week, by that person's word."""
-    verify(_judged(maintenance_by_hand, "weekly"))
+    verify(_judged(maintenance_by_hand, "weekly", limits))
 
 
 @pytest.mark.check(
@@ -47,9 +49,11 @@ def test_weekly_maintenance_by_hand_is_done(maintenance_by_hand: Observation[Don
     runbook=_LISTS,
     next_step=_WRITE_DOWN,
 )
-def test_monthly_maintenance_by_hand_is_done(maintenance_by_hand: Observation[DoneByHand]) -> None:
+def test_monthly_maintenance_by_hand_is_done(
+    maintenance_by_hand: Observation[DoneByHand], limits: BzzzLimits
+) -> None:
     """What the monthly list asks of a person was done within the month, by that person's word."""
-    verify(_judged(maintenance_by_hand, "monthly"))
+    verify(_judged(maintenance_by_hand, "monthly", limits))
 
 
 @pytest.mark.check(
@@ -61,9 +65,11 @@ def test_monthly_maintenance_by_hand_is_done(maintenance_by_hand: Observation[Do
     runbook=_LISTS,
     next_step=_WRITE_DOWN,
 )
-def test_quarterly_maintenance_by_hand_is_done(maintenance_by_hand: Observation[DoneByHand]) -> None:
+def test_quarterly_maintenance_by_hand_is_done(
+    maintenance_by_hand: Observation[DoneByHand], limits: BzzzLimits
+) -> None:
     """What the quarterly list asks of a person was done within the quarter, by that person's word."""
-    verify(_judged(maintenance_by_hand, "quarterly"))
+    verify(_judged(maintenance_by_hand, "quarterly", limits))
 
 
 @pytest.mark.check(

@@ -21,10 +21,9 @@ from boto3.s3.transfer import TransferConfig
 
 from checks.bzzz.test_backups import test_the_newest_dump_is_young_and_whole as newest_dump_is_whole
 from checks.bzzz.test_backups import test_the_offsite_copy_is_the_same as offsite_is_the_same
-from fixtures.bzzz import backups_client
+from fixtures.bzzz import dumps
 from fixtures.bzzz.client import open_bzzz
 from fixtures.bzzz.keeping import open_dumps
-from fixtures.bzzz.restoring import newest as restoring_newest
 from fixtures.bzzz.restoring.scratch import scratch_server
 from fixtures.bzzz.restoring.trial import restore_newest
 from fixtures.bzzz.target.s3 import S3Target
@@ -33,6 +32,7 @@ from fixtures.servers.postgres_binaries import find_postgres
 from fixtures.servers.seaweedfs import Identity, SeaweedServer, find_weed
 from opsverify.deadline import seconds
 from opsverify.observation import Unobservable
+from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_looking import LIMITS, outcome, section, verdict
 
 if TYPE_CHECKING:
@@ -115,10 +115,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What these tests put is seconds old, and finished: no store lets a test make an object older."""
-    monkeypatch.setattr(backups_client, "WRITING", timedelta(0))
-    monkeypatch.setattr(restoring_newest, "WRITING", timedelta(0))
+def _at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is time to look, and what these tests put is finished though it is seconds old: no store lets them make it older."""
+    monkeypatch.setattr(bzzz_looking, "DEADLINE", 30.0)
+    monkeypatch.setattr(dumps, "WRITING", timedelta(0))
 
 
 def flipped(content: bytes) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 
 from checks.bzzz.test_backups import test_the_newest_dump_is_young_and_whole as newest_dump_is_whole
 from checks.bzzz.test_backups import test_the_offsite_copy_is_the_same as offsite_is_the_same
-from fixtures.bzzz import backups_client
+from fixtures.bzzz import dumps
 from fixtures.bzzz.keeping import open_dumps, s3_way
 from fixtures.bzzz.restoring.trial import restore_newest
 from fixtures.bzzz.target.s3 import S3Target
@@ -63,7 +63,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(s3_way, "_TRIES", 1)
-    monkeypatch.setattr(backups_client, "WRITING", timedelta(0))
+    monkeypatch.setattr(dumps, "WRITING", timedelta(0))
 
 
 @pytest.fixture
@@ -214,8 +214,8 @@ async def test_an_endpoint_that_does_not_serve(stage: Stage, play: Play | None, 
     assert time.monotonic() - begin < bzzz_looking.DEADLINE + 1.5
 
 
-async def test_what_is_not_http_or_has_no_name(stage: Stage) -> None:
-    """A server of another protocol, a name that nobody knows, and no credentials are told apart."""
+async def test_what_is_not_http_or_has_no_name(stage: Stage, tmp_path: Path) -> None:
+    """A server of another protocol, a name that nobody knows, no credentials, and no authorities are told apart."""
     garbage = stage.http(lambda *streams: _says(b"SSH-2.0-OpenSSH_9.2\r\n", *streams))
     assert await verdict(newest_dump_is_whole, target(garbage)) == "UNKNOWN unexpected-reply"
     assert (
@@ -225,10 +225,11 @@ async def test_what_is_not_http_or_has_no_name(stage: Stage) -> None:
     assert await verdict(newest_dump_is_whole, target("", **nobody)) == "UNKNOWN credential-missing"
     profile = {"s3": {"endpoint": stage.http(store()), "profile": "nowhere"}}
     assert await verdict(newest_dump_is_whole, target("", **profile)) == "UNKNOWN credential-missing"
-    nowhere = settings("https://127.0.0.1:1", ca_file="/nowhere/ca.pem")
-    concluded = await outcome(newest_dump_is_whole, target("", s3=nowhere))
-    assert concluded.verdict == "UNKNOWN"
-    assert "/nowhere/ca.pem" in str(concluded)
+    (tmp_path / "empty.pem").touch()
+    for ca_file in ("/nowhere/ca.pem", str(tmp_path / "empty.pem")):
+        concluded = await outcome(newest_dump_is_whole, target("", s3=settings(garbage, ca_file=ca_file)))
+        assert concluded.reason == "precondition"
+        assert ca_file in concluded.explanation
 
 
 async def _says(raw: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from opsverify.evidence import bounded_text
 from opsverify.verdict import Finding
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ __all__ = [
     "nothing_fires",
     "nothing_is_muted",
     "notifications_leave",
-    "rank",
     "rules_evaluated",
     "rules_hear_silence",
     "rules_loaded",
@@ -29,33 +29,28 @@ __all__ = [
 ]
 
 _MOST = 20
-_ABSENT = re.compile(r"\bor\s+absent(?:_over_time)?\s*\(")
-_RANKS = {
-    **dict.fromkeys(("p0", "critical", "page", "emergency"), 0),
-    **dict.fromkeys(("p1", "high", "error", "major"), 1),
-    **dict.fromkeys(("p2", "warning", "medium", "warn", "minor"), 2),
-    **dict.fromkeys(("p3", "low", "info", "informational", "none"), 3),
-}
-
-
-def rank(severity: str) -> int:
-    """0 for P0 to 3 for P3. A word that is not known, or none, counts as the worst."""
-    return _RANKS.get(severity.strip().lower(), 0)
+_ABSENT = re.compile(
+    r"(?:^[\s(]*|\bor\b(?:\s*(?:on|ignoring)\s*\([^()]*\))?[\s(]*)absent(?:_over_time)?\s*\(", re.IGNORECASE
+)
+"""On either side of an `or`; operators are written in small letters and in capitals."""
+_LONGEST = 400
 
 
 def nothing_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
     """No alert of this system at or above the gate is active, but the Watchdog."""
     gate = limits.alert_gate
     there = [a for a in seen.alerts if a.name != seen.watchdog and a.state != "suppressed"]
-    counted = [a for a in there if rank(a.severity) <= gate.value]
+    counted = [a for a in there if a.rank <= gate.value]
     milder = [a for a in there if a not in counted]
     return Finding(
         holds=not counted,
         reason="alerts-active" if counted else "no-alert",
         expected=f"no active alert of this system of severity {gate} or worse ({', '.join(seen.matchers)})",
-        observed=f"{len(counted)} active: {_names(counted)}" if counted else _milder(milder),
+        observed=f"{'' if seen.whole else 'at least '}{len(counted)} active: {_names(counted)}"
+        if counted
+        else _milder(milder),
         details=(
-            *(a.told for a in sorted(counted, key=lambda a: rank(a.severity))[:_MOST]),
+            *(a.told for a in sorted(counted, key=lambda a: a.rank)[:_MOST]),
             *([f"and {len(counted) - _MOST} more"] if len(counted) > _MOST else []),
             *(f"milder, not counted: {a.told}" for a in milder[:_MOST]),
             *(s.told for s in seen.silences[:_MOST]),
@@ -72,7 +67,7 @@ def _milder(milder: list[Alert]) -> str:
 def _names(alerts: Iterable[Alert]) -> str:
     names = list(dict.fromkeys(a.name for a in alerts))
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-    return ", ".join(names[:_MOST]) + more
+    return bounded_text(", ".join(names[:_MOST]), _LONGEST) + more
 
 
 def nothing_is_muted(seen: Alerts, incidents: Iterable[str]) -> Finding:
@@ -84,15 +79,14 @@ def nothing_is_muted(seen: Alerts, incidents: Iterable[str]) -> Finding:
         reason="incident-muted" if muted else "none-muted",
         expected="no alert of an incident that fires is silenced or inhibited",
         observed=f"{len(muted)} fire unheard: {_names(muted)}" if muted else "none",
-        details=tuple(
-            f"{a.told}: "
-            + "; ".join(
-                [f"silence {s} {ends.get(s, '')}".strip() for s in a.silenced_by]
-                + [f"inhibited by {i}" for i in a.inhibited_by]
-            )
-            for a in muted[:_MOST]
-        ),
+        details=tuple(f"{_by_whom(a, ends)}: {a.told}" for a in muted[:_MOST]),
     )
+
+
+def _by_whom(alert: Alert, ends: dict[str, str]) -> str:
+    silences = [f"silence {s} {ends.get(s, '')}".strip() for s in alert.silenced_by]
+    told = "; ".join([*silences, *(f"inhibited by {i}" for i in alert.inhibited_by)])
+    return bounded_text(told, _LONGEST) or "by no silence and no other alert (a mute time interval?)"
 
 
 def watchdog_fires(seen: Alerts) -> Finding:
@@ -152,18 +146,23 @@ def rules_evaluated(seen: Watching, limits: BzzzLimits) -> Finding:
         reason=reason,
         expected=f"each rule healthy, evaluated within {limits.rule_intervals} and {limits.rule_slack}",
         observed=f"{len(sick)} fail, {len(late)} not evaluated lately of {len(own)}",
-        details=(*sick, *late, *(f"Prometheus warns: {w}" for w in seen.rules.warnings))[:_MOST],
+        details=(*(f"Prometheus warns: {w}" for w in seen.rules.warnings), *sick, *late)[:_MOST],
         limits=(limits.rule_intervals.named("rule_intervals"), limits.rule_slack.named("rule_slack")),
     )
 
 
 def _lately(rule: Rule, limits: BzzzLimits) -> bool:
     most_s = limits.rule_intervals.value * rule.interval_s + limits.rule_slack.value
-    return rule.evaluated_ago_s is not None and rule.evaluated_ago_s <= most_s
+    return rule.evaluated_ago_s is not None and -most_s <= rule.evaluated_ago_s <= most_s
 
 
 def _late(rule: Rule) -> str:
-    ago = "never evaluated" if rule.evaluated_ago_s is None else f"evaluated {rule.evaluated_ago_s:.0f} s ago"
+    ago_s = rule.evaluated_ago_s
+    ago = (
+        "never evaluated"
+        if ago_s is None
+        else f"evaluated {abs(ago_s):.0f} s {'ago' if ago_s >= 0 else 'ahead'}"
+    )
     return f"{rule.name} {ago}, every {rule.interval_s:g} s expected"
 
 
@@ -175,21 +174,29 @@ def rules_hear_silence(seen: Watching) -> Finding:
         reason="rules-without-absent" if deaf else "rules-hear-silence",
         expected="each rule with `or absent(…)`: a metric that has vanished fires it too",
         observed=f"without it: {', '.join(dict.fromkeys(r.name for r in deaf))}" if deaf else "each has it",
-        details=tuple(f"{r.name} in {r.group}: {r.query}" for r in deaf[:_MOST]),
+        details=tuple(_line(f"{r.name} in {r.group}: {r.query}") for r in deaf[:_MOST]),
     )
+
+
+def _line(text: str) -> str:
+    return bounded_text(" ".join(text.split()), _LONGEST)
 
 
 def notifications_leave(seen: Failures, limits: BzzzLimits) -> Finding:
     """No notification failed in the window."""
-    failed = {name: count for name, count in seen.failed.items() if count > 0}
+    failed = {name: count for name, count in seen.failed.items() if not count <= 0}
     return Finding(
         holds=not failed,
         reason="notifications-failed" if failed else "notifications-leave",
         expected=f"alertmanager_notifications_failed_total flat over {seen.window_s:g} s",
-        observed=f"{', '.join(f'{n} +{c:.1f}' for n, c in failed.items()) or 'flat'}; {seen.sent:.0f} notifications were tried",
+        observed=f"{_failures(failed) or 'flat'}; {seen.sent:.0f} notifications were tried",
         details=tuple(f"Prometheus warns: {w}" for w in seen.warnings),
         limits=(limits.notify_window.named("notify_window"),),
     )
+
+
+def _failures(failed: dict[str, float]) -> str:
+    return bounded_text(", ".join(f"{n} +{c:.1f}" for n, c in [*failed.items()][:_MOST]), _LONGEST)
 
 
 def heard(seen: TestAlert, limits: BzzzLimits) -> Finding:
@@ -220,7 +227,7 @@ def alerts_cleared(seen: Cleared, limits: BzzzLimits) -> Finding:
     """An incident's alert is over: its rule is there and works, it is inactive, and nothing mutes it."""
     reasons = (
         (seen.state == "missing", "rule-missing", f"Prometheus has no rule {seen.alert}"),
-        (bool(seen.trouble), "rule-failing", "; ".join(seen.trouble)),
+        (bool(seen.trouble), "rule-failing", bounded_text("; ".join(seen.trouble))),
         (seen.state in {"firing", "pending"}, f"still-{seen.state}", f"its rule is {seen.state}"),
         (bool(seen.active), "still-in-alertmanager", f"{len(seen.active)} alerts in Alertmanager"),
         (bool(seen.muted_by), "muted", "a silence may mute it"),
@@ -235,8 +242,8 @@ def alerts_cleared(seen: Cleared, limits: BzzzLimits) -> Finding:
         details=(
             *seen.active[:_MOST],
             *seen.muted_by[:_MOST],
-            *(f"measured: {each}" for each in seen.inputs),
-            *(f"rule {each}" for each in seen.rules[:5]),
+            *(_line(f"measured: {each}") for each in seen.inputs),
+            *(_line(f"rule {each}") for each in seen.rules[:5]),
         ),
         limits=(limits.cleared_for.named("cleared_for"), limits.look_back.named("look_back")),
     )

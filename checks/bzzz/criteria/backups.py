@@ -35,6 +35,8 @@ __all__ = [
 _ZONES = timedelta(hours=14)
 """A name tells its moment in the host's own time, which may be so far from UTC."""
 _BEFORE = 7
+_AHEAD = "from-the-future"
+"""Nobody can tell how old that is: it would stay young for as long as it is ahead, whatever becomes of later ones."""
 _MOST_NAMED = 5
 
 
@@ -50,7 +52,7 @@ def _shown(dump: DumpFile) -> str:
 def dump_young(dumps: Dumps, limits: BzzzLimits) -> Finding:
     """There is a finished dump, younger than a day, nothing newer was left uncompressed, and it has not shrunk."""
     reason, told = _dump_trouble(dumps, limits)
-    names = ("dump_age", "dump_slack", "dump_shrink")
+    names = ("dump_age", "dump_slack", "dump_shrink", "clock_ahead")
     newest = dumps.newest
     return Finding(
         holds=not reason,
@@ -70,25 +72,31 @@ def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[str, str]:
     newest = dumps.newest
     if newest is None:
         return "no-dump", f"{dumps.folder} holds no finished dump"
+    return _age_trouble(dumps, newest, limits) or _size_trouble(dumps, newest, limits) or ("", "")
+
+
+def _age_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[str, str] | None:
     allowed = limits.dump_age.duration + limits.dump_slack.duration
     age = dumps.at - newest.written
+    if -age > limits.clock_ahead.duration or newest.named - dumps.at > _ZONES:
+        told = f"the newest, {_shown(newest)}, is of a time to come: the clock there says {dumps.at:%Y-%m-%d %H:%M:%S}Z"
+        return _AHEAD, told
     if age > allowed:
         return "old", f"the newest, {_shown(newest)}, is {_ago(age)} old"
     if dumps.at - newest.named > allowed + _ZONES:
-        return (
-            "old-by-name",
-            f"the newest is named {newest.named:%Y-%m-%d %H:%M}, and was only written anew since: {_shown(newest)}",
-        )
-    before = [d.size for d in dumps.files if d.form == newest.form and d.named < newest.named and d.size][
-        :_BEFORE
-    ]
+        told = f"the newest is named {newest.named:%Y-%m-%d %H:%M}, and was only written anew since: {_shown(newest)}"
+        return "old-by-name", told
+    return None
+
+
+def _size_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[str, str] | None:
+    older = (d for d in dumps.files if d.form == newest.form and d.named < newest.named and d.size)
+    before = [each.size for each in older][:_BEFORE]
     usual = sorted(before)[len(before) // 2] if before else 0
-    if 0 < newest.size < usual * (1 - limits.dump_shrink.value / 100):
-        return (
-            "shrunk",
-            f"{_shown(newest)} is {100 - 100 * newest.size / usual:.0f} % smaller than those before it ({usual} bytes)",
-        )
-    return "", ""
+    if not 0 < newest.size < usual * (1 - limits.dump_shrink.value / 100):
+        return None
+    told = f"{_shown(newest)} is {100 - 100 * newest.size / usual:.0f} % smaller than those before it ({usual} bytes)"
+    return "shrunk", told
 
 
 def dump_whole(dumps: Dumps) -> Finding:
@@ -116,16 +124,22 @@ def dump_whole(dumps: Dumps) -> Finding:
 def base_verified(base: BaseBackup, limits: BzzzLimits) -> Finding:
     """The newest base backup is what its manifest says, and not too old to replay WAL on."""
     age = base.at - base.written
-    old = age > limits.base_age.duration
+    reason = "verified"
+    if base.problem:
+        reason = "not-as-its-manifest"
+    elif age > limits.base_age.duration:
+        reason = "old"
+    elif -age > limits.clock_ahead.duration:
+        reason = _AHEAD
     return Finding(
-        holds=not base.problem and not old,
-        reason="not-as-its-manifest" if base.problem else "old" if old else "verified",
+        holds=reason == "verified",
+        reason=reason,
         expected="a base backup that pg_verifybackup calls verified",
         observed=f"{base.path}, {_ago(age)} old: {base.problem or 'backup successfully verified'}",
         details=("make a new one (runbook: pg_basebackup); without it no point in time can be recovered",)
         if base.problem
         else (),
-        limits=(limits.base_age.named("base_age"),),
+        limits=(limits.base_age.named("base_age"), limits.clock_ahead.named("clock_ahead")),
     )
 
 
@@ -156,6 +170,8 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
         reason, told = "not-readable", "; ".join(export.problems[:_MOST_NAMED])
     elif age is not None and age > limits.export_age.duration:
         reason, told = "old", f"its oldest file is {_ago(age)} old"
+    elif age is not None and -age > limits.clock_ahead.duration:
+        reason, told = _AHEAD, f"all of it is of a time to come, the oldest file by {_ago(-age)}"
     elif export.without_payload and not export.payloads:
         names = ", ".join(export.without_payload[:_MOST_NAMED])
         reason = "no-payloads"
@@ -168,7 +184,7 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
         expected="secrets, configs with their payload and service definitions, all readable, of the last week",
         observed=f"{export.folder}: {told or counted + kept}",
         details=tuple(export.problems[:_MOST_NAMED]),
-        limits=(limits.export_age.named("export_age"),),
+        limits=(limits.export_age.named("export_age"), limits.clock_ahead.named("clock_ahead")),
     )
 
 
@@ -262,6 +278,8 @@ def _kept(newest: Newest, limits: BzzzLimits, limit: str, what: str) -> Finding:
         reason = "damaged"
     elif age > allowed.duration:
         reason = "old"
+    elif -age > limits.clock_ahead.duration:
+        reason = _AHEAD
     told = (
         f"{newest.folder}/{newest.name}, {_ago(age)} old, {newest.size} bytes"
         if age is not None
@@ -272,5 +290,5 @@ def _kept(newest: Newest, limits: BzzzLimits, limit: str, what: str) -> Finding:
         reason=reason,
         expected=f"{what} that is no older than {_ago(allowed.duration)}",
         observed=f"{told}: {newest.problem}" if newest.problem else told,
-        limits=(allowed.named(limit),),
+        limits=(allowed.named(limit), limits.clock_ahead.named("clock_ahead")),
     )

@@ -160,17 +160,20 @@ def _archive_troubles(archiving: Archiving, limits: BzzzLimits) -> list[tuple[st
         return [("archive-off", "archive_mode is off: no point in time can be recovered")]
     troubles = []
     if archiving.does_nothing:
-        told = f"archive_command {archiving.command!r} archives nothing, and tells PostgreSQL that it did"
+        told = (
+            f"archive_command {archiving.command!r} archives nothing, and tells PostgreSQL that it did"
+            if archiving.command.strip()
+            else "archive_command is empty: WAL is kept in pg_wal until the disk is full"
+        )
         troubles.append(("no-op-command", told))
     failed, last = archiving.last_failed_at, archiving.last_at
     if failed is not None and (last is None or failed > last):
         since = f", none has gone well since {last:%H:%M:%S}Z" if last else ", none has ever gone well"
         told = f"archiving {archiving.last_failed} failed at {failed:%H:%M:%S}Z{since}"
         troubles.append(("archive-failing", told))
-    # A segment that is not full waits for more; only finished ones are late.
-    waiting = 0 if archiving.behind is None else archiving.behind // archiving.segment
-    age = (archiving.at - last).total_seconds() if last else None
-    if waiting > 0 and (age is None or age > limits.archive_age.value):
-        told = f"{waiting} finished segments wait; the last was archived {'never' if age is None else f'{age:.0f} s ago'}"
+    waits = archiving.waiting_since
+    age = (archiving.at - waits).total_seconds() if waits else None
+    if archiving.waiting and (age is None or age > limits.archive_age.value):
+        told = f"{archiving.waiting} finished segments wait{'' if age is None else f', for {age:.0f} s'}; last archived: {f'{last:%Y-%m-%d %H:%M:%S}Z' if last else 'never'}"
         troubles.append(("archive-behind", told))
     return troubles

@@ -17,14 +17,21 @@ __all__ = ["done_in_time", "restored_lately"]
 
 
 def _days(age: timedelta) -> str:
-    return f"{age.total_seconds() / 86400:.1f} days ago"
+    days = age.total_seconds() / 86400
+    return f"{days:.1f} days ago" if days >= 0 else f"in {-days:.1f} days, which cannot be"
 
 
 def restored_lately(restore: LastRestore, now: datetime, limits: BzzzLimits) -> Finding:
     """A backup was restored on trial, and whole, in the last month."""
     last = restore.last
     age = now - last.at if last else None
-    reason = "never" if age is None else "long-ago" if age > limits.drill_age.duration else "lately"
+    reason = "lately"
+    if age is None:
+        reason = "never"
+    elif age > limits.drill_age.duration:
+        reason = "long-ago"
+    elif -age > limits.clock_ahead.duration:
+        reason = "from-the-future"
     told = (
         f"{_days(now - last.at)}: {last.dump}, {last.rows} rows of {last.tables} tables in {last.took_s:.0f} s"
         if last
@@ -36,19 +43,23 @@ def restored_lately(restore: LastRestore, now: datetime, limits: BzzzLimits) -> 
         expected=f"a restore of a backup that went well, at most {limits.drill_age.value / 86400:g} days ago",
         observed=told,
         details=(f"the restore check writes it down in {restore.record}",),
-        limits=(limits.drill_age.named("drill_age"),),
+        limits=(limits.drill_age.named("drill_age"), limits.clock_ahead.named("clock_ahead")),
     )
 
 
-def done_in_time(done: DoneByHand, items: Sequence[str], period: timedelta, now: datetime) -> Finding:
+def done_in_time(
+    done: DoneByHand, items: Sequence[str], period: timedelta, now: datetime, limits: BzzzLimits
+) -> Finding:
     """What no program can verify was done by a person within the list's period, by that person's own word."""
     late = [item for item in items if item not in done.done or now - done.done[item] > period]
+    ahead = [i for i in items if i in done.done and done.done[i] - now > limits.clock_ahead.duration]
     told = {item: _days(now - done.done[item]) if item in done.done else "never" for item in items}
     lines = tuple(f"by hand: {item}: {when}" for item, when in told.items())
     return Finding(
-        holds=not late,
-        reason="overdue" if late else "done",
+        holds=not (late or ahead),
+        reason="overdue" if late else "from-the-future" if ahead else "done",
         expected=f"done by hand within {period.days} days: {', '.join(items)}",
         observed=f"overdue: {', '.join(late)}" if late else "; ".join(f"{i}: {w}" for i, w in told.items()),
+        limits=(limits.clock_ahead.named("clock_ahead"),),
         details=(*lines, f"written down in {done.record}"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opsverify.evidence import bounded_text
 from opsverify.verdict import Finding
 
 if TYPE_CHECKING:
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["errors_are_few", "health_checks_pass", "not_critical", "not_degraded"]
 
 _MOST = 20
+_LONGEST = 400
 
 
 def not_critical(seen: HealthScores, limits: BzzzLimits) -> Finding:
     """No agent's health score is below the runbook's "critical"."""
     least = limits.health_critical
-    low = [s for s in seen.system.worst if s.value < least.value]
+    low = [s for s in seen.system.worst if not s.value >= least.value]
     return Finding(
         holds=not low,
         reason="health-critical" if low else "not-critical",
@@ -44,19 +46,21 @@ def not_degraded(seen: HealthScores, limits: BzzzLimits) -> Finding:
 
 
 def _scores(seen: HealthScores) -> str:
-    told = ", ".join(f"{s.who} {s.value:g}" for s in seen.system.worst[:_MOST])
+    told = bounded_text(", ".join(f"{s.who} {s.value:g}" for s in seen.system.worst[:_MOST]), _LONGEST)
     return f"{told} at {seen.system.at:%H:%M:%SZ} ({len(seen.system.series)} of {seen.wanted} agents)"
 
 
 def _details(seen: HealthScores) -> tuple[str, ...]:
-    components = [f"{s.who}: {s.value:g}" for s in seen.components.worst]
-    more = [f"and {len(components) - _MOST} more components"] if len(components) > _MOST else []
+    components = [_line(f"{s.who}: {s.value:g}") for s in seen.components.worst[:_MOST]]
+    left = len(seen.components.series) - _MOST
+    more = [f"and {left} more components"] if left > 0 else []
     missing = (
         []
         if len(seen.system.series) >= seen.wanted
         else [f"{seen.wanted} agents should tell: {seen.running}"]
     )
-    return (*components[:_MOST], *more, *missing, *_notes(seen.system), *_notes(seen.components))
+    unseen = [] if seen.components.series else ["no component tells its score"]
+    return (*missing, *_notes(seen.system, seen.components), *components, *more, *unseen)
 
 
 def health_checks_pass(seen: HealthChecks, limits: BzzzLimits) -> Finding:
@@ -69,15 +73,7 @@ def health_checks_pass(seen: HealthChecks, limits: BzzzLimits) -> Finding:
         reason="sli-met" if share >= least.value else "sli-missed",
         expected=f"at least {least}, over {seen.window_s:g} s",
         observed=f"{share:.4f}: {passed:.3f} passed and {failed:.3f} failed per second",
-        details=(
-            *(
-                f"{s.who}: {s.value:.3f} failed per second"
-                for s in reversed(seen.failed.worst)
-                if s.value > 0
-            ),
-            *_notes(seen.passed),
-            *_notes(seen.failed),
-        )[:_MOST],
+        details=(*_notes(seen.passed, seen.failed), *_highest(seen.failed, "failed per second")),
         limits=(least.named("sli"), limits.sli_window.named("sli_window")),
     )
 
@@ -90,16 +86,26 @@ def errors_are_few(seen: Errors, limits: BzzzLimits) -> Finding:
         reason="errors-few" if rate <= most.value else "errors-many",
         expected=f"at most {most}, over {seen.window_s:g} s",
         observed=f"{rate:.3f} errors per second in {len(seen.rates.series)} series",
-        details=(
-            *(f"{s.who}: {s.value:.3f} errors per second" for s in reversed(seen.rates.worst) if s.value > 0),
-            *_notes(seen.rates),
-        )[:_MOST],
+        details=(*_notes(seen.rates), *_highest(seen.rates, "errors per second")),
         limits=(most.named("error_rate"), limits.sli_window.named("sli_window")),
     )
 
 
-def _notes(samples: Samples) -> tuple[str, ...]:
-    return (
-        *(f"stale, left out: {s}" for s in samples.stale),
-        *(f"Prometheus warns: {w}" for w in samples.warnings),
+def _highest(samples: Samples, what: str) -> tuple[str, ...]:
+    """The series with the highest values, those at 0 left out."""
+    found = [s for s in reversed(samples.worst) if s.value > 0]
+    more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
+    return (*(_line(f"{s.who}: {s.value:.3f} {what}") for s in found[:_MOST]), *more)
+
+
+def _notes(*asked: Samples) -> tuple[str, ...]:
+    """What has to be known of the answers themselves; several may have said the same."""
+    notes = dict.fromkeys(
+        [f"Prometheus warns: {w}" for samples in asked for w in samples.warnings]
+        + [f"stale, left out: {s}" for samples in asked for s in samples.stale]
     )
+    return tuple(_line(note) for note in [*notes][:_MOST])
+
+
+def _line(text: str) -> str:
+    return bounded_text(" ".join(text.split()), _LONGEST)

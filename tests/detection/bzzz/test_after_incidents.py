@@ -1,0 +1,42 @@
+"""After an incident of BZZZ: what a person asks then, of the system as it is, without a drill."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.bzzz.faults.peers_inside import ElectionHangs
+from fixtures.bzzz.incidents import ADMIN, HEALTH, PEERS, REPLICATION
+from opsverify.arming import Arming
+
+if TYPE_CHECKING:
+    from fixtures.bzzz.twin.site import BzzzTwin
+    from tests.detection.harness import Suite
+
+OVER = {HEALTH: "B-REC-1b", PEERS: "B-REC-2b", ADMIN: "B-REC-3b", REPLICATION: "B-REC-4b"}
+
+
+@pytest.mark.parametrize("alert", OVER)
+def test_an_incident_that_is_over_is_green(suite: Suite, alert: str) -> None:
+    """Each documented alert has its own answer to "is it over?", and on a healthy system that is yes."""
+    seen = suite.run("--incident", alert)
+    assert seen.status == 0, seen.printed
+    assert seen.verdicts[OVER[alert]][0] == "PASS"
+
+
+def test_an_incident_that_is_not_over_is_red_and_then_stays_over(twin: BzzzTwin, suite: Suite) -> None:
+    """Without an admin the answer is no; after the recovery a shortened watch sees that it stays clear."""
+    fault = ElectionHangs(twin, Arming(target="matrix", owned=True))
+    fault.inject()
+    try:
+        fault.settled()
+        red = suite.run("--incident", ADMIN)
+    finally:
+        fault.restore()
+    assert red.status == 10, red.printed
+    assert red.not_green["B-REC-3b"] == ("FAIL", "no-admin"), red.printed
+    assert red.not_green["B-ALR-1c"] == ("FAIL", "still-firing"), red.printed
+    watched = suite.run("--incident", ADMIN, "--watch", "20s", "--every", "6s")
+    assert watched.status == 0, watched.printed
+    assert "recovered" in watched.printed

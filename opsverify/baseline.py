@@ -75,11 +75,11 @@ def last_green(reports: Path, key: str) -> Baseline | None:
     return None
 
 
-def earlier_value(earlier: Baseline | None, spec: ObservationSpec) -> Any:
+def earlier_value(earlier: Baseline | None, spec: ObservationSpec, key: str) -> Any:
     """What the earlier run saved of the observation that `spec` takes as its baseline; None where it saved none, or one
-    of another shape.
+    of another shape, and where it was of another target than the one with this `key`.
     """
-    if earlier is None or spec.baseline is None:
+    if earlier is None or spec.baseline is None or earlier.report.target_key != key:
         return None
     (found,) = earlier.saved.observations([replace(spec, name=spec.baseline)]).values()
     return None if found.unobservable else found.outcome

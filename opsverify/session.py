@@ -119,7 +119,7 @@ async def observations(
         wanted = [s for s in specs if s.name not in missing]
 
         def earlier(spec: ObservationSpec) -> Any:
-            return earlier_value(run.baseline, spec)
+            return earlier_value(run.baseline, spec, run.key)
 
         gatherer = Gatherer(sites, journal, earlier)
         async with shown_while_gathering(request.config, gatherer):

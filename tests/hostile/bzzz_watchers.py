@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,7 @@ __all__ = [
 CLOCK = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
 """Prometheus's own clock, which is not ours."""
 AGENTS = ("walnut:9100", "ironwood:9100", "acacia:9100")
+_LENGTH = re.compile(r"content-length: (\d+)")
 NEEDED = needed_rules(PrometheusTarget(url="http://prometheus:9090"))
 
 
@@ -154,21 +156,25 @@ def server(*, age_s: float = 86400, ahead_s: float = 0, cluster: str = "disabled
 
 
 def alertmanager(given: Mapping[str, Act] | None = None) -> Play:
-    """An Alertmanager that says `given` by the pages of its API (`v2/alerts`), and is well in all else. The Watchdog
-    alone can be asked for (`Watchdog`).
+    """An Alertmanager that says `given` by the pages of its API (`v2/alerts`; `POST v2/alerts` what it answers where one
+    is posted), and is well in all else. The Watchdog alone can be asked for (`Watchdog`).
     """
     acts = {
         "v2/status": server(),
         "v2/alerts": page([alert()]),
         "v2/silences": page([]),
         "Watchdog": page([alert()]),
+        "POST v2/alerts": page({}),
         **(given or {}),
     }
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        url = urlsplit((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode())
-        path = url.path.removeprefix("/api/")
-        if path == "v2/alerts" and 'alertname="Watchdog"' in parse_qs(url.query).get("filter", []):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        method, address, *_ = head.split(" ")
+        await reader.readexactly(int(_LENGTH.findall(head)[0]) if "content-length" in head else 0)
+        url = urlsplit(address)
+        path = ("" if method == "get" else "POST ") + url.path.removeprefix("/api/").removeprefix("/")
+        if path == "v2/alerts" and 'alertname="watchdog"' in parse_qs(url.query).get("filter", []):
             path = "Watchdog"
         await acts.get(path, page("404 page not found", status=404, kind="text/plain"))(writer)
         await writer.drain()

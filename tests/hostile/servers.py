@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from types import TracebackType
     from typing import Self
 
@@ -83,9 +84,9 @@ class Stage:
         self._thread.join(LONGEST_S)
         self._loop.close()
 
-    def open(self, play: Play) -> int:
-        """Start a server that plays `play` on each connection; its port."""
-        return asyncio.run_coroutine_threadsafe(self._open(play), self._loop).result(LONGEST_S)
+    def open(self, play: Play, tls: ssl.SSLContext | None = None) -> int:
+        """Start a server that plays `play` on each connection (over TLS, with a context for it); its port."""
+        return asyncio.run_coroutine_threadsafe(self._open(play, tls), self._loop).result(LONGEST_S)
 
     def http(self, play: Play) -> str:
         """Start a server where Nissa should be; its address."""
@@ -95,7 +96,7 @@ class Stage:
         """Start a server where Redis should be; its address."""
         return f"redis://{LOOPBACK}:{self.open(play)}/0"
 
-    async def _open(self, play: Play) -> int:
+    async def _open(self, play: Play, tls: ssl.SSLContext | None) -> int:
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
@@ -112,7 +113,7 @@ class Stage:
                 self._busy.discard(task)
                 writer.close()
 
-        server = await asyncio.start_server(accept, LOOPBACK, 0)
+        server = await asyncio.start_server(accept, LOOPBACK, 0, ssl=tls)
         self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 

@@ -41,7 +41,7 @@ def nothing_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
     gate = limits.alert_gate
     there = [a for a in seen.alerts if a.name != seen.watchdog and a.state != "suppressed"]
     counted = [a for a in there if a.rank <= gate.value]
-    milder = [a for a in there if a not in counted]
+    milder = [a for a in there if a.rank > gate.value]
     return Finding(
         holds=not counted,
         reason="alerts-active" if counted else "no-alert",

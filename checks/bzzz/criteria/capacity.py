@@ -32,13 +32,16 @@ def _limit(resource: Resource, limits: BzzzLimits) -> tuple[str, Limit]:
 def not_reached_soon(seen: Trails, resource: Resource, limits: BzzzLimits) -> Finding:
     """No node's use of a resource reaches its limit within the days that are planned ahead.
 
-    What is at its limit already is told by the check of the present use; a trail of too few days gets no date.
+    What is at its limit already is told by the check of the present use; a trail of too few days gets no date, nor one
+    that ended days ago: that node, or its disk, is gone.
     """
     name, limit = _limit(resource, limits)
     least = timedelta(days=limits.history_least.value)
     trails = [t for t in seen.trails if t.resource == resource]
-    fitted = [(t, p) for t in trails if (p := project(t.points, limit.value, least)) is not None]
-    short = [t for t in trails if project(t.points, limit.value, least) is None]
+    gone = [t for t in trails if t.ended(seen.at)]
+    projected = [(t, project(t.points, limit.value, least)) for t in trails if t not in gone]
+    fitted = [(t, p) for t, p in projected if p is not None]
+    short = [t for t, p in projected if p is None]
     ahead = [(t, p) for t, p in fitted if t.points[-1][1] < limit.value]
     soon = [
         (t, p)
@@ -49,6 +52,7 @@ def not_reached_soon(seen: Trails, resource: Resource, limits: BzzzLimits) -> Fi
     shown = [f"{_who(t)}: {_told(p)}" for t, p in order[:_MOST]]
     shown += [f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in fitted if (t, p) not in ahead]
     shown += [f"{_who(t)}: too few days for a date" for t in short[:_MOST]]
+    shown += [f"{_who(t)}: not seen since {t.points[-1][0]:%Y-%m-%d}" for t in gone[:_MOST]]
     return Finding(
         holds=not soon,
         reason=f"{resource}-full-soon" if soon else f"{resource}-lasts",

@@ -46,12 +46,17 @@ def published(seen: EndpointSeen, limits: BzzzLimits) -> Finding:
     told = f"{left:.0f} days left" if left >= 0 else f"expired {-left:.0f} days ago"
     if seen.trouble == "not-yet-valid":
         told = f"valid from {seen.not_before:%Y-%m-%d %H:%M UTC} only"
+    if seen.trouble == "expired" and left > 0:
+        told += ", but the authority above it has expired"
+    also = {
+        "wrong-name": f", and it is not for {seen.host}",
+        "too-weak": ", and its key, or the authority's key or signature, is too weak",
+    }
     return Finding(
         holds=holds,
         reason="certificate-right" if holds else reason,
         expected=expected,
-        observed=f"status {seen.status}, {until}: {told}"
-        + (f", and it is not for {seen.host}" if seen.trouble == "wrong-name" else ""),
+        observed=f"status {seen.status}, {until}: {told}" + also.get(seen.trouble, ""),
         details=(f"for {', '.join(seen.names)}", f"issued by {seen.issuer}"),
         limits=(limit.named("certificate_days"),),
     )
@@ -167,7 +172,11 @@ def tuned(seen: Uses, limits: BzzzLimits) -> Finding:
         observed=f"{len(below)} settings below it"
         if below
         else f"on {len({u.node for u in seen.uses})} nodes",
-        details=tuple(f"{u.node}: {u.what} = {u.value:.0f}" for u in below[:_MOST]),
+        details=(
+            *(f"{u.node}: {u.what} = {u.value:.0f}" for u in below[:_MOST]),
+            *(f"left out: {s}" for s in seen.stale),
+            *(f"Prometheus warns: {w}" for w in seen.warnings),
+        ),
         limits=(limits.rmem_max.named("rmem_max"), limits.wmem_max.named("wmem_max")),
     )
 
@@ -185,7 +194,11 @@ def logs_bounded(seen: Sequence[NodeLogs], limits: BzzzLimits) -> Finding:
         observed=f"{len(large)} files and {len(full)} nodes above it"
         if shown
         else ", ".join(f"{n.node}: {n.count} files, {_bytes(n.size)}" for n in seen),
-        details=(*shown[:_MOST], *(f"{n.node}: no folder {m}" for n in seen for m in n.missing)),
+        details=(
+            *shown[:_MOST],
+            *(f"{n.node}: {n.unseen}" for n in seen if n.unseen),
+            *(f"{n.node}: no folder {m}" for n in seen for m in n.missing),
+        ),
         limits=(limits.log_file.named("log_file"), limits.logs_in_all.named("logs_in_all")),
     )
 

@@ -166,6 +166,7 @@ def held_since(seen: Watched, limits: BzzzLimits) -> Finding:
         reason="fired-again" if fired else "held",
         expected=f"no incident for {limits.watched} since {seen.recovered_at:%Y-%m-%d %H:%M:%SZ}",
         observed=", ".join(fired) or f"none since {seen.begin:%Y-%m-%d %H:%M:%SZ}",
+        details=tuple(f"Prometheus warns: {w}" for w in seen.warnings),
         limits=(limits.watched.named("watched"),),
     )
 

@@ -19,11 +19,12 @@ def few_errors(seen: Logs, limits: BzzzLimits) -> Finding:
     """No line tells of a program's end, and not more than a few of an error."""
     limit = limits.log_errors
     count = f"at least {seen.errors}" if seen.more else f"{seen.errors}"
+    read = f", as far as the newest {limits.log_lines} of each reach" if seen.more else ""
     reason = "fatal-lines" if seen.fatal else "errors-logged" if seen.errors > limit.value else "few-errors"
     return Finding(
         holds=reason == "few-errors",
         reason=reason,
-        expected=f"no FATAL or panic and at most {limit} with ERROR in {seen.window_s:g} s of {seen.of}",
+        expected=f"no FATAL or panic and at most {limit} with ERROR in {seen.window_s:g} s of {seen.of}{read}",
         observed=f"{count} lines with ERROR, FATAL or panic, {seen.fatal} of them FATAL or panic",
         details=(
             *((seen.instead,) if seen.instead else ()),
@@ -41,12 +42,12 @@ def few_errors(seen: Logs, limits: BzzzLimits) -> Finding:
 def arriving(seen: Logs, at: datetime, limits: BzzzLimits) -> Finding:
     """The newest line is young: what has been silent says nothing of the errors that there are."""
     limit = limits.log_silence
-    age = (at - seen.newest).total_seconds() if seen.newest else float("inf")
-    holds = age <= limit.value
+    age = None if seen.newest is None else (at - seen.newest).total_seconds()
+    holds = age is not None and age <= limit.value
     return Finding(
         holds=holds,
         reason="logs-arrive" if holds else "logs-stopped",
         expected=f"a line of {seen.of} in the last {limit}",
-        observed=f"the newest is {age:.0f} s old",
+        observed="none" if age is None else f"the newest is {age:.0f} s old",
         limits=(limit.named("log_silence"),),
     )

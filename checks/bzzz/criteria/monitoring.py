@@ -32,13 +32,14 @@ def not_critical(seen: HealthScores, limits: BzzzLimits) -> Finding:
 
 
 def not_degraded(seen: HealthScores, limits: BzzzLimits) -> Finding:
-    """No agent's health score is low; one that is critical is left to the row of the critical ones."""
+    """No agent's health score is low. Not judged where one is critical: that is the worse."""
     least, critical = limits.health_low, limits.health_critical
-    low = [s for s in seen.system.worst if critical.value <= s.value < least.value]
+    worse = any(not s.value >= critical.value for s in seen.system.series)
+    fails = not worse and any(not s.value >= least.value for s in seen.system.series)
     return Finding(
-        holds=not low,
-        reason="health-low" if low else "health-good",
-        expected=f"a health score of at least {least} of each agent that is not critical",
+        holds=not fails,
+        reason="health-low" if fails else "critical-judged" if worse else "health-good",
+        expected=f"a health score of at least {least} of each agent, where none is critical",
         observed=_scores(seen),
         details=_details(seen),
         limits=(least.named("health_low"), critical.named("health_critical")),

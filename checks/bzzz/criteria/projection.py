@@ -1,7 +1,7 @@
 """Where a straight line through a resource's use leads: least squares, with the uncertainty of the day it meets a limit.
 
 The bounds are those of the line itself at 95 % (Fieller): where the daily ups and downs are large, or the days few,
-they lie far apart, or there is no latest day.
+they lie far apart. Growth that cannot be told from noise has no such days.
 """
 
 from __future__ import annotations
@@ -98,15 +98,13 @@ def _bounds(
 ) -> tuple[float | None, float | None]:
     """Days from the centre at which the upper, and the lower, edge of the band has risen so far.
 
-    The edges meet it where (slope·x - rise)² = (z·residual)²·(1/n + x²/spread): a square equation.
+    The edges meet it where (slope·x - rise)² = (z·residual)²·(1/n + x²/spread): a square equation. It has a day for each
+    edge only where growth can be told from noise; else the edges turn back, or have always been beyond it.
     """
     noise = (_Z * residual) ** 2
-    a, b, c = slope**2 - noise / spread, -2 * slope * rise, rise**2 - noise / count
-    inner = b**2 - 4 * a * c
-    if slope <= 0 or inner < 0:
+    sure = slope**2 - noise / spread
+    if slope <= 0 or sure <= 0:
         return None, None
-    root = math.sqrt(inner)
-    if a <= 0:  # growth cannot be told from noise: there may be none, and no latest day
-        ends = sorted(x for x in ((-b - root) / (2 * a), (-b + root) / (2 * a)) if x > 0) if a else []
-        return (ends[0] if ends else None), None
-    return (-b - root) / (2 * a), (-b + root) / (2 * a)
+    # Of the square equation's root, in a form in which nothing large is taken from something as large.
+    root = math.sqrt(noise * (sure / count + rise**2 / spread))
+    return (slope * rise - root) / sure, (slope * rise + root) / sure

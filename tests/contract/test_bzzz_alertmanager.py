@@ -151,12 +151,16 @@ async def test_a_silence_is_made_seen_and_ended(section: BzzzSection) -> None:
 
 
 async def test_a_silence_of_everything_is_refused(section: BzzzSection) -> None:
-    """Without the name of an alert a silence would mute more than what is maintained: nothing is sent."""
+    """Without the name of an alert, or with any, a silence would mute more than what is maintained: nothing is sent."""
     async with open_bzzz(section) as client:
         operator = BzzzOperator(section, client, OWNED)
         for matcher in (
             Matcher(name="instance", value="a"),
             Matcher(name="alertname", value=".*", regex=True),
+            Matcher(name="alertname", value="BZZZOne|.*", regex=True),
+            Matcher(name="alertname", value="[^x]+", regex=True),
+            Matcher(name="alertname", value="BZZZOne", equal=False),
+            Matcher(name="alertname", value=""),
         ):
             with pytest.raises(Refused, match="alertname"):
                 await operator.create_silence(matchers=(matcher,), within=seconds(60), comment="")

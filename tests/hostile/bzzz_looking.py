@@ -37,12 +37,14 @@ def section(**given: Any) -> BzzzSection:
     return BzzzSection.model_validate({"limits": LIMITS, "absent": absent, **given})
 
 
-async def outcome(check: Callable[..., None], part: BzzzSection, *, owned: bool = False) -> Outcome:
+async def outcome(
+    check: Callable[..., None], part: BzzzSection, *, owned: bool = False, deadline: float = DEADLINE
+) -> Outcome:
     """What a check concludes of this target, where every action is armed if it is `owned`, and none otherwise; what was
     seen must be fit for the journal.
     """
     asked = list(inspect.signature(check).parameters)
-    specs = [replace(spec, deadline=seconds(DEADLINE)) for spec in OBSERVATIONS if spec.name in asked]
+    specs = [replace(spec, deadline=seconds(deadline)) for spec in OBSERVATIONS if spec.name in asked]
     site = Site(system=BZZZ, section=part, arming=Arming(target="hostile", owned=owned))
     async with open_bzzz(part) as client:
         site.client = client
@@ -51,9 +53,11 @@ async def outcome(check: Callable[..., None], part: BzzzSection, *, owned: bool 
     return judge(check_of(check), {name: given[name] for name in asked})
 
 
-async def verdict(check: Callable[..., None], part: BzzzSection, *, owned: bool = False) -> str:
+async def verdict(
+    check: Callable[..., None], part: BzzzSection, *, owned: bool = False, deadline: float = DEADLINE
+) -> str:
     """Its verdict and reason as one text: `UNKNOWN silent`."""
-    concluded = await outcome(check, part, owned=owned)
+    concluded = await outcome(check, part, owned=owned, deadline=deadline)
     return f"{concluded.verdict} {concluded.reason}"
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from checks.bzzz.criteria import restoring
+from fixtures.bzzz.keeping import open_dumps
 from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.restore_record import RestoreRecord, read_record, record_path, write_record
 from fixtures.bzzz.restoring.dump import read_head, refuse_unless_fit, whole_tail
@@ -24,6 +25,7 @@ from fixtures.bzzz.seen.restoring import Account, Restored, TableAccount, Valida
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.target.database import BackupsTarget
 from fixtures.bzzz.target.restoring import Validation
+from opsverify.deadline import seconds
 from opsverify.observation import Unobservable
 
 HEAD = (
@@ -290,7 +292,7 @@ def test_the_newest_dump_is_chosen_by_its_name(tmp_path: Path) -> None:
     target = BackupsTarget(host="local://", folder=str(tmp_path))
     backups = Backups(target)
     assert backups.newest.path.endswith("bzzz_20260102_000000.sql.gz")
-    assert backups.command() == Path(backups.newest.path)
+    assert backups.source(seconds(9)) == Path(backups.newest.path)
     assert backups.roles()[1] == "CREATE ROLE r20260102_000000;\n"
     assert backups.unpacked >= len(content)
 
@@ -298,19 +300,18 @@ def test_the_newest_dump_is_chosen_by_its_name(tmp_path: Path) -> None:
 def test_a_dump_on_another_host_comes_by_ssh(tmp_path: Path) -> None:
     """The command that brings a dump over ssh asks for no password, and no name in it can be taken for an option."""
     (tmp_path / "bzzz_20260102_000000.sql.gz").write_bytes(b"x")
-    backups = Backups(BackupsTarget(host="local://", folder=str(tmp_path)))
+    newest = Backups(BackupsTarget(host="local://", folder=str(tmp_path))).newest
     remote = BackupsTarget(host="ssh://op@h.example:2222", folder=str(tmp_path), identity_file="/k")
-    backups._target = remote
-    command = backups.command()
-    assert not isinstance(command, Path)
+    command = open_dumps(remote).source(newest, seconds(9))
+    assert isinstance(command, list)
     assert "BatchMode=yes" in command
     assert command[-7:-2] == ["-p", "2222", "-i", "/k", "--"]
-    assert command[-2:] == ["op@h.example", f"cat -- {backups.newest.path}"]
+    assert command[-2:] == ["op@h.example", f"cat -- {newest.path}"]
 
 
 def test_no_dump_is_no_verdict_on_a_restore(tmp_path: Path) -> None:
     """Without a dump nothing can be said of restoring one: that it is missing is B-BAK-1's."""
     with pytest.raises(Unobservable, match="see B-BAK-1"):
         Backups(BackupsTarget(host="local://", folder=str(tmp_path)))
-    with pytest.raises(Unobservable, match="see B-BAK-1"):
+    with pytest.raises(Unobservable, match=r"no folder .*nowhere"):
         Backups(BackupsTarget(host="local://", folder=str(tmp_path / "nowhere")))

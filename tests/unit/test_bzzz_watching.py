@@ -7,6 +7,7 @@ import json
 import math
 from contextlib import suppress
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,8 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from checks.bzzz.criteria import monitoring as criteria
 from fixtures.bzzz.alertmanager_client import AlertmanagerClient
+from fixtures.bzzz.observations.monitoring import health_scores
 from fixtures.bzzz.prometheus_client import PrometheusClient
+from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.target.monitoring import AlertmanagerTarget, PrometheusTarget
 from opsverify.evidence import clean_text
 from opsverify.http import MOST_BYTES, Http, Reply
@@ -194,6 +198,45 @@ def test_any_vector_gives_numbers_of_what_is_scraped_or_a_reason(found: Any, scr
             job, instance = sample.labels.get("job", "bzzz"), sample.labels.get("instance")
             assert any(j == job and instance in (None, i) for j, i in up)
         assert len(seen.series) + len(seen.stale) == len(found)
+
+
+def scored(host: st.SearchStrategy[str], *values: str) -> Any:
+    """An agent's score."""
+    value = st.tuples(st.just(NOW), st.sampled_from(values))
+    return st.fixed_dictionaries({"metric": st.fixed_dictionaries({"instance": host}), "value": value})
+
+
+AGENTS = ("a:1", "b:1", "c:1")
+SCORES = st.lists(scored(HOSTS, "1", "0.8", "0.5", "0.3", "NaN", "2"), max_size=6) | st.tuples(
+    *(scored(st.just(host), "1", "0.9", "0.8", "0.79") for host in AGENTS)
+).map(list)
+NODES = {host[0]: {"host": "127.0.0.1", "agent": "http://127.0.0.1:9"} for host in AGENTS}
+SECTION = BzzzSection.model_validate({"nodes": NODES, "limits": {"peers": 0}})
+
+
+@given(SCORES)
+def test_a_pass_is_of_every_agent_and_of_good_numbers_only(found: Any) -> None:
+    """Whatever Prometheus has, the two checks on health pass together only where each of the agents tells a good score."""
+    up = [
+        {
+            "labels": {"job": "bzzz", "instance": host},
+            "scrapeUrl": "u",
+            "health": "up",
+            "lastError": "",
+            "lastScrape": "2027-01-15T07:59:59Z",
+        }
+        for host in ("a:1", "b:1", "c:1")
+    ]
+    told = prometheus(query=vector(found), targets=success({"activeTargets": up}))
+    bzzz: Any = SimpleNamespace(section=SECTION, prometheus=told)
+    seen = ask(health_scores.function(bzzz))
+    good = all(0.8 <= float(s["value"][1]) <= 1 for s in found)
+    well = good and {s["metric"]["instance"] for s in found} == {*AGENTS}
+    limits = bzzz.section.limits
+    passed = seen is not None and (
+        criteria.not_critical(seen, limits).holds and criteria.not_degraded(seen, limits).holds
+    )
+    assert passed is well
 
 
 @given(JSON)

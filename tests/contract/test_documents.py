@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from fixtures.bzzz.faults import FAULTS as BZZZ_FAULTS
+from fixtures.bzzz.faults.swarm import SWARM_FAULTS
 from fixtures.bzzz.system import BZZZ
 from fixtures.esper.faults import FAULTS
 from fixtures.esper.limits import EsperLimits
@@ -41,10 +42,12 @@ def declared_checks(system: str = "esper") -> list[Check]:
 
 def matrix_parts() -> list[tuple[str, list[Check], tuple[type[Fault], ...]]]:
     """Each system with its checks and faults, for the published matrix."""
+    bzzz, on_swarm = declared_checks("bzzz"), {check for fault in SWARM_FAULTS for check in fault.reddens}
     return [
         ("Esper-Lite", declared_checks(), FAULTS),
         ("State Hub", statehub.declared(), STATEHUB_FAULTS),
-        ("BZZZ", declared_checks("bzzz"), BZZZ_FAULTS),
+        ("BZZZ", bzzz, BZZZ_FAULTS),
+        ("BZZZ on a real Docker Swarm", [check for check in bzzz if check.id in on_swarm], SWARM_FAULTS),
     ]
 
 

@@ -188,6 +188,40 @@ def test_a_restore_ends_with_its_time_or_when_nobody_waits(place: Place) -> None
         nothing_committed(place)
 
 
+@pytest.mark.parametrize(
+    ("says", "kind"),
+    [
+        ("client_loop: send disconnect: Broken pipe", "reset"),
+        ("cat: x: Permission denied", "denied"),
+        ("", "unexpected-reply"),
+    ],
+)
+def test_a_dump_that_is_not_brought_as_a_whole_is_no_verdict(place: Place, says: str, kind: str) -> None:
+    """A way to the dump that breaks is not called damage of the dump, whatever was read before, and nothing is committed."""
+    half = place.folder / "half.sql.gz"
+    whole = gzip.compress(place.plain, 1)
+    for size in (0, len(whole) // 2, len(whole)):
+        half.write_bytes(whole[:size])
+        brings = ["sh", "-c", 'cat "$1"; echo "$2" >&2; exit 255', "sh", str(half), says]
+        bounds = Bounds(Deadline(seconds(30)), place.folder)
+        with pytest.raises(Unobservable) as seen:
+            restore_dump(brings, place.into, "trial", bounds, compressed=True)
+        assert seen.value.kind == kind
+        nothing_committed(place)
+
+
+def test_damage_early_in_a_large_dump_is_damage_though_its_rest_is_not_brought(place: Place) -> None:
+    """Where gzip ends at a damaged block, and whoever brings the dump is cut off by that, the dump is called corrupt."""
+    # A second member with a block of a kind that there is none of; the first is as long as any whole dump.
+    large = gzip.compress(place.plain, 1) + gzip.compress(b"")[:10] + b"\xff" * 200 + os.urandom(4 << 20)
+    spoilt = place.folder / "spoilt.sql.gz"
+    spoilt.write_bytes(large)
+    bounds = Bounds(Deadline(seconds(30)), place.folder)
+    with pytest.raises(NotRestored, match="corrupt"):
+        restore_dump(["cat", str(spoilt)], place.into, "trial", bounds, compressed=True)
+    nothing_committed(place)
+
+
 def test_too_little_space_is_said_before_anything_is_done(tmp_path: Path) -> None:
     """A disk that cannot hold the restored dump is named with what is free and what is needed."""
     with pytest.raises(NotRestored, match=r"disk-full: .* MB are needed"):

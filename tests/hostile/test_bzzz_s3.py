@@ -6,11 +6,13 @@ import asyncio
 import base64
 import gzip
 import hashlib
+import os
 import threading
 import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,14 +20,14 @@ import pytest
 from checks.bzzz.test_backups import test_the_newest_dump_is_young_and_whole as newest_dump_is_whole
 from checks.bzzz.test_backups import test_the_offsite_copy_is_the_same as offsite_is_the_same
 from fixtures.bzzz import dumps
-from fixtures.bzzz.keeping import open_dumps, s3_way
+from fixtures.bzzz.keeping import open_dumps, s3, s3_way
 from fixtures.bzzz.restoring.trial import restore_newest
 from fixtures.bzzz.target.s3 import S3Target
 from fixtures.servers.process import free_port
 from opsverify.deadline import seconds
 from opsverify.observation import Unobservable
 from tests.hostile import bzzz_looking
-from tests.hostile.bzzz_looking import outcome, section, verdict
+from tests.hostile.bzzz_looking import DEADLINE, section
 from tests.hostile.servers import (
     LOOPBACK,
     MIB,
@@ -46,11 +48,15 @@ if TYPE_CHECKING:
     from fixtures.bzzz.target import BzzzSection
     from tests.hostile.servers import Play
 
+LONG = 12.0
+outcome = partial(bzzz_looking.outcome, deadline=LONG)
+verdict = partial(bzzz_looking.verdict, deadline=LONG)
 XML = "application/xml"
 WRITTEN = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
 NAME = f"bzzz_{datetime.now(UTC):%Y%m%d_%H%M%S}.sql.gz"
 PLAIN = b"-- PostgreSQL database dump\n" + b"-- x\n" * 4000 + b"-- PostgreSQL database dump complete\n"
 DUMP = gzip.compress(PLAIN)
+SPOILT = DUMP[:100] + bytes(200) + os.urandom(4 * MIB)
 SECRET = "planted-secret-of-the-store"
 
 
@@ -195,10 +201,11 @@ async def test_each_refusal_and_each_nonsense_has_its_verdict(
 ) -> None:
     """A store that cannot be listed is UNKNOWN, for dumps as for copies, and never says that there is no dump."""
     part = target(stage.http(store(lists)), offsite="s3://backups/copies")
-    concluded = await outcome(newest_dump_is_whole, part)
+    deadline = DEADLINE if expected == "silent" else LONG
+    concluded = await outcome(newest_dump_is_whole, part, deadline=deadline)
     assert f"{concluded.verdict} {concluded.reason}" == f"UNKNOWN {expected}", concluded
     assert SECRET not in str(concluded)
-    assert await verdict(offsite_is_the_same, part) == f"UNKNOWN {expected}"
+    assert await verdict(offsite_is_the_same, part, deadline=deadline) == f"UNKNOWN {expected}"
 
 
 @pytest.mark.parametrize(
@@ -210,8 +217,8 @@ async def test_an_endpoint_that_does_not_serve(stage: Stage, play: Play | None, 
     """An endpoint that hangs, closes, resets or refuses is UNKNOWN, within the deadline."""
     endpoint = f"http://{LOOPBACK}:{free_port()}" if play is None else stage.http(play)
     begin = time.monotonic()
-    assert await verdict(newest_dump_is_whole, target(endpoint)) == f"UNKNOWN {expected}"
-    assert time.monotonic() - begin < bzzz_looking.DEADLINE + 1.5
+    assert await verdict(newest_dump_is_whole, target(endpoint), deadline=DEADLINE) == f"UNKNOWN {expected}"
+    assert time.monotonic() - begin < DEADLINE + 1.5
 
 
 async def test_what_is_not_http_or_has_no_name(stage: Stage, tmp_path: Path) -> None:
@@ -257,13 +264,26 @@ async def test_the_stores_own_word_to_try_again_is_taken(
 ) -> None:
     """A store that says SlowDown once, and then answers, is no trouble."""
     monkeypatch.setattr(s3_way, "_TRIES", 3)
-    monkeypatch.setattr(bzzz_looking, "DEADLINE", 6.0)
     answers: list[Act] = [refusal("SlowDown", 503)]
 
     async def first_slow(writer: asyncio.StreamWriter) -> None:
         await (answers.pop() if answers else dated(listing()))(writer)
 
     assert (await verdict(newest_dump_is_whole, target(stage.http(store(first_slow))))).startswith("PASS")
+
+
+async def test_a_listing_without_end_is_left(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing that always has one more page is UNKNOWN after as many as are looked at."""
+    monkeypatch.setattr(s3, "_MOST_PAGES", 7)
+    asked: list[str] = []
+
+    async def one_more(writer: asyncio.StreamWriter) -> None:
+        token = f"<NextContinuationToken>{len(asked)}</NextContinuationToken>"
+        await dated(listing(more=token))(writer)
+
+    part = target(stage.http(store(one_more, seen=asked)))
+    assert await verdict(newest_dump_is_whole, part) == "UNKNOWN unexpected-reply"
+    assert len(asked) <= 8
 
 
 @pytest.mark.parametrize(
@@ -279,6 +299,7 @@ async def test_the_stores_own_word_to_try_again_is_taken(
             dated(b"", headers=(f"Content-Length: {len(DUMP)}",)), "UNKNOWN reset", id="transfer never begun"
         ),
         pytest.param(dated(DUMP[:-50]), "FAIL truncated", id="object cut"),
+        pytest.param(dated(SPOILT), "FAIL damaged", id="damaged early in a large object"),
         pytest.param(dated(b"<html></html>", kind="text/html"), "FAIL damaged", id="object of HTML"),
         pytest.param(drips(DUMP), "UNKNOWN silent", id="drips"),
         pytest.param(
@@ -289,13 +310,10 @@ async def test_the_stores_own_word_to_try_again_is_taken(
         pytest.param(dated(gzip.compress(bytes(128 * MIB), 9)), "FAIL no-dump", id="unpacks to much"),
     ],
 )
-async def test_only_what_was_read_is_judged(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, gets: Act, expected: str
-) -> None:
+async def test_only_what_was_read_is_judged(stage: Stage, gets: Act, expected: str) -> None:
     """An object that cannot be read is UNKNOWN; one that was read to its end, and is damaged, FAILs."""
-    if "FAIL" in expected:
-        monkeypatch.setattr(bzzz_looking, "DEADLINE", 10.0)
-    concluded = await outcome(newest_dump_is_whole, target(stage.http(store(gets=gets))))
+    deadline = DEADLINE if expected.endswith("silent") else LONG
+    concluded = await outcome(newest_dump_is_whole, target(stage.http(store(gets=gets))), deadline=deadline)
     assert f"{concluded.verdict} {concluded.reason}" == expected, concluded
 
 

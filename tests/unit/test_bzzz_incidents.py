@@ -252,9 +252,7 @@ def test_an_agent_of_which_nothing_is_known_leaves_the_incident_open(
         return found
 
     assert len(seen(well, well, well).values) == len(NODES)
-    with pytest.raises(
-        Unobservable, match=r"2 current series of q, 3 agents run, 3 expected: acacia"
-    ) as unknown:
+    with pytest.raises(Unobservable, match=r"q of 2 agents now, 3 agents run, 3 expected: acacia") as unknown:
         seen(well, well)
     assert unknown.value.kind is Kind.PRECONDITION
     assert bad in seen(well, bad).values.values()
@@ -262,6 +260,16 @@ def test_an_agent_of_which_nothing_is_known_leaves_the_incident_open(
     assert len(seen(well, well, services=(service(running=2),)).values) == 2
     with pytest.raises(Unobservable, match="running agents not known"):
         seen(well, well, services=())
+
+
+@pytest.mark.parametrize(("spec", "well", "bad"), STANDINGS)
+def test_of_two_series_of_one_agent_the_worse_counts(spec: ObservationSpec, well: float, bad: float) -> None:
+    """An agent that is scraped twice, by two jobs, is judged by what is worse, in whichever order they come."""
+    once = samples(well, well, well)
+    twice = Sample(labels={"instance": "walnut:8081", "job": "again"}, value=bad, at=NOW)
+    for series in ((twice, *once.series), (*once.series, twice)):
+        told = once.model_copy(update={"series": series})
+        assert look(spec, values={"component": samples(1.0), "": told}).values["walnut:8081"] == bad
 
 
 @pytest.mark.parametrize(
@@ -334,7 +342,7 @@ def test_data_that_nobody_tells_of_is_not_whole() -> None:
 def test_a_recovery_is_judged_by_every_agent() -> None:
     """Peers or copies that one of three agents does not tell leave it open, unless something is known to be wrong."""
     for part in ({"peers": samples(5, 5)}, {"factors": samples(3, 3)}):
-        with pytest.raises(Unobservable, match="2 current series"):
+        with pytest.raises(Unobservable, match="of 2 agents now"):
             recovery(**part)
         assert recovery(**part, services=(service(), service("bzzz-x", 2))).services["bzzz-x"] == (2, 3)
     assert recovery(samples(5, 2)).peers == {"walnut:8081": 5.0, "ironwood:8081": 2.0}

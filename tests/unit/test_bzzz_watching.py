@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 NOW = 1_800_000_000.0
 ANY: TypeAdapter[Any] = TypeAdapter(Any)
+UNHURRIED = settings(deadline=None)
+"""Each example opens a loop of its own, which takes as long as a busy machine has it take."""
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -181,6 +183,7 @@ def ask(asking: Awaitable[Any]) -> Any:
     return asyncio.run(asked())
 
 
+@UNHURRIED
 @given(VECTORS, TARGETS)
 def test_any_vector_gives_numbers_of_what_is_scraped_or_a_reason(found: Any, scraped: Any) -> None:
     """What is given to be judged is never empty, never NaN, and of targets that are up."""
@@ -214,6 +217,7 @@ NODES = {host[0]: {"host": "127.0.0.1", "agent": "http://127.0.0.1:9"} for host 
 SECTION = BzzzSection.model_validate({"nodes": NODES, "limits": {"peers": 0}})
 
 
+@UNHURRIED
 @given(SCORES)
 def test_a_pass_is_of_every_agent_and_of_good_numbers_only(found: Any) -> None:
     """Whatever Prometheus has, the two checks on health pass together only where each of the agents tells a good score."""
@@ -239,6 +243,7 @@ def test_a_pass_is_of_every_agent_and_of_good_numbers_only(found: Any) -> None:
     assert passed is well
 
 
+@UNHURRIED
 @given(JSON)
 def test_any_json_is_an_answer_or_none(body: Any) -> None:
     """Arbitrary JSON for any page raises nothing but Unobservable."""
@@ -255,6 +260,7 @@ def test_any_json_is_an_answer_or_none(body: Any) -> None:
             ask(asked())
 
 
+@UNHURRIED
 @given(RULES, STAMPS)
 def test_any_rules_have_ages_that_can_be_judged(found: Any, interval: Any) -> None:
     """Times of a rule are finite seconds, and its moments are reckoned by Prometheus's clock."""
@@ -267,6 +273,7 @@ def test_any_rules_have_ages_that_can_be_judged(found: Any, interval: Any) -> No
         assert rule.evaluated_ago_s is None or math.isfinite(rule.evaluated_ago_s)
 
 
+@UNHURRIED
 @given(ALERTS)
 def test_any_alert_is_told_in_one_clean_line(found: Any) -> None:
     """Every alert comes through with a name and a line of its own, whatever its labels are."""
@@ -279,6 +286,7 @@ def test_any_alert_is_told_in_one_clean_line(found: Any) -> None:
     assert seen is None or len(seen) == len(found)
 
 
+@UNHURRIED
 @given(SILENCES)
 def test_any_silence_is_told_in_one_clean_line(found: Any) -> None:
     """Each silence that is not over comes through, and says what it mutes."""

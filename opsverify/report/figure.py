@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from opsverify.verdict import Figure
 
 __all__ = ["Drawing", "Label", "drawn"]
 
 WIDTH, HEIGHT = 640, 210
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 34
 _TICKS = (0, 25, 50, 75, 100)
 _TOP_VALUE = 100.0
 _MOST_POINTS = 400
-_APART = 110  # between two dates on the axis, else one is left out
+_LETTER = (
+    10  # the most that a letter is wide: on a narrow page the letters are larger than the drawing is made for
+)
+_LINE = 20  # a text's height, with some room
+_DOT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +63,12 @@ class _Box:
     """Where an instant and a value lie."""
 
     def __init__(self, begin: datetime, end: datetime) -> None:
-        self._begin = begin
+        self.begin, self.end = begin, end
         self._length = max((end - begin).total_seconds(), 1.0)
 
     def x(self, at: datetime) -> float:
         """From the left; what lies outside is drawn at the edge."""
-        share = (at - self._begin).total_seconds() / self._length
+        share = (at - self.begin).total_seconds() / self._length
         return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * min(max(share, 0.0), 1.0), 1)
 
     @staticmethod
@@ -73,19 +78,24 @@ class _Box:
         return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * share, 1)
 
     def path(self, points: Iterable[tuple[datetime, float]]) -> str:
-        """Lines from point to point."""
-        return "".join(f"{'L' if i else 'M'}{self.x(at)} {self.y(v)}" for i, (at, v) in enumerate(points))
+        """Lines from point to point; a dot where there is only one. What is no number is left out."""
+        places = [(self.x(at), self.y(value)) for at, value in points if not math.isnan(value)]
+        if len(places) == 1:
+            (x, y), round_ = places[0], f"a{_DOT} {_DOT} 0 1 0 "
+            return f"M{x - _DOT} {y}{round_}{2 * _DOT} 0{round_}{-2 * _DOT} 0"
+        return "".join(f"{'L' if i else 'M'}{x} {y}" for i, (x, y) in enumerate(places))
 
     def upright(self, at: datetime | None) -> str:
         """A line from bottom to top."""
         return "" if at is None else f"M{self.x(at)} {HEIGHT - _BOTTOM}V{_TOP}"
 
 
-def drawn(figure: Figure) -> Drawing:
-    """The figure in coordinates."""
-    ends = [at for at, _ in (*figure.points, *figure.line)] or [datetime.fromtimestamp(0).astimezone()]
-    begin, end = min(ends), max(ends)
-    box = _Box(begin, end)
+def drawn(figure: Figure) -> Drawing | None:
+    """The figure in coordinates; None where there is nothing to be seen."""
+    ends = [at for at, _ in (*figure.points, *figure.line)]
+    if not ends:
+        return None
+    box = _Box(min(ends), max(ends))
     now = figure.points[-1][0] if figure.points else None
     every = -(-len(figure.points) // _MOST_POINTS) or 1
     limit = box.y(figure.limit)
@@ -93,45 +103,53 @@ def drawn(figure: Figure) -> Drawing:
         *((at, high) for at, _, high in figure.band),
         *((at, low) for at, low, _ in reversed(figure.band)),
     ]
-    within = figure.reached if figure.reached is not None and figure.reached <= end else None
+    within = figure.reached if figure.reached is not None and box.begin <= figure.reached <= box.end else None
     return Drawing(
         words=_words(figure),
         grid="".join(f"M{_LEFT} {box.y(v)}H{WIDTH - _RIGHT}" for v in _TICKS),
         ticks=tuple(Label(_LEFT - 6, box.y(v) + 4, f"{v} %", "end") for v in _TICKS),
-        dates=_dates(box, [begin, now, within, end], within),
+        dates=_dates(box, now, within),
         seen=box.path(figure.points[::every]),
         line=box.path(figure.line),
         band=f"{box.path(band)}Z" if band else "",
         limit=f"M{_LEFT} {limit}H{WIDTH - _RIGHT}",
-        limit_label=Label(_LEFT + 6, limit - 5, f"limit {figure.limit:g} %", "start"),
+        limit_label=Label(
+            _LEFT + 6,
+            limit - 5 if limit > _TOP + _LINE else limit + _LINE - 4,
+            f"limit {figure.limit:g} %",
+            "start",
+        ),
         now=box.upright(now),
         reached=box.upright(within),
-        span=_span(box, figure, limit, end),
+        span=_span(box, figure, limit),
     )
 
 
-def _span(box: _Box, figure: Figure, limit: float, end: datetime) -> str:
+def _span(box: _Box, figure: Figure, limit: float) -> str:
     """From the earliest to the latest day at which the limit may be met, on its line."""
-    if figure.earliest is None or figure.earliest > end:
+    latest = figure.latest or box.end
+    if figure.earliest is None or figure.earliest > box.end or latest < box.begin:
         return ""
-    return f"M{box.x(figure.earliest)} {limit}H{box.x(figure.latest or end)}"
+    return f"M{box.x(figure.earliest)} {limit}H{box.x(latest)}"
 
 
-def _dates(box: _Box, instants: list[datetime | None], reached: datetime | None) -> tuple[Label, ...]:
-    """The axis' dates, those that lie too near to one that counts more left out: reached, now, ends."""
-    begin, now, _, end = instants
+def _dates(box: _Box, now: datetime | None, reached: datetime | None) -> tuple[Label, ...]:
+    """The axis' dates, those left out that would cover one that counts more: reached, now, ends."""
     chosen: list[Label] = []
-    for at in (reached, now, begin, end):
-        if at is None or any(abs(box.x(at) - label.x) < _APART for label in chosen):
+    for at, what in ((reached, " (limit)"), (now, " (now)"), (box.begin, ""), (box.end, "")):
+        if at is None:
             continue
-        text = f"{at:%Y-%m-%d}" + (" (now)" if at is now else " (limit)" if at is reached else "")
-        anchor = "start" if box.x(at) < _LEFT + 50 else "end" if box.x(at) > WIDTH - _RIGHT - 60 else "middle"
-        chosen.append(Label(box.x(at), HEIGHT - _BOTTOM + 18, text, anchor))
+        text = f"{at:%Y-%m-%d}{what}"
+        half = len(text) * _LETTER / 2
+        x = min(max(box.x(at), _LEFT + half - _DOT), WIDTH - half)
+        if all(abs(x - other.x) > half + len(other.text) * _LETTER / 2 for other in chosen):
+            chosen.append(Label(x, HEIGHT - _BOTTOM + _LINE, text))
     return tuple(chosen)
 
 
 def _words(figure: Figure) -> str:
-    newest = f", {figure.points[-1][1]:.1f} % now" if figure.points else ""
+    value = figure.points[-1][1] if figure.points else math.nan
+    newest = "" if math.isnan(value) else f", {value:.1f} % now"
     reached = (
         f", its limit of {figure.limit:g} % reached about {figure.reached:%Y-%m-%d}" if figure.reached else ""
     )

@@ -78,6 +78,9 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
     loaded = run.observations(declared)
     for spec in declared:
         one = loaded[spec.name]
+        if spec.name == "dht_latency_before":  # of an earlier run, and this is the first
+            assert isinstance(one.outcome, Unobservable)
+            continue
         assert not isinstance(one.outcome, Unobservable), (spec.name, one.outcome)
         assert spec.adapter.dump_python(one.value, mode="json") == run.seen[spec.name]["value"], spec.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,7 @@ from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.deadline import seconds
 from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_exporters import prometheus
-from tests.hostile.bzzz_looking import LIMITS, outcome, section, verdict
+from tests.hostile.bzzz_looking import LIMITS, section
 from tests.hostile.servers import ESCAPES
 from tests.hostile.tables import case
 
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 
     from tests.hostile.servers import Stage
 
+outcome = partial(bzzz_looking.outcome, deadline=12)
+verdict = partial(bzzz_looking.verdict, deadline=12)
 DENIED = """echo "find: '/var/log/private': Permission denied" >&2; exit 1"""
 NOT_SEEN = "UNKNOWN precondition"
+HANGS = "sleep 20"
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for a node less long than in a run."""
-    monkeypatch.setattr(hosts_client, "_LOOK", seconds(0.5))
-    monkeypatch.setattr(bzzz_looking, "DEADLINE", 4)
+    """Call a listing too long sooner."""
+    monkeypatch.setattr(hosts_client, "_MOST_FILES", 4096)
 
 
 @pytest.fixture
@@ -49,6 +52,8 @@ def program(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, does: str)
     bin_.mkdir(exist_ok=True)
     (bin_ / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
     (bin_ / name).chmod(0o755)
+    if does == HANGS:
+        monkeypatch.setattr(hosts_client, "_LOOK", seconds(0.4))
     monkeypatch.setenv("PATH", f"{bin_}{os.pathsep}{os.environ['PATH']}")
 
 
@@ -106,11 +111,11 @@ async def test_logs_that_nobody_could_see_are_no_pass(logs: Path) -> None:
     [
         case(DENIED, NOT_SEEN, id="may not look"),
         case(f"printf '2147483648 /l/a\\0'; {DENIED}", "FAIL log-too-large", id="may not look everywhere"),
-        case("sleep 20", NOT_SEEN, id="hangs"),
+        case(HANGS, NOT_SEEN, id="hangs"),
         case("exit 127", "PASS logs-bounded", id="finds nothing"),
         case("printf 'some /l/a\\0-5 /l/b\\0'", NOT_SEEN, id="sizes that are none"),
-        case("head -c 3000000 /dev/zero | tr '\\0' x", NOT_SEEN, id="a flood"),
-        case("yes '1 /l/a' | head -n 200000 | tr '\\n' '\\0'", NOT_SEEN, id="more than are looked at"),
+        case("head -c 9000 /dev/zero | tr '\\0' x", NOT_SEEN, id="a flood"),
+        case("yes '1 /l/a' | head -n 900 | tr '\\n' '\\0'", NOT_SEEN, id="more than are looked at"),
         case(f"printf '1 /l/%s\\0' '{ESCAPES}'; {DENIED}", NOT_SEEN, id="terminal escapes"),
     ],
 )
@@ -152,7 +157,7 @@ SETTINGS = [
     case("echo many", "UNKNOWN empty", id="a word"),
     case(f"printf '{'9' * 5000}\\n'", "UNKNOWN empty", id="digits without end"),
     case("echo 16777216 4096 8192", "UNKNOWN empty", id="three numbers"),
-    case("sleep 20", "UNKNOWN silent", id="hangs"),
+    case(HANGS, "UNKNOWN silent", id="hangs"),
 ]
 
 

@@ -19,7 +19,6 @@ from cryptography.x509.oid import ExtensionOID, NameOID
 
 from checks.bzzz import test_published as published
 from fixtures.servers.process import LOOPBACK, free_port
-from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_looking import outcome, section, verdict
 from tests.hostile.servers import ESCAPES, MIB, Play, closes, http, page, resets, says, silent
 from tests.hostile.tables import case
@@ -186,13 +185,13 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("play", "expected"), ANSWERS)
-async def test_an_answer_has_to_come(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, play: Play, expected: str
-) -> None:
+async def test_an_answer_has_to_come(stage: Stage, tmp_path: Path, play: Play, expected: str) -> None:
     """A right certificate in front of what does not serve is no pass; what is behind a login has answered."""
-    monkeypatch.setattr(bzzz_looking, "DEADLINE", 0.7)
     part = target(tmp_path, stage.open(play, ROOT.serving(tmp_path)))
-    assert await verdict(published.test_grafana_is_published_over_tls, part) == expected
+    assert (
+        await verdict(published.test_grafana_is_published_over_tls, part, deadline=1 if play is silent else 5)
+        == expected
+    )
 
 
 HANDSHAKES = [
@@ -208,12 +207,14 @@ HANDSHAKES = [
 
 @pytest.mark.parametrize(("play", "expected"), HANDSHAKES)
 async def test_a_handshake_that_does_not_come_about(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, play: Play | None, expected: str
+    stage: Stage, tmp_path: Path, play: Play | None, expected: str
 ) -> None:
     """Who refuses, resets or says nothing does not serve; who speaks another language was not understood."""
-    monkeypatch.setattr(bzzz_looking, "DEADLINE", 0.7)
     part = target(tmp_path, free_port() if play is None else stage.open(play))
-    assert await verdict(published.test_grafana_is_published_over_tls, part) == expected
+    assert (
+        await verdict(published.test_grafana_is_published_over_tls, part, deadline=1 if play is silent else 5)
+        == expected
+    )
 
 
 async def test_a_server_that_wants_to_know_who_asks(tmp_path: Path) -> None:

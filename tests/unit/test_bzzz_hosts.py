@@ -1,0 +1,308 @@
+"""The rules of what is published, of storage, nodes' use, settings and logs' sizes, at their boundaries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.bzzz.criteria import hosts as criteria
+from fixtures.bzzz.limits import BzzzLimits
+from fixtures.bzzz.observations.capacity import of_all
+from fixtures.bzzz.seen.capacity import Use, Uses
+from fixtures.bzzz.seen.hosts import (
+    EndpointSeen,
+    LogFile,
+    NodeLogs,
+    StoragePath,
+    StorageSeen,
+    StorageWritten,
+)
+from fixtures.bzzz.storage_words import Mount, holding, mounts, trouble_of
+from opsverify.limits import Limit
+from opsverify.observation import Kind, Unobservable
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LIMITS = BzzzLimits()
+SECOND = timedelta(seconds=1)
+GIB = 1024**3
+
+
+def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen:
+    """An address that answers over TLS, with a certificate that lasts so long."""
+    known: dict[str, Any] = {
+        "url": "https://grafana.test",
+        "host": "grafana.test",
+        "at": NOW,
+        "status": 200,
+        "tls": True,
+        "names": ("grafana.test",),
+        "issuer": "an authority",
+        "not_before": NOW - timedelta(days=1),
+        "not_after": NOW + lasts,
+    }
+    return EndpointSeen(**{**known, **more})
+
+
+@pytest.mark.parametrize(
+    ("lasts", "reason"),
+    [
+        (timedelta(days=14), "certificate-right"),
+        (timedelta(days=14) - SECOND, "certificate-expiring"),
+        (timedelta(0), "certificate-expiring"),
+        (timedelta(days=9000), "certificate-right"),
+    ],
+)
+def test_a_certificate_has_to_last_two_weeks(lasts: timedelta, reason: str) -> None:
+    """Fourteen days are enough, a second less is not."""
+    found = criteria.published(endpoint(lasts), LIMITS)
+    assert (found.reason, found.holds) == (reason, reason == "certificate-right")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "lasts", "reason", "told"),
+    [
+        ("expired", -timedelta(days=3), "certificate-expired", "expired 3 days ago"),
+        ("expired", timedelta(days=30), "certificate-expired", "the authority above it has expired"),
+        ("not-yet-valid", timedelta(days=30), "not-yet-valid", "valid from 2026-11-20 12:00 UTC only"),
+        ("wrong-name", timedelta(days=30), "wrong-name", "it is not for grafana.test"),
+        ("wrong-name", -timedelta(days=3), "wrong-name", "expired 3 days ago, and it is not for"),
+        ("too-weak", timedelta(days=30), "too-weak", "is too weak"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_is_said(
+    trouble: Any, lasts: timedelta, reason: str, told: str
+) -> None:
+    """No trouble passes, however long the certificate lasts."""
+    found = criteria.published(endpoint(lasts, trouble=trouble), LIMITS)
+    assert (found.holds, found.reason) == (False, reason)
+    assert told in found.observed
+
+
+def test_plain_http_needs_a_reason() -> None:
+    """The target's own reason is shown; without one it fails and says how to give it."""
+    plain = endpoint(tls=False, not_after=None, not_before=None)
+    assert not criteria.published(plain, LIMITS).holds
+    assert "`without_tls`" in criteria.published(plain, LIMITS).details[0]
+    excused = criteria.published(plain.model_copy(update={"without_tls": "inside only"}), LIMITS)
+    assert excused.holds
+    assert "inside only" in excused.observed
+
+
+def path(**more: Any) -> StoragePath:
+    """A path that is as it should be."""
+    known: dict[str, Any] = {
+        "path": "/rust",
+        "mount": "/rust",
+        "type": "nfs4",
+        "device": "nas:/bzzz",
+        "options": ("rw", "vers=4.2"),
+        "writable": True,
+        "size": 1000,
+        "free": 500,
+    }
+    return StoragePath(**{**known, **more})
+
+
+def storage(*paths: StoragePath) -> StorageSeen:
+    """A host that sees these."""
+    return StorageSeen(host="local://", types=("nfs", "nfs4"), paths=paths)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({}, "mounted"),
+        ({"type": "nfs"}, "mounted"),
+        ({"type": "nfs3"}, "not-mounted"),
+        ({"type": ""}, "not-mounted"),
+        ({"trouble": "hangs"}, "storage-hangs"),
+        ({"trouble": "stale"}, "stale-handle"),
+        ({"trouble": "missing"}, "path-missing"),
+        ({"trouble": "fails"}, "path-fails"),
+        ({"trouble": "missing", "type": "ext4"}, "not-mounted"),
+        ({"trouble": "hangs", "type": "autofs"}, "storage-hangs"),
+    ],
+)
+def test_a_path_is_in_its_mount_and_answers(more: dict[str, Any], reason: str) -> None:
+    """What hangs is said to hang, whatever it lies in; what lies elsewhere is not mounted."""
+    found = criteria.mounted(storage(path(path="/well"), path(**more)))
+    assert (found.holds, found.reason) == (reason == "mounted", reason)
+    assert found.holds or found.details[0].startswith("/rust: ")
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({}, "writable"),
+        ({"options": ("ro",)}, "read-only"),
+        ({"options": ("rw", "errors=remount-ro")}, "writable"),
+        ({"options": ("ro",), "writable": False}, "read-only"),
+        ({"writable": False}, "not-writable"),
+        ({"writable": False, "trouble": "stale"}, "writable"),
+    ],
+)
+def test_a_path_that_is_there_may_be_written_to(more: dict[str, Any], reason: str) -> None:
+    """Read-only is told from not allowed; what is not there is the other rule's."""
+    assert criteria.usable(storage(path(**more))).reason == reason
+
+
+@given(st.integers(1, 10**18), st.integers(0, 10**18))
+def test_a_tenth_of_a_file_system_has_to_be_free(size: int, free: int) -> None:
+    """Exactly a tenth is enough."""
+    found = criteria.roomy(storage(path(size=size, free=free)), LIMITS)
+    assert found.holds is (free >= 0.1 * size)
+    assert found.observed.startswith("/rust: ")
+
+
+def test_a_file_that_was_not_taken_is_told_by_its_path() -> None:
+    """Empty text is well; anything else is why not."""
+    told = criteria.written(StorageWritten(host="h", results={"/a": "", "/b": "cannot be written: full"}))
+    assert (told.holds, told.reason, told.observed) == (False, "write-failed", "/b: cannot be written: full")
+    assert criteria.written(StorageWritten(host="h", results={"/a": ""})).holds
+
+
+def uses(*values: float, stale: tuple[str, ...] = (), what: str = "") -> Uses:
+    """What some nodes use."""
+    found = tuple(Use(node=f"n{i}", what=what, value=value) for i, value in enumerate(values))
+    return Uses(at=NOW, uses=found, stale=stale)
+
+
+@given(st.lists(st.floats(0, 2), min_size=1, max_size=30))
+def test_every_node_has_to_be_below_the_limit(values: list[float]) -> None:
+    """At the limit is not below it, and the highest is told, first."""
+    found = criteria.used_below(uses(*values), LIMITS.cpu_use, "cpu_use", "cpu")
+    over = [value for value in values if value >= LIMITS.cpu_use.value]
+    assert found.holds is not bool(over)
+    assert f"{max(values):.1%}" in (found.details[0] if over else found.observed)
+
+
+def test_what_was_left_out_is_unknown_unless_another_is_too_much() -> None:
+    """A node that nobody saw is no pass, and hides no failure."""
+    limit = Limit(value=0.7, unit="x", source="test")
+    assert of_all(uses(0.6), limit) == uses(0.6)
+    assert of_all(uses(0.7, stale=("b: down",)), limit).stale
+    with pytest.raises(Unobservable, match="b: down") as left_out:
+        of_all(uses(0.6, 0.1, stale=("b: down",)), limit)
+    assert left_out.value.kind is Kind.PRECONDITION
+    assert "left out: b: down" in criteria.used_below(uses(0.9, stale=("b: down",)), limit, "x", "x").details
+
+
+@pytest.mark.parametrize(("value", "holds"), [(16_777_216, True), (16_777_215, False), (0, False)])
+def test_buffers_are_at_least_what_the_runbook_sets(value: float, *, holds: bool) -> None:
+    """Exactly that is enough, for each of the two."""
+    for what in ("net.core.rmem_max", "net.core.wmem_max"):
+        assert criteria.tuned(uses(16_777_216, value, what=what), LIMITS).holds is holds
+
+
+def logs(*sizes: int, **more: Any) -> NodeLogs:
+    """A node's logs of these sizes."""
+    files = tuple(LogFile(path=f"/var/log/{i}", size=size) for i, size in enumerate(sizes))
+    known: dict[str, Any] = {"node": "n", "folders": ("/var/log",), "size": sum(sizes), "count": len(sizes)}
+    return NodeLogs(**{**known, "largest": files, **more})
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (logs(GIB), "logs-bounded"),
+        (logs(GIB + 1), "log-too-large"),
+        (logs(1, size=10 * GIB), "logs-bounded"),
+        (logs(1, size=10 * GIB + 1), "logs-too-large"),
+        (logs(GIB + 1, size=10 * GIB + 1), "log-too-large"),
+        (logs(), "logs-bounded"),
+    ],
+)
+def test_logs_are_bounded_each_and_in_all(seen: NodeLogs, reason: str) -> None:
+    """What is exactly as large as it may be is not too large."""
+    found = criteria.logs_bounded((logs(5), seen), LIMITS)
+    assert (found.holds, found.reason) == (reason == "logs-bounded", reason)
+    assert seen.beyond(LIMITS.log_file.value, LIMITS.logs_in_all.value) is not found.holds
+
+
+@pytest.mark.parametrize(
+    ("more", "unseen"),
+    [
+        ({}, False),
+        ({"trouble": "refused: x"}, True),
+        ({"folders": ("/a", "/b"), "missing": ("/a",)}, False),
+        ({"folders": ("/a", "/b"), "missing": ("/a", "/b")}, True),
+    ],
+)
+def test_logs_without_a_folder_were_not_seen(more: dict[str, Any], *, unseen: bool) -> None:
+    """One folder that is not there is told; none at all is nothing to judge."""
+    assert bool(logs(5, **more).unseen) is unseen
+
+
+NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
+
+
+def escaped(text: str) -> str:
+    """As the kernel writes a name into its mount table."""
+    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\#" else c for c in text)
+
+
+@given(st.lists(st.tuples(NAME, NAME), min_size=1, max_size=8))
+def test_any_name_is_read_from_a_mount_table(names: list[tuple[str, str]]) -> None:
+    """Spaces, line ends of any alphabet and control characters do not tear a line apart."""
+    table = "".join(f"{escaped(device)} /{escaped(at)} nfs4 rw,relatime 0 0\n" for device, at in names)
+    assert mounts(table) == [Mount(d, f"/{a}", "nfs4", ("rw", "relatime")) for d, a in names]
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_as_a_mount_table(text: str) -> None:
+    """What is no line of one is passed over, and a path in no mount is not observed."""
+    known = mounts(text)
+    assert all(mount.at.startswith("/") for mount in known)
+    if any(mount.at in {"/", "/rust"} for mount in known):
+        assert holding("/rust", known) in known
+    else:
+        with pytest.raises(Unobservable, match="no mount for /rust"):
+            holding("/rust", known)
+
+
+def mount(at: str, kind: str = "ext4") -> Mount:
+    """Something mounted there."""
+    return Mount("device", at, kind, ("rw",))
+
+
+@pytest.mark.parametrize(
+    ("looked", "at"),
+    [
+        ("/rust/bzzz", "/rust"),
+        ("/rust", "/rust"),
+        ("/rust/", "/rust"),
+        ("/rusty", "/"),
+        ("/rust/deep/x", "/rust/deep"),
+        ("/", "/"),
+    ],
+)
+def test_a_path_lies_in_the_longest_mount_that_it_begins_with(looked: str, at: str) -> None:
+    """By whole names, not by letters."""
+    assert holding(looked, [mount("/"), mount("/rust"), mount("/rust/deep")]).at == at
+
+
+def test_of_mounts_on_one_place_the_last_covers_the_others() -> None:
+    """As the kernel resolves it."""
+    assert holding("/rust", [mount("/"), mount("/rust", "autofs"), mount("/rust", "nfs4")]).type == "nfs4"
+
+
+@pytest.mark.parametrize(
+    ("said", "means"),
+    [
+        ("sh: 1: cd: can't cd to /rust", "missing"),
+        ("ls: cannot access '/rust': No such file or directory", "missing"),
+        ("ls: reading directory '.': Stale file handle", "stale"),
+        ("ls: cannot open directory '.': Stale NFS file handle", "stale"),
+        ("stat: cannot read file system information for '.': stale file handle", "stale"),
+        ("ls: cannot open directory '.': Permission denied", "fails"),
+        ("ls: reading directory '.': Input/output error", "fails"),
+        ("", "fails"),
+    ],
+)
+def test_what_a_shell_complains_of(said: str, means: str) -> None:
+    """Stale and missing are told apart; anything else is told as it is."""
+    assert trouble_of(said) == means

@@ -299,6 +299,7 @@ def test_the_cause_of_a_critical_health_is_its_worst_component() -> None:
     assert causes(election=0.0, storage=1.0) == {"walnut:8081": "election"}
     assert causes(p2p=0.0, memory=0.0, database=0.0) == {"walnut:8081": "memory"}
     assert causes(memory=0.5, database=0.4) == {"walnut:8081": "database"}
+    assert causes(memory=1.0, database=1.0) == {}
 
 
 def answers(*each: Components) -> dict[str, Components]:

@@ -98,10 +98,19 @@ async def test_a_critical_score_stands_without_its_causes(stage: Stage) -> None:
         assert await verdict(HEALTH, part) == "FAIL critical-no component tells"
 
 
+@pytest.mark.parametrize("odd", ["+Inf", "-1"])
+async def test_figures_that_are_none_end_no_incident(stage: Stage, odd: str) -> None:
+    """What cannot be measured speaks for nothing, but an agent that is critical beside it is critical."""
+    given = {name: of_agents(odd, odd, odd) for name in CHECKS if name != "process_resident_memory_bytes"}
+    assert "PASS" not in " ".join((await judged(stage, given)).values()).replace("PASS memory-back", "")
+    beside = {"bzzz_system_health_score": of_agents("0.1", odd, "1")}
+    assert (await judged(stage, beside))["bzzz_system_health_score"] == "FAIL critical-no component tells"
+
+
 async def test_the_third_agent_is_not_forgotten(stage: Stage) -> None:
     """Where two of three agents tell, each incident stays open, but for what those two have decided."""
     two = {name: of_agents("3", "3") for name in CHECKS}
-    seen = await judged(stage, two)
+    seen = await judged(stage, {**two, "bzzz_system_health_score": of_agents("1", "1")})
     assert seen.pop("bzzz_election_state") == "FAIL two-admins"
     assert set(seen.values()) == {"UNKNOWN precondition"}
 

@@ -107,6 +107,7 @@ SCORED = [
     case(of_agents("1", "NaN", "1"), EMPTY, id="NaN"),
     case(of_agents("1", "+Inf", "1"), UNEXPECTED, id="+Inf"),
     case(of_agents("1", "-Inf", "1"), UNEXPECTED, id="-Inf"),
+    case(of_agents("0.1", "+Inf", "1"), CRITICAL, id="one odd, and one critical"),
     case(of_agents("100", "97", "100"), UNEXPECTED, id="percent"),
     case(of_agents("1", "1"), LACKING, id="an agent of which nobody knows"),
     case(of_agents("1", "0.1"), CRITICAL, id="one unknown, and one critical"),

@@ -78,7 +78,8 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
     loaded = run.observations(declared)
     for spec in declared:
         one = loaded[spec.name]
-        if spec.name == "dht_latency_before":  # of an earlier run, and this is the first
+        # Of an earlier run, and this is the first; and what is only looked at where a deploy was to be verified.
+        if spec.name in {"dht_latency_before", "agent_image"}:
             assert isinstance(one.outcome, Unobservable)
             continue
         assert not isinstance(one.outcome, Unobservable), (spec.name, one.outcome)

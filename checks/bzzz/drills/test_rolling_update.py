@@ -72,10 +72,13 @@ async def test_updates_roll_back_scale_and_rotate_without_losing_a_request(drill
             password = SecretStr(secrets.token_urlsafe(24))
             notes.append(await operator.set_database_password(password))
             notes.append(await operator.rotate_secret(agents, old, f"{old}{NEW}", password))
-        async with drill.step("recover", "a new config in the place of the old one", bound=STEP) as notes:
-            config = section.services.config
-            content = (await drill.site.client.services.configs())[config].decode() + "\n"
-            notes.append(await operator.replace_config(agents, config, f"{config}{NEW}", content))
+        async with drill.step(
+            "recover", "a new config in the place of the old one, for every consumer", bound=STEP
+        ) as notes:
+            client, config = drill.site.client.services, section.services.config
+            content = (await client.configs())[config].decode() + "\n"
+            for consumer in [s.name for s in await client.services() if config in s.configs.values()]:
+                notes.append(await operator.replace_config(consumer, config, f"{config}{NEW}", content))
         async with drill.step("recover", "a killed task is replaced", bound=STEP) as notes:
             await drill.inject(TaskKilled(drill.twin, drill.site.arming))
         await drill.recovered(*STEADY, within=seconds(60))

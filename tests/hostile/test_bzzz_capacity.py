@@ -12,6 +12,7 @@ from fixtures.bzzz import capacity_client
 from fixtures.bzzz.client import open_bzzz
 from fixtures.bzzz.observations.capacity import dht_latency_before
 from fixtures.bzzz.seen.capacity import Latency, Percentiles
+from fixtures.bzzz.target.peers import NodeTarget
 from opsverify.observation import Unobservable
 from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_exporters import days, prometheus
@@ -89,6 +90,19 @@ async def test_use_that_is_missing_or_odd(stage: Stage, told: dict[str, Any], ex
     """Every node that is scraped has to tell a share; one that is too much fails, whatever others do not tell."""
     part = target(stage, {**WELL, **told}, nodes=BOTH)
     assert await verdict(checks.test_nodes_use_less_than_their_limits, part) == expected
+
+
+async def test_a_node_that_is_not_even_scraped_is_missed(stage: Stage) -> None:
+    """Two nodes that are well do not speak for the third one of the target, which Prometheus was never told of."""
+    part = target(stage, WELL, nodes=BOTH)
+    three = {
+        name: NodeTarget(host=name, agent=f"http://{name}:8080") for name in ("walnut", "ironwood", "acacia")
+    }
+    seen = await outcome(
+        checks.test_nodes_use_less_than_their_limits, part.model_copy(update={"nodes": three})
+    )
+    assert (seen.verdict, seen.reason) == ("UNKNOWN", "precondition")
+    assert "2 nodes are scraped as job node, and the target has 3" in seen.explanation
 
 
 async def test_a_node_that_is_down_is_named(stage: Stage) -> None:

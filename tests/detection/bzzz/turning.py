@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,10 +45,16 @@ def see_fault_turn(fault_class: type[BzzzFault], twin: BzzzTwin, suite: Suite) -
 
 
 def see_it_turn_of_two_looks(fault_class: type[BzzzFault], twin: BzzzTwin, suite: Suite) -> None:
-    """The same, looked at once more where it was not so: of a moment in which the machine stood still there is no second."""
+    """The same, looked at once more where it was not so: of a moment in which the machine stood still there is no second.
+
+    That a second look was needed stands in the summary of pytest's warnings.
+    """
     arming = Arming(target="matrix", owned=True)
     try:
         see_it_turn(fault_class(twin, arming), suite)
     except AssertionError as first:
         print(f"the first look: {first}")  # shown where the second one fails as well
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")  # told, and no error as other warnings are
+            warnings.warn(f"{fault_class.name} was looked at twice: {str(first)[:500]}", stacklevel=1)
         see_it_turn(fault_class(twin, arming), suite)

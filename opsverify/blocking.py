@@ -23,16 +23,14 @@ async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwar
     keeps neither the event loop nor the process from ending. Give the library a timeout of its own all the same.
     """
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[R] = loop.create_future()
+    answered: asyncio.Future[None] = loop.create_future()
+    answers: list[tuple[R | None, BaseException | None]] = []  # one: the future would keep an error for ever
     context = contextvars.copy_context()
 
     def settle(result: R | None, error: BaseException | None) -> None:
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(result)  # type: ignore[arg-type]
+        if not answered.done():
+            answers.append((result, error))
+            answered.set_result(None)
 
     def work() -> None:
         result, error = None, None
@@ -44,6 +42,15 @@ async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwar
             loop.call_soon_threadsafe(settle, result, error)
         except RuntimeError:  # the loop has ended: nobody awaits this any more
             return
+        finally:
+            del error  # its traceback holds this frame, and what the function had open with it
 
     threading.Thread(target=work, name=f"opsverify-{function.__name__}", daemon=True).start()
-    return await answer
+    await answered
+    result, error = answers.pop()
+    if error is None:
+        return result  # type: ignore[return-value]
+    try:
+        raise error
+    finally:
+        del error

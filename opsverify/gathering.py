@@ -122,14 +122,14 @@ class Gatherer:
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
-            outcome = classify(error)  # nobody cancelled us: a library's own
+            outcome = _told(error)  # nobody cancelled us: a library's own
         except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever a target causes becomes an observation
             if limit.expired():
                 outcome = Unobservable(
                     Kind.SILENT, f"no complete answer within {clock.within.total_seconds():g} s"
                 )
             else:
-                outcome = classify(error)
+                outcome = _told(error)
         finally:
             del self.in_flight[spec.name]
         return self._made(spec, outcome, took=clock.elapsed, probes=tuple(probes), window=window)
@@ -166,6 +166,13 @@ def not_started(spec: ObservationSpec, why: str) -> Observation[Any]:
     return Observation(
         spec.name, spec.system, spec.surfaces, Unobservable(Kind.NOT_STARTED, why), datetime.now(UTC)
     )
+
+
+def _told(error: BaseException) -> Unobservable:
+    """Why nothing was observed, without the frames of the look: what those had open would stay open with the run."""
+    why = classify(error)
+    why.__cause__ = why.__context__ = None
+    return why.with_traceback(None)
 
 
 def _not_looked_at(spec: ObservationSpec, site: Site, unconfigured: frozenset[str]) -> Unobservable | None:

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import time
+import weakref
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from opsverify.blocking import in_thread
+from opsverify.deadline import eventually
 from opsverify.observation import asked, probes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Connection:
+    """What a library has open while it works."""
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Nothing is freed but by its last reference."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 async def test_the_result_comes_back() -> None:
@@ -31,6 +54,28 @@ async def test_what_it_raises_is_raised_where_it_is_awaited() -> None:
 
     with pytest.raises(OSError, match="no such host"):
         await in_thread(fails)
+
+
+@pytest.mark.parametrize("awaited", [True, False], ids=["awaited", "given up"])
+async def test_what_a_failed_call_had_open_goes_with_it(*, awaited: bool) -> None:
+    """No reference cycle keeps its frames, and so the sockets in them, until the collector comes by."""
+    held = list[weakref.ref[Connection]]()
+
+    def fails() -> None:
+        connection = Connection()
+        held.append(weakref.ref(connection))
+        time.sleep(0 if awaited else 0.2)
+        msg = "no such host"
+        raise OSError(msg)
+
+    async def is_held() -> bool:
+        return held[0]() is not None
+
+    with no_collector():
+        with pytest.raises(OSError if awaited else TimeoutError):
+            async with asyncio.timeout(5 if awaited else 0.1):
+                await in_thread(fails)
+        await eventually(is_held, lambda still: not still, expected="freed", within=timedelta(seconds=5))
 
 
 async def test_what_it_asks_is_recorded_for_the_observation() -> None:

@@ -431,6 +431,21 @@ async def test_an_error_of_any_kind_becomes_an_observation(error: Exception, kin
     assert seen["b"].value == 1
 
 
+@pytest.mark.parametrize("error", [Unobservable(Kind.SILENT, "nothing came"), OSError(111, "refused")])
+async def test_why_nothing_was_observed_keeps_no_frames(error: Exception) -> None:
+    """What a look had open when it failed does not stay open with the results of the run."""
+
+    async def look(toy: Toy) -> object:
+        try:
+            return vars(toy)["what is asked"]
+        except KeyError as inner:
+            raise error from inner
+
+    why = (await gather([spec("a", look)]))["a"].unobservable
+    assert why is not None
+    assert (why.__traceback__, why.__context__, why.__cause__) == (None, None, None)
+
+
 async def test_a_probe_that_cancels_itself_becomes_an_observation() -> None:
     """A library that raises CancelledError, without anybody having cancelled us, breaks its own observation
     only.

@@ -31,6 +31,8 @@ def suite(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         str(folder / "reports"),
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",  # half a second of each run, for what no check uses
         "-q",
         *arguments,
     ]

@@ -87,6 +87,8 @@ class Suite:
             "-q",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "no:hypothesispytest",  # half a second of each run, for what no check uses
             *self.options,
             *arguments,
         ]

@@ -88,6 +88,8 @@ def run_checks(
         str(target),
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:hypothesispytest",  # half a second of each run, for what no check uses
     ]
     command.append(f"--reports={folder / 'reports'}")
     env = {**os.environ, "OPSVERIFY_STATE": str(folder / "state"), **(environment or {})}

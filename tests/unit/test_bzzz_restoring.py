@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
+import os
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,12 +23,13 @@ from fixtures.bzzz.restoring.dump import read_head, refuse_unless_fit, whole_tai
 from fixtures.bzzz.restoring.newest import Backups
 from fixtures.bzzz.restoring.refusal import NotRestored, Why, meaning
 from fixtures.bzzz.restoring.roles import roles_of
+from fixtures.bzzz.restoring.stream import Bounds, Stream
 from fixtures.bzzz.restoring.wal_archive import first_segment, following, missing
 from fixtures.bzzz.seen.restoring import Account, Restored, TableAccount, Validated
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.target.database import BackupsTarget
 from fixtures.bzzz.target.restoring import Validation
-from opsverify.deadline import seconds
+from opsverify.deadline import Deadline, seconds
 from opsverify.observation import Unobservable
 
 HEAD = (
@@ -295,6 +299,20 @@ def test_the_newest_dump_is_chosen_by_its_name(tmp_path: Path) -> None:
     assert backups.source(seconds(9)) == Path(backups.newest.path)
     assert backups.roles()[1] == "CREATE ROLE r20260102_000000;\n"
     assert backups.unpacked >= len(content)
+
+
+def test_a_process_with_many_files_open_reads_a_dump(tmp_path: Path) -> None:
+    """A descriptor beyond 1024 is read as any other."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2048)), hard))
+    (tmp_path / "dump").write_bytes(b"-- a dump")
+    with (tmp_path / "dump").open("rb", buffering=0) as file:
+        far = fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, 1100)
+        try:
+            assert Stream(far).read_first(9, Bounds(Deadline(seconds(5)), tmp_path)) == b"-- a dump"
+        finally:
+            os.close(far)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_dump_on_another_host_comes_by_ssh(tmp_path: Path) -> None:

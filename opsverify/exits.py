@@ -47,6 +47,7 @@ class RunFacts(NamedTuple):
     interrupted: bool = False
     internal_error: bool = False
     usage_error: bool = False
+    no_such_alert: bool = False
     vacuous: bool = False
     unwritable: bool = False
     busy: bool = False
@@ -92,6 +93,11 @@ CONTRACT: tuple[_Rule, ...] = (
         Exit.USAGE,
         "usage: a bad option, target file or environment; nothing was looked at",
         lambda f: f.usage_error,
+    ),
+    _Rule(
+        Exit.USAGE,
+        "usage: what watches the target has no rule of the alert that `--incident` names; it can never say that it is over",
+        lambda f: f.no_such_alert,
     ),
     _Rule(
         Exit.BUSY,

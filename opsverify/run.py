@@ -108,6 +108,7 @@ class Run:
     interrupted: bool = False
     internal_error: bool = False
     usage_error: bool = False
+    no_such_alert: bool = False
     not_started: dict[str, str] = field(default_factory=dict)
     waivers: Waivers = field(default_factory=Waivers)
     canary: Canary | None = None
@@ -231,6 +232,7 @@ class Run:
             interrupted=self.interrupted,
             internal_error=self.internal_error,
             usage_error=self.usage_error,
+            no_such_alert=self.no_such_alert,
             vacuous=vacuous,
             unwritable=self.unwritable or self.journal.trouble is not None,
             busy=self.busy is not None,

@@ -21,7 +21,7 @@ from opsverify.run import RUN, Run
 from opsverify.system import Site
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
     from opsverify.limits import Limits
     from opsverify.system import System, Twin
@@ -102,6 +102,7 @@ async def observations(
         replayed = run.saved.observations(specs)
         for spec in specs:
             keep(run, spec, replayed[spec.name])
+        look_for_the_alert(run, replayed)
         yield replayed
         return
     missing = {
@@ -131,7 +132,18 @@ async def observations(
             run.problem(
                 f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
             )
+        look_for_the_alert(run, gathered)
         yield {**gathered, **missing}
+
+
+def look_for_the_alert(run: Run, seen: Mapping[str, Observation[Any]]) -> None:
+    """Have the run say so, and end with the status of a wrong option, where nobody would ever raise the alert it is about."""
+    if run.incident is None:
+        return
+    for system in run.systems.values():
+        if told := system.no_such_alert(run.incident.alert, seen):
+            run.no_such_alert = True
+            run.problem(f"--incident {run.incident.alert}: {told}")
 
 
 def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from opsverify.arming import Arming
     from opsverify.fault import Fault
-    from opsverify.observation import ObservationSpec
+    from opsverify.observation import Observation, ObservationSpec
     from opsverify.target import Section, ServersTable
 
 __all__ = ["Site", "System", "Twin"]
@@ -37,6 +37,10 @@ def _no_questions(_client: Any) -> list[tuple[str, str, Callable[[], Awaitable[s
     return []
 
 
+def _any_alert(_alert: str, _seen: Mapping[str, Observation[Any]]) -> str:
+    return ""
+
+
 def _no_faults() -> tuple[type[Fault], ...]:
     return ()
 
@@ -48,7 +52,8 @@ class System:
     `connect` opens the read-only client (no traffic yet); `operate` makes the operator, whose methods are the
     runbook's actions (its modules are loaded only then); `start_twin` starts a twin on owned servers.
     `questions` are what the preflight asks of a client: surface, what is asked, and the question. `faults` are the
-    ones of its detection matrix (loaded only to explain a check: no run of checks imports them).
+    ones of its detection matrix (loaded only to explain a check: no run of checks imports them). `no_such_alert` tells
+    of an alert, by what was observed, that what watches the target has no rule of it, and what to do then; else "".
     """
 
     name: str
@@ -61,6 +66,7 @@ class System:
     observations: tuple[ObservationSpec, ...]
     questions: Callable[[Any], list[tuple[str, str, Callable[[], Awaitable[str]]]]] = _no_questions
     faults: Callable[[], tuple[type[Fault], ...]] = _no_faults
+    no_such_alert: Callable[[str, Mapping[str, Observation[Any]]], str] = _any_alert
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.bzzz.faults.monitoring import RulesRemoved
 from fixtures.bzzz.faults.peers_inside import ElectionHangs
 from fixtures.bzzz.incidents import ADMIN, HEALTH, PEERS, REPLICATION
 from opsverify.arming import Arming
@@ -23,6 +24,21 @@ def test_an_incident_that_is_over_is_green(suite: Suite, alert: str) -> None:
     seen = suite.run("--incident", alert)
     assert seen.status == 0, seen.printed
     assert seen.verdicts[OVER[alert]][0] == "PASS"
+
+
+def test_an_incident_that_nothing_watches_for_is_a_wrong_question(twin: BzzzTwin, suite: Suite) -> None:
+    """Where Prometheus has no rule of the alert, the run ends as with a wrong option, and says what to load."""
+    fault = RulesRemoved(twin, Arming(target="matrix", owned=True))
+    fault.inject()
+    try:
+        fault.settled()
+        seen = suite.run("--incident", ADMIN)
+    finally:
+        fault.restore()
+    assert seen.status == 4, seen.printed
+    assert seen.not_green["B-ALR-1c"] == ("FAIL", "rule-missing"), seen.printed
+    assert f"--incident {ADMIN}: Prometheus has no such rule" in seen.printed
+    assert "load docs/bzzz/bzzz.rules.yml" in seen.printed
 
 
 def test_an_incident_that_is_not_over_is_red_and_then_stays_over(twin: BzzzTwin, suite: Suite) -> None:

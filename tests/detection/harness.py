@@ -18,7 +18,7 @@ from opsverify.limits import Limits
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from opsverify.fault import Fault
 
@@ -150,14 +150,21 @@ def see_it_turn(fault: Fault, suite: Suite) -> None:
         fault.restore()
     assert fault.state() == before
     reddens = {check: turned for check, turned in fault.reddens.items() if check not in suite.lacking}
-    assert set(red.not_green) == set(reddens), red.printed
+    assert set(red.not_green) == set(reddens), _told("with it", red, reddens)
     for check, (verdict, reason) in reddens.items():
         seen_verdict, seen_reason = red.not_green[check]
         assert seen_verdict == verdict.value, (check, red.printed)
         assert re.fullmatch(reason, seen_reason), (check, seen_reason, red.printed)
     assert red.status == red.promised_status, red.printed
     green = suite.run()
-    assert green.not_green == {}, green.printed
+    assert green.not_green == {}, _told("once it was undone", green, {})
+
+
+def _told(when: str, seen: Seen, expected: Collection[str]) -> str:
+    """What turned beyond what should, and what did not, before all that was printed."""
+    beyond = {check: turned for check, turned in seen.not_green.items() if check not in expected}
+    lacking = sorted(set(expected) - set(seen.not_green))
+    return f"{when}, beyond what should have turned: {beyond}; not turned: {lacking}\n{seen.printed}"
 
 
 def see_all_green(suite: Suite) -> None:

@@ -125,7 +125,7 @@ def rules_loaded(seen: Watching) -> Finding:
         reason="rules-missing" if missing else "rules-loaded",
         expected=f"alerting rules {', '.join(seen.needed)}",
         observed=f"missing: {', '.join(missing)}" if missing else f"all {len(seen.needed)} of them",
-        details=(f"loaded are {len(seen.rules.rules)} rules: {', '.join(sorted(there)[:_MOST])}",)
+        details=(f"{len(seen.rules.rules)} rules are loaded: {', '.join(sorted(there)[:_MOST]) or 'none'}",)
         if missing
         else (),
     )

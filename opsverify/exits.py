@@ -96,7 +96,7 @@ CONTRACT: tuple[_Rule, ...] = (
     ),
     _Rule(
         Exit.USAGE,
-        "usage: what watches the target has no rule of the alert that `--incident` names; it can never say that it is over",
+        "usage: the target's monitoring has no rule of the alert that --incident names; nothing there can say that it is over",
         lambda f: f.no_such_alert,
     ),
     _Rule(

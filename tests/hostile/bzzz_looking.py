@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fixtures.bzzz.client import open_bzzz
@@ -25,9 +26,19 @@ if TYPE_CHECKING:
     from opsverify.observation import Observation, ObservationSpec
     from opsverify.verdict import Outcome
 
-__all__ = ["outcome", "section", "verdict"]
+__all__ = [
+    "DEADLINE",
+    "LIMITS",
+    "PATIENT",
+    "outcome",
+    "patient_outcome",
+    "patient_verdict",
+    "section",
+    "verdict",
+]
 
-DEADLINE = 1.5
+DEADLINE, PATIENT = 1.5, 12.0
+"""Seconds until what does not answer is silent; and for what is no silence, on a machine that may be loaded."""
 LIMITS = {"confirm": 0.1, "peers_window": 0.05, "bootstrap_hold": 0.3, "peers": 0}
 
 
@@ -59,6 +70,9 @@ async def verdict(
     """Its verdict and reason as one text: `UNKNOWN silent`."""
     concluded = await outcome(check, part, owned=owned, deadline=deadline)
     return f"{concluded.verdict} {concluded.reason}"
+
+
+patient_outcome, patient_verdict = partial(outcome, deadline=PATIENT), partial(verdict, deadline=PATIENT)
 
 
 def _saved(spec: ObservationSpec, seen: Observation[Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +11,9 @@ from checks.bzzz import test_monitoring as checks
 from fixtures.bzzz.incidents import ADMIN, HEALTH, PEERS
 from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.verdict import Verdict
-from tests.hostile import bzzz_looking
-from tests.hostile.bzzz_looking import DEADLINE, section
+from tests.hostile.bzzz_looking import DEADLINE, PATIENT, section
+from tests.hostile.bzzz_looking import patient_outcome as outcome
+from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.bzzz_watchers import (
     AGENTS,
     CLOCK,
@@ -37,10 +37,6 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     from tests.hostile.servers import Stage
 
-PATIENT = 12.0
-"""Seconds for what is no silence: a loaded machine may take its time."""
-outcome = partial(bzzz_looking.outcome, deadline=PATIENT)
-verdict = partial(bzzz_looking.verdict, deadline=PATIENT)
 LOGIN = f"<!DOCTYPE html><title>Sign in</title>{ESCAPES}"
 WELL, ACTIVE, MUTED, UNHEARD = (
     "PASS alertmanager-known",

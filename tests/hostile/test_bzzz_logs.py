@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,8 +17,9 @@ from fixtures.bzzz.observations.hosts import loki_errors, service_errors
 from fixtures.bzzz.seen.services import ServiceSeen
 from opsverify.observation import Kind, Unobservable
 from opsverify.redaction import Redactor
-from tests.hostile import bzzz_looking
-from tests.hostile.bzzz_looking import DEADLINE, LIMITS, section
+from tests.hostile.bzzz_looking import DEADLINE, LIMITS, PATIENT, section
+from tests.hostile.bzzz_looking import patient_outcome as outcome
+from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.servers import (
     ESCAPES,
     MIB,
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
     from opsverify.verdict import Finding
     from tests.hostile.servers import Stage
 
-PATIENT = 12.0
-"""Seconds for what is no silence: a loaded machine may take its time."""
-outcome = partial(bzzz_looking.outcome, deadline=PATIENT)
-verdict = partial(bzzz_looking.verdict, deadline=PATIENT)
 UNEXPECTED = "UNKNOWN unexpected-reply"
 ERROR = "2026-11-21T03:00:00Z ERROR cannot reach the database"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +12,10 @@ from fixtures.bzzz import hosts_client
 from fixtures.bzzz.target import BzzzSection
 from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.deadline import seconds
-from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_exporters import prometheus
 from tests.hostile.bzzz_looking import LIMITS, section
+from tests.hostile.bzzz_looking import patient_outcome as outcome
+from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.servers import ESCAPES
 from tests.hostile.tables import case
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from tests.hostile.servers import Stage
 
-outcome = partial(bzzz_looking.outcome, deadline=12)
-verdict = partial(bzzz_looking.verdict, deadline=12)
 DENIED = """echo "find: '/var/log/private': Permission denied" >&2; exit 1"""
 NOT_SEEN = "UNKNOWN precondition"
 HANGS = "sleep 20"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checks.bzzz import test_monitoring as checks
-from tests.hostile import bzzz_looking
+from tests.hostile.bzzz_looking import patient_outcome as outcome
+from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.bzzz_watchers import (
     AGENTS,
     CLOCK,
@@ -29,10 +29,6 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     from tests.hostile.servers import Stage
 
-PATIENT = 12.0
-"""Seconds for what is no silence: a loaded machine may take its time."""
-outcome = partial(bzzz_looking.outcome, deadline=PATIENT)
-verdict = partial(bzzz_looking.verdict, deadline=PATIENT)
 LOGIN = f"<!DOCTYPE html><title>Sign in</title>{ESCAPES}"
 UNEXPECTED, EMPTY, LACKING = "UNKNOWN unexpected-reply", "UNKNOWN empty", "UNKNOWN precondition"
 STARTING, DENIED = "UNKNOWN server-error", "UNKNOWN denied"

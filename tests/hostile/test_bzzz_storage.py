@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +16,8 @@ from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.arming import Arming
 from opsverify.deadline import seconds
 from opsverify.observation import Unobservable
-from tests.hostile import bzzz_looking
+from tests.hostile.bzzz_looking import patient_outcome as outcome
+from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.bzzz_looking import section
 from tests.hostile.servers import ESCAPES
 from tests.hostile.tables import case
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # That of a run: a path that hangs is a value, and comes before it.
-outcome = partial(bzzz_looking.outcome, deadline=12)
-verdict = partial(bzzz_looking.verdict, deadline=12)
 UNEXPECTED = "UNKNOWN unexpected-reply"
 PATH = "/rust/bzzz-v2"
 ROOT = "/dev/sda1 / ext4 rw,relatime 0 0\n"

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from contextlib import contextmanager
@@ -59,12 +60,14 @@ async def test_what_it_raises_is_raised_where_it_is_awaited() -> None:
 @pytest.mark.parametrize("awaited", [True, False], ids=["awaited", "given up"])
 async def test_what_a_failed_call_had_open_goes_with_it(*, awaited: bool) -> None:
     """No reference cycle keeps its frames, and so the sockets in them, until the collector comes by."""
-    held = list[weakref.ref[Connection]]()
+    held, may_fail = list[weakref.ref[Connection]](), threading.Event()
+    if awaited:
+        may_fail.set()
 
     def fails() -> None:
         connection = Connection()
         held.append(weakref.ref(connection))
-        time.sleep(0 if awaited else 0.2)
+        may_fail.wait(10)
         msg = "no such host"
         raise OSError(msg)
 
@@ -72,9 +75,10 @@ async def test_what_a_failed_call_had_open_goes_with_it(*, awaited: bool) -> Non
         return held[0]() is not None
 
     with no_collector():
-        with pytest.raises(OSError if awaited else TimeoutError):
+        with pytest.raises(OSError if awaited else TimeoutError, match="no such host" if awaited else None):
             async with asyncio.timeout(5 if awaited else 0.1):
                 await in_thread(fails)
+        may_fail.set()
         await eventually(is_held, lambda still: not still, expected="freed", within=timedelta(seconds=5))
 
 

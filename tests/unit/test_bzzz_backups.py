@@ -214,7 +214,7 @@ def test_what_is_of_a_time_to_come_is_not_being_written() -> None:
     """A minute before and after now a dump may still be written; after that it is what it is, for good."""
     minute = timedelta(minutes=1)
     cases = {minute - A_BIT: True, minute: False, A_BIT - minute: True, -minute: False, -DAY: False}
-    assert {before: just_written(dump(before), NOW) for before in cases} == cases
+    assert {before: just_written(dump(before).written, NOW) for before in cases} == cases
 
 
 @pytest.mark.parametrize(

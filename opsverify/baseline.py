@@ -66,6 +66,7 @@ def last_green(reports: Path, key: str) -> Baseline | None:
             report.exit_status == 0
             and report.kind != "replay"
             and report.target_key == key
+            and not report.only
             and _judged(report)
         ):
             try:

@@ -179,6 +179,8 @@ def _not_looked_at(spec: ObservationSpec, site: Site, unconfigured: frozenset[st
     for surface in spec.surfaces:
         if surface in site.section.absent:
             return Unobservable(Kind.DECLARED_ABSENT, f"{surface}: {site.section.absent[surface]}")
+        if surface in site.section.lacking:
+            return Unobservable(Kind.NOT_ON_MACHINE, f"{surface}: {site.section.lacking[surface]}")
         if surface in unconfigured:
             return Unobservable(
                 Kind.PRECONDITION, f"{surface} is neither configured nor declared absent in the target"

@@ -20,6 +20,7 @@ _SKIPS = {
     Kind.DECLARED_ABSENT: SkipReason.DECLARED_ABSENT,
     Kind.NOT_PUBLISHED: SkipReason.NOT_PUBLISHED,
     Kind.NOT_ARMED: SkipReason.NOT_ARMED,
+    Kind.NOT_ON_MACHINE: SkipReason.NOT_ON_MACHINE,
 }
 
 
@@ -54,6 +55,7 @@ def precondition(check: Check, arguments: Mapping[str, Any]) -> Outcome | None:
                 verdict=Verdict.SKIP,
                 reason=_SKIPS[trouble.kind].value,
                 explanation=f"{one.name}: {trouble.seen}",
+                cause=trouble.cause,
             )
     for one, trouble in troubles:
         if not (check.unreachable == "fail" and trouble.kind.unreachable):

@@ -57,6 +57,7 @@ class Kind(StrEnum):
     NOT_PUBLISHED = "not-published"
     NOT_ARMED = "not-armed"
     DECLARED_ABSENT = "declared-absent"
+    NOT_ON_MACHINE = "not-on-machine"
 
     @property
     def unreachable(self) -> bool:
@@ -76,7 +77,7 @@ class Kind(StrEnum):
 
 _UNREACHABLE = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR, Kind.CERTIFICATE_EXPIRED}
 _CUT_OFF = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.NAME_NOT_FOUND, Kind.NO_ROUTE}
-_NOT_APPLICABLE = {Kind.NOT_PUBLISHED, Kind.NOT_ARMED, Kind.DECLARED_ABSENT}
+_NOT_APPLICABLE = {Kind.NOT_PUBLISHED, Kind.NOT_ARMED, Kind.DECLARED_ABSENT, Kind.NOT_ON_MACHINE}
 
 
 class Unobservable(Exception):
@@ -85,6 +86,14 @@ class Unobservable(Exception):
     def __init__(self, kind: Kind, seen: str) -> None:
         self.kind, self.seen = kind, seen
         super().__init__(f"{kind.value}: {seen}")
+
+    @property
+    def cause(self) -> str:
+        """What several observations lack together, in short, such as `no Prometheus on this machine`."""
+        surface, _, why = self.seen.partition(": ")
+        if self.kind is Kind.NOT_ON_MACHINE:
+            return why.partition(";")[0]
+        return f"{surface} declared absent" if self.kind is Kind.DECLARED_ABSENT else ""
 
 
 class Observed(BaseModel):

@@ -86,10 +86,13 @@ def _target_file(config: pytest.Config) -> Path:
     return (config.rootpath / path).resolve()
 
 
-def read_target(config: pytest.Config, sections: Mapping[str, type[Section]]) -> Target:
-    """The target that the options name, with the limits that they set. Raises pytest.UsageError."""
+def read_target(
+    config: pytest.Config, sections: Mapping[str, type[Section]], *, changed: bool = True
+) -> Target:
+    """The target that the options name, with the limits that they set if `changed`. Raises pytest.UsageError."""
     try:
-        return load_target(_target_file(config), sections, _limits(config.getoption("limit")))
+        limits = _limits(config.getoption("limit")) if changed else None
+        return load_target(_target_file(config), sections, limits)
     except TargetError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -120,6 +123,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         target = _target_of(saved, str(path), config, systems)
     else:
         target = read_target(config, sections)
+    as_written = read_target(config, sections, changed=False) if target.owned and saved is None else target
     armed = config.getoption("arm")
     if armed is not None and armed != target.name:
         msg = (
@@ -147,6 +151,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         checks_folder=_checks_folder(config),
         systems=systems,
         saved=saved,
+        steady_limits={name: section.limits for name, section in as_written.sections().items()},
         redactor=redactor,
         journal=journal,
         lock=TargetLock(key, run_id),
@@ -159,6 +164,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
             strict_severity=config.getoption("strict_severity"),
             arm=armed,
             busy_is_ok=config.getoption("if_busy") == "ok",
+            only=_only(config, target, saved),
             drills_named=any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args),
         ),
     )
@@ -177,11 +183,24 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         profile=run.options.profile,
         incident=run.options.incident,
         period=run.options.period,
+        only=list(run.options.only),
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
     accompany(config, run, path)
     return run
+
+
+def _only(config: pytest.Config, target: Target, saved: SavedRun | None) -> tuple[str, ...]:
+    """The part that the run is about: of the command line, else of the saved run, else of the target."""
+    given = config.getoption("only")
+    if given is not None:
+        words = tuple(word.strip() for option in given for word in option.split(",") if word.strip())
+        if not words:
+            msg = f"--only {','.join(given)}: names nothing; give a system, subsystem, surface or check, such as --only oona"
+            raise pytest.UsageError(msg)
+        return words
+    return tuple(saved.run.get("only", ())) if saved else target.only
 
 
 def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:

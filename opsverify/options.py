@@ -57,6 +57,12 @@ def add_options(parser: pytest.Parser) -> None:
         default=Severity.P1,
         help="severities that decide the exit status (default: P1, that is P0 and P1)",
     )
+    group.addoption(
+        "--only",
+        action="append",
+        metavar="WORD,…",
+        help="be about a part only, in place of the target's `only`: a system, subsystem, surface or check; exactly that part is required",
+    )
     group.addoption("--strict-severity", action="store_true", help="exit 11 where only ungated checks fail")
     group.addoption(
         "--arm", metavar="TARGET", help="confirm the [arm] table of this live target for this run"

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import time
+from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,24 +70,33 @@ def plan(run: Run, checks: Iterable[Check]) -> Rehearsal:
             would.append(line)
     skip += [f"{check}: {why}" for check, why in sorted(run.passed_over.items())]
     lines = (
+        *([f"only {', '.join(run.options.only)}"] if run.options.only else []),
         f"would run, reading only: {len(would)}",
         *(f"  {line}" for line in would),
         f"would run, and write: {len(write)}",
         *(f"  {line}" for line in write),
         f"would be skipped, or not run: {len(skip)}",
         *(f"  {line}" for line in skip),
+        *(f"warning: {warning}" for warning in run.warnings),
     )
     return Rehearsal(lines, worked=True)
 
 
-async def preflight(run: Run) -> Rehearsal:
-    """DNS, connection, TLS, then the system's own questions (login, rights, clock), for each configured surface."""
+async def preflight(run: Run, checks: Iterable[Check]) -> Rehearsal:
+    """DNS, connection, TLS, then the system's own questions (login, rights, clock), for each configured surface.
+
+    A run about a part (`checks`) can do without the surfaces that no check of it looks at.
+    """
     steps: list[Step] = []
+    needed: dict[str, set[str]] = defaultdict(set)
+    for check in checks:
+        needed[check.system].update(run.surfaces_of(check))
     async with AsyncExitStack() as stack:
         for name, section in run.target.sections().items():
             system = run.systems[name]
-            for surface, address in section.addresses().items():
-                steps += await _network(f"{name}.{surface}", address)
+            for surface, addresses in section.addresses().items():
+                for address in addresses.split(", "):
+                    steps += await _network(f"{name}.{surface}", address)
             site = Site(system=system, section=section, arming=run.arming)
             site.client = await stack.enter_async_context(system.connect(section))
             for surface, what, question in system.questions(site.client):
@@ -102,6 +112,7 @@ async def preflight(run: Run) -> Rehearsal:
         lines += [
             f"FAILED {name}.{surface}: neither configured nor declared absent"
             for surface in section.unconfigured()
+            if run.part is None or surface in needed[name]
         ]
     bad = sum(line.startswith("FAILED") for line in lines)
     lines.append(f"{len(steps)} steps, {bad} failed; nothing was judged")
@@ -109,8 +120,11 @@ async def preflight(run: Run) -> Rehearsal:
 
 
 async def _network(surface: str, address: str) -> list[Step]:
-    parts = urlsplit(address)
-    host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError as error:  # several hosts in one address, a port that is no number
+        return [Step(surface, "address", worked=False, seen=f"{address}: {error}")]
     if not host or not port:
         return []
 

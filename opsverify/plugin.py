@@ -161,7 +161,7 @@ def _rehearsed(run: Run, session: pytest.Session) -> planning.Rehearsal:
     if asked("explain"):
         return asking.explain(run, asked("explain"))
     chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
-    return planning.plan(run, chosen) if asked("plan") else asyncio.run(planning.preflight(run))
+    return planning.plan(run, chosen) if asked("plan") else asyncio.run(planning.preflight(run, chosen))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,6 +17,7 @@ from opsverify.baseline import Baseline, compare
 from opsverify.evidence import shortened
 from opsverify.exits import Exit, Judged, RunFacts, decide
 from opsverify.observation import Observation, ObservationSpec
+from opsverify.report.headline import headline
 from opsverify.report.model import (
     CanarySummary,
     CheckResult,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from opsverify.check import Check
     from opsverify.evidence import Journal
     from opsverify.incident import Incident
+    from opsverify.limits import Limits
+    from opsverify.part import Part
     from opsverify.planning import Rehearsal
     from opsverify.redaction import Redactor
     from opsverify.replay import SavedRun
@@ -55,7 +58,8 @@ class Options:
     """What the command line asks for.
 
     `arm` names the live target whose arming the caller confirms; `drills_named` says that a drill's file or folder
-    was asked for by its path; `incident` is the alert that everything is about, `period` the maintenance list.
+    was asked for by its path; `incident` is the alert that everything is about, `period` the maintenance list, `only` the
+    words that name the part of the target that it is about.
     """
 
     profile: str | None
@@ -66,6 +70,7 @@ class Options:
     drills_named: bool
     incident: str | None = None
     period: str | None = None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -84,7 +89,11 @@ class Run:
     lock: Lock
     ledger: Ledger
     saved: SavedRun | None = None
+    steady_limits: Mapping[str, Limits] = field(
+        default_factory=dict
+    )  # the file's own, by which a twin is ready
     incident: Incident | None = None
+    part: Part | None = None
     baseline: Baseline | None = None
     bundle: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)  # observations as saved, where there is a baseline
@@ -249,11 +258,24 @@ class Run:
         for system, runbook in self.runbooks().items():
             for check in runbook.required.get(self.options.profile, ()):
                 tied = self.incident is None or self.incident.place(check) is not None
-                if check not in ran | other and tied:
-                    missing[check] = self.passed_over.get(
-                        check, f"required by {system}'s {self.options.profile} profile, but it did not run"
-                    )
+                if check not in ran | other and tied and self._may_be_of_part(check):
+                    told = f"required by {system}'s {self.options.profile} profile, but it did not run (--only requires just a part)"
+                    missing[check] = self.passed_over.get(check, told)
         return missing
+
+    def in_part(self, check: Check) -> bool:
+        """Whether the run is about this check: about all of the target, or about a part that has it."""
+        return self.part is None or self.part.has(check, self.surfaces_of(check))
+
+    def surfaces_of(self, check: Check) -> list[str]:
+        """The surfaces that a check looks at."""
+        return [surface for spec in self.specs_of(check) for surface in spec.surfaces]
+
+    def _may_be_of_part(self, check_id: str) -> bool:
+        if self.part is None:
+            return True
+        collected = [check for check in self.checks.values() if check.id == check_id]
+        return any(map(self.in_part, collected)) if collected else self.part.may_have(check_id)
 
     def _missing_stand_ins(self) -> dict[str, str]:
         """Checks that a target publishes nothing for, and whose stand-in did not run either."""
@@ -277,12 +299,23 @@ class Run:
 
     def not_looked_at(self) -> list[NotLookedAt]:
         """Everything that this run did not see, for the first screen of every report."""
-        listed = {**self.passed_over, **self._required_not_run(), **self._missing_stand_ins()}
+        severities = {check.id: self.severity(check) for check in self.checks.values()}
+        listed = {check: (why, "did not run") for check, why in self._required_not_run().items()}
+        listed |= {check: (why, "not configured") for check, why in self.passed_over.items()}
+        listed |= {check: (why, "no stand-in") for check, why in self._missing_stand_ins().items()}
         for result in self.results.values():
             if result.verdict is Verdict.SKIP:
-                listed.setdefault(result.id, f"{result.reason}: {result.explanation}")
+                outcome = self.outcomes.get(result.nodeid)
+                cause = (outcome.cause if outcome else "") or result.reason
+                listed.setdefault(result.id, (f"{result.reason}: {result.explanation}", cause))
         return [
-            NotLookedAt(id=check, reason=self.redactor.text(why)) for check, why in sorted(listed.items())
+            NotLookedAt(
+                id=check,
+                reason=self.redactor.text(why),
+                severity=severities.get(check),
+                cause=self.redactor.text(cause),
+            )
+            for check, (why, cause) in sorted(listed.items())
         ]
 
     def conclude(self) -> RunReport:
@@ -291,6 +324,7 @@ class Run:
         if self.busy:
             meaning = f"{meaning}: {self.busy}"
         finished = datetime.now(UTC)
+        not_looked_at = tuple(self.not_looked_at())
         report = RunReport(
             run_id=self.id,
             opsverify_version=version("opsverify"),
@@ -299,15 +333,17 @@ class Run:
             target_key=self.key,
             kind="replay" if self.saved else "twin" if self.target.owned else "live",
             profile=self.options.profile,
+            only=self.options.only,
             gate=self.options.gate,
             started=self.started,
             finished=finished,
             took=(finished - self.started).total_seconds(),
             exit_status=int(status),
             exit_meaning=self.redactor.text(meaning),
+            headline=self.redactor.text(headline(meaning, not_looked_at, self.options.only)),
             counts=dict(Counter(r.verdict for r in self.results.values())),
             surfaces=tuple(self.surfaces.values()),
-            not_looked_at=tuple(self.not_looked_at()),
+            not_looked_at=not_looked_at,
             problems=(*self.problems, *([self.journal.trouble] if self.journal.trouble else [])),
             warnings=(*self.redactor.warnings, *self.warnings),
             contact=self.target.contact,

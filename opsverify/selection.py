@@ -9,6 +9,7 @@ import pytest
 from opsverify.canary.opening import waivers_fit
 from opsverify.check import PROFILES, CheckDeclarationError, read_check
 from opsverify.incident import of_alert
+from opsverify.part import PartError, part_of
 from opsverify.runbook import contradictions
 
 if TYPE_CHECKING:
@@ -71,7 +72,14 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
     Raises:
         pytest.UsageError: a marker contradicts the runbook map, or the target names a check that does not exist.
     """
-    _validate(run)
+    known = _validate(run)
+    if run.options.only:
+        there = {name: run.systems[name] for name in run.target.sections()}
+        try:
+            run.part = part_of(run.options.only, there, known)
+        except PartError as error:
+            msg = f"only: {error}"
+            raise pytest.UsageError(msg) from None
     if run.options.incident is not None:
         own = [c for c in run.checks.values() if c.system in run.target.sections()]
         run.incident = of_alert(run.options.incident, own, run.specs_of)
@@ -98,12 +106,18 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
                 )
                 why = "not configured"
         (kept if why is None else left).append(item)
+    if run.part is not None:
+        chosen = [run.checks[item.nodeid] for item in kept if item.nodeid in run.checks]
+        run.warnings += [
+            f"only {word}: no check of it runs in {f'profile {run.options.profile}' if run.options.profile else 'this run'}"
+            for word in run.part.without_any(chosen, run.surfaces_of)
+        ]
     return kept, left
 
 
 def _why_not(run: Run, check: Check) -> str | None:
-    if check.system not in run.target.sections():
-        return "not in this target"
+    if check.system not in run.target.sections() or not run.in_part(check):
+        return "not in this target, or not of the part of it that the run is about"
     if run.saved is not None and check.drill:
         return "a drill cannot be replayed"
     profile = run.options.profile
@@ -136,7 +150,8 @@ def _belongs(check: Check, systems: Mapping[str, System]) -> None:
         raise pytest.UsageError(msg)
 
 
-def _validate(run: Run) -> None:
+def _validate(run: Run) -> set[str]:
+    """Every check's id. Raises pytest.UsageError: see `select`."""
     for name, runbook in run.runbooks().items():
         troubles = contradictions(runbook, (c for c in run.checks.values() if c.system == name))
         if troubles:
@@ -152,3 +167,4 @@ def _validate(run: Run) -> None:
     if unknown:
         msg = f"{run.target_file}: [severity] names unknown checks: {', '.join(unknown)}"
         raise pytest.UsageError(msg)
+    return known

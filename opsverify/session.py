@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from types import ModuleType
@@ -18,6 +19,7 @@ from opsverify.observation import Kind, Observation, ObservationSpec
 from opsverify.progress import shown_while_gathering
 from opsverify.report.model import Surface
 from opsverify.run import RUN, Run
+from opsverify.steady import await_steady
 from opsverify.system import Site
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ async def observations(
                 continue
             site.client = await stack.enter_async_context(site.system.connect(site.section))
 
+        await wait_for_twins(run, sites)
+
         def journal(spec: ObservationSpec, seen: Observation[Any]) -> None:
             keep(run, spec, seen)
 
@@ -134,6 +138,24 @@ async def observations(
             )
         look_for_the_alert(run, gathered)
         yield {**gathered, **missing}
+
+
+async def wait_for_twins(run: Run, sites: Mapping[str, Site]) -> None:
+    """Wait until the twins that this run has started are in their steady state; one that is not is warned of."""
+    chosen = [check for nodeid, check in run.checks.items() if nodeid in run.chosen]
+    looks = {
+        name: await_steady(
+            site,
+            [check for check in chosen if check.system == name],
+            limits=run.steady_limits[name],
+            within=within,
+        )
+        for name, site in sites.items()
+        if site.twin is not None and (within := site.system.steady_within) is not None
+    }
+    for name, lacking in zip(looks, await asyncio.gather(*looks.values()), strict=True):
+        if lacking:
+            run.warnings.append(f"the twin of {name} was not ready: {lacking}")
 
 
 def look_for_the_alert(run: Run, seen: Mapping[str, Observation[Any]]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
+    from datetime import timedelta
     from pathlib import Path
 
     from opsverify.arming import Arming
@@ -54,6 +55,7 @@ class System:
     `questions` are what the preflight asks of a client: surface, what is asked, and the question. `faults` are the
     ones of its detection matrix (loaded only to explain a check: no run of checks imports them). `no_such_alert` tells
     of an alert, by what was observed, that what watches the target has no rule of it, and what to do then; else "".
+    `steady_within` bounds the wait for the steady state of a twin that a run started; None: it is steady when it is up.
     """
 
     name: str
@@ -67,6 +69,7 @@ class System:
     questions: Callable[[Any], list[tuple[str, str, Callable[[], Awaitable[str]]]]] = _no_questions
     faults: Callable[[], tuple[type[Fault], ...]] = _no_faults
     no_such_alert: Callable[[str, Mapping[str, Observation[Any]]], str] = _any_alert
+    steady_within: timedelta | None = None
 
 
 @dataclass(kw_only=True)

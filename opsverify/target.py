@@ -6,13 +6,14 @@ import difflib
 import hashlib
 import tomllib
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AwareDatetime,
     BaseModel,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     create_model,
@@ -90,6 +91,7 @@ class Section(Table):
 
     absent: dict[str, str] = {}
     limits: Limits = Limits()
+    _lacking: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _absent_are_surfaces(self) -> Section:
@@ -105,6 +107,20 @@ class Section(Table):
                 raise ValueError(msg)
         return self
 
+    @property
+    def lacking(self) -> dict[str, str]:
+        """Surfaces that a twin cannot have on this machine: `no SERVER on this machine; to have it: COMMAND`.
+
+        A twin sets it; no target file can, so a live system is never excused by it.
+        """
+        return self._lacking
+
+    def without(self, lacking: Mapping[str, str]) -> Self:
+        """The same section, without these surfaces, which this machine cannot provide."""
+        section = self.model_copy()
+        section._lacking = {**self._lacking, **lacking}  # noqa: SLF001 - of our own copy
+        return section
+
     def addresses(self) -> dict[str, str]:
         """Address of each configured surface; of several, with a comma and a blank between them."""
         return {}
@@ -112,13 +128,14 @@ class Section(Table):
     def unconfigured(self) -> list[str]:
         """Surfaces that are neither configured nor declared absent: their required checks make a run vacuous."""
         addresses = self.addresses()
-        return [s for s in self.surfaces if s not in addresses and s not in self.absent]
+        return [s for s in self.surfaces if s not in {*addresses, *self.absent, *self.lacking}]
 
 
 class Target(Table):
     """A configured instance. Systems add their own section under their name (see `load_target`).
 
-    `waivers` is the path of a waiver file, relative to the target file.
+    `waivers` is the path of a waiver file, relative to the target file. `only` names the part of the target that runs
+    are about (`opsverify.part`); empty: all of it.
     """
 
     name: str = Field(min_length=1, pattern=r"^[\w.\-]+$")
@@ -129,6 +146,7 @@ class Target(Table):
     severity: dict[str, Severity] = {}
     redact: tuple[EnvSecret, ...] = ()
     waivers: str = ""
+    only: tuple[str, ...] = ()
     canary: CanaryTable = CanaryTable()
     history: HistoryTable | None = None
     notify: tuple[NotifyTable, ...] = ()

@@ -68,6 +68,7 @@ class SkipReason(StrEnum):
     NOT_ARMED = "not armed"
     NOT_IN_PROFILE = "not in this profile"
     BACKEND_CANNOT = "backend cannot"
+    NOT_ON_MACHINE = "not on this machine"
 
 
 class Figure(BaseModel):
@@ -112,7 +113,10 @@ class Finding(BaseModel):
 
 
 class Outcome(BaseModel):
-    """A check's verdict with the findings behind it. `reason` is the worst finding's code, or why there is none."""
+    """A check's verdict with the findings behind it. `reason` is the worst finding's code, or why there is none.
+
+    `cause` says in short what a check that was not judged shares with others, where it shares something.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -120,6 +124,7 @@ class Outcome(BaseModel):
     reason: str
     explanation: str = ""
     findings: tuple[Finding, ...] = ()
+    cause: str = ""
 
 
 class CheckFailed(AssertionError):

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from opsverify.evidence import clean_text
 from opsverify.report.canary import escalation, rates_by_subsystem, unsettled
 from opsverify.report.figure import drawn
+from opsverify.report.headline import headline
 from opsverify.report.model import CheckResult, RunReport
 from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Severity, Verdict
@@ -91,10 +92,12 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
 
 def _headline(report: RunReport, red: list[CheckResult]) -> str:
     if report.exit_status:
-        return f"Exit {report.exit_status}: {report.exit_meaning}"
+        return f"Exit {report.exit_status}: {report.headline}"
+    if not report.counts:
+        return report.headline
     ungated = sum(not c.gated for c in red)
     beside = f"; below it {ungated} not green" if ungated else ""
-    return f"Gate {report.gate} holds{beside}" if report.counts else report.exit_meaning
+    return headline(f"Gate {report.gate} holds{beside}", report.not_looked_at, report.only)
 
 
 def _slug(text: str) -> str:

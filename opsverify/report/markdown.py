@@ -37,7 +37,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
         f"{shown.took:.1f} s",
     )
     lines = [
-        f"## {mark} {_cell(shown.target)}: {_cell(shown.exit_meaning)}",
+        f"## {mark} {_cell(shown.target)}: {_cell(shown.headline)}",
         "",
         " · ".join(facts),
         "",

@@ -29,7 +29,7 @@ __all__ = [
     "Trend",
 ]
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 
 
 class _Record(BaseModel):
@@ -80,10 +80,14 @@ class CheckResult(_Record):
 
 
 class NotLookedAt(_Record):
-    """Something that this run did not observe, and why."""
+    """A check that this run did not judge, and why. `cause` is what it shares with others, in short; `severity` is None
+    where the check was not even collected.
+    """
 
     id: str
     reason: str
+    severity: Severity | None = None
+    cause: str = ""
 
 
 class Surface(_Record):
@@ -179,9 +183,11 @@ class CanarySummary(_Record):
 
 
 class RunReport(_Record):
-    """A whole run. `exit_status` is the process's; `exit_meaning` its row of the contract.
+    """A whole run. `exit_status` is the process's; `exit_meaning` its row of the contract; `headline` adds to that what
+    was not looked at, by severity and cause.
 
-    `target_key` is the identity of the instance, whatever its file is called.
+    `target_key` is the identity of the instance, whatever its file is called; `only` names the part of it that the run
+    was about, empty for all of it.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -192,12 +198,14 @@ class RunReport(_Record):
     target_key: str = ""
     kind: Literal["twin", "live", "replay"]
     profile: str | None
+    only: tuple[str, ...] = ()
     gate: Severity
     started: datetime
     finished: datetime
     took: float
     exit_status: int
     exit_meaning: str
+    headline: str = ""
     counts: dict[Verdict, int]
     surfaces: tuple[Surface, ...] = ()
     not_looked_at: tuple[NotLookedAt, ...] = ()

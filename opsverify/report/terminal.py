@@ -24,7 +24,7 @@ _MOST_CHANGES = 15
 
 def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str]]:
     """Lines of the closing summary with a colour name each (pytest's markup: red, yellow, green or nothing)."""
-    colour = "green" if report.exit_status == 0 else "red"
+    colour = "red" if report.exit_status else "yellow" if report.not_looked_at else "green"
     counts = " · ".join(f"{report.counts[v]} {v}" for v in Verdict if report.counts.get(v))
     profile = f"profile {report.profile}" if report.profile else "no profile"
     lines = [
@@ -56,7 +56,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
     lines += [(f"  not looked at: {gone.id}: {gone.reason}", "yellow") for gone in report.not_looked_at]
     lines += [(f"  PROBLEM: {problem}", "red") for problem in report.problems]
     lines += [(f"  warning: {warning}", "yellow") for warning in report.warnings]
-    lines.append((f"exit {report.exit_status}: {report.exit_meaning}", colour))
+    lines.append((f"exit {report.exit_status}: {report.headline}", colour))
     command = next_command(report)
     if command:
         lines.append((f"next     {command}", ""))

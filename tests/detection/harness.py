@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from opsverify.limits import Limits
+from opsverify.target import Section
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -107,10 +108,12 @@ class Suite:
         return Seen(done.returncode, done.stdout + done.stderr, verdicts, gated)
 
 
-def as_live(system: str, section: BaseModel) -> tuple[str, dict[str, str]]:
+def as_live(system: str, section: Section) -> tuple[str, dict[str, str]]:
     """A twin's section as a live target would write it: its part of the file in TOML, and the environment it names."""
     environment: dict[str, str] = {}
     lines = [f"[{system}]"]
+    if section.lacking:
+        section = section.model_copy(update={"absent": {**section.absent, **section.lacking}})
     for key, value in section:
         if key not in section.model_fields_set:
             continue

@@ -37,7 +37,7 @@ def suite(twin: BzzzTwin, tmp_path_factory: pytest.TempPathFactory) -> Suite:
         actions=tuple(BzzzOperator.actions()),
         environment=environment,
         path="checks/bzzz",
-        lacking=lacking(twin.section.absent),
+        lacking=lacking(twin.section.lacking),
     )
     healthy = made.run()  # what B-LAT-1 compares with
     assert healthy.status == 0, healthy.printed

@@ -1,4 +1,11 @@
-"""Runbooks that run: an engine for operational checks and drills on top of pytest, which knows no system."""
+"""Runbooks that run: an engine for operational checks and drills on top of pytest, which knows no system.
+
+PYTEST_DONT_REWRITE: `python -m opsverify` loads it before pytest could, and it asserts nothing.
+"""
+
+from opsverify import interrupt
+
+interrupt.loading()
 
 from opsverify.arming import Arming, NotArmed
 from opsverify.deadline import Deadline, DeadlinePassed, eventually, seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import shutil
 import signal
 import sys
 from datetime import UTC, datetime
@@ -14,18 +14,27 @@ from uuid import uuid4
 
 import pytest
 
+from opsverify import interrupt
 from opsverify.acting import Order, read_order
 from opsverify.baseline import LAST_GREEN, last_green, load_baseline
 from opsverify.bundle import prepared
 from opsverify.canary.opening import accompany
 from opsverify.canary.options import PATHS
 from opsverify.evidence import JOURNAL_FORMAT, Journal
-from opsverify.options import REHEARSALS
+from opsverify.options import LOOKS_AT_NOTHING, REHEARSALS
 from opsverify.redaction import Redactor
 from opsverify.replay import ReplayError, SavedRun, load_run
 from opsverify.run import Options, Run
 from opsverify.runbook import compare_with_file
-from opsverify.state import Ledger, TargetBusy, TargetLock, sweep_dead_twins, twin_key
+from opsverify.state import (
+    Ledger,
+    StateError,
+    TargetBusy,
+    TargetLock,
+    prepare_state,
+    sweep_dead_twins,
+    twin_key,
+)
 from opsverify.target import TargetError, load_target, make_target
 from opsverify.verdict import Severity
 
@@ -130,12 +139,18 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
             f"--arm {armed}: the target is called {target.name!r}; --arm confirms the target by its own name"
         )
         raise pytest.UsageError(msg)
+    if saved is None and not any(config.getoption(option) for option in LOOKS_AT_NOTHING):
+        try:
+            prepare_state()
+        except StateError as error:
+            raise pytest.UsageError(str(error)) from None
     run_id = uuid4().hex[:8]
     started = datetime.now(UTC)
     reports = Path(config.getoption("reports") or config.rootpath / "reports").resolve()
     folder = reports / f"{started:%Y%m%dT%H%M%SZ}-{run_id}"
     redactor = Redactor(target.secrets())
     key = twin_key(run_id) if target.owned else target.key
+    interrupt.before_end(lambda: shutil.rmtree(folder, ignore_errors=True))
     try:
         folder.mkdir(parents=True)
         journal = Journal(folder / "journal.jsonl", redactor)
@@ -303,6 +318,8 @@ def take_target(run: Run, *, undone: str | None) -> None:
         return  # nothing of the target is touched
     try:
         run.lock.acquire()
+    except StateError as error:
+        raise pytest.UsageError(str(error)) from None
     except TargetBusy as busy:
         run.busy = str(busy)
         run.journal.write("busy", holder=run.busy)
@@ -346,7 +363,7 @@ def rooted(config: pytest.Config) -> None:
     if list(map(str, given)) != sys.argv[1:]:
         msg = f"pytest takes the path of an option for its root; write it with '=': pytest {' '.join(joined)}"
         raise pytest.UsageError(msg)
-    os.execv(sys.executable, [sys.executable, "-m", "pytest", *joined])  # noqa: S606 - the same program, the same words
+    interrupt.replace_process([sys.executable, "-m", "opsverify", *joined])
 
 
 def _joined(given: list[str]) -> list[str]:

@@ -15,10 +15,13 @@ from opsverify.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["REHEARSALS", "add_options", "duration", "settle"]
+__all__ = ["LOOKS_AT_NOTHING", "REHEARSALS", "add_options", "duration", "settle"]
 
 REHEARSALS = ("plan", "preflight", "runbook", "explain", "act")
 """Options with which nothing is judged and no report is left."""
+
+LOOKS_AT_NOTHING = ("plan", "preflight", "runbook", "explain")
+"""Those of them that leave nothing behind: they take no lock, and need no state."""
 
 _DURATION = re.compile(r"(?P<amount>\d+(?:\.\d+)?)(?P<unit>[smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import acting, asking, opening, options, planning, selection, session
+from opsverify import acting, asking, interrupt, opening, options, planning, selection, session
 from opsverify.canary import confirming, ending
 from opsverify.closing import leave_no_folder, show, write_html_all_the_same, write_ours, write_run_bundle
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
@@ -85,6 +85,14 @@ def pytest_configure(config: pytest.Config) -> None:
         run = _open(config)
         if not _rehearses(config):
             run.reports = opening.report_paths(config, run)
+    else:
+        interrupt.loaded()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart() -> None:
+    """From here on pytest ends what Ctrl-C interrupts."""
+    interrupt.loaded()
 
 
 def _open(config: pytest.Config) -> Run:
@@ -295,21 +303,30 @@ def pytest_html_report_title(report: Any) -> None:
     report.title = "opsverify"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_keyboard_interrupt() -> None:
+    """A run that was interrupted closes down in good order, however often Ctrl-C is pressed now."""
+    interrupt.closing(lambda: None)
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
     """Let pytest's reports be written, write ours, and set the exit status. Innermost, so the summary comes after."""
     run = session.config.stash.get(RUN, None)
     if run is None:
         return (yield)
+    interrupt.closing(lambda: setattr(run, "interrupted", True))
     run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR
     if _rehearses(session.config):
         result = yield
-        if run.rehearsal is not None:
+        if run.left_changed:  # also where a signal ended the action
+            session.exitstatus = int(Exit.LEFT_CHANGED)
+        elif run.rehearsal is not None:
             session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else run.rehearsal.otherwise)
         elif run.busy:
             session.exitstatus = int(run.finished_with())
         return result
-    run.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
+    run.interrupted |= exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
     ending.before_reports(run)
     result = None
@@ -354,9 +371,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         acted = config.getoption("act") and not config.getoption("dry_run")
         if _rehearses(config) and not acted:
             leave_no_folder(run)
-        if run.target.owned:
+        if run.target.owned and run.chosen:
             run.ledger.discard()
         run.lock.release()
     restores: Sequence[Any] = config.stash.get(_RESTORE, ())
     for restore in reversed(restores):
         restore()
+    if run is not None:
+        interrupt.over()

@@ -17,7 +17,7 @@ from opsverify.baseline import Baseline, compare
 from opsverify.evidence import shortened
 from opsverify.exits import Exit, Judged, RunFacts, decide
 from opsverify.observation import Observation, ObservationSpec
-from opsverify.report.headline import headline
+from opsverify.report.headline import DID_NOT_RUN, headline
 from opsverify.report.model import (
     CanarySummary,
     CheckResult,
@@ -300,7 +300,7 @@ class Run:
     def not_looked_at(self) -> list[NotLookedAt]:
         """Everything that this run did not see, for the first screen of every report."""
         severities = {check.id: self.severity(check) for check in self.checks.values()}
-        listed = {check: (why, "did not run") for check, why in self._required_not_run().items()}
+        listed = {check: (why, DID_NOT_RUN) for check, why in self._required_not_run().items()}
         listed |= {check: (why, "not configured") for check, why in self.passed_over.items()}
         listed |= {check: (why, "no stand-in") for check, why in self._missing_stand_ins().items()}
         for result in self.results.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from opsverify.system import System, Twin
 
 __all__ = ["needed", "observation_fixtures"]
+
+_ABANDONING_S = 0.2  # between two calls: who was just beginning has something to end only then
 
 
 def observation_fixtures(systems: Iterable[System]) -> ModuleType:
@@ -70,27 +72,42 @@ def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
     """Each system of the target, with its twin running where the servers are this run's own."""
     run = request.config.stash[RUN]
     wanted = {spec.system for spec in needed(run, request.session.items)}
-    starts = run.target.owned and run.saved is None
-    with ThreadPoolExecutor() as pool:
-        starting: dict[str, Future[Twin]] = {}
-        for name, section in run.target.sections().items():
-            system = run.systems[name]
-            run.sites[name] = Site(system=system, section=section, arming=run.arming, folder=run.folder)
-            if starts and name in wanted:
-                starting[name] = pool.submit(system.start_twin, section, run.target.servers)
-    for name, future in starting.items():
-        site = run.sites[name]
-        try:
-            site.twin = future.result()
-        except Exception as error:  # noqa: BLE001 - the evidence boundary: a twin that does not start is UNKNOWN, not a crash
-            run.not_started[name] = f"the twin of {name} did not start: {error}"
-            run.problem(run.not_started[name])
-        else:
-            site.section, site.backends = site.twin.section, site.twin.backends
+    for name, section in run.target.sections().items():
+        run.sites[name] = Site(
+            system=run.systems[name], section=section, arming=run.arming, folder=run.folder
+        )
+    if run.target.owned and run.saved is None:
+        start_twins(run, wanted)
     yield run.sites
     for site in run.sites.values():
         if site.twin is not None:
             site.twin.stop()
+
+
+def start_twins(run: Run, wanted: Iterable[str]) -> None:
+    """Start the twins of these systems beside one another; Ctrl-C ends also those that are still being started."""
+    pool = ThreadPoolExecutor()
+    starting: dict[str, Future[Twin]] = {}
+    try:
+        for name, site in run.sites.items():
+            if name in wanted:
+                starting[name] = pool.submit(site.system.start_twin, site.section, run.target.servers)
+        for name, future in starting.items():
+            site = run.sites[name]
+            try:
+                site.twin = future.result()
+            except Exception as error:  # noqa: BLE001 - the evidence boundary: a twin that does not start is UNKNOWN, not a crash
+                run.not_started[name] = f"the twin of {name} did not start: {error}"
+                run.problem(run.not_started[name])
+            else:
+                site.section, site.backends = site.twin.section, site.twin.backends
+    except BaseException:
+        while wait(starting.values(), timeout=_ABANDONING_S).not_done:
+            for name in starting:
+                run.systems[name].abandon_twins()
+        raise
+    finally:
+        pool.shutdown()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

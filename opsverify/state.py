@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
@@ -15,28 +17,74 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "Change",
     "Ledger",
     "Lock",
+    "StateError",
     "TargetBusy",
     "TargetLock",
+    "prepare_state",
     "state_folder",
     "sweep_dead_twins",
     "twin_key",
 ]
 
 _TWIN = "twin-"
+VARIABLE = "OPSVERIFY_STATE"
 
 
-def state_folder() -> Path:
-    """The user's state folder of this program; `OPSVERIFY_STATE` moves it."""
-    chosen = os.environ.get("OPSVERIFY_STATE")
+class StateError(Exception):
+    """The state folder cannot be used. The message names it, says why, and how to have another."""
+
+    def __init__(self, folder: Path | str, why: str) -> None:
+        super().__init__(
+            f"the state folder {folder} cannot be used: {why}; set {VARIABLE} to a folder that this user may write"
+        )
+
+
+def state_folder(*parts: str) -> Path:
+    """The user's state folder of this program, or a folder in it, made where it is missing; `OPSVERIFY_STATE` moves it.
+
+    Raises:
+        StateError: it cannot be made, or the user has no home.
+    """
+    chosen = os.environ.get(VARIABLE)
     folder = Path(chosen) if chosen else platformdirs.user_state_path("opsverify")
-    folder.mkdir(parents=True, exist_ok=True)
+    if not chosen and (os.environ.get("HOME") == "" or not folder.is_absolute()):
+        raise StateError(folder, "there is no home folder (HOME)")
+    folder = folder.absolute().joinpath(*parts)
+    with _usable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def prepare_state() -> None:
+    """Make sure, before anything is looked at, that what outlives the run can be written.
+
+    Raises:
+        StateError: it cannot: closed to this user, read-only, full, not a folder.
+    """
+    for name in ("locks", "ledger"):
+        folder = state_folder(name)
+        trial = folder / f".{uuid4().hex}"
+        with _usable(folder):
+            try:
+                trial.write_bytes(b"x" * 4096)
+            finally:
+                trial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Timeout:  # of a lock that is held: an OSError, too
+        raise
+    except OSError as error:
+        raise StateError(folder, error.strerror or str(error)) from None
 
 
 class Lock(Protocol):
@@ -61,33 +109,39 @@ class TargetLock:
     """One run at a time for a live target, by its identity. The kernel frees the lock when the process ends."""
 
     def __init__(self, key: str, run_id: str) -> None:
-        self._key = key
-        folder = state_folder() / "locks"
-        folder.mkdir(exist_ok=True)
-        self._lock = FileLock(folder / f"{key}.lock", timeout=0)
-        self._holder = folder / f"{key}.json"
-        self.run_id = run_id
+        self._key, self.run_id = key, run_id
+        self._lock: FileLock | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises TargetBusy."""
+        """Take the lock. Raises TargetBusy, or StateError where there can be none."""
+        folder = state_folder("locks")
+        lock = FileLock(folder / f"{self._key}.lock", timeout=0)
         try:
-            self._lock.acquire()
+            with _usable(folder):
+                lock.acquire()
+                self._lock = lock
+                since = datetime.now(UTC).isoformat(timespec="seconds")
+                who = {"run": self.run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
+                self._holder(lock).write_text(json.dumps(who), encoding="utf-8")
         except Timeout:
             try:
-                holder = json.loads(self._holder.read_text(encoding="utf-8"))
-                who = f"run {holder['run']} (pid {holder['pid']} on {holder['host']}) since {holder['since']}"
+                holder = json.loads(self._holder(lock).read_text(encoding="utf-8"))
+                told = (
+                    f"run {holder['run']} (pid {holder['pid']} on {holder['host']}) since {holder['since']}"
+                )
             except (OSError, ValueError, KeyError, TypeError):
-                who = "a run that has not said who it is yet"
-            msg = f"held by {who}"
+                told = "a run that has not said who it is yet"
+            msg = f"held by {told}"
             raise TargetBusy(msg) from None
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"run": self.run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
-        self._holder.write_text(json.dumps(holder), encoding="utf-8")
+
+    @staticmethod
+    def _holder(lock: FileLock) -> Path:
+        return Path(lock.lock_file).with_suffix(".json")
 
     def release(self) -> None:
         """Give the lock back."""
-        if self._lock.is_locked:
-            self._holder.unlink(missing_ok=True)
+        if self._lock is not None and self._lock.is_locked:
+            self._holder(self._lock).unlink(missing_ok=True)
             if self._key.startswith(_TWIN):  # nobody else will ever ask for it
                 Path(self._lock.lock_file).unlink(missing_ok=True)
             self._lock.release()
@@ -118,11 +172,15 @@ class Ledger:
     """Changes in force on one target, on disk before they are in force, and gone once their undoing was seen."""
 
     def __init__(self, key: str, run_id: str, *, owned: bool) -> None:
-        folder = state_folder() / "ledger"
-        folder.mkdir(exist_ok=True)
-        self._path = folder / f"{key}.json"
-        self._run, self._owned = run_id, owned
-        self._lock = FileLock(folder / f"{key}.lock", timeout=10)
+        self._key, self._run, self._owned = key, run_id, owned
+
+    @cached_property
+    def _path(self) -> Path:
+        return state_folder("ledger") / f"{self._key}.json"
+
+    @cached_property
+    def _lock(self) -> FileLock:
+        return FileLock(self._path.with_suffix(".lock"), timeout=10)
 
     def in_force(self) -> list[Change]:
         """What the ledger holds. Raises OSError or ValueError where it cannot be read (then nothing is known)."""
@@ -189,23 +247,35 @@ def sweep_dead_twins() -> list[str]:
     are alive and not touched.
     """
     told = []
-    for path in sorted((state_folder() / "ledger").glob(f"{_TWIN}*.json")):
+    for path in sorted(state_folder("ledger").glob(f"{_TWIN}*.json")):
         lock = TargetLock(path.stem, "sweep")
         try:
             lock.acquire()
-        except TargetBusy:
+        except (TargetBusy, StateError):  # alive, or another user's
             continue
         try:
-            changes = _CHANGES.validate_json(path.read_bytes())
-            names = ", ".join(change.name for change in changes)
-            told.append(
-                f"run {path.stem.removeprefix(_TWIN)} was killed with {names} in force on its own twin, which ended with it"
-            )
-        except (OSError, ValidationError) as error:
-            told.append(
-                f"run {path.stem.removeprefix(_TWIN)} was killed and left a damaged ledger behind: {type(error).__name__}"
-            )
+            if (swept := _swept(path)) is not None:
+                told.append(swept)
+        finally:
+            lock.release()
+    return told
+
+
+def _swept(path: Path) -> str | None:
+    """Remove a dead run's ledger; what it said, or None where another run was first."""
+    run = path.stem.removeprefix(_TWIN)
+    try:
+        changes = _CHANGES.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        told = f"run {run} was killed and left a damaged ledger behind: {type(error).__name__}"
+    else:
+        names = ", ".join(change.name for change in changes)
+        told = f"run {run} was killed with {names} in force on its own twin, which ended with it"
+    try:
         path.unlink(missing_ok=True)
         path.with_suffix(".lock").unlink(missing_ok=True)
-        lock.release()
+    except OSError as error:
+        return f"{told}; {path} cannot be removed: {error.strerror}"
     return told

@@ -42,6 +42,10 @@ def _any_alert(_alert: str, _seen: Mapping[str, Observation[Any]]) -> str:
     return ""
 
 
+def _no_twins() -> None:
+    pass
+
+
 def _no_faults() -> tuple[type[Fault], ...]:
     return ()
 
@@ -56,6 +60,7 @@ class System:
     ones of its detection matrix (loaded only to explain a check: no run of checks imports them). `no_such_alert` tells
     of an alert, by what was observed, that what watches the target has no rule of it, and what to do then; else "".
     `steady_within` bounds the wait for the steady state of a twin that a run started; None: it is steady when it is up.
+    `abandon_twins` ends whatever twins of this process run or are being started; they are started beside one another.
     """
 
     name: str
@@ -70,6 +75,7 @@ class System:
     faults: Callable[[], tuple[type[Fault], ...]] = _no_faults
     no_such_alert: Callable[[str, Mapping[str, Observation[Any]]], str] = _any_alert
     steady_within: timedelta | None = None
+    abandon_twins: Callable[[], None] = _no_twins
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from opsverify.report.model import NotLookedAt
 
-__all__ = ["headline", "not_seen"]
+__all__ = ["DID_NOT_RUN", "headline", "not_seen"]
+
+DID_NOT_RUN = "did not run"
+"""The cause of what a profile requires and the run did not come to."""
 
 
 def headline(meaning: str, not_looked_at: Iterable[NotLookedAt], only: Iterable[str] = ()) -> str:

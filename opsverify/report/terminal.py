@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from opsverify.evidence import bounded_text
 from opsverify.exits import Exit
 from opsverify.report.canary import canary_lines, overdue_lines
+from opsverify.report.headline import DID_NOT_RUN
 from opsverify.report.subsystems import by_subsystem
 from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from opsverify.report.model import RunReport
+    from opsverify.report.model import NotLookedAt, RunReport
 
 __all__ = ["next_command", "summary"]
 
@@ -53,7 +54,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
         (f"  ran against {s.system}.{s.surface}: {s.backend}  {s.identity}".rstrip(), "")
         for s in report.surfaces
     ]
-    lines += [(f"  not looked at: {gone.id}: {gone.reason}", "yellow") for gone in report.not_looked_at]
+    lines += [(f"  not looked at: {gone.id}: {gone.reason}", "yellow") for gone in _listed(report)]
     lines += [(f"  PROBLEM: {problem}", "red") for problem in report.problems]
     lines += [(f"  warning: {warning}", "yellow") for warning in report.warnings]
     lines.append((f"exit {report.exit_status}: {report.headline}", colour))
@@ -63,6 +64,13 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
     for name, path in files.items():
         lines.append((f"{name:<8} {path}", ""))
     return [(bounded_text(text, 1000), shade) for text, shade in lines]
+
+
+def _listed(report: RunReport) -> Iterable[NotLookedAt]:
+    """What was not looked at; of a run that was interrupted not what it had not come to, which the headline counts."""
+    if report.exit_status != Exit.INTERRUPTED:
+        return report.not_looked_at
+    return (gone for gone in report.not_looked_at if gone.cause != DID_NOT_RUN)
 
 
 def _comparison(report: RunReport) -> list[tuple[str, str]]:

@@ -72,7 +72,7 @@ def test_a_change_is_on_disk_before_it_is_made(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(os, "fsync", fsync)
     change = Ledger("key", "run", owned=False).enter("dark", before="100", by_hand="")
     assert [json.loads(each)[0]["id"] for each in synced] == [change.id]
-    assert (folder / "ledger" / "key.json").read_bytes() == synced[0]
+    assert (state_folder("ledger") / "key.json").read_bytes() == synced[0]
     assert not (folder / "ledger" / "key.new").exists()
 
 
@@ -80,7 +80,7 @@ def test_a_change_is_on_disk_before_it_is_made(monkeypatch: pytest.MonkeyPatch, 
 def test_a_damaged_ledger_is_not_an_empty_one(damage: str, folder: Path) -> None:
     """A ledger that cannot be read says so; nothing is written over it."""
     ledger = Ledger("key", "run", owned=False)
-    file = folder / "ledger" / "key.json"
+    file = state_folder("ledger") / "key.json"
     file.write_text(damage, encoding="utf-8")
     with pytest.raises(ValueError, match="is damaged"):
         ledger.in_force()

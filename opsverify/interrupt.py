@@ -1,0 +1,91 @@
+"""Ctrl-C outside the part of a run that pytest guards: exit status 2 and one line, never a traceback.
+
+A process goes through three of these: `loading` (nothing was looked at, nothing has to be undone), then Python's own
+way, by which pytest ends the run in good order, then `closing` (undo and reports are carried to their end), then `over`.
+PYTEST_DONT_REWRITE: it is loaded before pytest could.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False  # typing itself takes a while to load, in which nobody would answer
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+__all__ = ["before_end", "closing", "loaded", "loading", "over", "replace_process"]
+
+_STATUS = 2
+_ENOUGH = 3
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LINE = b"\ninterrupted before anything was looked at (exit 2)\n"
+_undoing: list[Callable[[], object]] = []
+_stderr: list[int] = []  # the real one: pytest captures its number while it reads conftest files
+
+
+def loading() -> None:
+    """From here on Ctrl-C ends the process at once, if this process is pytest's own and nobody else handles it."""
+    if _is_pytest() and _ours(signal.default_int_handler):
+        _stderr.append(os.dup(2))
+        signal.signal(signal.SIGINT, _end_at_once)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `replace_process`
+
+
+def replace_process(argv: list[str]) -> NoReturn:
+    """Run another Python program in place of this one; a Ctrl-C in between waits until that one calls `loading`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.execv(argv[0], argv)  # noqa: S606 - our own words
+
+
+def before_end(undo: Callable[[], object]) -> None:
+    """Have `undo` called where Ctrl-C ends the process at once: for what must not stay of a run that never began."""
+    _undoing.append(undo)
+
+
+def loaded() -> None:
+    """From here on Ctrl-C is Python's KeyboardInterrupt again. Can be called at any time."""
+    if _ours(_end_at_once):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.close(_stderr.pop())
+        _undoing.clear()
+
+
+def closing(note: Callable[[], object]) -> None:
+    """From here on Ctrl-C calls `note`, and what is under way goes on; the third one in a row breaks it off."""
+    pressed: list[int] = []
+
+    def go_on(number: int, frame: object) -> None:
+        pressed.append(number)
+        note()
+        if len(pressed) >= _ENOUGH:
+            signal.default_int_handler(number, frame)  # type: ignore[arg-type]
+
+    if _ours(signal.default_int_handler):
+        signal.signal(signal.SIGINT, go_on)
+
+
+def over() -> None:
+    """The exit status is decided and everything is written: nothing interrupts the last steps of the process."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _is_pytest() -> bool:
+    # While Python looks for the module of `python -m opsverify`, the program is called "-m".
+    program = sys.argv[0].removesuffix("/__main__.py") if sys.argv else ""
+    return program.rpartition("/")[2] in ("pytest", "py.test") or program == "-m"
+
+
+def _ours(handler: object) -> bool:
+    return signal.getsignal(signal.SIGINT) is handler
+
+
+def _end_at_once(_number: int, _frame: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for undo in reversed(_undoing):
+        undo()
+    os.write(_stderr[-1], _LINE)
+    os._exit(_STATUS)

@@ -10,6 +10,8 @@ import pytest
 from fixtures.bzzz.operator import BzzzOperator
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.site import BzzzTwin, start_twin
+from fixtures.servers.alertmanager import find_alertmanager
+from fixtures.servers.prometheus import find_prometheus
 from opsverify.target import ServersTable
 from tests.detection.bzzz.turning import LIMITS, lacking
 from tests.detection.harness import Suite, as_live
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def twin() -> Iterator[BzzzTwin]:
     """One twin for all faults of a file: each must be undone so well that the next one begins in health."""
+    lacking = [
+        f"apt-get install {package}"
+        for package, found in (
+            ("prometheus", find_prometheus()),
+            ("prometheus-alertmanager", find_alertmanager()),
+        )
+        if found is None
+    ]
+    if lacking:
+        pytest.skip(f"what a fault of BZZZ turns is seen by Prometheus and Alertmanager: {'; '.join(lacking)}")
     section = BzzzSection.model_validate({"limits": LIMITS})
     running = start_twin(section, ServersTable(provider="embedded"))
     yield running

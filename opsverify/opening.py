@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +18,6 @@ from opsverify.acting import Order, read_order
 from opsverify.baseline import LAST_GREEN, last_green, load_baseline
 from opsverify.bundle import prepared
 from opsverify.canary.opening import accompany
-from opsverify.canary.options import PATHS
 from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.options import LOOKS_AT_NOTHING, REHEARSALS
 from opsverify.redaction import Redactor
@@ -51,7 +49,6 @@ __all__ = [
     "read_target",
     "redact_logging",
     "report_paths",
-    "rooted",
     "signals_interrupt",
     "take_target",
 ]
@@ -344,44 +341,6 @@ def take_target(run: Run, *, undone: str | None) -> None:
             f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r}, "
             f"left {change.left!r}. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
         )
-
-
-def rooted(config: pytest.Config) -> None:
-    """See to it that pytest found this project's settings, whatever path an option names.
-
-    When pytest looks for its root it takes the value of an option that it does not know yet for a path to collect
-    from: `--target /etc/live.toml` would make / its root, without our settings. Written with "=" it is no path, so the
-    same command is run once more in that form.
-
-    Raises:
-        pytest.UsageError: the command cannot be run again, because pytest was called from a program.
-    """
-    given = list(config.invocation_params.args)
-    joined = _joined(given)
-    if config.inipath is not None or joined == given:
-        return
-    if list(map(str, given)) != sys.argv[1:]:
-        msg = f"pytest takes the path of an option for its root; write it with '=': pytest {' '.join(joined)}"
-        raise pytest.UsageError(msg)
-    interrupt.replace_process([sys.executable, "-m", "opsverify", *joined])
-
-
-def _joined(given: list[str]) -> list[str]:
-    joined: list[str] = []
-    for word in map(str, given):
-        if joined and joined[-1] in (
-            "--target",
-            "--replay",
-            "--reports",
-            "--baseline",
-            "--baseline-from",
-            "--bundle",
-            *PATHS,
-        ):
-            joined[-1] += f"={word}"
-        else:
-            joined.append(word)
-    return joined
 
 
 def redact_logging(run: Run) -> Callable[[], None]:

@@ -18,6 +18,7 @@ from opsverify.evidence import bounded_text, clean_text
 from opsverify.exits import Exit
 from opsverify.expecting import expected_items
 from opsverify.judge import apply, precondition
+from opsverify.pytest_root import rooted
 from opsverify.run import RUN, Run
 from opsverify.verdict import Verdict
 from opsverify.watch import watch
@@ -58,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     """Make sure of the root before any conftest is read, and before pytest captures what is printed."""
-    opening.rooted(early_config)
+    rooted(early_config)
     return (yield)
 
 

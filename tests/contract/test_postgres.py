@@ -8,9 +8,11 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +23,14 @@ import pytest
 from fixtures.servers import postgres_binaries
 from fixtures.servers.guard import Guard
 from fixtures.servers.guard_process import descendants
-from fixtures.servers.postgres import PostgresServer, find_postgres
+from fixtures.servers.postgres import PostgresServer, find_postgres, login_failure
 from fixtures.servers.process import free_port
 from fixtures.servers.provided import ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 ROOT = Path(__file__).resolve().parents[2]
 BUSY = "DO $$ BEGIN LOOP END LOOP; END $$"
 PARENT = f"""
@@ -224,24 +227,47 @@ def test_a_server_that_ends_is_told_at_once(guard: Guard) -> None:
     assert time.monotonic() - begin < 10
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
-def test_root_copies_what_the_other_user_cannot_reach(
-    guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Programs in a closed folder are copied once; a data folder in one is refused by name."""
+@pytest.fixture
+def closed_wheel(tmp_path: Path) -> Path:
+    """The programs of a wheel in a folder that nobody but root can enter, as below /root."""
     programs, _ = find_postgres(["wheel"])
-    closed, copies = tmp_path / "closed", guard.folder("opsverify-test-") / "copies"
-    shutil.copytree(programs.parent, closed / "tree", symlinks=True)
+    site, package = programs.parents[2], programs.parents[1].name
+    closed = tmp_path / "closed"
+    for part in (programs.parent.relative_to(site), Path(f"{package}.libs")):
+        shutil.copytree(site / part, closed / part, symlinks=True)
     closed.chmod(0o700)
-    monkeypatch.setattr(postgres_binaries, "COPIES", copies)
+    return closed / programs.relative_to(site)
+
+
+@ROOT_ONLY
+def test_two_servers_at_once_have_a_tree_each(
+    guard: Guard, closed_wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two twins that start at the same moment, from nothing, each run the wheel's programs, which neither can spoil."""
+    monkeypatch.setattr("fixtures.servers.postgres.find_postgres", lambda _origins: (closed_wheel, "wheel"))
+    with ThreadPoolExecutor() as pool:
+        started = list(pool.map(lambda _: PostgresServer.start(origins=["wheel"], guard=guard), range(3)))
+    assert [login_failure(server.url) for server in started] == [None] * 3
+    assert len({server.bin for server in started}) == 3
+    assert not any(server.bin.is_relative_to(closed_wheel) for server in started)
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("mode", [0o755, 0o700], ids=["linked", "copied"])
+def test_the_other_user_can_run_what_root_alone_could_reach(
+    guard: Guard, closed_wheel: Path, mode: int
+) -> None:
+    """Whatever modes an installation has, the tree is for everybody to use and as it was; the original stays as it is."""
+    (closed_wheel / "postgres").chmod(mode)
     user = postgres_binaries.dropped_user()
-    first = postgres_binaries.readable_by(user, closed / "tree" / "bin", guard)
-    made = first.stat().st_ctime_ns
-    assert first.is_relative_to(copies)
-    assert postgres_binaries.readable_by(user, closed / "tree" / "bin", guard) == first
-    assert (first.stat().st_ctime_ns, len(list(copies.iterdir()))) == (made, 1)
-    subprocess.run([first / "postgres", "--version"], check=True, user=user, capture_output=True)
-    copies.chmod(0o777)  # what others can write to is not trusted
-    assert not postgres_binaries.readable_by(user, closed / "tree" / "bin", guard).is_relative_to(copies)
+    programs = postgres_binaries.readable_by(user, closed_wheel, guard)
+    subprocess.run([programs / "postgres", "--version"], check=True, user=user, capture_output=True)
+    assert stat.S_IMODE((closed_wheel / "postgres").stat().st_mode) == mode
+    assert (programs / "postgres").samefile(closed_wheel / "postgres") is (mode == 0o755)
+
+
+@ROOT_ONLY
+def test_a_data_folder_that_the_other_user_cannot_reach_is_refused(guard: Guard, closed_wheel: Path) -> None:
+    """The first part of the way that is closed is named."""
     with pytest.raises(ServerFailed, match=r"PostgreSQL runs as .* cannot pass "):
-        PostgresServer.start(origins=["local", "wheel"], guard=guard, folder=closed)
+        PostgresServer.start(origins=["local", "wheel"], guard=guard, folder=closed_wheel)

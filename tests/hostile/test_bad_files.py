@@ -144,7 +144,7 @@ FILES = [
     case(in_place_of(ARTIFACT, lambda p: p.symlink_to("/dev/zero")), BAD, id="artifact is endless"),
     case(written(ARTIFACT, bytes(9 << 20)), ODD, id="artifact of 9 MiB"),
     case(
-        sql("UPDATE blueprints SET artifact_path = '/etc/shadow' WHERE blueprint_id = 'BP007'"),
+        sql("UPDATE blueprints SET artifact_path = '/etc/passwd' WHERE blueprint_id = 'BP007'"),
         BAD,
         id="row that points elsewhere",
     ),

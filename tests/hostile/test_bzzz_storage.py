@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,12 @@ async def test_what_is_mounted_on_demand_is_looked_at_after_it_was_mounted(tmp_p
     assert await verdict(checks.test_storage_is_mounted_and_writable, part) == "FAIL not-mounted"
 
 
+NEEDS_SSH = pytest.mark.skipif(
+    shutil.which("ssh") is None, reason="no ssh on this machine: apt-get install openssh-client"
+)
+
+
+@NEEDS_SSH
 async def test_a_host_that_refuses_is_a_fail_and_one_without_a_name_is_not(tmp_path: Path) -> None:
     """As with every other surface: refused on an address that resolves fails; no name, no verdict."""
     key = tmp_path / "none"
@@ -236,11 +243,26 @@ async def test_a_file_that_the_storage_does_not_take(
     assert lying_in(tmp_path) == ["way.sh"]
 
 
-async def test_a_file_in_a_folder_that_is_not_there_or_cannot_be_asked_for(tmp_path: Path) -> None:
-    """A path without a folder is told; a host that refuses is no word on its storage."""
+async def test_a_file_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """A path without a folder is told."""
     gone = str(tmp_path / "gone")
     told = await operator({"host": "local://", "paths": (gone,)}).write_probe()
     assert told[gone].startswith("cannot be written: ")
+
+
+async def test_without_the_client_program_nothing_is_said_of_the_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where this machine has no ssh, that is no word on the host's storage."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unobservable, match=r"ssh: .*not found"):
+        await operator({"host": "ssh://elsewhere", "paths": (PATH,)}).write_probe()
+
+
+@NEEDS_SSH
+async def test_a_file_that_a_host_cannot_be_asked_for(tmp_path: Path) -> None:
+    """A host that refuses is no word on its storage."""
+    gone = str(tmp_path / "gone")
     refusing = {"host": f"ssh://{LOOPBACK}:{free_port()}", "identity_file": gone}
     with pytest.raises(Unobservable, match="refused"):
         await operator(refusing).write_probe()

@@ -130,6 +130,7 @@ def test_what_was_not_observed_decides_before_the_body(
         Kind.DECLARED_ABSENT: SkipReason.DECLARED_ABSENT,
         Kind.NOT_PUBLISHED: SkipReason.NOT_PUBLISHED,
         Kind.NOT_ARMED: SkipReason.NOT_ARMED,
+        Kind.NOT_ON_MACHINE: SkipReason.NOT_ON_MACHINE,
     }
     fails = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR, Kind.CERTIFICATE_EXPIRED}
     if kind in skips:

@@ -32,7 +32,9 @@ def twin() -> Iterator[BzzzTwin]:
         if found is None
     ]
     if lacking:
-        pytest.skip(f"what a fault of BZZZ turns is seen by Prometheus and Alertmanager: {'; '.join(lacking)}")
+        pytest.skip(
+            f"what a fault of BZZZ turns is seen by Prometheus and Alertmanager: {'; '.join(lacking)}"
+        )
     section = BzzzSection.model_validate({"limits": LIMITS})
     running = start_twin(section, ServersTable(provider="embedded"))
     yield running

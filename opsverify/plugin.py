@@ -372,7 +372,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         acted = config.getoption("act") and not config.getoption("dry_run")
         if _rehearses(config) and not acted:
             leave_no_folder(run)
-        if run.target.owned and run.chosen:
+        if run.target.owned and run.saved is None and run.chosen:
             run.ledger.discard()
         run.lock.release()
     restores: Sequence[Any] = config.stash.get(_RESTORE, ())

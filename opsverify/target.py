@@ -7,7 +7,7 @@ import hashlib
 import tomllib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import (
     AwareDatetime,
@@ -58,7 +58,19 @@ def address(url: str, schemes: tuple[str, ...]) -> str:
     if parts.scheme not in schemes or not parts.hostname:
         msg = f"found {parts.scheme or url[:20]!r}; must be an address such as {schemes[0]}://host:port"
         raise ValueError(msg)
+    if not _one_port(parts):
+        where = parts.netloc.rpartition("@")[2]
+        msg = f"found {where!r}; must be one host and one port, such as {schemes[0]}://host:port"
+        raise ValueError(msg)
     return url.rstrip("/") if parts.scheme.startswith("http") else url
+
+
+def _one_port(parts: SplitResult) -> bool:
+    """Whether the port is a number, or none is given; several hosts in one address have no such port."""
+    try:
+        return parts.port is None or bool(parts.port)
+    except ValueError:
+        return False
 
 
 class ServersTable(Table):
@@ -216,7 +228,7 @@ def _same_address(address: str) -> str:
     parts = urlsplit(address)
     if not parts.hostname:
         return address
-    port = f":{parts.port}" if parts.port else ""
+    port = f":{parts.port}" if _one_port(parts) and parts.port else ""
     return f"{parts.scheme.lower()}://{parts.hostname}{port}{parts.path.rstrip('/')}?{parts.query}"
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.servers import process
 from fixtures.servers.guard import Guard
 from fixtures.servers.process import OwnedProcess, free_port, refuse_if_answers
 from fixtures.servers.provided import ServerFailed
@@ -184,5 +187,43 @@ def test_a_missing_redis_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_free_ports_are_free() -> None:
-    """A port that is handed out refuses connections."""
-    refuse_if_answers("127.0.0.1", free_port())
+    """A port that is handed out refuses connections, and a server can take it."""
+    port = free_port()
+    refuse_if_answers("127.0.0.1", port)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
+
+
+def test_a_promised_port_is_promised_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the promise and the start of the server no other run on this machine gets the same port."""
+    port = free_port()
+    monkeypatch.setattr(process, "BELOW_EPHEMERAL", (port, port))
+    with pytest.raises(ServerFailed, match=r"no free TCP port on 127\.0\.0\.1 between"):
+        free_port()
+    program = f"from fixtures.servers import process; process.BELOW_EPHEMERAL = ({port}, {port}); process.free_port()"
+    other = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "no free TCP port" in other.stderr
+
+
+def test_promised_ports_keep_few_descriptors() -> None:
+    """However many ports are promised, only the last are held."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(2 * process.MOST_HELD):
+        free_port()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + process.MOST_HELD
+
+
+def test_closing_every_guard_ends_what_is_being_started(tmp_path: Path) -> None:
+    """Whoever waits for a server under a guard that is closed meanwhile is told at once, and nothing can be started."""
+    with Guard() as own:
+        sleeping = OwnedProcess.start(["sleep", "60"], name="sleeper", guard=own, log=tmp_path / "log")
+        Timer(0.2, Guard.close_all).start()
+        began = time.monotonic()
+        with pytest.raises(ServerFailed, match="sleeper ended with status -9"):
+            sleeping.wait_ready(lambda: "never", timedelta(seconds=30))
+        assert time.monotonic() - began < 10
+        assert own.closed
+        with pytest.raises(ServerFailed, match="the guard is closed"):
+            own.folder("opsverify-test-")

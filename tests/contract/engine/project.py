@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from opsverify.deadline import Deadline, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Case", "Project", "Ran", "Running"]
 
@@ -216,11 +216,13 @@ class Project:
         """Folders of the runs so far."""
         return {p for p in self.reports.glob("2*") if p.is_dir()} if self.reports.is_dir() else set()
 
-    def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> Running:
-        """Start a run of the real command."""
+    def start(
+        self, *arguments: str, env: Mapping[str, str] | None = None, inside: Sequence[str] = ()
+    ) -> Running:
+        """Start a run of the real command, after the words of another that starts it."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV_", "OPSVERIFY"))}
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *_WITHOUT, *arguments],
+            [*inside, sys.executable, "-m", "pytest", *_WITHOUT, *arguments],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -229,6 +231,6 @@ class Project:
         )
         return Running(self, process, self.run_folders())
 
-    def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None, inside: Sequence[str] = ()) -> Ran:
         """Run the real command to its end."""
-        return self.start(*arguments, env=env).ended()
+        return self.start(*arguments, env=env, inside=inside).ended()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from opsverify.deadline import Deadline, seconds
 from tests.contract.engine.project import Project
 
 if TYPE_CHECKING:
@@ -118,6 +121,23 @@ def test_an_action_that_fails_midway_is_left_changed(project: Project) -> None:
     ended = act(project, "--act=lamp.dim:level=-1")
     assert ended.code == 14, ended.said
     assert "dim was cut short: OSError: it burst; look at what it has changed" in ended.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_action_that_a_signal_cuts_short_is_left_changed(project: Project, number: signal.Signals) -> None:
+    """Nobody knows how far it had come: exit 14, as it is printed, and not the 2 of an interrupt."""
+    expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    project.target(f'{LIVE}[arm]\nactions = ["warm_up"]\nexpires = {expires}\n')
+    running = project.start("--target=live", "--arm", "porch", "--act=lamp.warm_up:seconds=60")
+    clock = Deadline(seconds(20))
+    while bulb(project) != 1:
+        assert not clock.passed
+        time.sleep(0.02)
+    running.process.send_signal(number)
+    ended = running.ended()
+    assert (ended.code, bulb(project)) == (14, 1), ended.said
+    assert "warm_up was cut short" in ended.stdout
+    assert "exit 14: " in ended.stdout
 
 
 def test_a_target_that_is_held_is_left_alone(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,15 @@ class LampOperator(Operator):
         bulb = Path(str(self._section.bulb))
         bulb.write_text(f'{{"value": {level}}}', encoding="utf-8")  # noqa: ASYNC240 - a small file
         return f"at {level}{why and ', '}{why}"
+
+    @action
+    async def warm_up(self, seconds: float) -> str:
+        """Have the bulb come up slowly: it is at 1, and after so many seconds at 100."""
+        bulb = Path(str(self._section.bulb))
+        bulb.write_text('{"value": 1}', encoding="utf-8")  # noqa: ASYNC240 - a small file
+        await asyncio.sleep(seconds)
+        bulb.write_text('{"value": 100}', encoding="utf-8")  # noqa: ASYNC240 - a small file
+        return "warm"
 
     @action
     async def turn_on(self) -> str:

@@ -1,0 +1,51 @@
+"""The first line of every report."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsverify.report.headline import headline, not_seen
+from opsverify.report.model import NotLookedAt
+from opsverify.verdict import Severity
+
+PROMETHEUS = "no Prometheus on this machine"
+
+
+def gone(number: int, severity: str | None, cause: str) -> NotLookedAt:
+    """A check that was not looked at."""
+    return NotLookedAt(
+        id=f"X-ROW-{number}", reason="so", severity=Severity(severity) if severity else None, cause=cause
+    )
+
+
+@pytest.mark.parametrize(
+    ("missed", "told"),
+    [
+        ([], []),
+        ([gone(1, "P2", PROMETHEUS)], [f"1 P2 not looked at: {PROMETHEUS}"]),
+        (
+            [gone(1, "P1", PROMETHEUS), gone(2, "P0", PROMETHEUS), gone(3, "P1", PROMETHEUS)],
+            [f"1 P0 and 2 P1 not looked at: {PROMETHEUS}"],
+        ),
+        (
+            [gone(1, "P3", "loki declared absent"), gone(2, "P0", "not armed"), gone(3, "P1", "not armed")],
+            ["1 P0 and 1 P1 not looked at: not armed", "1 P3 not looked at: loki declared absent"],
+        ),
+        (
+            [gone(1, "P0", "a"), gone(2, "P1", "a"), gone(3, "P2", "a"), gone(4, None, "a")],
+            ["1 P0, 1 P1, 1 P2 and 1 of unknown severity not looked at: a"],
+        ),
+        ([gone(1, "P1", "")], ["1 P1 not looked at"]),
+    ],
+)
+def test_what_was_not_looked_at_is_counted_by_severity_and_cause(
+    missed: list[NotLookedAt], told: list[str]
+) -> None:
+    """One phrase for each cause, the gravest first."""
+    assert not_seen(missed) == told
+
+
+def test_the_part_stands_before_what_was_missed() -> None:
+    """Meaning, part, and what was not looked at, in this order."""
+    line = headline("the gate holds", [gone(1, "P0", "not armed")], ["oona", "E-INF-1"])
+    assert line == "the gate holds · only oona, E-INF-1 · 1 P0 not looked at: not armed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import platform
 import tarfile
 import zlib
@@ -60,7 +61,7 @@ def prepared(path: Path) -> Path:
 
 
 def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def write_bundle(path: Path, files: Mapping[str, Path], made: Mapping[str, str]) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "state_folder",
     "sweep_dead_twins",
     "twin_key",
+    "write_whole",
 ]
 
 _TWIN = "twin-"
@@ -75,6 +76,17 @@ def prepare_state() -> None:
                 trial.write_bytes(b"x" * 4096)
             finally:
                 trial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, whole or not at all, whoever else does the same at this moment. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 @contextmanager

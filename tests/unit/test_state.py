@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.state import Ledger, TargetBusy, TargetLock, state_folder
+from opsverify.state import Ledger, TargetBusy, TargetLock, state_folder, sweep_dead_twins, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +127,20 @@ def test_a_holder_that_has_not_said_who_it_is(left: str | None, folder: Path) ->
     with pytest.raises(TargetBusy, match="held by a run that has not said who it is yet"):
         TargetLock("key", "run-2").acquire()
     first.release()
+
+
+def test_two_writers_of_one_file_leave_one_whole(tmp_path: Path) -> None:
+    """A record that several runs write at once is always that of one of them, and nothing is left beside it."""
+    place, texts = tmp_path / "deep" / "record.json", [str(number) * 100_000 for number in range(8)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda text: [write_whole(place, text) for _ in range(20)], texts))
+    assert place.read_text(encoding="utf-8") in texts
+    assert [path.name for path in place.parent.iterdir()] == ["record.json"]
+
+
+def test_two_sweeps_at_once_say_it_once() -> None:
+    """What another run has swept a moment before is no damaged ledger."""
+    Ledger("twin-dead", "dead", owned=True).enter("dark", before="", by_hand="")
+    with ThreadPoolExecutor() as pool:
+        told = [line for found in pool.map(lambda _: sweep_dead_twins(), range(8)) for line in found]
+    assert told == ["run dead was killed with dark in force on its own twin, which ended with it"]

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
+# How fast an example comes about says something of the machine, and nothing of the promise.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+
 # Whoever starts the tests in the background of a shell has them ignore Ctrl-C, and every process they start inherits
 # that; the tests that press Ctrl-C need it to be heard.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -227,3 +228,19 @@ def test_closing_every_guard_ends_what_is_being_started(tmp_path: Path) -> None:
         assert own.closed
         with pytest.raises(ServerFailed, match="the guard is closed"):
             own.folder("opsverify-test-")
+
+
+def test_a_folder_that_was_closed_is_removed() -> None:
+    """What a fault has closed to its own owner is removed all the same, and nothing that a link in it leads to is touched."""
+    with Guard() as own:
+        folder, kept = own.folder("opsverify-test-"), own.folder("opsverify-test-")
+        own.keep(kept)
+        inner = folder / "closed" / "deeper"
+        inner.mkdir(parents=True)
+        (inner / "file").touch()
+        (folder / "closed" / "out").symlink_to(kept)
+        for path in (inner, folder / "closed", folder):
+            path.chmod(0)
+    assert not folder.exists()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o755
+    kept.rmdir()

@@ -259,7 +259,7 @@ class Run:
             for check in runbook.required.get(self.options.profile, ()):
                 tied = self.incident is None or self.incident.place(check) is not None
                 if check not in ran | other and tied and self._may_be_of_part(check):
-                    told = f"required by {system}'s {self.options.profile} profile, but it did not run (--only requires just a part)"
+                    told = f"required by {system}'s {self.options.profile} profile, but it did not run"
                     missing[check] = self.passed_over.get(check, told)
         return missing
 

@@ -108,5 +108,5 @@ def next_command(report: RunReport) -> str:
             return f"pytest --incident {worst.alert} {here} --baseline last-green"
         return f"pytest --explain {worst.id}" if not worst.id.startswith("expect:") else worst.again
     if report.exit_status == Exit.VACUOUS:
-        return f"pytest {here}{profile} --plan  (what would run, and why not the rest?)"
+        return f"pytest {here}{profile} --plan  (what would run, and why not the rest? --only requires just a part)"
     return ""

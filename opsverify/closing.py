@@ -13,6 +13,7 @@ from opsverify.report.html import render_html
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
 from opsverify.report.terminal import summary
+from opsverify.state import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
     from opsverify.report.model import RunReport
     from opsverify.run import Run
 
-__all__ = ["leave_no_folder", "show", "write_html_all_the_same", "write_ours", "write_run_bundle"]
+__all__ = [
+    "give_back",
+    "leave_no_folder",
+    "show",
+    "write_html_all_the_same",
+    "write_ours",
+    "write_run_bundle",
+]
 
 _BUNDLED = {
     "html": "report.html",
@@ -102,6 +110,20 @@ def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redacto
     except OSError as error:
         run.unwritable = True
         run.problem(f"the {name} report could not be written: {error}")
+
+
+def give_back(run: Run) -> list[str]:
+    """Give the target's lock back, and let go of a twin's ledger; what could not be removed of them, a line each."""
+    steps = [run.lock.release]
+    if run.target.owned and run.saved is None and run.chosen:
+        steps.insert(0, run.ledger.discard)
+    troubles = []
+    for step in steps:
+        try:
+            step()
+        except (OSError, StateError) as error:  # the state folder has changed since the run began
+            troubles.append(f"what the run kept in the state folder could not be removed: {error}")
+    return troubles
 
 
 def leave_no_folder(run: Run) -> None:

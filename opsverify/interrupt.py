@@ -14,47 +14,57 @@ import sys
 TYPE_CHECKING = False  # typing itself takes a while to load, in which nobody would answer
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
-__all__ = ["before_end", "closing", "loaded", "loading", "over", "replace_process"]
+__all__ = ["before_end", "closed", "closing", "loaded", "loading", "over", "replace_process"]
 
 _STATUS = 2
 _ENOUGH = 3
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LINE = b"\ninterrupted before anything was looked at (exit 2)\n"
+_OWN_WAYS = {signal.default_int_handler, signal.SIG_DFL}
 _undoing: list[Callable[[], object]] = []
 _stderr: list[int] = []  # the real one: pytest captures its number while it reads conftest files
+_replaced: dict[int, Any] = {}
 
 
 def loading() -> None:
-    """From here on Ctrl-C ends the process at once, if this process is pytest's own and nobody else handles it."""
-    if _is_pytest() and _ours(signal.default_int_handler):
+    """From here on a signal ends the process at once, if this process is pytest's own and nobody else handles it."""
+    if _is_pytest() and not _stderr:
         _stderr.append(os.dup(2))
-        signal.signal(signal.SIGINT, _end_at_once)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `replace_process`
+        for number in _SIGNALS:
+            if signal.getsignal(number) in _OWN_WAYS:
+                signal.signal(number, _end_at_once)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # see `replace_process`
 
 
 def replace_process(argv: list[str]) -> NoReturn:
-    """Run another Python program in place of this one; a Ctrl-C in between waits until that one calls `loading`."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Run another Python program in place of this one; a signal in between waits until that one calls `loading`."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     os.execv(argv[0], argv)  # noqa: S606 - our own words
 
 
 def before_end(undo: Callable[[], object]) -> None:
-    """Have `undo` called where Ctrl-C ends the process at once: for what must not stay of a run that never began."""
+    """Have `undo` called where a signal ends the process at once: for what must not stay of a run that never began."""
     _undoing.append(undo)
 
 
 def loaded() -> None:
-    """From here on Ctrl-C is Python's KeyboardInterrupt again. Can be called at any time."""
-    if _ours(_end_at_once):
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """From here on signals take Python's own way again. Can be called at any time."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is _end_at_once:
+            own = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, own)
+    while _stderr:
         os.close(_stderr.pop())
-        _undoing.clear()
+    _undoing.clear()
 
 
 def closing(note: Callable[[], object]) -> None:
-    """From here on Ctrl-C calls `note`, and what is under way goes on; the third one in a row breaks it off."""
+    """From here on a signal calls `note`, and what is under way goes on; the third one in a row breaks it off.
+
+    Ctrl-C that is ignored stays ignored. Outside the main thread, which alone hears signals, nothing changes.
+    """
     pressed: list[int] = []
 
     def go_on(number: int, frame: object) -> None:
@@ -63,28 +73,37 @@ def closing(note: Callable[[], object]) -> None:
         if len(pressed) >= _ENOUGH:
             signal.default_int_handler(number, frame)  # type: ignore[arg-type]
 
-    if _ours(signal.default_int_handler):
-        signal.signal(signal.SIGINT, go_on)
+    import threading  # noqa: PLC0415 -- not while it loads
+
+    if _replaced or threading.current_thread() is not threading.main_thread():
+        return
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            _replaced[number] = signal.signal(number, go_on)
+
+
+def closed() -> None:
+    """What `closing` has replaced is as before it."""
+    while _replaced:
+        signal.signal(*_replaced.popitem())
 
 
 def over() -> None:
-    """The exit status is decided and everything is written: nothing interrupts the last steps of the process."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    """The exit status is decided and everything is written: nothing interrupts the last steps of pytest's own process."""
+    if _is_pytest():
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _is_pytest() -> bool:
     # While Python looks for the module of `python -m opsverify`, the program is called "-m".
     program = sys.argv[0].removesuffix("/__main__.py") if sys.argv else ""
-    return program.rpartition("/")[2] in ("pytest", "py.test") or program == "-m"
-
-
-def _ours(handler: object) -> bool:
-    return signal.getsignal(signal.SIGINT) is handler
+    return program.rpartition("/")[2] in ("pytest", "py.test", "opsverify", "-m")
 
 
 def _end_at_once(_number: int, _frame: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     for undo in reversed(_undoing):
         undo()
     os.write(_stderr[-1], _LINE)

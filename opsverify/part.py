@@ -43,9 +43,15 @@ class Part:
             or bool(asked and asked <= self.surfaces)
         )
 
-    def may_have(self, check_id: str) -> bool:
-        """Whether a check that was not collected, of which nothing but its id is known, may belong to it."""
-        return check_id in self.checks or bool(self.systems or self.subsystems or self.surfaces)
+    def may_have(self, check_id: str, system: str) -> bool:
+        """Whether a check that was not collected, of which nothing but its id and system is known, may belong to it."""
+        pairs = self.subsystems | self.surfaces
+        return check_id in self.checks or system in self.systems or any(name == system for name, _ in pairs)
+
+    def touches(self, check: Check, surfaces: Collection[str]) -> bool:
+        """Whether a check that does not belong to it looks at one of its surfaces all the same."""
+        asked = {(check.system, surface) for surface in surfaces}
+        return not self.has(check, surfaces) and bool(asked & self.surfaces)
 
     def without_any(
         self, checks: Iterable[Check], surfaces_of: Callable[[Check], Collection[str]]
@@ -87,7 +93,7 @@ def part_of(words: Iterable[str], systems: Mapping[str, System], checks: Collect
     for word in given:
         if word not in known:
             near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-            told = f"; did you mean {near[0]!r}?" if near else ""
+            told = f"; did you mean {near[0]!r}?" if near else "."
             there = "; ".join(
                 f"{name}: {', '.join(dict.fromkeys((*system.subsystems, *system.section.surfaces)))}"
                 for name, system in systems.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,14 @@ import pytest
 
 from opsverify import acting, asking, interrupt, opening, options, planning, selection, session
 from opsverify.canary import confirming, ending
-from opsverify.closing import leave_no_folder, show, write_html_all_the_same, write_ours, write_run_bundle
+from opsverify.closing import (
+    give_back,
+    leave_no_folder,
+    show,
+    write_html_all_the_same,
+    write_ours,
+    write_run_bundle,
+)
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
 from opsverify.evidence import bounded_text, clean_text
 from opsverify.exits import Exit
@@ -66,7 +74,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """A watch is a series of runs, each in a process of its own."""
-    return watch(config) if config.getoption("watch") else None
+    if not config.getoption("watch"):
+        return None
+    interrupt.loaded()
+    return watch(config)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -103,6 +114,7 @@ def _open(config: pytest.Config) -> Run:
     run = opening.open_run(config, config.stash[_SYSTEMS])
     config.stash[RUN] = run
     config.pluginmanager.register(_Redacting(run), "opsverify_redacting")
+    config.pluginmanager.register(_Closing(), "opsverify_closing")
     if config.option.reportchars == "fE":
         config.option.reportchars = ""  # our own summary names every check that is not green
     config.stash[_RESTORE] = [opening.redact_logging(run), *opening.signals_interrupt()]
@@ -269,6 +281,15 @@ class _Redacting:
         excrepr.toterminal = lambda terminal: terminal.write(told)
 
 
+class _Closing:
+    """Has a run that was interrupted close down in good order, however often Ctrl-C is pressed then."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self) -> None:
+        """The first of them."""
+        interrupt.closing(lambda: None)
+
+
 def _check(item: pytest.Item) -> tuple[Run | None, Any]:
     run = item.config.stash.get(RUN, None)
     return run, run.checks.get(item.nodeid) if run else None
@@ -302,12 +323,6 @@ def pytest_metadata(metadata: dict[str, Any], config: pytest.Config) -> None:
 def pytest_html_report_title(report: Any) -> None:
     """Name the HTML report after what it is about."""
     report.title = "opsverify"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_keyboard_interrupt() -> None:
-    """A run that was interrupted closes down in good order, however often Ctrl-C is pressed now."""
-    interrupt.closing(lambda: None)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -372,9 +387,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         acted = config.getoption("act") and not config.getoption("dry_run")
         if _rehearses(config) and not acted:
             leave_no_folder(run)
-        if run.target.owned and run.saved is None and run.chosen:
-            run.ledger.discard()
-        run.lock.release()
+        for trouble in give_back(run):
+            print(trouble, file=sys.stderr)  # noqa: T201 - reports and terminal are done with
+    interrupt.closed()
     restores: Sequence[Any] = config.stash.get(_RESTORE, ())
     for restore in reversed(restores):
         restore()

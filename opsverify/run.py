@@ -94,6 +94,7 @@ class Run:
     )  # the file's own, by which a twin is ready
     incident: Incident | None = None
     part: Part | None = None
+    in_vain: frozenset[str] = frozenset()  # the words of the part that no check of the profile belongs to
     baseline: Baseline | None = None
     bundle: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)  # observations as saved, where there is a baseline
@@ -249,7 +250,8 @@ class Run:
         )
 
     def _required_not_run(self) -> dict[str, str]:
-        if self.options.profile is None:
+        unsettled = self.options.only and self.part is None  # nobody knows yet what it would have been
+        if self.options.profile is None or self.usage_error or unsettled:
             return {}
         ran = {r.id for r in self.results.values()}
         period = self.options.period
@@ -258,10 +260,15 @@ class Run:
         for system, runbook in self.runbooks().items():
             for check in runbook.required.get(self.options.profile, ()):
                 tied = self.incident is None or self.incident.place(check) is not None
-                if check not in ran | other and tied and self._may_be_of_part(check):
+                if check not in ran | other and tied and self._may_be_of_part(check, system):
                     told = f"required by {system}'s {self.options.profile} profile, but it did not run"
                     missing[check] = self.passed_over.get(check, told)
         return missing
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The words by which the run is about a part; those by which no check of its profile belongs to it are left out."""
+        return tuple(word for word in self.options.only if word not in self.in_vain)
 
     def in_part(self, check: Check) -> bool:
         """Whether the run is about this check: about all of the target, or about a part that has it."""
@@ -271,11 +278,11 @@ class Run:
         """The surfaces that a check looks at."""
         return [surface for spec in self.specs_of(check) for surface in spec.surfaces]
 
-    def _may_be_of_part(self, check_id: str) -> bool:
+    def _may_be_of_part(self, check_id: str, system: str) -> bool:
         if self.part is None:
             return True
         collected = [check for check in self.checks.values() if check.id == check_id]
-        return any(map(self.in_part, collected)) if collected else self.part.may_have(check_id)
+        return any(map(self.in_part, collected)) if collected else self.part.may_have(check_id, system)
 
     def _missing_stand_ins(self) -> dict[str, str]:
         """Checks that a target publishes nothing for, and whose stand-in did not run either."""
@@ -333,14 +340,14 @@ class Run:
             target_key=self.key,
             kind="replay" if self.saved else "twin" if self.target.owned else "live",
             profile=self.options.profile,
-            only=self.options.only,
+            only=self.about,
             gate=self.options.gate,
             started=self.started,
             finished=finished,
             took=(finished - self.started).total_seconds(),
             exit_status=int(status),
             exit_meaning=self.redactor.text(meaning),
-            headline=self.redactor.text(headline(meaning, not_looked_at, self.options.only)),
+            headline=self.redactor.text(headline(meaning, not_looked_at, self.about)),
             counts=dict(Counter(r.verdict for r in self.results.values())),
             surfaces=tuple(self.surfaces.values()),
             not_looked_at=not_looked_at,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opsverify.check import Check
+    from opsverify.part import Part
     from opsverify.run import Run
     from opsverify.system import System
 
@@ -107,12 +108,25 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
                 why = "not configured"
         (kept if why is None else left).append(item)
     if run.part is not None:
-        chosen = [run.checks[item.nodeid] for item in kept if item.nodeid in run.checks]
-        run.warnings += [
-            f"only {word}: no check of it runs in {f'profile {run.options.profile}' if run.options.profile else 'this run'}"
-            for word in run.part.without_any(chosen, run.surfaces_of)
-        ]
+        _tell_of_part(run, run.part, [run.checks[item.nodeid] for item in kept if item.nodeid in run.checks])
     return kept, left
+
+
+def _tell_of_part(run: Run, part: Part, chosen: list[Check]) -> None:
+    """Warn of words in vain, and of checks that look at the part's surfaces and at others too: those are not of it."""
+    where = f"profile {run.options.profile}" if run.options.profile else "this run"
+    in_vain = part.without_any(chosen, run.surfaces_of)
+    run.warnings += [f"only {word}: no check of it runs in {where}" for word in in_vain]
+    run.in_vain = frozenset(in_vain) if chosen else frozenset()
+    both = [
+        check.id
+        for check in run.checks.values()
+        if part.touches(check, run.surfaces_of(check)) and run.options.profile in (None, *check.profiles)
+    ]
+    if both:
+        run.warnings.append(
+            f"not of the part, since they look at other surfaces too: {', '.join(sorted(both))}"
+        )
 
 
 def _why_not(run: Run, check: Check) -> str | None:

@@ -152,10 +152,13 @@ class TargetLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        if self._lock is not None and self._lock.is_locked:
+        if self._lock is None or not self._lock.is_locked:
+            return
+        try:
             self._holder(self._lock).unlink(missing_ok=True)
             if self._key.startswith(_TWIN):  # nobody else will ever ask for it
                 Path(self._lock.lock_file).unlink(missing_ok=True)
+        finally:
             self._lock.release()
 
 

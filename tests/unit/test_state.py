@@ -133,7 +133,7 @@ def test_two_writers_of_one_file_leave_one_whole(tmp_path: Path) -> None:
     """A record that several runs write at once is always that of one of them, and nothing is left beside it."""
     place, texts = tmp_path / "deep" / "record.json", [str(number) * 100_000 for number in range(8)]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda text: [write_whole(place, text) for _ in range(20)], texts))
+        list(pool.map(write_whole, [place] * 160, texts * 20))
     assert place.read_text(encoding="utf-8") in texts
     assert [path.name for path in place.parent.iterdir()] == ["record.json"]
 

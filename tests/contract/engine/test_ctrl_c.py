@@ -130,6 +130,67 @@ def test_when_it_is_over(tmp_path: Path, late: str) -> None:
     assert no_traceback(done)
 
 
+IN_PROCESS = """
+import signal, sys, threading
+import pytest
+before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+codes = []
+def run():
+    codes.append(int(pytest.main(sys.argv[1:])))
+if "--in-thread" in sys.argv:
+    sys.argv.remove("--in-thread")
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+else:
+    run()
+after = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+print("as before" if after == before else after, *codes)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--profile", "smoke"), 0),
+        (("--plan", "--profile", "smoke"), 0),
+        (("--profile", "smoke", "-p", "presses"), 2),
+        (("stranger/test_stops.py",), 2),
+        (("stranger/test_stops.py", "--in-thread"), 2),
+    ],
+)
+def test_a_program_that_calls_pytest_hears_its_signals_again(
+    tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    """Whatever a run in a program's own process did to the handlers is undone at its end, also after an interrupt."""
+    project = Project.make(tmp_path)
+    project.write("calls.py", IN_PROCESS)
+    hook = PRESSES_IN_HOOK.format(hook="pytest_runtest_teardown", decorator="", more="pass")
+    project.write("presses.py", hook)
+    project.write("stranger/test_stops.py", "def test_stops():\n    raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, "calls.py", *words, "-p", "no:cacheprovider"],
+        cwd=project.folder,
+        env={**os.environ, "OPSVERIFY_STATE": str(project.state), "PYTHONPATH": str(project.folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == f"as before {code}", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_while_it_loads(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGTERM and SIGHUP are told apart from a crash, too."""
+    project = Project.make(tmp_path)
+    project.write(
+        "early/sitecustomize.py", PRESSES_AT_IMPORT.replace("signal.SIGINT", f"signal.{number.name}")
+    )
+    done = run(project, "-m", "opsverify", PYTHONPATH=str(project.folder / "early"), PRESS_AT="pydantic")
+    assert (done.returncode, done.stderr.strip()) == (2, LINE), done.stdout + done.stderr
+
+
 def test_a_program_that_only_uses_the_library_keeps_its_own_way() -> None:
     """Who imports the package, or calls pytest from a program, finds Ctrl-C as it was."""
     program = "import signal, opsverify.plugin; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"

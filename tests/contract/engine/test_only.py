@@ -28,6 +28,32 @@ def _bulb_only(*arguments: str, only: str = "") -> Callable[[Project], Ran]:
     return act
 
 
+def _also_at_the_switch(project: Project) -> Ran:
+    project.check(
+        "L-BLB-9", "verify(Finding(holds=True, reason='on', expected='on', observed='on'))", takes="both"
+    )
+    project.write(
+        "lamp_both.py",
+        """
+        from dataclasses import replace
+        import pytest
+        from lamp_system import LAMP
+        from opsverify.deadline import seconds
+        from opsverify.observation import observation
+
+        @observation(of=("bulb", "switch"), deadline=seconds(1))
+        async def both(lamp) -> int:
+            return 1
+
+        @pytest.hookimpl
+        def pytest_opsverify_system():
+            return replace(LAMP, observations=(*LAMP.observations, both))
+        """,
+    )
+    project.write("conftest.py", 'pytest_plugins = ("lamp_both",)\n')
+    return project.run(*SMOKE, "--only", "lamp.switch")
+
+
 RUNS: dict[str, Callable[[Project], Ran]] = {
     "surface": lambda p: p.run(*SMOKE, "--only", "lamp.switch"),
     "check": lambda p: p.run(*SMOKE, "--only", "L-SWI-1"),
@@ -47,6 +73,8 @@ RUNS: dict[str, Callable[[Project], Ran]] = {
     "check in the file that was read": lambda p: p.run(
         "checks/lamp/test_switch.py", *SMOKE, "--only", "L-SWI-1"
     ),
+    "its system in a path": lambda p: p.run("checks/lamp", *SMOKE, "--only", "lamp"),
+    "looks at another too": _also_at_the_switch,
     "nothing of it here": lambda p: p.run("--profile", "drill", "--only", "L-SWI-1"),
 }
 
@@ -61,7 +89,9 @@ RUNS: dict[str, Callable[[Project], Ran]] = {
         ("one drill", ["L-REC-1"], ["L-REC-1"]),
         ("target about its bulb", ["L-BLB-1", "L-BLB-2"], ["bulb"]),
         ("check in the file that was read", ["L-SWI-1"], ["L-SWI-1"]),
-        ("named in vain", ["L-SWI-1"], ["switch", "L-REC-1"]),
+        ("named in vain", ["L-SWI-1"], ["switch"]),
+        ("its system in a path", ["L-BLB-1", "L-BLB-2", "L-SWI-1"], ["lamp"]),
+        ("looks at another too", ["L-SWI-1"], ["lamp.switch"]),
     ],
 )
 def test_exactly_the_part_is_required(
@@ -79,8 +109,14 @@ def test_exactly_the_part_is_required(
     assert (left.folder / "summary.md").read_text(encoding="utf-8").splitlines()[0].endswith(shown)
 
 
+def test_what_a_surface_leaves_out_is_told(left_by: Callable[[str], Ran]) -> None:
+    """A check that looks at the surface and at another one is not of the part, and is named."""
+    told = "warning: not of the part, since they look at other surfaces too: L-BLB-9"
+    assert told in left_by("looks at another too").stdout
+
+
 def test_a_word_in_vain_is_told(left_by: Callable[[str], Ran]) -> None:
-    """A word that no check of the profile belongs to is warned of."""
+    """A word that no check of the profile belongs to is warned of, and no report says that it holds."""
     assert "warning: only L-REC-1: no check of it runs in profile smoke" in left_by("named in vain").stdout
 
 

@@ -98,6 +98,40 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     assert "No space left on device" in ended.said
 
 
+def test_a_state_folder_that_goes_bad_in_the_run_is_told(tmp_path: Path) -> None:
+    """What cannot be removed at the end is told in a line, and the status is that of what was found."""
+    project = Project.make(tmp_path / "project")
+    project.write(
+        "spoils.py",
+        f"""
+        import shutil
+        from pathlib import Path
+
+        def pytest_runtest_teardown():
+            state = Path({str(project.state)!r})
+            if state.is_dir():
+                shutil.rmtree(state)
+                state.write_text("")
+        """,
+    )
+    ended = project.run("--profile", "smoke", "-p", "spoils", env={"PYTHONPATH": str(project.folder)})
+    assert ended.code == 0, ended.said
+    assert "what the run kept in the state folder could not be removed: " in ended.said
+    assert "Traceback" not in ended.said
+
+
+def test_a_lock_that_cannot_be_written_is_usage(tmp_path: Path) -> None:
+    """A folder in the place of a lock's file is exit 4 from the first line to the last."""
+    project = Project.make(tmp_path / "project")
+    assert project.run("--profile", "smoke", "--target", "live").code == 0
+    (lock,) = (project.state / "locks").glob("*.lock")
+    lock.with_suffix(".json").mkdir()
+    ended = project.run("--profile", "smoke", "--target", "live")
+    assert ended.code == 4, ended.said
+    assert "Is a directory" in ended.said
+    assert "Traceback" not in ended.said
+
+
 def test_what_looks_at_nothing_needs_no_state(tmp_path: Path) -> None:
     """A plan, an explanation and a replay work where nothing can be written."""
     project = Project.make(tmp_path / "project")

@@ -65,6 +65,13 @@ def _stopped(project: Project) -> Ran:
     return running.ended()
 
 
+def _pressed(project: Project) -> Ran:
+    running = project.start(*WATCH, "60s", "--bundle", "evidence.tar.gz")
+    _until(running, [0])
+    running.process.send_signal(signal.SIGINT)
+    return running.ended()
+
+
 def _never(project: Project) -> Ran:
     project.answer("bulb", value=3)
     return project.run(*WATCH, "3s")
@@ -74,6 +81,7 @@ RUNS: dict[str, Callable[[Project], Ran]] = {
     "relapse": _relapse,
     "gap": _gap,
     "stopped": _stopped,
+    "pressed": _pressed,
     "never": _never,
     "recovered": lambda p: p.run(*WATCH, "3s", "--bundle", "evidence.tar.gz"),
     "bad time": lambda p: p.run(*WATCH, "soon"),
@@ -146,6 +154,13 @@ def test_a_stopped_watch_is_2(left_by: Callable[[str], Ran]) -> None:
     assert (
         json.loads((left_by("stopped").folder / "watch.json").read_text(encoding="utf-8"))["exit_status"] == 2
     )
+
+
+def test_ctrl_c_ends_a_watch_with_what_it_has(left_by: Callable[[str], Ran]) -> None:
+    """Ctrl-C ends the watch with 2; its rounds are saved and packed."""
+    assert left_by("pressed").code == 2, left_by("pressed").said
+    assert "interrupted; the rounds so far are saved" in left_by("pressed").stdout
+    assert (left_by("pressed").folder.parent.parent / "evidence.tar.gz").is_file()
 
 
 def test_a_wrong_watch_is_told(left_by: Callable[[str], Ran]) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.contract.engine.project import Project
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from tests.contract.engine.project import Project, Ran
+    from tests.contract.engine.project import Ran
 
 GOOD = "Finding(holds=True, reason='fine', expected='e', observed='o')"
 BAD = "Finding(holds=False, reason='too-bad', expected='e', observed='o')"
@@ -218,3 +221,34 @@ def test_only_drills_are_coroutines(left_by: Callable[[str], Ran]) -> None:
     """A check that is a coroutine and no drill could not be judged on saved evidence, and is refused."""
     assert left_by("asynchronous").code == 4
     assert "coroutine" in left_by("asynchronous").said
+
+
+CANNOT_PARSE = """
+import _pytest._code.code as shown
+
+def refuse(*_, **__):
+    raise SystemError("AST constructor recursion depth mismatch (before=63, after=65)")
+
+shown.getstatementrange_ast = refuse
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "verdict", "reason"),
+    [
+        ("verify(Finding(holds=False, reason='dim', expected='e', observed='o'))", 10, "FAIL", "dim"),
+        ("assert False", 12, "UNKNOWN", "check-broken"),
+    ],
+)
+def test_a_python_that_cannot_show_a_source_still_judges(
+    tmp_path: Path, body: str, code: int, verdict: str, reason: str
+) -> None:
+    """Debian 12's Python may be unable to parse what pytest would show of a failure; the verdict stands all the same."""
+    project = Project.make(tmp_path)
+    project.check("L-BLB-9", body, severity="P1")
+    project.write("cannot_parse.py", CANNOT_PARSE)
+    ran = project.run("--profile", "smoke", "-p", "cannot_parse", env={"PYTHONPATH": str(project.folder)})
+    assert ran.code == code, ran.said
+    check = ran.check("L-BLB-9")
+    assert (check["verdict"], check["reason"]) == (verdict, reason)
+    assert "INTERNALERROR" not in ran.said

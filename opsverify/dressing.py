@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify.drill import Drill
+from opsverify.evidence import bounded_text
 from opsverify.judge import concluded
 from opsverify.observation import Observation, Unobservable
 from opsverify.report.junit import Rendering, properties
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from opsverify.report.model import CheckResult
     from opsverify.run import Run
 
-__all__ = ["LETTERS", "dress", "outcome_of", "seen_by"]
+__all__ = ["LETTERS", "dress", "outcome_of", "seen_by", "trace", "without_source"]
 
 LETTERS = {
     Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
@@ -78,3 +79,20 @@ def dress(item: pytest.Item, report: pytest.TestReport, result: CheckResult) -> 
         report.longrepr = None
     else:
         report.longrepr = Rendering(headline(result), message(result))  # type: ignore[assignment]
+
+
+def trace(raised: pytest.ExceptionInfo[BaseException]) -> str:
+    """The suite's own trace, in short. Without its source where Python 3.11.2 (Debian 12) cannot parse that any more:
+    once an expression was too deep for it, each later one may end in SystemError.
+    """
+    try:
+        return bounded_text(str(raised.getrepr(style="short")), 4000)
+    except SystemError:
+        return bounded_text(raised.exconly(), 4000)
+
+
+def without_source(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+    """What pytest reports of a failure of a check, where it cannot show its source."""
+    told = call.excinfo.exconly() if call.excinfo else ""
+    when: Any = call.when
+    return pytest.TestReport(item.nodeid, item.location, {}, "failed", told, when)

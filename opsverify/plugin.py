@@ -21,8 +21,8 @@ from opsverify.closing import (
     write_ours,
     write_run_bundle,
 )
-from opsverify.dressing import LETTERS, dress, outcome_of, seen_by
-from opsverify.evidence import bounded_text, clean_text
+from opsverify.dressing import LETTERS, dress, outcome_of, seen_by, trace, without_source
+from opsverify.evidence import clean_text
 from opsverify.exits import Exit
 from opsverify.expecting import expected_items
 from opsverify.judge import apply, precondition
@@ -222,11 +222,8 @@ def pytest_runtest_makereport(
     """Turn what pytest saw into the check's verdict, and keep it."""
     try:
         report = yield
-    except SystemError:  # see _trace
-        if call.excinfo is None or call.when == "collect":
-            raise
-        told = call.excinfo.exconly()
-        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", told, call.when)
+    except SystemError:  # see `trace`
+        report = without_source(item, call)
     run, check = _check(item)
     if run is None:
         return report
@@ -247,7 +244,7 @@ def pytest_runtest_makereport(
         return report
     outcome = confirming.final(run, check, outcome_of(run, item, error))
     took = time.perf_counter() - item.stash[_STARTED]
-    detail = _trace(call.excinfo) if call.excinfo and outcome.reason == "check-broken" else ""
+    detail = trace(call.excinfo) if call.excinfo and outcome.reason == "check-broken" else ""
     result = run.record(check, outcome, seen_by(item), took, detail)
     dress(item, report, result)
     return report
@@ -290,16 +287,6 @@ class _Closing:
     def pytest_keyboard_interrupt(self) -> None:
         """The first of them."""
         interrupt.closing(lambda: None)
-
-
-def _trace(raised: pytest.ExceptionInfo[BaseException]) -> str:
-    """The suite's own trace, in short. Without its source where Python 3.11.2 (Debian 12) cannot parse that any more:
-    once an expression was too deep for it, each later one may end in SystemError.
-    """
-    try:
-        return bounded_text(str(raised.getrepr(style="short")), 4000)
-    except SystemError:
-        return bounded_text(raised.exconly(), 4000)
 
 
 def _check(item: pytest.Item) -> tuple[Run | None, Any]:

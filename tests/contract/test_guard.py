@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import pytest
 
@@ -216,8 +217,11 @@ def test_promised_ports_keep_few_descriptors() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + process.MOST_HELD
 
 
-def test_closing_every_guard_ends_what_is_being_started(tmp_path: Path) -> None:
+def test_closing_every_guard_ends_what_is_being_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever waits for a server under a guard that is closed meanwhile is told at once, and nothing can be started."""
+    monkeypatch.setattr(Guard, "_open", WeakSet())  # not those that other tests stand on
     with Guard() as own:
         sleeping = OwnedProcess.start(["sleep", "60"], name="sleeper", guard=own, log=tmp_path / "log")
         Timer(0.2, Guard.close_all).start()

@@ -205,7 +205,7 @@ class RunReport(_Record):
     took: float
     exit_status: int
     exit_meaning: str
-    headline: str = ""
+    headline: str
     counts: dict[Verdict, int]
     surfaces: tuple[Surface, ...] = ()
     not_looked_at: tuple[NotLookedAt, ...] = ()

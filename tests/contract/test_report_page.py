@@ -75,6 +75,7 @@ def _check(number: int, verdict: Verdict, text: str = "12 entries") -> CheckResu
 
 
 def _report(checks: list[CheckResult], *, status: int) -> RunReport:
+    meaning = "a gated check FAILs" if status else "the gate holds"
     return RunReport(
         run_id="ab12cd34",
         opsverify_version="0.1.0",
@@ -87,7 +88,8 @@ def _report(checks: list[CheckResult], *, status: int) -> RunReport:
         finished=NOW + timedelta(seconds=4),
         took=4.0,
         exit_status=status,
-        exit_meaning="a gated check FAILs" if status else "the gate holds",
+        exit_meaning=meaning,
+        headline=meaning,
         counts={v: n for v in Verdict if (n := sum(c.verdict is v for c in checks))},
         surfaces=(Surface(system="one", surface="redis", backend="live redis://x", identity="redis 7.2.4"),),
         contact="the on-call of the day",

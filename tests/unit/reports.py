@@ -27,5 +27,6 @@ def report() -> RunReport:
         took=1.0,
         exit_status=0,
         exit_meaning="the gate holds",
+        headline="the gate holds",
         counts={},
     )

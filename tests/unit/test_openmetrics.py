@@ -60,6 +60,7 @@ def report(exit_status: int = 0, *, at: datetime = NOW, **changes: Any) -> RunRe
         "took": 2.0,
         "exit_status": exit_status,
         "exit_meaning": "",
+        "headline": "",
         "counts": {Verdict.PASS: 1},
         "checks": (check,),
         "canary": CanarySummary(

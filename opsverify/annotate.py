@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from opsverify.evidence import bounded_text
 from opsverify.report.model import CheckResult, RunReport
-from opsverify.verdict import Severity, Verdict
+from opsverify.verdict import Severity, Verdict, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def _file(check: CheckResult) -> str:
 
 
 def _text(check: CheckResult) -> str:
-    finding = next((f for f in check.findings if not f.holds), None)
+    finding = deciding(check.findings)
     seen = f"expected {finding.expected}, observed {finding.observed}" if finding else check.explanation
     return _line(f"{seen}; next: {check.next_step}")
 

@@ -143,7 +143,7 @@ def _verdicts(before: RunReport, now: RunReport) -> Iterator[Change]:
 
 
 def _shown(verdict: Verdict, check: Any) -> str:
-    seen = "; ".join(f.observed for f in check.findings if f.holds == (verdict is Verdict.PASS))
+    seen = "; ".join(f.observed for f in check.findings if bool(f.holds) == (verdict is Verdict.PASS))
     return bounded_text(f"{verdict} {seen or check.explanation}".strip(), 200)
 
 

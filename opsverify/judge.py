@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from opsverify.observation import Kind, Observation
-from opsverify.verdict import CheckFailed, Finding, Outcome, SkipReason, Verdict
+from opsverify.verdict import CannotTell, CheckFailed, Finding, Outcome, SkipReason, Verdict, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,16 +25,17 @@ _SKIPS = {
 
 
 def verify(*findings: Finding) -> None:
-    """State what was found. Raises CheckFailed with every finding that does not hold.
+    """State what was found: FAIL if anything does not hold, else UNKNOWN if anything cannot be told, else PASS.
 
-    A check must call this: one that never does has judged nothing and is UNKNOWN.
+    Raises CheckFailed with every finding that does not hold, or else CannotTell with every one that is open. A check must call this: one that never does has judged nothing and is UNKNOWN.
     """
     recorded = _findings.get()
     if recorded is not None:
         recorded.extend(findings)
-    failed = [f for f in findings if not f.holds]
-    if failed:
+    if failed := [f for f in findings if f.holds is False]:
         raise CheckFailed(failed)
+    if open_ := [f for f in findings if f.holds is None]:
+        raise CannotTell(open_)
 
 
 def recording() -> list[Finding]:
@@ -79,12 +80,13 @@ def precondition(check: Check, arguments: Mapping[str, Any]) -> Outcome | None:
 
 def concluded(findings: list[Finding], error: BaseException | None) -> Outcome:
     """The outcome of a check body that recorded `findings` and ended with `error` (or without one)."""
-    failed = [f for f in findings if not f.holds]
     if isinstance(error, CheckFailed):
         return Outcome(
             verdict=Verdict.FAIL, reason=error.findings[0].reason, findings=tuple(findings) or error.findings
         )
-    if error is not None:
+    if isinstance(error, CannotTell):  # a drill's is not recorded
+        findings = [*findings, *(f for f in error.findings if f not in findings)]
+    elif error is not None:
         return Outcome(
             verdict=Verdict.UNKNOWN,
             reason="check-broken",
@@ -97,9 +99,16 @@ def concluded(findings: list[Finding], error: BaseException | None) -> Outcome:
             reason="check-broken",
             explanation="check broken: it never called verify()",
         )
-    if failed:  # the body swallowed CheckFailed; what was found still stands
-        return Outcome(verdict=Verdict.FAIL, reason=failed[0].reason, findings=tuple(findings))
-    return Outcome(verdict=Verdict.PASS, reason=findings[0].reason, findings=tuple(findings))
+    # The body may have swallowed what verify raised; what was found still stands.
+    decided = deciding(findings)
+    if decided is None:
+        return Outcome(verdict=Verdict.PASS, reason=findings[0].reason, findings=tuple(findings))
+    if decided.holds is None:
+        told = "; ".join(f.observed for f in findings if f.holds is None)
+        return Outcome(
+            verdict=Verdict.UNKNOWN, reason=decided.reason, explanation=told, findings=tuple(findings)
+        )
+    return Outcome(verdict=Verdict.FAIL, reason=decided.reason, findings=tuple(findings))
 
 
 def apply(check: Check, arguments: Mapping[str, Any]) -> Outcome:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from opsverify.deadline import DeadlinePassed, eventually, seconds
 from opsverify.gathering import Gatherer
 from opsverify.judge import judge
-from opsverify.verdict import Verdict
+from opsverify.verdict import Verdict, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -58,7 +58,7 @@ async def _judged(
 def _shown(red: dict[str, Outcome]) -> str:
     told = []
     for check, outcome in sorted(red.items()):
-        finding = next((f for f in outcome.findings if not f.holds), None)
+        finding = deciding(outcome.findings)
         told.append(
             f"{check} {outcome.verdict} {outcome.reason}: {finding.observed if finding else outcome.explanation}"
         )

@@ -1,4 +1,4 @@
-"""What a check can conclude: severities, verdicts, findings, and the one exception that means FAIL."""
+"""Severities, verdicts and findings, and the two exceptions of `verify`: CheckFailed and CannotTell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["CheckFailed", "Figure", "Finding", "Outcome", "Severity", "SkipReason", "Verdict", "worst"]
+__all__ = [
+    "CannotTell",
+    "CheckFailed",
+    "Figure",
+    "Finding",
+    "Outcome",
+    "Severity",
+    "SkipReason",
+    "Verdict",
+    "deciding",
+    "worst",
+]
 
 
 class Severity(StrEnum):
@@ -94,6 +105,7 @@ class Figure(BaseModel):
 class Finding(BaseModel):
     """Expected against observed, for one promise.
 
+    `holds` is None where what was observed does not tell: a part is missing, there was no traffic, it is too early.
     `reason` is a stable code (kebab-case) that waivers and the detection matrix match;
     `expected` and `observed` are sentences with units; `details` are further lines of evidence;
     `limits` name each threshold used with its source; `evidence` the exact commands or URLs asked; `figure` is drawn
@@ -102,7 +114,7 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    holds: bool
+    holds: bool | None
     reason: str
     expected: str
     observed: str
@@ -135,6 +147,24 @@ class CheckFailed(AssertionError):
         super().__init__(
             "; ".join(f"{f.reason}: expected {f.expected}, observed {f.observed}" for f in self.findings)
         )
+
+
+class CannotTell(Exception):
+    """What was observed does not tell whether the system keeps a promise. Makes a check UNKNOWN."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("; ".join(f"{f.reason}: {f.observed}" for f in self.findings))
+
+
+def deciding(findings: Iterable[Finding]) -> Finding | None:
+    """The finding that a verdict stands on: the first that does not hold, else the first that cannot be told."""
+    listed = list(findings)
+    for holds in (False, None):
+        for finding in listed:
+            if finding.holds is holds:
+                return finding
+    return None
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from opsverify.verdict import Outcome, Severity, Verdict
+from opsverify.verdict import Outcome, Severity, Verdict, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,7 +86,7 @@ class Waivers:
         if outcome.verdict is not Verdict.FAIL or not mine:
             return outcome
         in_force = {w.code: w for w in mine if w.expires > now}
-        failing = {f.reason for f in outcome.findings if not f.holds} | {outcome.reason}
+        failing = {f.reason for f in outcome.findings if f.holds is False} | {outcome.reason}
         if failing <= in_force.keys():
             told = [in_force[code].told for code in sorted(failing)]
             return _noted(outcome, Verdict.WAIVED, told)
@@ -114,12 +114,12 @@ class Waivers:
 def _failing(result: CheckResult) -> set[str]:
     if result.verdict not in (Verdict.FAIL, Verdict.WAIVED):
         return set()
-    return {f.reason for f in result.findings if not f.holds} | {result.reason}
+    return {f.reason for f in result.findings if f.holds is False} | {result.reason}
 
 
 def _noted(outcome: Outcome, verdict: Verdict, told: list[str]) -> Outcome:
     # As details of what fails it is shown wherever the finding is.
-    failing = next((f for f in outcome.findings if not f.holds), None)
+    failing = deciding(outcome.findings)
     findings = tuple(
         f.model_copy(update={"details": (*told, *f.details)}) if f is failing else f for f in outcome.findings
     )

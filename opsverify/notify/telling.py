@@ -13,7 +13,7 @@ from opsverify.notify import alertmanager, pagerduty, slack, webhook
 from opsverify.notify.notice import Notice, Post, due
 from opsverify.notify.sending import send
 from opsverify.report.canary import escalation
-from opsverify.verdict import Severity
+from opsverify.verdict import Severity, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ def _notice(
     reminder: bool,
 ) -> Notice:
     result = next((c for c in report.checks if c.id == check), None)
-    failing = next((f for f in result.findings if not f.holds), None) if result else None
+    failing = deciding(result.findings) if result else None
     overdue = standing.overdue_since(_severity(result))
     observed = result.explanation if result else report.exit_meaning
     return Notice(

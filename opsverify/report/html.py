@@ -16,7 +16,7 @@ from opsverify.report.figure import drawn
 from opsverify.report.headline import headline
 from opsverify.report.model import CheckResult, RunReport
 from opsverify.report.subsystems import by_subsystem
-from opsverify.verdict import Severity, Verdict
+from opsverify.verdict import Severity, Verdict, deciding
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -72,6 +72,7 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
         headline=_headline(shown, red),
         red=red,
         red_ids={c.id for c in red},
+        deciding=deciding,
         verdict_of={c.id: c.verdict for c in checks},
         groups=by_subsystem(shown),
         drills=drills,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opsverify.evidence import bounded_text
 from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.model import RunReport
-from opsverify.verdict import Verdict
+from opsverify.verdict import Verdict, deciding
 
 if TYPE_CHECKING:
     from opsverify.redaction import Redactor
@@ -78,7 +78,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
 
 
 def _row(check: CheckResult) -> str:
-    finding = next((f for f in check.findings if not f.holds), None)
+    finding = deciding(check.findings)
     expected = finding.expected if finding else check.promise
     observed = finding.observed if finding else f"{check.reason}: {check.explanation}"
     if check.verdict is Verdict.WAIVED:

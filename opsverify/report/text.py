@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
-from opsverify.verdict import Verdict
+from opsverify.verdict import Verdict, deciding
 
 if TYPE_CHECKING:
     from opsverify.report.model import CheckResult
@@ -38,7 +38,9 @@ def message(result: CheckResult) -> str:
     """The whole message of a check: what was promised, expected and observed, where from, and what to do next."""
     title = f"{result.system} · {result.subsystem} · {result.name}"
     lines = [f"{title:<58}  {result.verdict:<7}  {result.severity}  {result.id}"]
-    if result.verdict in (Verdict.UNKNOWN, Verdict.SKIP) or (result.explanation and not result.findings):
+    if result.verdict is Verdict.UNKNOWN and deciding(result.findings):
+        lines.append(f"  open      {result.reason}: what was seen does not tell")
+    elif result.verdict in (Verdict.UNKNOWN, Verdict.SKIP) or (result.explanation and not result.findings):
         lines.append(
             f"  {'skipped' if result.verdict is Verdict.SKIP else 'not seen'}  {result.reason}: {result.explanation}"
         )

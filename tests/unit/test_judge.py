@@ -1,7 +1,8 @@
-"""Only CheckFailed is FAIL; what a check could not see, or breaks on, is UNKNOWN."""
+"""Only CheckFailed is FAIL; what a check could not see, cannot tell, or breaks on, is UNKNOWN."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from opsverify.check import Check
 from opsverify.judge import concluded, judge, recording, verify
+from opsverify.ladder import Step, fail, fine, first_of, unknown
 from opsverify.observation import Kind, Observation, Unobservable
-from opsverify.verdict import CheckFailed, Finding, Severity, SkipReason, Verdict, worst
+from opsverify.verdict import CannotTell, CheckFailed, Finding, Severity, SkipReason, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,3 +201,53 @@ def test_the_worst_verdict_is_the_worst(verdicts: list[Verdict]) -> None:
     """FAIL is worse than UNKNOWN, WAIVED, SKIP and PASS, in this order; of none there is none."""
     order = ["FAIL", "UNKNOWN", "WAIVED", "SKIP", "PASS"]
     assert worst(verdicts) == (min(verdicts, key=lambda v: order.index(v.value)) if verdicts else None)
+
+
+OPEN = Finding(holds=None, reason="part-missing", expected="light", observed="one of two lamps answers")
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+@pytest.mark.parametrize(
+    ("findings", "verdict", "reason"),
+    [
+        ((GOOD, OPEN), Verdict.UNKNOWN, "part-missing"),
+        ((OPEN, BAD), Verdict.FAIL, "too-dark"),
+        ((BAD, OPEN), Verdict.FAIL, "too-dark"),
+        ((OPEN, OPEN.model_copy(update={"reason": "too-early"})), Verdict.UNKNOWN, "part-missing"),
+    ],
+)
+def test_what_cannot_be_told_is_unknown(
+    findings: tuple[Finding, ...], verdict: Verdict, reason: str, *, swallowed: bool
+) -> None:
+    """An open finding makes a check UNKNOWN, unless another does not hold; also where the body hides what verify raised."""
+
+    def body() -> None:
+        with suppress(CannotTell, CheckFailed) if swallowed else nullcontext():
+            verify(*findings)
+
+    outcome = judge(check(body), {})
+    assert (outcome.verdict, outcome.reason) == (verdict, reason)
+    assert outcome.findings == findings
+    assert (outcome.explanation.split("; ")[0] == OPEN.observed) is (verdict is Verdict.UNKNOWN)
+
+
+HOLDS = st.sampled_from([False, None, True])
+
+
+@given(st.lists(st.tuples(HOLDS, st.booleans()), max_size=6))
+def test_a_ladder_says_the_worst_that_applies(steps: list[tuple[bool | None, bool]]) -> None:
+    """The first step that fails, else the first that is unknown, else the first that is fine, else the last word."""
+    made = [Step(str(number), holds, applies) for number, (holds, applies) in enumerate(steps)]
+    applying = [step for step in made if step.applies]
+    worst_first = sorted(applying, key=lambda step: [False, None, True].index(step.holds))
+    wanted = (worst_first[0].reason, worst_first[0].holds) if worst_first else ("ok", True)
+    assert first_of(*made, ok="ok") == wanted
+
+
+def test_a_ladder_reads_as_it_is_written() -> None:
+    """Steps apply by truth; the judgement makes the finding."""
+    judged = first_of(fail("cut", []), fine("idle", "yes"), unknown("silent", ["oak"]), ok="reached")
+    found = judged.finding(expected="all", observed="oak is silent", details=("d",), limits=("l",))
+    assert (found.holds, found.reason, found.details, found.limits) == (None, "silent", ("d",), ("l",))
+    assert first_of(fail("cut", "oak"), unknown("silent", when=True), ok="reached") == ("cut", False)
+    assert first_of(fail("cut", 0), ok="reached") == ("reached", True)

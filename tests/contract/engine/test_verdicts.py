@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GOOD = "Finding(holds=True, reason='fine', expected='e', observed='o')"
 BAD = "Finding(holds=False, reason='too-bad', expected='e', observed='o')"
+OPEN = "Finding(holds=None, reason='part-missing', expected='e', observed='one lamp of two')"
 BROKEN = {
     "L-BLB-21": (f"verify({GOOD})\nassert 1 == 2, 'bare'", ""),
     "L-BLB-22": (f"verify({GOOD})\n{{}}['depth']", ""),
@@ -45,6 +46,7 @@ def _troubled(project: Project) -> Ran:
     project.check(
         "L-BLB-34", f"try:\n    verify({BAD})\nexcept AssertionError:\n    pass", takes="brightness"
     )
+    project.check("L-BLB-36", f"verify({GOOD}, {OPEN})", takes="brightness", marker="next_step='replace it'")
     project.check("L-BLB-35", f"verify({BAD})", takes="brightness", marker="advisory=True", severity="P0")
     return project.run("--profile", "smoke")
 
@@ -123,6 +125,23 @@ def test_a_failure_says_it_all_in_its_first_line(troubled: Ran) -> None:
     assert case.message.splitlines()[0].startswith("P1 FAIL too-bad · L-BLB-31 lamp · bulb")
     assert "runbook §3: replace it" in case.text
     assert "answer in 1 h, resolve in 4 h" in case.text
+
+
+def test_what_cannot_be_told_is_unknown_everywhere(troubled: Ran) -> None:
+    """A finding that is open makes the check UNKNOWN with its own reason, in JSON, JUnit, terminal and HTML."""
+    check, case = troubled.check("L-BLB-36"), troubled.cases["L-BLB-36"]
+    assert (check["verdict"], check["reason"], check["explanation"]) == (
+        "UNKNOWN",
+        "part-missing",
+        "one lamp of two",
+    )
+    assert [f["holds"] for f in check["findings"]] == [True, None]
+    assert "P1 UNKNOWN part-missing · L-BLB-36" in case.message
+    assert "open      part-missing: what was seen does not tell" in case.text
+    assert "observed  one lamp of two" in case.text
+    assert "replace it" not in case.text  # the next step of a FAIL
+    assert "check broken" not in case.text
+    assert "<dt>observed</dt><dd><strong>one lamp of two</strong>" in troubled.html
 
 
 def test_a_failing_check_cannot_hide(troubled: Ran) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
-__all__ = ["Limit", "Limits"]
+__all__ = ["Limit", "Limits", "Window"]
 
 
 class Limit(BaseModel):
@@ -30,6 +30,13 @@ class Limit(BaseModel):
     def named(self, name: str) -> str:
         """How a finding shows this limit."""
         return f"{name} = {self} ({self.source})"
+
+
+class Window(Limit):
+    """A limit that says over how long, or how much of it, something is looked at: the one kind that an observation may read.
+
+    Evidence that was saved was fetched with it: judging it again cannot change it.
+    """
 
 
 class Limits(BaseModel):
@@ -55,5 +62,5 @@ class Limits(BaseModel):
                     "value": value,
                     "source": f"set in the target; otherwise {documented.value:g}: {documented.source}",
                 }
-                taken[key] = Limit.model_validate(documented.model_dump() | changes)
+                taken[key] = type(documented).model_validate(documented.model_dump() | changes)
         return taken

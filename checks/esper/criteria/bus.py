@@ -161,7 +161,7 @@ def _owed(queue: QueueState, limits: EsperLimits) -> bool:
 
 
 def _untold(queue: QueueState) -> tuple[Step, ...]:
-    """What keeps from saying how far the readers are: the last matters where none is known to be behind."""
+    """What keeps from saying how far the readers are."""
     return (
         unknown("stream-missing", queue.kind != "stream"),
         unknown("group-missing", queue.missing),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper.criteria import bus as criteria
 from checks.esper.criteria import infra as around
+from checks.esper.criteria import server as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:

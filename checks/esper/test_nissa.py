@@ -53,7 +53,10 @@ def test_no_core_alert_and_no_slo_breach(
     nissa_summary: Observation[NissaSummary], limits: EsperLimits
 ) -> None:
     """No core alert is active, and SLO burn rates are below the breach line."""
-    verify(criteria.alerts_quiet(nissa_summary.value), criteria.slo_below_breach(nissa_summary.value, limits))
+    verify(
+        criteria.alerts_quiet(nissa_summary.value, limits),
+        criteria.slo_below_breach(nissa_summary.value, limits),
+    )
 
 
 @pytest.mark.check(
@@ -63,6 +66,6 @@ def test_no_core_alert_and_no_slo_breach(
     runbook=NISSA,
     next_step="ingest is dead behind a healthy page: look at Nissa's log, its connection to Redis, and its groups (E-OON-1, E-OON-5)",
 )
-def test_nissa_counts_what_arrives(ingest: Observation[Ingest]) -> None:
+def test_nissa_counts_what_arrives(ingest: Observation[Ingest], limits: EsperLimits) -> None:
     """Nissa's counters move while telemetry arrives."""
-    verify(criteria.ingests(ingest.value))
+    verify(criteria.ingests(ingest.value, limits))

@@ -11,7 +11,14 @@ from opsverify import verify
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import Flow, GroupPresence, NewestEntries, Progress, QueueState, StreamState
+    from fixtures.esper.seen.bus import (
+        Consumption,
+        Flow,
+        GroupPresence,
+        NewestEntries,
+        QueueState,
+        StreamState,
+    )
     from fixtures.esper.seen.nissa import CanaryRun
     from opsverify import Observation
 
@@ -77,9 +84,9 @@ def test_normal_stream_is_trimmed(normal_queue: Observation[QueueState], limits:
     runbook=SPIKE,
     next_step="see E-OON-2 for what reroutes; replay the entries to the normal stream once it is trimmed, then trim here",
 )
-def test_emergency_stream_stays_low(emergency_flow: Observation[Flow], limits: EsperLimits) -> None:
+def test_emergency_stream_stays_low(stream_flow: Observation[Flow], limits: EsperLimits) -> None:
     """The emergency stream stays low, and nothing arrives on it that no service reads."""
-    verify(criteria.emergency_low_and_still(emergency_flow.value, limits))
+    verify(criteria.emergency_low_and_still(stream_flow.value, limits))
 
 
 @pytest.mark.check(
@@ -90,9 +97,9 @@ def test_emergency_stream_stays_low(emergency_flow: Observation[Flow], limits: E
     runbook=SPIKE,
     next_step="ask a publisher for its metrics_snapshot() (a fresh client shows only zeros); ease the publishers and drain",
 )
-def test_nothing_is_dropped_or_rerouted(publish_flow: Observation[Flow], limits: EsperLimits) -> None:
+def test_nothing_is_dropped_or_rerouted(stream_flow: Observation[Flow], limits: EsperLimits) -> None:
     """No publish is dropped or rerouted over a window, as far as the streams tell."""
-    verify(criteria.nothing_dropped(publish_flow.value, limits))
+    verify(criteria.nothing_dropped(stream_flow.value, limits))
 
 
 @pytest.mark.check(
@@ -103,7 +110,7 @@ def test_nothing_is_dropped_or_rerouted(publish_flow: Observation[Flow], limits:
     runbook=SPIKE,
     next_step="is Nissa's ingest loop alive (its log), can it reach Redis, is Elasticsearch slow? /healthz does not know",
 )
-def test_consumers_keep_up(consumer_progress: Observation[tuple[Progress, ...]], limits: EsperLimits) -> None:
+def test_consumers_keep_up(consumer_progress: Observation[Consumption], limits: EsperLimits) -> None:
     """Each group that a service reads with advances, and neither its lag nor its unacknowledged deliveries pile up."""
     verify(criteria.keeps_up(consumer_progress.value, limits))
 
@@ -116,7 +123,7 @@ def test_consumers_keep_up(consumer_progress: Observation[tuple[Progress, ...]],
     next_step="look at the entries by their ids, then XACK them, or publish them again and XACK; no program ever claims them",
 )
 def test_no_delivery_is_left_unacknowledged(
-    consumer_progress: Observation[tuple[Progress, ...]], limits: EsperLimits
+    consumer_progress: Observation[Consumption], limits: EsperLimits
 ) -> None:
     """No delivered entry has been left without its acknowledgement for long."""
     verify(criteria.no_old_pending(consumer_progress.value, limits))
@@ -156,7 +163,7 @@ def test_a_canary_message_is_counted_by_nissa(canary: Observation[CanaryRun], li
 )
 def test_the_queue_depth_spike_is_over(
     normal_queue: Observation[QueueState],
-    consumer_progress: Observation[tuple[Progress, ...]],
+    consumer_progress: Observation[Consumption],
     emergency_queue: Observation[StreamState],
     limits: EsperLimits,
 ) -> None:

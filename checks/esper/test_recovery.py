@@ -48,12 +48,13 @@ def test_conservative_mode_is_off_and_stays_off(
     next_step="the counter rises: a seed is still breaking its isolation, cull the one that is named; it stands: acknowledge its value in [esper.isolation]",
 )
 def test_the_isolation_breach_is_over(
-    isolation_watched: Observation[Isolation], nissa_summary: Observation[NissaSummary], limits: EsperLimits
+    isolation: Observation[Isolation], nissa_summary: Observation[NissaSummary], limits: EsperLimits
 ) -> None:
     """After an isolation breach the counter no longer rises, what it counts is acknowledged, and the alert tells nothing more."""
     verify(
-        kasmina.isolation_kept(isolation_watched.value, limits),
-        recovery.isolation_alert_explained(nissa_summary.value, isolation_watched.value),
+        kasmina.isolation_kept(isolation.value, limits),
+        recovery.isolation_alert_explained(nissa_summary.value, isolation.value),
+        recovery.isolation_watched(isolation.value, limits),
     )
 
 

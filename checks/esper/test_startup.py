@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper.criteria import bus, files, infra, nissa, tolaria
+from checks.esper.criteria import bus, files, infra, nissa, server, tolaria
 from checks.esper.criteria.startup import in_order
 from opsverify import verify
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import Flow, GroupPresence, Progress, QueueState, RedisServer
+    from fixtures.esper.seen.bus import Consumption, Flow, GroupPresence, QueueState, RedisServer
     from fixtures.esper.seen.files import Forge, Library, ReportLog
     from fixtures.esper.seen.infra import Scraping
     from fixtures.esper.seen.nissa import NissaHealth, NissaMetrics
@@ -36,8 +36,8 @@ FORGE = '3.4 "Tezzeret Forge + Urza Library"'
 def test_the_control_loop_was_started(
     bus_server: Observation[Bracketed[RedisServer]],
     service_groups: Observation[tuple[GroupPresence, ...]],
-    tolaria_loss: Observation[TolariaRun],
-    emergency_flow: Observation[Flow],
+    tolaria_run: Observation[TolariaRun],
+    stream_flow: Observation[Flow],
     report_log: Observation[ReportLog],
     tolaria_health: Observation[TolariaHealth],
     limits: EsperLimits,
@@ -45,10 +45,10 @@ def test_the_control_loop_was_started(
     """Redis runs, groups stand, Tolaria publishes, nothing spills over, field reports are kept, and its health is told."""
     verify(
         *in_order(
-            ("Redis takes writes", bus.accepts_writes(bus_server.value.last)),
+            ("Redis takes writes", server.accepts_writes(bus_server.value.last)),
             ("groups stand before producers", bus.groups_exist(service_groups.value)),
-            ("Tolaria publishes", tolaria.loss_is_finite(tolaria_loss.value, limits)),
-            ("nothing spills over", bus.emergency_low_and_still(emergency_flow.value, limits)),
+            ("Tolaria publishes", tolaria.loss_is_finite(tolaria_run.value, limits)),
+            ("nothing spills over", bus.emergency_low_and_still(stream_flow.value, limits)),
             ("Tamiyo keeps its reports", files.log_is_whole(report_log.value)),
             ("health is told by system_health", tolaria.feels_well(tolaria_health.value, limits)),
         )
@@ -72,7 +72,7 @@ def test_the_bus_was_started(
     """Redis runs, the services' groups stand on their streams, and the queue is below its thresholds."""
     verify(
         *in_order(
-            ("Redis takes writes", bus.accepts_writes(bus_server.value.last)),
+            ("Redis takes writes", server.accepts_writes(bus_server.value.last)),
             ("groups stand on their streams", bus.groups_exist(service_groups.value)),
             ("the queue is below the reroute band", bus.not_in_reroute_band(normal_queue.value, limits)),
             ("and below the drop threshold", bus.not_at_drop(normal_queue.value, limits)),
@@ -92,7 +92,7 @@ def test_nissa_was_started(
     service_groups: Observation[tuple[GroupPresence, ...]],
     nissa_health: Observation[NissaHealth],
     nissa_metrics: Observation[NissaMetrics],
-    consumer_progress: Observation[tuple[Progress, ...]],
+    consumer_progress: Observation[Consumption],
     limits: EsperLimits,
 ) -> None:
     """Nissa has its groups, answers, exposes its series, and keeps up with what is published."""

@@ -24,11 +24,9 @@ TOLARIA = '4 "Tolaria"'
     runbook=TOLARIA,
     next_step="absent or stale: does the training process live, and can it reach Redis (its console)? not finite: stop the run and look at data and learning rate",
 )
-def test_training_loss_is_finite_and_fresh(
-    tolaria_loss: Observation[TolariaRun], limits: EsperLimits
-) -> None:
+def test_training_loss_is_finite_and_fresh(tolaria_run: Observation[TolariaRun], limits: EsperLimits) -> None:
     """Tolaria tells a loss that is present, finite and fresh."""
-    verify(criteria.loss_is_finite(tolaria_loss.value, limits))
+    verify(criteria.loss_is_finite(tolaria_run.value, limits))
 
 
 @pytest.mark.check(
@@ -39,9 +37,9 @@ def test_training_loss_is_finite_and_fresh(
     runbook=TOLARIA,
     next_step="inspect GPU utilisation and what else runs on the host; conservative mode does not pause Tolaria, stop the run to pause it",
 )
-def test_epochs_keep_their_pace(tolaria_latency: Observation[TolariaRun], limits: EsperLimits) -> None:
+def test_epochs_keep_their_pace(tolaria_run: Observation[TolariaRun], limits: EsperLimits) -> None:
     """Epochs are not above their limit several times in a row."""
-    verify(criteria.pace_is_kept(tolaria_latency.value, limits))
+    verify(criteria.pace_is_kept(tolaria_run.value, limits))
 
 
 @pytest.mark.check(

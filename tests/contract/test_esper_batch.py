@@ -70,7 +70,7 @@ async def test_a_batch_that_has_ended_is_judged_as_a_whole(plant: EsperPlant) ->
 async def test_the_last_run_is_the_second_of_the_batch(plant: EsperPlant) -> None:
     """Repeated ids and a history that was published twice make no third run."""
     await published(plant)
-    run = (await look(target(plant), {"tolaria_loss"}, deadline=10))["tolaria_loss"].value
+    run = (await look(target(plant), {"tolaria_run"}, deadline=10))["tolaria_run"].value
     assert [e.packet for e in run.epochs] == [f"training-run-epoch-{n}" for n in range(3)]
     assert run.completed
     assert run.source.packets == 8

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GROUP = "nissa-service"
+EPOCHS = 5
+"""As many as make an incident over."""
 STREAMS = ("oona.normal", "oona.emergency", "oona.telemetry", "oona.policy")
 
 
@@ -51,11 +53,11 @@ def fill(url: str) -> None:
         redis.config_set("appendonly", "yes")
         for stream in STREAMS:
             redis.xgroup_create(stream, GROUP, id="$", mkstream=True)
-        for epoch in range(4):
+        for epoch in range(EPOCHS):
             redis.xadd("oona.normal", encode_entry(messages.state(0, epoch, 12.0), secret=None))
             for packet in (messages.tamiyo(0, epoch), kasmina.packet(), messages.tolaria(0, epoch, 12.0)):
                 redis.xadd("oona.telemetry", encode_entry(packet, secret=None))
-        redis.xadd("oona.telemetry", encode_entry(messages.simic(0, 4), secret=None))
+        redis.xadd("oona.telemetry", encode_entry(messages.simic(0, EPOCHS), secret=None))
         redis.xadd("oona.policy", encode_entry(messages.policy(0), secret=None))
         redis.xadd("oona.telemetry", encode_entry(messages.tezzeret("run-0", 0), secret=None))
         for stream in ("oona.normal", "oona.telemetry"):

@@ -204,7 +204,7 @@ async def test_an_empty_root_is_never_green(tmp_path: Path) -> None:
         "E-UP-4": "UNKNOWN precondition",
     }
     idle = await verdicts(section(tmp_path, workload="idle"), deadline=SOON_S)
-    assert idle["E-TAM-1"] == "UNKNOWN empty"
+    assert idle["E-TAM-1"] == "UNKNOWN no-log"
 
 
 async def test_a_root_that_is_not_there_is_unknown(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ async def test_a_log_longer_than_is_read_is_not_called_whole(
 ) -> None:
     """Past its bound a log is UNKNOWN, not whole; what is wrong before the bound is FAIL all the same."""
     monkeypatch.setattr("fixtures.esper.files_client._MOST_OF_A_LOG", 200)
-    assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "UNKNOWN precondition"
+    assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "UNKNOWN not-read-to-its-end"
     written(LOG, b"\xff" * 5000)(root)
     assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "FAIL garbage"
 
@@ -265,6 +265,6 @@ async def test_a_forge_at_work_is_unknown_and_one_that_stands_still_is_not(root:
     moving = section(root, limits={**LIMITS, "window": 1})
     asyncio.get_running_loop().call_later(0.6, written(WAL, b'{"pending": ["BP050"]}'), root)
     seen = await verdicts(moving, deadline=SOON_S)
-    assert {seen["E-URZ-1"], seen["E-URZ-2"]} == {"UNKNOWN precondition"}
+    assert {seen["E-URZ-1"], seen["E-URZ-2"]} == {"UNKNOWN forge-at-work"}
     asyncio.get_running_loop().call_later(0.6, (root / WAL).unlink)
     assert (await verdicts(moving, deadline=SOON_S))["E-URZ-1"] == "PASS nothing-pending"

@@ -158,8 +158,10 @@ async def test_a_bad_prometheus(stage: Stage, bus: str, play: Play, expected: st
 @pytest.mark.parametrize(
     ("play", "expected"),
     [
-        case(prometheus(targets=targets()), "UNKNOWN empty", id="no target"),
-        case(prometheus(targets=targets(target(health="unknown"))), "UNKNOWN precondition", id="not scraped"),
+        case(prometheus(targets=targets()), "UNKNOWN no-targets", id="no target"),
+        case(
+            prometheus(targets=targets(target(health="unknown"))), "UNKNOWN not-scraped-yet", id="not scraped"
+        ),
     ],
 )
 async def test_what_is_not_scraped_yet_is_waited_for(

@@ -59,8 +59,8 @@ VALUES: list[tuple[str, dict[str, float], str, str]] = [
     ("tolaria", {"training__loss": INF}, "E-TOL-1", "FAIL loss-not-finite"),
     ("tolaria", {"training__loss": 1e308}, "E-TOL-1", "PASS loss-finite"),
     ("tolaria", {"training__accuracy": 1}, "E-TOL-1", "FAIL loss-missing"),
-    ("tolaria", {"training__latency_ms": NAN}, "E-TOL-2", "UNKNOWN unexpected-reply"),
-    ("tolaria", {"seeds__active": NAN}, "E-TOL-3", "PASS well"),  # of a run that is over the worst counts
+    ("tolaria", {"training__latency_ms": NAN}, "E-TOL-2", "UNKNOWN latency-missing"),
+    ("tolaria", {"seeds__active": NAN}, "E-TOL-3", "FAIL seeds-not-reported"),
     ("kasmina", {"isolation__violations": NAN}, "E-KAS-1", "UNKNOWN unexpected-reply"),
     ("kasmina", {"isolation__violations": -INF}, "E-KAS-1", "UNKNOWN unexpected-reply"),
     ("kasmina", {"isolation__violations": 1e308}, "E-KAS-1", "FAIL violations-rising"),

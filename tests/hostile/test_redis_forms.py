@@ -155,7 +155,7 @@ async def test_a_million_entries(stage: Stage, guard: Guard) -> None:
         for name, o in seen.items()
         if o.unobservable and "redis" in o.surfaces and "files" not in o.surfaces
     } == {"canary": str(seen["canary"].unobservable)}
-    group = next(g for g in seen["consumer_progress"].value if g.stream == "oona.normal").last
+    group = next(g for g in seen["consumer_progress"].value.progress if g.stream == "oona.normal").last
     assert (group.name, group.lag_exact) == (GROUP, False)
     assert seen["normal_queue"].value.length > MILLION
     assert took < 10

@@ -12,13 +12,17 @@ from checks.esper.criteria.bus import keeps_up
 from checks.esper.criteria.nissa import ingests
 from fixtures.esper.bus_client import _gone
 from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.bus import GroupState, Progress, order
+from fixtures.esper.seen.bus import Consumption, GroupState, Progress, order
 from fixtures.esper.seen.nissa import Ingest
 
 
 def seen(**said: Any) -> Ingest:
     """A healthy second, but for what is said."""
     well: dict[str, Any] = {
+        "workload": "running",
+        "names": {"telemetry": "oona.telemetry", "normal": "oona.normal"},
+        "quiet_s": {"telemetry": 0.1, "normal": 0.1},
+        "rerouted": False,
         "arrived": {"telemetry": 4, "normal": 6},
         "counted": {"telemetry": 4.0, "normal": 6.0},
         "handled": {"TELEMETRY": 4, "SYSTEM_STATE": 3, "FIELD_REPORT": 3},
@@ -33,6 +37,20 @@ def seen(**said: Any) -> Ingest:
     return Ingest.model_validate(well | said)
 
 
+IDLE: dict[str, Any] = {"workload": "idle"}
+NOTHING: dict[str, Any] = {
+    "arrived": {"telemetry": 0, "normal": 0},
+    "counted": {"telemetry": 0.0, "normal": 0.0},
+}
+OWED: dict[str, Any] = {"caught_up": False, "owed": "group g owes 3"}
+
+
+def quiet(role: str, age_s: float | None) -> dict[str, Any]:
+    """Entries on one stream, and none for so long on the other."""
+    other = "normal" if role == "telemetry" else "telemetry"
+    return {"arrived": {role: 0, other: 4}, "quiet_s": {role: age_s, other: 0.1}}
+
+
 SHORT = {"TELEMETRY": 4.0, "SYSTEM_STATE": 1.0, "FIELD_REPORT": 3.0}
 
 
@@ -44,19 +62,37 @@ SHORT = {"TELEMETRY": 4.0, "SYSTEM_STATE": 1.0, "FIELD_REPORT": 3.0}
         ({"counted_kinds": SHORT}, "counters-short"),
         ({"counted_kinds": SHORT, "reset": ("esper_x_total",)}, "ingests"),
         ({"counted_kinds": {}, "handled": {}}, "ingests"),
-        ({"arrived": {"telemetry": 0, "normal": 0}}, "idle"),
-        ({"arrived": {"telemetry": 0, "normal": 0}, "caught_up": False, "owed": "x"}, "idle-not-caught-up"),
+        ({**IDLE, **NOTHING}, "idle"),
+        ({**IDLE, **NOTHING, **OWED}, "idle-not-caught-up"),
+        ({**IDLE, **NOTHING, "counted_kinds": SHORT}, "counters-short"),
+        (NOTHING, "caught-up"),  # traffic comes in bursts
+        ({**NOTHING, **OWED}, "not-caught-up"),
+        ({**NOTHING, "quiet_s": {"telemetry": 60.0, "normal": 61.0}}, "caught-up"),
+        ({**NOTHING, "quiet_s": {"telemetry": 60.1, "normal": 61.0}}, "no-traffic"),
+        ({**NOTHING, "quiet_s": {"telemetry": None, "normal": -61.0}}, "no-traffic"),
+        ({**NOTHING, "quiet_s": {}}, "no-traffic"),
+        (quiet("telemetry", 60.0), "ingests"),
+        (quiet("telemetry", 60.1), "stream-quiet"),
+        (quiet("telemetry", None), "stream-quiet"),
+        ({**quiet("telemetry", 60.1), **IDLE}, "ingests"),
+        ({**quiet("telemetry", 60.1), "counted": {"telemetry": 0.0, "normal": 0.0}}, "counters-flat"),
+        (quiet("normal", 60.1), "stream-quiet"),
+        ({**quiet("normal", 60.1), "rerouted": True}, "ingests"),
     ],
 )
 def test_ingest_is_judged_by_what_was_handed_out(said: dict[str, Any], reason: str) -> None:
     """Nissa has to count each entry that its group has had and acknowledged, unless it was restarted meanwhile."""
-    found = ingests(seen(**said))
-    assert (found.reason, found.holds) == (reason, reason in ("ingests", "idle"))
+    found = ingests(seen(**said), EsperLimits())
+    holds = reason in ("ingests", "idle", "caught-up")
+    open_ = reason in ("no-traffic", "stream-quiet", "not-caught-up")
+    assert (found.reason, found.holds) == (reason, None if open_ else holds)
 
 
 def test_a_short_count_names_who_is_at_work() -> None:
     """The finding says which kind is short, and which consumers share the group."""
-    told = "\n".join(ingests(seen(counted_kinds=SHORT, consumers=("oona-client", "thief"))).details)
+    told = "\n".join(
+        ingests(seen(counted_kinds=SHORT, consumers=("oona-client", "thief")), EsperLimits()).details
+    )
     assert "SYSTEM_STATE: its group has had and acknowledged 3, Nissa counted 1" in told
     assert "consumers at work: oona-client, thief" in told
 
@@ -92,7 +128,7 @@ def progress(*, gone: int = 0, deleted: str = "0-0") -> Progress:
 )
 def test_entries_deleted_before_delivery_are_told(one: Progress, reason: str) -> None:
     """What was deleted after its delivery is no loss; what was deleted before it is, though nothing lags."""
-    assert keeps_up((one,), EsperLimits()).reason == reason
+    assert keeps_up(Consumption(progress=(one,), missing=()), EsperLimits()).reason == reason
 
 
 @given(

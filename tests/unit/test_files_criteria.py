@@ -28,10 +28,15 @@ def log(**more: object) -> ReportLog:
     return ReportLog.model_validate({**given, **more})
 
 
-def forge(wal: ForgeWal, compiler: LeftWal = NO_WAL, library: LeftWal = NO_WAL) -> Forge:
+def forge(wal: ForgeWal, compiler: LeftWal = NO_WAL, library: LeftWal = NO_WAL, *, moved: str = "") -> Forge:
     """Build what a forge left."""
     return Forge(
-        forge=wal, compiler=compiler, library=library, investigation=("in flight: BP014",), seconds=5
+        forge=wal,
+        compiler=compiler,
+        library=library,
+        moved=moved,
+        investigation=("in flight: BP014",),
+        seconds=5,
     )
 
 
@@ -45,7 +50,26 @@ def test_a_finding_names_the_offset_of_what_is_no_record() -> None:
         "offset 500: the last record is unfinished, 7 bytes of it are there",
     )
     assert criteria.log_is_whole(log(torn_at=500, torn_bytes=7)).reason == "torn-tail"
-    assert criteria.log_is_whole(log(problem="missing")).reason == "missing"
+
+
+@pytest.mark.parametrize(
+    ("given", "reason", "holds"),
+    [
+        ({}, "whole", True),
+        ({"problem": "missing"}, "missing", False),
+        ({"problem": "missing", "workload": "idle"}, "no-log", None),
+        ({"problem": "not-a-file", "workload": "idle"}, "not-a-file", False),
+        ({"size": 0, "records": 0, "newest": None}, "no-reports", None),
+        ({"unread": 7}, "not-read-to-its-end", None),
+        ({"unread": 7, "garbage": ((133, 24),), "garbage_count": 1}, "garbage", False),
+    ],
+)
+def test_a_log_is_whole_only_as_far_as_it_was_read(
+    given: dict[str, object], reason: str, *, holds: bool | None
+) -> None:
+    """A log without a record, or not read to its end, is not called whole; what is wrong in what was read is."""
+    found = criteria.log_is_whole(log(**given))
+    assert (found.reason, found.holds) == (reason, holds)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +78,7 @@ def test_a_finding_names_the_offset_of_what_is_no_record() -> None:
         (0, "running", "recent"),
         (600, "running", "recent"),
         (601, "running", "stale"),
+        (-600, "running", "recent"),
         (-601, "running", "ahead"),
         (90_000, "idle", "not-running"),
         (90_000, "window", "not-running"),
@@ -68,8 +93,22 @@ def test_age_counts_while_training_runs(age: float, workload: str, reason: str) 
 
 
 def test_a_running_program_without_a_report_fails() -> None:
-    """No report at all is not recent."""
+    """No report at all is not recent; the last one of a log that was not read to its end is not known."""
     assert criteria.log_is_recent(log(newest=None, records=0), NOON, LIMITS).reason == "no-report"
+    late = NOON + timedelta(days=9)
+    unread = criteria.log_is_recent(log(unread=7), late, LIMITS)
+    assert (unread.reason, unread.holds) == ("not-read-to-its-end", None)
+
+
+@pytest.mark.parametrize("problem", ["", "it is empty (0 bytes)"])
+def test_a_forge_at_work_is_not_judged(problem: str) -> None:
+    """What moves between two samples is neither pending nor unreadable nor left behind yet."""
+    wal = ForgeWal(path="w", present=True, problem=problem, pending=() if problem else ("BP014",))
+    left = LeftWal(path="c", present=True, blueprint="BP014")
+    seen = forge(wal, compiler=left, moved="2 pending became 1 pending")
+    for found in (criteria.nothing_pending(seen), criteria.nothing_left_behind(seen)):
+        assert (found.reason, found.holds) == ("forge-at-work", None)
+        assert "2 pending became 1 pending within 5 s" in found.observed
 
 
 def test_pending_ids_are_named_in_their_order_with_the_investigation() -> None:
@@ -117,6 +156,8 @@ def test_a_bad_artifact_is_named_with_what_to_do() -> None:
         criteria.library_matches_artifacts(Library(path="c", problem="no SQLite")).reason
         == "library-unreadable"
     )
+    empty = criteria.library_matches_artifacts(Library(path="c"))
+    assert (empty.reason, empty.holds) == ("no-blueprints", None)
 
 
 def test_an_active_retry_alert_tells_value_and_routes() -> None:
@@ -126,3 +167,7 @@ def test_an_active_retry_alert_tells_value_and_routes() -> None:
     assert (seen.holds, seen.reason) == (False, "alert-active")
     assert seen.observed == "active: 3 retries when it fired; routes email"
     assert seen.details[1] == "newest tezzeret.compile.retry_count: 2, in entry 1-0"
+    quiet = RetryAlert(active=False, value=None, routes=(), newest=0, entry="1-0")
+    assert criteria.retry_alert_quiet(quiet).reason == "quiet"
+    never = criteria.retry_alert_quiet(quiet.model_copy(update={"newest": None}))
+    assert (never.reason, never.holds) == ("never-published", None)

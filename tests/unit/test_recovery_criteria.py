@@ -48,18 +48,30 @@ def tamiyo(modes: str, *, paused_s: float | None = None) -> Conservative:
     ("seen", "reason"),
     [
         (tamiyo("000000"), "stays-off"),
-        (tamiyo("0001111", paused_s=4.0), "stays-off"),  # that pause was of the lock itself
+        (tamiyo("00000"), "stays-off"),
+        (tamiyo("0000"), "too-few-packets"),
+        (tamiyo("0000011", paused_s=5.0), "stays-off"),  # that pause was of the lock itself
+        (tamiyo("0001111", paused_s=4.0), "too-few-packets"),
         (tamiyo("0001111", paused_s=1.0), "paused-again"),
         (tamiyo("00000000", paused_s=2.0), "paused-again"),
         (tamiyo("00000000", paused_s=7.0), "stays-off"),  # some calm packets ago
         (tamiyo("1000", paused_s=0.0), "still-on"),
-        (tamiyo(""), "still-on"),
+        (tamiyo(""), "too-few-packets"),
     ],
 )
 def test_a_lock_is_over_once_tamiyo_stays_calm(seen: Conservative, reason: str) -> None:
     """Off and calm holds; a pause since, or the mode still on, does not."""
     found = recovery.not_paused_again(seen, LIMITS)
-    assert (found.holds, found.reason) == (reason == "stays-off", reason)
+    assert (found.holds, found.reason) == (
+        None if reason == "too-few-packets" else reason == "stays-off",
+        reason,
+    )
+
+
+def watched(packets: int) -> Isolation:
+    """Kasmina's counter at rest in so many packets."""
+    readings = tuple(reading(0.0, float(age)) for age in range(packets))
+    return Isolation(source=SOURCE, at=NOW, readings=readings, recorded=(), seeds=(), acknowledged=None)
 
 
 @pytest.mark.parametrize(
@@ -84,12 +96,23 @@ def test_an_alert_of_what_is_acknowledged_is_explained(
         if active is None
         else (CoreAlert(name="kasmina_isolation_violation", metric="m", value=active, routes=()),)
     )
-    summary = NissaSummary(alerts=alerts, slos=(), fed=("x",), unfed=())
-    isolation = Isolation(
-        source=SOURCE, at=NOW, readings=(), recorded=(), seeds=(), acknowledged=acknowledged
-    )
+    summary = NissaSummary(workload="running", alerts=alerts, slos=(), fed_s={})
+    isolation = watched(1).model_copy(update={"acknowledged": acknowledged})
     found = recovery.isolation_alert_explained(summary, isolation)
     assert (found.holds, found.reason) == (reason != "alert-active", reason)
+    if active is None:
+        never = recovery.isolation_alert_explained(summary, watched(0))
+        assert (never.holds, never.reason) == (None, "never-fed")
+
+
+@pytest.mark.parametrize(
+    ("packets", "reason"),
+    [(0, "too-few-packets"), (3, "too-few-packets"), (4, "watched"), (5, "watched")],
+)
+def test_a_breach_is_over_only_after_some_packets(packets: int, reason: str) -> None:
+    """As many packets as the limit have to follow the first."""
+    found = recovery.isolation_watched(watched(packets), LIMITS)
+    assert (found.holds, found.reason) == (True if reason == "watched" else None, reason)
 
 
 def esper(risk: float, tier: str, reported: str) -> Any:
@@ -108,6 +131,7 @@ def esper(risk: float, tier: str, reported: str) -> Any:
         Blueprint(id=f"BP{n:03d}", name="n", tier="BLUEPRINT_TIER_SAFE", path="p", risk=0.2)
         for n in range(1, 36)
     ]
+    rows.append(rows[0].model_copy(update={"id": "BP036", "risk": None}))
     report = SimpleNamespace(decoded=Decoded(message_type="FIELD_REPORT", blueprint=reported))
 
     async def read(*, fresh: bool) -> Telemetry:
@@ -137,6 +161,8 @@ def esper(risk: float, tier: str, reported: str) -> Any:
         (0.2, "HIGH_RISK", "BP001", "risk-differs"),
         (0.2, "SAFE", "bp-demo", "risk-agrees"),
         (0.9, "HIGH_RISK", "bp-demo", "not-in-the-library"),
+        (0.2, "SAFE", "BP036", "risk-not-told"),  # its metadata tell none
+        (0.0, "SAFE", "BP036", "risk-agrees"),
     ],
 )
 async def test_a_blueprints_risk_is_that_of_its_row(
@@ -145,17 +171,29 @@ async def test_a_blueprints_risk_is_that_of_its_row(
     """Risk and tier agree with the blueprint's own row, however many rows are alike; without a row, with any."""
     (spec,) = quarantine.OBSERVATIONS
     found = recovery.risk_is_the_librarys(await spec.function(esper(risk, tier, reported)))
-    assert (found.holds, found.reason) == (reason == "risk-agrees", reason)
+    assert (found.holds, found.reason) == (
+        None if reason == "risk-not-told" else reason == "risk-agrees",
+        reason,
+    )
+
+
+async def test_a_library_that_cannot_be_read_tells_no_risk() -> None:
+    """Without a library to hold it against, a risk neither agrees nor differs."""
+    (spec,) = quarantine.OBSERVATIONS
+    seen = await spec.function(esper(0.2, "SAFE", "BP001"))
+    unread = seen.model_copy(update={"library": (), "unreadable": "no SQLite"})
+    found = recovery.risk_is_the_librarys(unread)
+    assert (found.holds, found.reason) == (None, "library-unreadable")
 
 
 def test_a_step_is_judged_only_after_those_before_it() -> None:
-    """The first step that does not hold is the last one told, and names those that wait for it."""
+    """The first step that does not hold is the last one told, and names those that wait for it; an open one ends nothing."""
     steps = [
-        (name, Finding(holds=name != "second", reason=name, expected="e", observed="o"))
-        for name in ("first", "second", "third")
+        (name, Finding(holds=holds, reason=name, expected="e", observed="o"))
+        for name, holds in (("open", None), ("second", False), ("third", True))
     ]
     found = in_order(*steps)
-    assert [f.reason for f in found] == ["first", "second"]
+    assert [f.reason for f in found] == ["open", "second"]
     assert found[1].expected == "2. second: e"
     assert found[1].details == ("not judged before this holds: 3. third",)
     assert in_order(steps[0])[0].details == ()

@@ -4,39 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.training import SourceSeen
+    from opsverify.verdict import Finding
 
-__all__ = ["aged", "silent"]
+__all__ = ["aged", "is_fresh", "silent"]
+
+
+def is_fresh(age_s: float | None, limits: EsperLimits) -> bool:
+    """Whether what came so long ago is fresh. What has not come at all is not, and what is of the future is not either."""
+    return age_s is not None and -limits.fresh.value <= age_s <= limits.fresh.value
 
 
 def silent(source: SourceSeen, limits: EsperLimits) -> Finding | None:
     """The finding that ends all others: nothing of a source that is at work, or nothing fresh. None where it is heard."""
+    running, age_s = source.workload == "running", source.age_s
+    old = age_s is not None and not is_fresh(age_s, limits)
+    judged = first_of(
+        fail("absent", running and age_s is None),
+        fail("stale", running and old and not (age_s or 0.0) < 0),
+        unknown("none-shown", age_s is None),
+        unknown("ahead-of-the-clock", running and old),
+        ok="heard",
+    )
+    if judged.holds:
+        return None
     expected = f"telemetry of {source.source} not older than {limits.fresh}"
-    if source.age_s is None:
-        return Finding(
-            holds=False,
-            reason="absent",
+    at_work = "the target says workload = running"
+    if age_s is None:
+        return judged.finding(
             expected=expected,
             observed=f"no packet of {source.source} among the newest {source.read} entries",
             details=(
                 f"sources that show: {', '.join(source.others) or 'none'}",
-                "the target says workload = running",
+                *((at_work,) if running else ()),
             ),
             limits=(limits.telemetry.named("telemetry"),),
         )
-    if source.workload != "running" or source.age_s <= limits.fresh.value:
-        return None
-    return Finding(
-        holds=False,
-        reason="stale",
+    return judged.finding(
         expected=expected,
-        observed=f"the newest packet of {source.source} is {source.age_s:.1f} s old ({source.entry})",
+        observed=f"the newest packet of {source.source} is {age_s:.1f} s old ({source.entry})",
         details=(
-            "the target says workload = running; a batch that has ended is idle",
+            f"{at_work}; a batch that has ended is idle",
             f"it last said {source.health or 'nothing'} {source.summary!r} of its health",
         ),
         limits=(limits.fresh.named("fresh"),),

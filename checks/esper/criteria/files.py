@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.files import Forge, LeftWal, Library, ReportLog, RetryAlert
+    from opsverify.verdict import Finding
 
 __all__ = [
     "library_matches_artifacts",
@@ -26,14 +27,11 @@ _SHOWN = 20
 
 def log_is_whole(log: ReportLog) -> Finding:
     """Every byte of the log belongs to a record that decodes, and the last record is finished."""
-    expected = "a log of whole records, to its last byte"
-    if log.problem:
-        what = (
-            f"{log.path} does not exist; it is created with the first report, below the program's working directory"
-            if log.problem == "missing"
-            else f"{log.path} is no regular file"
-        )
-        return Finding(holds=False, reason=log.problem, expected=expected, observed=what)
+    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(log.outcomes.items()))
+    observed = {
+        "missing": f"{log.path} does not exist; it is created with the first report, below the program's working directory",
+        "not-a-file": f"{log.path} is no regular file",
+    }.get(log.problem, f"{log.records} records ({outcomes or 'none'}) in {log.size} bytes of {log.path}")
     details = [f"offset {offset}: {size} bytes are no record" for offset, size in log.garbage]
     if log.garbage_count > len(log.garbage):
         details.append(f"and {log.garbage_count - len(log.garbage)} more such places")
@@ -45,52 +43,68 @@ def log_is_whole(log: ReportLog) -> Finding:
         details.append(
             "it is binary: decode it, tail -f shows nothing; truncate only at a record's boundary, or to 0"
         )
-    reason = "garbage" if log.garbage_count else "torn-tail" if log.torn_at is not None else "whole"
-    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(log.outcomes.items()))
-    return Finding(
-        holds=reason == "whole",
-        reason=reason,
-        expected=expected,
-        observed=f"{log.records} records ({outcomes or 'none'}) in {log.size} bytes of {log.path}",
+    if log.unread:
+        details.append(f"{log.unread} bytes at its end were not read")
+    missing = log.problem == "missing"
+    return first_of(
+        fail("missing", missing and log.workload == "running"),
+        fail("not-a-file", log.problem == "not-a-file"),
+        fail("garbage", log.garbage_count),
+        fail("torn-tail", log.torn_at is not None),
+        unknown("no-log", missing),
+        unknown("no-reports", not log.problem and not log.records),
+        unknown("not-read-to-its-end", log.unread),
+        ok="whole",
+    ).finding(
+        expected="a log of whole records, to its last byte",
+        observed=observed,
         details=tuple(details),
     )
 
 
 def log_is_recent(log: ReportLog, at: datetime, limits: EsperLimits) -> Finding:
     """While training runs, the last report is young; otherwise its age is only shown."""
-    expected = f"the last report at most {limits.report_age} old while training runs"
-    shown = (limits.report_age.named("report_age"),)
-    if log.newest is None:
-        running = log.workload == "running"
-        return Finding(
-            holds=not running,
-            reason="no-report" if running else "not-running",
-            expected=expected,
-            observed=f'no report in the log, workload = "{log.workload}"',
-            limits=shown,
-        )
-    age = (at - log.newest).total_seconds()
-    judged, most = log.workload == "running", limits.report_age.value
-    reason = "not-running" if not judged else "stale" if age > most else "ahead" if age < -most else "recent"
+    running, most = log.workload == "running", limits.report_age.value
+    age = None if log.newest is None else (at - log.newest).total_seconds()
+    told = (
+        age is not None and not log.unread
+    )  # of a log that was not read to its end the last report is not known
+    judged = first_of(
+        fail("no-report", running and age is None and not log.unread),
+        fail("stale", running and told and not (age or 0.0) <= most),
+        fail("ahead", running and told and not (age or 0.0) >= -most),
+        unknown("not-read-to-its-end", running and log.unread),
+        fine("not-running", not running),
+        ok="recent",
+    )
+    observed = (
+        "no report in the log"
+        if log.newest is None
+        else f"the last report {'that was read ' if log.unread else ''}was issued {log.newest:%Y-%m-%d %H:%M:%S}Z, {age:.0f} s ago"
+    )
     details = ["is the program running in another working directory? The log's path is relative to it"]
-    return Finding(
-        holds=reason in ("recent", "not-running"),
-        reason=reason,
-        expected=expected,
-        observed=f'the last report was issued {log.newest:%Y-%m-%d %H:%M:%S}Z, {age:.0f} s ago; workload = "{log.workload}"',
-        details=tuple(details) if reason == "stale" else (),
-        limits=shown,
+    return judged.finding(
+        expected=f"the last report at most {limits.report_age} old while training runs",
+        observed=f'{observed}; workload = "{log.workload}"',
+        details=tuple(details) if judged.reason == "stale" else (),
+        limits=(limits.report_age.named("report_age"),),
     )
 
 
 def nothing_pending(seen: Forge) -> Finding:
     """The forge's WAL is absent, or names nothing as pending."""
-    wal = seen.forge
+    wal, at_rest = seen.forge, not seen.moved
     expected = f"no pending blueprint in {wal.path}"
+    judged = first_of(
+        fail("wal-unreadable", wal.problem and at_rest),
+        fail("pending", wal.pending and at_rest),
+        unknown("forge-at-work", seen.moved),
+        ok="nothing-pending",
+    )
+    if judged.holds is None:
+        return judged.finding(expected=expected, observed=_at_work(seen))
     if wal.problem:
-        return Finding(
-            holds=False,
-            reason="wal-unreadable",
+        return judged.finding(
             expected=expected,
             observed=f"the WAL cannot be read: {wal.problem}",
             details=(
@@ -100,9 +114,7 @@ def nothing_pending(seen: Forge) -> Finding:
         )
     ids = f"{', '.join(wal.pending[:_SHOWN])}{f' and {len(wal.pending) - _SHOWN} more' if len(wal.pending) > _SHOWN else ''}"
     still = f"the same for {seen.seconds:g} s: the forge is dead or stands still"
-    return Finding(
-        holds=not wal.pending,
-        reason="pending" if wal.pending else "nothing-pending",
+    return judged.finding(
         expected=expected,
         observed=f"{len(wal.pending)} pending: {ids}; {still}"
         if wal.pending
@@ -113,7 +125,15 @@ def nothing_pending(seen: Forge) -> Finding:
 
 def nothing_left_behind(seen: Forge) -> Finding:
     """Neither the compiler nor the library left a WAL."""
+    expected = "no compiler WAL and no library WAL"
     left = [_left("compiler", seen.compiler), _left("library", seen.library)]
+    judged = first_of(
+        fail("left-behind", any(left) and not seen.moved),
+        unknown("forge-at-work", seen.moved),
+        ok="clean",
+    )
+    if judged.holds is None:
+        return judged.finding(expected=expected, observed=_at_work(seen))
     details = [line for line in left if line]
     if seen.compiler.present:
         details.append(
@@ -123,15 +143,17 @@ def nothing_left_behind(seen: Forge) -> Finding:
         details.append(
             "the library replays its own WAL at its next start if the artifact exists, else leaves it"
         )
-    return Finding(
-        holds=not any(left),
-        reason="left-behind" if any(left) else "clean",
-        expected="no compiler WAL and no library WAL",
+    return judged.finding(
+        expected=expected,
         observed=f"{sum(map(bool, left))} left, unchanged for {seen.seconds:g} s"
         if any(left)
         else "none left",
         details=(*details, *(seen.investigation if any(left) else ())),
     )
+
+
+def _at_work(seen: Forge) -> str:
+    return f"a forge is at work: {seen.moved} within {seen.seconds:g} s; look again when it has ended"
 
 
 def _left(whose: str, wal: LeftWal) -> str:
@@ -152,19 +174,14 @@ def library_matches_artifacts(seen: Library) -> Finding:
         details.append(
             "deleting the artifact alone does nothing: a blueprint with a row is never compiled again; drop the row too"
         )
-    reason = (
-        "library-unreadable"
-        if seen.problem
-        else "artifact-bad"
-        if bad
-        else "orphan"
-        if seen.orphans
-        else "matches"
-    )
     counted = f"{len(seen.blueprints)} rows, {len(bad)} without a whole artifact, {len(seen.orphans)} artifacts without a row"
-    return Finding(
-        holds=reason == "matches",
-        reason=reason,
+    return first_of(
+        fail("library-unreadable", seen.problem),
+        fail("artifact-bad", bad),
+        fail("orphan", seen.orphans),
+        unknown("no-blueprints", not seen.blueprints),
+        ok="matches",
+    ).finding(
         expected="each blueprint has its whole artifact, and each artifact its blueprint",
         observed=f"{seen.path}: {seen.problem}" if seen.problem else counted,
         details=tuple(details),
@@ -181,9 +198,11 @@ def retry_alert_quiet(seen: RetryAlert) -> Finding:
         if seen.value is None
         else f": {seen.value:g} retries when it fired; routes {', '.join(seen.routes) or 'none'}"
     )
-    return Finding(
-        holds=not seen.active,
-        reason="alert-active" if seen.active else "quiet",
+    return first_of(
+        fail("alert-active", seen.active),
+        unknown("never-published", seen.newest is None),
+        ok="quiet",
+    ).finding(
         expected="alert tezzeret_compile_retry_high quiet",
         observed=f"active{value}" if seen.active else "quiet, and its metric is published",
         details=tuple(details),

@@ -6,11 +6,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import aged, silent
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.training import Isolation, Kernels
+    from opsverify.verdict import Finding
 
 __all__ = ["isolation_kept", "kernels_in_time"]
 
@@ -23,12 +24,11 @@ def isolation_kept(seen: Isolation, limits: EsperLimits) -> Finding:
     fell = next((i for i, (new, old) in enumerate(pairwise(values)) if new < old), None)
     life = values if fell is None else values[: fell + 1]
     watched = life[: int(limits.isolation_packets.value) + 1]
-    rise = watched[0] - watched[-1]
+    now, before = (watched[0], watched[-1]) if watched else (0.0, 0.0)
+    rise = now - before
     given = seen.acknowledged
     valid = given is not None and given.expires > seen.at
     allowed = given.count if given is not None and valid else 0
-    now = values[0]
-    reason = "violations-rising" if rise > 0 else "violations-unacknowledged" if now > allowed else "isolated"
     details = [
         f"seed {e.attributes.get('seed_id', '?')}: {e.description}, {e.attributes.get('violations', '?')} in all, {e.age_s:.1f} s ago"
         for e in seen.recorded[:5]
@@ -44,11 +44,14 @@ def isolation_kept(seen: Isolation, limits: EsperLimits) -> Finding:
     details.append(
         "the counter never goes back by itself, and a cleared alert is no proof: any unrelated packet clears it"
     )
-    return Finding(
-        holds=reason == "isolated",
-        reason=reason,
+    return first_of(
+        fail("violations-rising", watched and not rise <= 0),
+        fail("violations-unacknowledged", watched and not now <= allowed),
+        unknown("no-packets", not watched),
+        ok="isolated",
+    ).finding(
         expected=f"no increase over {limits.isolation_packets}, and not above {allowed} acknowledged",
-        observed=f"{now:g} violations, {rise:g} more than {len(watched) - 1} packets before; {aged(seen.source)}",
+        observed=f"{now:g} violations, {rise:g} more than {max(0, len(watched) - 1)} packets before; {aged(seen.source)}",
         details=tuple(details),
         limits=(limits.isolation_packets.named("isolation_packets"),),
     )
@@ -58,22 +61,23 @@ def kernels_in_time(seen: Kernels, limits: EsperLimits) -> Finding:
     """Kasmina's kernel was fetched within its budget, and no fallback kernel is in use."""
     if (found := silent(seen.source, limits)) is not None:
         return found
-    value = None if seen.fetch is None else seen.fetch.value
-    fallback = value is None or bool(seen.fallbacks)
-    slow = value is not None and value > limits.fetch.value
-    reason = "fallback-kernel" if fallback else "fetch-slow" if slow else "kernels-in-time"
+    watched = seen.loads[: max(1, int(limits.isolation_packets.value))]
+    value = watched[0].fetch.value if watched else None
+    fallbacks = [e for load in watched for e in load.fallbacks]
+    fell_back = bool(fallbacks) or (bool(watched) and value is None)
     latency = (
         "no fetch latency: the last load used the fallback" if value is None else f"fetched in {value:g} ms"
     )
-    told = tuple(
-        f"fallback_applied {e.attributes} in {e.packet}, {e.age_s:.1f} s ago" for e in seen.fallbacks[:5]
-    )
+    told = tuple(f"fallback_applied {e.attributes} in {e.packet}, {e.age_s:.1f} s ago" for e in fallbacks[:5])
     refresh = ("kernels that fell back are the fallback blueprint's (BP001): run the forge again",)
-    return Finding(
-        holds=reason == "kernels-in-time",
-        reason=reason,
-        expected=f"fetched within {limits.fetch}, no fallback in the newest {seen.looked_at} packets",
-        observed=f"{latency}, {len(seen.fallbacks)} fallbacks; {aged(seen.source)}",
-        details=(*told, *(refresh if fallback else ())),
+    return first_of(
+        fail("fallback-kernel", fell_back),
+        fail("fetch-slow", value is not None and not value <= limits.fetch.value),
+        unknown("no-packets", not watched),
+        ok="kernels-in-time",
+    ).finding(
+        expected=f"fetched within {limits.fetch}, no fallback in the newest {len(watched)} packets",
+        observed=f"{latency}, {len(fallbacks)} fallbacks; {aged(seen.source)}",
+        details=(*told, *(refresh if fell_back else ())),
         limits=(limits.fetch.named("fetch"), limits.isolation_packets.named("isolation_packets")),
     )

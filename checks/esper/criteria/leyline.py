@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import EnumValues
+    from opsverify.verdict import Finding
 
 __all__ = ["values_known"]
 
 
 def values_known(seen: EnumValues) -> Finding:
     """No message on the bus carries an enum value that Leyline does not know."""
-    strange = bool(seen.unknown)
-    return Finding(
-        holds=not strange,
-        reason="unknown-enum-value" if strange else "values-known",
+    return first_of(
+        fail("unknown-enum-value", seen.unknown),
+        unknown("stream-missing", seen.missing),
+        unknown("no-messages", not seen.messages),
+        ok="values-known",
+    ).finding(
         expected="message types, levels, health, stages, outcomes, commands and tiers that Leyline knows",
         observed=f"{len(seen.unknown)} unknown values"
-        if strange
+        if seen.unknown
         else f"all known in {seen.messages} messages",
-        details=(*seen.unknown[:20], *(f"health of {told}" for told in seen.health_from)),
+        details=(*seen.unknown[:20], *seen.missing, *(f"health of {told}" for told in seen.health_from)),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from checks.esper.criteria.arrival import is_fresh
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.nissa import Ingest, NissaHealth, NissaMetrics, NissaSummary
+    from opsverify.verdict import Finding
 
 __all__ = ["alerts_quiet", "healthz_ok", "ingests", "metrics_exposed", "slo_below_breach"]
 
@@ -24,10 +26,7 @@ _FAMILIES = (
 
 def healthz_ok(health: NissaHealth) -> Finding:
     """Nissa says ok; it says so whatever its ingest does, so E-NIS-4 and E-OON-7 look behind it."""
-    holds = health.body == "ok"
-    return Finding(
-        holds=holds,
-        reason="alive" if holds else "not-ok",
+    return first_of(fail("not-ok", health.body != "ok"), ok="alive").finding(
         expected="200 with status ok",
         observed=f"{health.status} with status {health.body}",
         details=("a 200 here says nothing of ingest: see E-NIS-4",),
@@ -37,53 +36,70 @@ def healthz_ok(health: NissaHealth) -> Finding:
 def metrics_exposed(metrics: NissaMetrics) -> Finding:
     """The exposition parses and carries the six esper families."""
     missing = [f for f in _FAMILIES if f not in metrics.families]
-    reason = "not-an-exposition" if metrics.invalid else "series-missing" if missing else "exposed"
+    judged = first_of(
+        fail("not-an-exposition", metrics.invalid),
+        fail("series-missing", missing),
+        ok="exposed",
+    )
     observed = metrics.invalid or (
         f"missing: {', '.join(missing)}" if missing else f"all six, {len(metrics.counters)} counter series"
     )
-    return Finding(
-        holds=reason == "exposed",
-        reason=reason,
+    return judged.finding(
         expected=f"a valid exposition with {', '.join(_FAMILIES)}",
         observed=observed,
         details=(f"families there: {', '.join(metrics.families[:12]) or 'none'}",)
-        if reason == "series-missing"
+        if judged.reason == "series-missing"
         else (),
     )
 
 
-def alerts_quiet(summary: NissaSummary) -> Finding:
-    """None of Nissa's alerts is active, and at least one of the core alerts could be."""
-    active = tuple(
+def alerts_quiet(summary: NissaSummary, limits: EsperLimits) -> Finding:
+    """None of Nissa's alerts is active, and at least one of the core alerts could be.
+
+    Where the workload runs, what was published long ago feeds no alert now.
+    """
+    running = summary.workload == "running"
+    fed = [
+        alert
+        for alert, age_s in summary.fed_s.items()
+        if age_s is not None and (is_fresh(age_s, limits) or not running)
+    ]
+    unfed = [alert for alert in summary.fed_s if alert not in fed]
+    details = [
         f"{a.name}: {a.metric} was {a.value:g} when it fired; routes {', '.join(a.routes) or 'none'}"
         for a in summary.alerts
-    )
-    details = [*active]
-    if active:
+    ]
+    if summary.alerts:
         details.append("routes are lists in Nissa's memory: nobody was paged")
-    if summary.unfed:
+    if unfed:
         details.append(
-            f"cannot fire, their metric is not among the newest telemetry: {', '.join(summary.unfed)}"
+            f"cannot fire, their metric is not among the newest telemetry{' that is fresh' if running else ''}: {', '.join(unfed)}"
         )
-    return Finding(
-        holds=not active,
-        reason="alert-active" if active else "quiet",
+    quiet = f"quiet and fed: {', '.join(fed)}" if fed else "quiet, and none of them could be active"
+    return first_of(
+        fail("alert-active", summary.alerts),
+        unknown("nothing-feeds-them", not fed),
+        ok="quiet",
+    ).finding(
         expected="no active alert",
-        observed=f"{len(active)} active" if active else f"quiet and fed: {', '.join(summary.fed)}",
+        observed=f"{len(summary.alerts)} active" if summary.alerts else quiet,
         details=tuple(details),
+        limits=(limits.fresh.named("fresh"),),
     )
 
 
 def slo_below_breach(summary: NissaSummary, limits: EsperLimits) -> Finding:
     """Each SLO that is published burns below the breach line."""
-    over = [s for s in summary.slos if s.burn_rate >= limits.burn_rate.value]
+    over = [s for s in summary.slos if not s.burn_rate < limits.burn_rate.value]
     shown = tuple(
         f"{s.name}: {s.violations} of {s.total} samples violate, burn rate {s.burn_rate:g}"
         for s in summary.slos
     )
-    return Finding(
-        holds=not over,
-        reason="slo-breach" if over else "slo",
+    return first_of(
+        fail("slo-breach", over),
+        fine("no-slo", not summary.slos),
+        ok="slo",
+    ).finding(
         expected=f"every burn rate below {limits.burn_rate}",
         observed=f"{len(over)} of {len(shown)} at or above"
         if over
@@ -93,37 +109,69 @@ def slo_below_breach(summary: NissaSummary, limits: EsperLimits) -> Finding:
     )
 
 
-def ingests(seen: Ingest) -> Finding:
-    """Nissa's counters move while entries arrive, by as many as its group was given; where nothing arrives, it owes nothing."""
-    flat = [role for role, count in seen.arrived.items() if count > 0 and seen.counted[role] <= 0]
+def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
+    """Nissa's counters move while entries arrive, by as many as its group was given; where nothing arrives, it owes nothing.
+
+    Where the workload runs, a stream that is quiet for longer than is fresh proves nothing: producers that were given
+    another name leave Nissa with a stream on which nothing ever fails.
+    """
+    running = seen.workload == "running"
+    silent = not any(count > 0 for count in seen.arrived.values())
+    flat = [role for role, count in seen.arrived.items() if count > 0 and not seen.counted[role] > 0]
+    # After a restart its counters begin anew: then only that they move can be judged.
+    short = {k: n for k, n in seen.handled.items() if not seen.counted_kinds[k] >= n and not seen.reset}
+    rerouted = {"normal"} if seen.rerouted else set()  # E-OON-3 and E-OON-4 tell it
+    quiet = [
+        role
+        for role, age_s in seen.quiet_s.items()
+        if not seen.arrived[role] > 0 and not is_fresh(age_s, limits) and role not in rerouted
+    ]
+    judged = first_of(
+        fail("counters-flat", flat),
+        fail("counters-short", short),
+        fail("idle-not-caught-up", silent and not running and not seen.caught_up),
+        unknown(
+            "no-traffic", silent and running and not any(is_fresh(a, limits) for a in seen.quiet_s.values())
+        ),
+        unknown("not-caught-up", silent and not seen.caught_up),
+        unknown("stream-quiet", running and not silent and quiet),
+        fine("idle", silent and not running),
+        fine("caught-up", silent),
+        ok="ingests",
+    )
+    observed = {
+        "counters-flat": f"counters flat for {', '.join(flat)}",
+        "counters-short": f"fewer counted than acknowledged: {', '.join(short)}",
+        "idle-not-caught-up": f"nothing arrived, and {seen.owed}",
+        "not-caught-up": f"nothing arrived, and {seen.owed}",
+        "no-traffic": 'nothing arrived, although the target says workload = "running"',
+        "stream-quiet": f"nothing arrived on {', '.join(f'{seen.names[r]} {_for(seen.quiet_s[r])}' for r in quiet)}",
+        "idle": "idle, caught up: nothing arrived, and the groups owe nothing",
+        "caught-up": "caught up: nothing arrived for a moment, and the groups owe nothing",
+    }.get(judged.reason, "counters move")
     details = [
-        f"{role}: {count} arrived, counters moved by {seen.counted[role]:g}"
+        f"{role}: {count} arrived, counters moved by {seen.counted[role]:g}, last entry {_for(seen.quiet_s.get(role), 'ago')}"
         for role, count in seen.arrived.items()
     ]
-    # After a restart its counters begin anew: then only that they move can be judged.
-    short = {k: n for k, n in seen.handled.items() if seen.counted_kinds[k] < n and not seen.reset}
     details += [
         f"{kind}: its group has had and acknowledged {count}, Nissa counted {seen.counted_kinds[kind]:g}: another program "
         f"takes entries in its group, or the group was moved forward; consumers at work: {', '.join(seen.consumers) or 'none'}"
         for kind, count in short.items()
     ]
     details += [f"{series} went backwards: Nissa was restarted within the window" for series in seen.reset]
-    if any(count > 0 for count in seen.arrived.values()):
-        reason, observed = (
-            ("counters-flat", f"counters flat for {', '.join(flat)}")
-            if flat
-            else ("counters-short", f"fewer counted than acknowledged: {', '.join(short)}")
-            if short
-            else ("ingests", "counters move")
+    if judged.reason == "stream-quiet":
+        details.append(
+            "do producers and Nissa agree on its name (OONA_TELEMETRY_STREAM and its like)? The target says workload = running"
         )
-    elif seen.caught_up:
-        reason, observed = "idle", "idle, caught up: nothing arrived, and the groups owe nothing"
-    else:
-        reason, observed = "idle-not-caught-up", f"nothing arrived, and {seen.owed}"
-    return Finding(
-        holds=reason in ("ingests", "idle"),
-        reason=reason,
+    return judged.finding(
         expected="Nissa counts what arrives",
         observed=f"{observed} in {seen.seconds:g} s (+ {seen.settled:.1f} s to settle)",
         details=tuple(details),
+        limits=(limits.fresh.named("fresh"),),
     )
+
+
+def _for(age_s: float | None, since: str = "") -> str:
+    if age_s is None:
+        return "ever"
+    return f"{age_s:.0f} s {since}" if since else f"for {age_s:.0f} s"

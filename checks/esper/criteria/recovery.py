@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
+import math
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import aged
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.nissa import NissaSummary
-    from fixtures.esper.seen.training import Conservative, EventSeen, Isolation, Quarantine
+    from fixtures.esper.seen.training import BlueprintRisk, Conservative, EventSeen, Isolation, Quarantine
+    from opsverify.verdict import Finding
 
-__all__ = ["isolation_alert_explained", "not_paused_again", "risk_is_the_librarys"]
+__all__ = [
+    "isolation_alert_explained",
+    "isolation_watched",
+    "not_paused_again",
+    "risk_is_the_librarys",
+]
 
 _ISOLATION = "kasmina_isolation_violation"
+_FLOAT32 = 1e-6
 _SHOWN = 5
 
 
 def not_paused_again(seen: Conservative, limits: EsperLimits) -> Finding:
-    """Since conservative mode was switched off, for some packets at most, Tamiyo has not paused the training again."""
+    """Since conservative mode was switched off, for so many packets, Tamiyo has not paused the training again."""
     off = list(takewhile(lambda r: r.value == 0.0, seen.modes))
     switched = len(off) < len(seen.modes)
-    watched = off[: max(1, int(limits.calm_packets.value))]
+    enough = max(1, int(limits.calm_packets.value))
+    watched = off[:enough]
     since = watched[-1].age_s if watched else 0.0
-    again = [e for e in seen.reasons if e.description == "pause_triggered" and e.age_s <= since]
+    again = [e for e in seen.reasons if e.description == "pause_triggered" and watched and e.age_s <= since]
     when = (
         f"switched off {off[-1].age_s:.1f} s ago"
         if off and switched
         else f"off in all {len(off)} packets that were read"
     )
-    return Finding(
-        holds=bool(off) and not again,
-        reason="still-on" if not off else "paused-again" if again else "stays-off",
+    return first_of(
+        fail("still-on", seen.modes and not off),
+        fail("paused-again", again),
+        unknown("too-few-packets", len(watched) < enough),
+        ok="stays-off",
+    ).finding(
         expected=f"conservative mode off, and no pause_triggered in the newest {limits.calm_packets}",
-        observed=f"{when if off else 'on in the newest packet'}; {len(again)} pauses in the newest {len(watched)} packets; {aged(seen.source)}",
+        observed=f"{when if off or not seen.modes else 'on in the newest packet'}; {len(again)} pauses in the newest {len(watched)} packets; {aged(seen.source)}",
         details=_told(again),
         limits=(limits.calm_packets.named("calm_packets"),),
+    )
+
+
+def isolation_watched(seen: Isolation, limits: EsperLimits) -> Finding:
+    """Enough packets of Kasmina were seen to say that its counter no longer rises."""
+    return first_of(
+        unknown("too-few-packets", not len(seen.readings) > limits.isolation_packets.value),
+        ok="watched",
+    ).finding(
+        expected=f"{limits.isolation_packets} more than the first",
+        observed=f"{len(seen.readings)} packets of {seen.source.source}",
+        limits=(limits.isolation_packets.named("isolation_packets"),),
     )
 
 
@@ -50,10 +74,12 @@ def isolation_alert_explained(seen: NissaSummary, isolation: Isolation) -> Findi
     active = next((alert for alert in seen.alerts if alert.name == _ISOLATION), None)
     given = isolation.acknowledged
     allowed = given.count if given is not None and given.expires > isolation.at else 0
-    known = active is not None and active.value <= allowed
-    return Finding(
-        holds=active is None or known,
-        reason="alert-quiet" if active is None else "alert-of-what-is-known" if known else "alert-active",
+    return first_of(
+        fail("alert-active", active is not None and not active.value <= allowed),
+        unknown("never-fed", active is None and not isolation.readings),
+        fine("alert-of-what-is-known", active is not None),
+        ok="alert-quiet",
+    ).finding(
         expected=f"alert {_ISOLATION} quiet, or of no more than {allowed} acknowledged violations",
         observed=f"active, {active.value:g} violations when it fired" if active else "quiet",
         details=("above 3 violations each packet of Kasmina fires it, and any other packet clears it",),
@@ -62,27 +88,41 @@ def isolation_alert_explained(seen: NissaSummary, isolation: Isolation) -> Findi
 
 def risk_is_the_librarys(seen: Quarantine) -> Finding:
     """A blueprint's risk and tier on the bus are those of its row in the library."""
-    row, risk = seen.row, seen.risk.value or 0.0
-    bus = f"risk {risk:g}, tier {seen.tier or 'not told'}"
+    row = next((b for b in seen.library if b.id == seen.blueprint), None)
+    risk = math.nan if seen.risk.value is None else seen.risk.value
+    alike = [b.id for b in seen.library if _alike(b, risk, seen.tier)]
+    untold = math.isnan(risk) or (
+        row is not None and bool(risk) and (row.risk is None or math.isnan(row.risk))
+    )
     if row is not None:
-        reason = "risk-agrees" if row.id in seen.alike else "risk-differs"
         known = f"{row.id}: risk {'0' if row.risk is None else f'{row.risk:g}'}, tier {row.tier}"
     else:
-        reason = "risk-agrees" if seen.alike else "not-in-the-library"
         named = f"{seen.blueprint} has no row" if seen.blueprint else "no field report names the blueprint"
-        known = f"{named}; of this risk and tier: {', '.join(seen.alike[:_SHOWN]) or 'none'}"
+        known = seen.unreadable or f"{named}; of this risk and tier: {', '.join(alike[:_SHOWN]) or 'none'}"
     response = [e for e in seen.response if e.description == "bp_quarantine"]
     details = [
         f"the response: {len(response)} quarantines among the newest packets; health {seen.source.health} {seen.source.summary!r}",
         *_told(list(seen.response)),
     ]
-    return Finding(
-        holds=reason == "risk-agrees",
-        reason=reason,
+    if seen.unreadable:
+        details.append("what the library's file lacks is told by E-URZ-3")
+    known_risk = not untold and not seen.unreadable
+    return first_of(
+        fail("risk-differs", known_risk and row is not None and row.id not in alike),
+        fail("not-in-the-library", known_risk and row is None and not alike),
+        unknown("library-unreadable", seen.unreadable),
+        unknown("risk-not-told", untold),
+        ok="risk-agrees",
+    ).finding(
         expected="risk and tier on the bus are those of the library",
-        observed=f"on the bus {bus} (packet {seen.risk.packet}, {seen.risk.age_s:.1f} s old); in the library {known}",
+        observed=f"on the bus risk {risk:g}, tier {seen.tier or 'not told'} (packet {seen.risk.packet}, {seen.risk.age_s:.1f} s old); in the library {known}",
         details=tuple(details),
     )
+
+
+def _alike(blueprint: BlueprintRisk, risk: float, tier: str) -> bool:
+    """Whether a row tells this risk, as a float32 may carry it, and this tier."""
+    return math.isclose(blueprint.risk or 0.0, risk, abs_tol=_FLOAT32) and tier in ("", blueprint.tier)
 
 
 def _told(events: list[EventSeen]) -> tuple[str, ...]:

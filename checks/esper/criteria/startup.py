@@ -11,18 +11,21 @@ __all__ = ["in_order"]
 
 
 def in_order(*steps: tuple[str, Finding]) -> tuple[Finding, ...]:
-    """The findings of the steps up to the first that does not hold; it names the steps that were not judged for it."""
+    """The findings of the steps up to the first that does not hold; it names the steps that were not judged for it.
+
+    A step that cannot be told ends nothing: what fails behind it is known all the same.
+    """
     found: list[Finding] = []
     for number, (title, finding) in enumerate(steps, start=1):
         later = [f"{n}. {t}" for n, (t, _) in enumerate(steps, start=1) if n > number]
         waiting = (
-            (f"not judged before this holds: {'; '.join(later)}",) if later and not finding.holds else ()
+            (f"not judged before this holds: {'; '.join(later)}",) if later and finding.holds is False else ()
         )
         told = {
             "expected": f"{number}. {title}: {finding.expected}",
             "details": (*finding.details, *waiting),
         }
         found.append(finding.model_copy(update=told))
-        if not finding.holds:
+        if finding.holds is False:
             break
     return tuple(found)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import aged, silent
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.training import Conservative, Decisions
     from opsverify.limits import Limit
+    from opsverify.verdict import Finding
 
 __all__ = ["not_conservative", "within_limits"]
+
+_ALWAYS = {"tamiyo.validation_loss", "tamiyo.loss_delta"}
 
 
 def not_conservative(seen: Conservative, limits: EsperLimits) -> Finding:
@@ -25,20 +29,22 @@ def not_conservative(seen: Conservative, limits: EsperLimits) -> Finding:
         f"{e.description} {', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))} in {e.packet}, {e.age_s:.1f} s ago"
         for e in seen.reasons[:5]
     ]
+    judged = first_of(
+        fail("conservative", streak),
+        unknown("mode-not-told", not seen.modes or seen.modes[0].value != 0.0),
+        ok="not-conservative",
+    )
     if not streak:
-        return Finding(
-            holds=True,
-            reason="not-conservative",
+        told = f"{seen.modes[0].value or 0.0:g}" if seen.modes else "no packet"
+        return judged.finding(
             expected="tamiyo.conservative_mode 0",
-            observed=f"0; {aged(seen.source)}",
+            observed=f"{told}; {aged(seen.source)}",
             details=tuple(details),
         )
     first = streak[-1]
     since = f"{'at least ' if len(streak) == len(seen.modes) else ''}{first.age_s:.1f} s (packet {first.packet}, {first.entry})"
     values = [f"loss_delta {_shown(seen.loss_delta)}", f"blueprint.risk {_shown(seen.risk)}"]
-    return Finding(
-        holds=False,
-        reason="conservative",
+    return judged.finding(
         expected="tamiyo.conservative_mode 0",
         observed=f"1 for {since}; health {seen.source.health or 'none'} {seen.source.summary!r}",
         details=(
@@ -58,14 +64,19 @@ def within_limits(seen: Decisions, limits: EsperLimits) -> Finding:
         "tamiyo.loss_delta": ("loss_delta", limits.loss_delta),
         "tamiyo.blueprint.risk": ("risk", limits.risk),
     }
-    above = [r for r in seen.highest if r.value is not None and _breaks(r.metric, r.value, bounds)]
+    told = {r.metric: r.value for r in seen.highest if r.value is not None and not math.isnan(r.value)}
+    above = [r for r in seen.highest if _breaks(r.metric, told.get(r.metric), bounds)]
+    high = {r.metric for r in above}
     shown = tuple(f"{r.metric} {_shown(r.value)} in packet {r.packet} ({r.entry})" for r in seen.highest)
     names = ", ".join(f"{name} {limit}" for name, limit in bounds.values())
-    reasons = {m: name.replace("_", "-") + "-high" for m, (name, _) in bounds.items()}
     health = f"health {seen.source.health or 'none'} {seen.source.summary!r}, {seen.source.indicators}"
-    return Finding(
-        holds=not above,
-        reason=reasons[above[0].metric] if above else "within-limits",
+    return first_of(
+        fail("validation-loss-high", "tamiyo.validation_loss" in high),
+        fail("loss-delta-high", "tamiyo.loss_delta" in high),
+        fail("risk-high", "tamiyo.blueprint.risk" in high),
+        unknown("metric-missing", len(told) < len(seen.highest) or not told.keys() >= _ALWAYS),
+        ok="within-limits",
+    ).finding(
         expected=f"within {names}",
         observed=f"{'; '.join(f'{r.metric} {_shown(r.value)}' for r in above or seen.highest)}; {aged(seen.source)}",
         details=(*shown, health),
@@ -73,10 +84,10 @@ def within_limits(seen: Decisions, limits: EsperLimits) -> Finding:
     )
 
 
-def _breaks(metric: str, value: float, bounds: dict[str, tuple[str, Limit]]) -> bool:
+def _breaks(metric: str, value: float | None, bounds: dict[str, tuple[str, Limit]]) -> bool:
     # Tamiyo quarantines from the risk on, and pauses only above the change of loss. Its 0.8 is a float32's, just above.
     limit = bounds[metric][1].value
-    return value >= limit if metric == "tamiyo.blueprint.risk" else value > limit
+    return value is not None and (value >= limit if metric == "tamiyo.blueprint.risk" else value > limit)
 
 
 def _shown(value: float | None) -> str:

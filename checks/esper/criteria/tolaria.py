@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import aged, silent
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.training import AlertAgreement, TolariaHealth, TolariaRun
+    from opsverify.verdict import Finding
 
 __all__ = ["alert_agrees", "feels_well", "loss_is_finite", "pace_is_kept"]
 
@@ -20,6 +21,7 @@ _RESET = (
     "Nissa counts packets of all sources together: any packet with a metric, but without a slow epoch's latency, sets "
     "the count to 0 and clears the alert (Tamiyo's, Simic's, and the completion packet of each run do)"
 )
+_HEALTH = ("HEALTHY", "DEGRADED", "UNHEALTHY", "CRITICAL")  # the worst last
 _ILL = ("UNHEALTHY", "CRITICAL")
 
 
@@ -30,14 +32,18 @@ def loss_is_finite(run: TolariaRun, limits: EsperLimits) -> Finding:
     judged = run.epochs[-1:] if run.source.workload == "running" else run.epochs
     missing = [e for e in judged if e.loss is None]
     odd = [e for e in judged if e.loss is not None and not math.isfinite(e.loss)]
-    reason = "loss-missing" if missing else "loss-not-finite" if odd else "loss-finite"
-    worst = (missing or odd or judged[-1:])[0]
-    told = f"packet {worst.packet} ({worst.entry})"
-    return Finding(
-        holds=reason == "loss-finite",
-        reason=reason,
+    told = [
+        f"loss {'missing' if e.loss is None else f'{e.loss:g}'} in packet {e.packet} ({e.entry})"
+        for e in (missing or odd or judged[-1:])[:1]
+    ]
+    return first_of(
+        fail("loss-missing", missing),
+        fail("loss-not-finite", odd),
+        unknown("no-epochs", not judged),
+        ok="loss-finite",
+    ).finding(
         expected="tolaria.training.loss present and finite",
-        observed=f"loss {'missing' if worst.loss is None else f'{worst.loss:g}'} in {told}; {aged(run.source)}",
+        observed=f"{told[0] if told else 'no epoch'}; {aged(run.source)}",
         details=(
             *(
                 []
@@ -56,15 +62,16 @@ def pace_is_kept(run: TolariaRun, limits: EsperLimits) -> Finding:
     if (found := silent(run.source, limits)) is not None:
         return found
     latencies = [e.latency_ms for e in run.epochs]
-    trailing, longest = _streaks(latencies, limits.epoch.value)
-    streak = trailing if run.source.workload == "running" else longest
-    slow = streak >= limits.slow_epochs.value
-    newest = run.epochs[-1]
-    return Finding(
-        holds=not slow,
-        reason="epochs-slow" if slow else "pace-kept",
+    streak = _slow_in_a_row(latencies, run.source.workload, limits)
+    at_most = _slow_in_a_row(latencies, run.source.workload, limits, untold=True)
+    untold = not latencies or _untold(latencies[-1]) or at_most >= limits.slow_epochs.value
+    return first_of(
+        fail("epochs-slow", streak >= limits.slow_epochs.value),
+        unknown("latency-missing", untold),
+        ok="pace-kept",
+    ).finding(
         expected=f"fewer than {limits.slow_epochs} above {limits.epoch}",
-        observed=f"{streak} in a row above {limits.epoch}; newest {newest.packet}; {aged(run.source)}",
+        observed=f"{streak} in a row above {limits.epoch}; newest {run.epochs[-1].packet if run.epochs else 'none'}; {aged(run.source)}",
         details=(
             f"latencies in ms, oldest first: {_listed(latencies[-10:])}",
             f"health: {run.source.health or 'none'} {run.source.summary!r}",
@@ -77,37 +84,56 @@ def feels_well(seen: TolariaHealth, limits: EsperLimits) -> Finding:
     """Active seeds are reported, and system_health is neither UNHEALTHY nor CRITICAL."""
     if (found := silent(seen.source, limits)) is not None:
         return found
-    ill = seen.source.health in _ILL
-    countable = seen.seeds is not None and math.isfinite(seen.seeds) and seen.seeds >= 0
-    reason = "unhealthy" if ill else "well" if countable else "seeds-not-reported"
-    seeds = "not reported" if seen.seeds is None else f"{seen.seeds:g}"
+    ill = [t for t in seen.told if t.health in _ILL]
+    uncounted = [t for t in seen.told if t.seeds is None or not math.isfinite(t.seeds) or t.seeds < 0]
+    untold = [t for t in seen.told if t.health not in _HEALTH]
+    shown = max(
+        ill or uncounted or untold or seen.told,
+        key=lambda t: (*_HEALTH, t.health).index(t.health),
+        default=None,
+    )
     events = tuple(f"event {e.description} ({e.level}) {e.attributes or ''}".rstrip() for e in seen.events)
-    return Finding(
-        holds=reason == "well",
-        reason=reason,
+    observed = (
+        "no packet tells of it"
+        if shown is None
+        else f"seeds active {'not reported' if shown.seeds is None else f'{shown.seeds:g}'}, "
+        f"system_health {shown.health or 'not told'} {shown.summary!r}"
+    )
+    where = () if shown is None else (f"packet of entry {shown.entry}, indicators {shown.indicators}",)
+    return first_of(
+        fail("unhealthy", ill),
+        fail("seeds-not-reported", uncounted),
+        unknown("health-not-told", untold or not seen.told),
+        ok="well",
+    ).finding(
         expected=f"tolaria.seeds.active reported, system_health not {' or '.join(_ILL)}",
-        observed=f"seeds active {seeds}, system_health {seen.source.health} {seen.source.summary!r}; {aged(seen.source)}",
-        details=(f"packet of entry {seen.source.entry}, indicators {seen.source.indicators}", *events),
+        observed=f"{observed}; {aged(seen.source)}",
+        details=(*where, *events),
     )
 
 
 def alert_agrees(seen: AlertAgreement, limits: EsperLimits) -> Finding:
-    """Nissa's latency alert says what the epochs say, and what Nissa's own rule makes of the packets."""
-    trailing, longest = _streaks(seen.latencies, limits.epoch.value)
-    streak = trailing if seen.workload == "running" else longest
-    slow = streak >= limits.slow_epochs.value
-    follows = seen.active in seen.by_rule
-    if slow and not seen.active:
-        reason = "alert-quiet-on-slow-epochs"
-    elif not follows:
-        reason = "alert-against-its-rule"
-    else:
-        reason = "alert-agrees"
-    alert = "active" if seen.active else "quiet"
+    """Nissa's latency alert says what the epochs say, and what Nissa's own rule makes of the packets.
+
+    Epochs that Nissa may not have had yet make nothing slow: with as many of them as with none it has to be slow.
+    """
+    had = [
+        seen.latencies[: len(seen.latencies) - newest]
+        for newest in range(min(seen.behind, len(seen.latencies)) + 1)
+    ]
+    enough = limits.slow_epochs.value
+    slow = all(_slow_in_a_row(part, seen.workload, limits) >= enough for part in had)
+    perhaps = all(_slow_in_a_row(part, seen.workload, limits, untold=True) >= enough for part in had)
+    judged = first_of(
+        fail("alert-quiet-on-slow-epochs", slow and not seen.active),
+        fail("alert-against-its-rule", seen.active not in seen.by_rule),
+        unknown("latency-missing", not seen.latencies or (perhaps and not seen.active)),
+        ok="alert-agrees",
+    )
     details = [f"latencies in ms, oldest first: {_listed(seen.latencies[-10:])}"]
-    if reason == "alert-quiet-on-slow-epochs":
+    if judged.reason == "alert-quiet-on-slow-epochs":
         details = [_RESET, f"reset by {seen.reset_by or 'a packet beyond those read'}", *details]
-    if reason == "alert-against-its-rule":
+    if judged.reason == "alert-against-its-rule":
         why = (
             "Nissa is behind (E-OON-5, E-NIS-4), was restarted since, or has other rules than the known ones"
         )
@@ -117,11 +143,11 @@ def alert_agrees(seen: AlertAgreement, limits: EsperLimits) -> Finding:
         ]
     if seen.value is not None:
         details.append(f"the alert was {seen.value:g} ms when it fired")
-    return Finding(
-        holds=reason == "alert-agrees",
-        reason=reason,
+    streak = _slow_in_a_row(seen.latencies, seen.workload, limits)
+    return judged.finding(
         expected="training_latency_high active exactly while the epochs are slow",
-        observed=f"alert {alert}, {streak} epochs in a row above {limits.epoch}, looked {seen.looks} times",
+        observed=f"alert {'active' if seen.active else 'quiet'}, {streak} epochs in a row above {limits.epoch}, "
+        f"{seen.behind} of them perhaps not with Nissa yet, looked {seen.looks} times",
         details=tuple(details),
         limits=(
             limits.epoch.named("epoch"),
@@ -131,13 +157,20 @@ def alert_agrees(seen: AlertAgreement, limits: EsperLimits) -> Finding:
     )
 
 
-def _streaks(latencies: Iterable[float | None], limit: float) -> tuple[int, int]:
-    """How many at the end are above the limit in a row, and how many at most."""
+def _untold(latency: float | None) -> bool:
+    return latency is None or math.isnan(latency) or latency == -math.inf
+
+
+def _slow_in_a_row(
+    latencies: Sequence[float | None], workload: str, limits: EsperLimits, *, untold: bool = False
+) -> int:
+    """How many in a row are above the limit: at the end while it runs, else at most. One without a latency counts as `untold`."""
     streak = longest = 0
     for latency in latencies:
-        streak = streak + 1 if latency is not None and latency > limit else 0
+        slow = untold if latency is None or _untold(latency) else not latency <= limits.epoch.value
+        streak = streak + 1 if slow else 0
         longest = max(longest, streak)
-    return streak, longest
+    return streak if workload == "running" else longest
 
 
 def _listed(values: Iterable[float | None]) -> str:

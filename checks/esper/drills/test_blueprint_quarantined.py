@@ -9,6 +9,7 @@ import pytest
 from checks.esper import test_nissa, test_recovery, test_tamiyo, test_urza
 from fixtures.esper.faults import BlueprintQuarantined
 from opsverify import Verdict, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import Quarantine
@@ -41,21 +42,24 @@ async def test_a_quarantined_blueprint_is_held_against_the_library(drill: Drill)
     async with drill.step("recover", "hold risk and tier against the library", bound=seconds(20)) as notes:
         judged = (await drill.judge(test_recovery.test_a_blueprints_risk_is_the_librarys))["E-REC-6b"]
         notes += [f.observed for f in judged.findings]
-    drill.conclude(
-        holds=judged.verdict is Verdict.PASS,
-        reason="risk-agrees",
-        expected="risk and tier on the bus are those of the library",
-        observed=f"E-REC-6b {judged.verdict} {judged.explanation}",
+    drill.findings.append(
+        first_of(fail("risk-differs", judged.verdict is not Verdict.PASS), ok="risk-agrees").finding(
+            expected="risk and tier on the bus are those of the library",
+            observed=f"E-REC-6b {judged.verdict} {judged.explanation}",
+        )
     )
     async with drill.step("recover", "show the response", bound=seconds(20)) as notes:
         seen: Quarantine = (await drill.observe("quarantine"))["quarantine"].value
         response = [e for e in seen.response if e.description == "bp_quarantine"]
         notes.append(f"{len(response)} quarantines, health {seen.source.health} {seen.source.summary!r}")
-    drill.conclude(
-        holds=bool(response) and seen.source.summary == "bp_high_risk",
-        reason="response-shown",
-        expected="bp_quarantine, and Tamiyo's health says bp_high_risk",
-        observed=f"{len(response)} such events, health {seen.source.health} {seen.source.summary!r}",
+    drill.findings.append(
+        first_of(
+            fail("response-not-shown", not response or seen.source.summary != "bp_high_risk"),
+            ok="response-shown",
+        ).finding(
+            expected="bp_quarantine, and Tamiyo's health says bp_high_risk",
+            observed=f"{len(response)} such events, health {seen.source.health} {seen.source.summary!r}",
+        )
     )
     async with drill.step("recover", "choose another blueprint", bound=seconds(10)) as notes:
         notes.append(await operator.choose_blueprint("BP001"))

@@ -9,6 +9,7 @@ import pytest
 from checks.esper import test_infra, test_nissa, test_oona, test_startup, test_tolaria, test_urza
 from fixtures.esper.faults import EverythingDown
 from opsverify import Verdict, eventually, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,11 +62,13 @@ async def test_a_cold_start_in_order_brings_everything_up(drill: Drill) -> None:
             for state in [await client.bus.stream(role) for role in client.section.streams.names()]
             if state.added
         }
-    drill.conclude(
-        holds=bool(created) and not early,
-        reason="groups-first",
-        expected="groups are created on streams to which nothing was ever added",
-        observed=f"{len(created)} created; added before: {early or 'nothing'}",
+    drill.findings.append(
+        first_of(
+            fail("producers-came-first", early), fail("no-group-created", not created), ok="groups-first"
+        ).finding(
+            expected="groups are created on streams to which nothing was ever added",
+            observed=f"{len(created)} created; added before: {early or 'nothing'}",
+        )
     )
     async with drill.step("recover", "3.3: start Nissa", bound=seconds(30)) as notes:
         notes.append(await operator.start_service("nissa"))

@@ -9,6 +9,7 @@ import pytest
 from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo, test_tolaria
 from fixtures.esper.faults import ConservativeMode
 from opsverify import Verdict, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import Conservative
@@ -43,21 +44,24 @@ async def test_a_locked_conservative_mode_is_explained_and_switched_off(drill: D
         seen: Conservative = (await drill.observe("conservative_mode"))["conservative_mode"].value
         pauses = [e for e in seen.reasons if e.attributes.get("conservative") == "true"]
         notes.append(f"{len(pauses)} pauses in conservative mode, loss_delta {seen.loss_delta}")
-    drill.conclude(
-        holds=bool(pauses) and seen.source.summary == "conservative_mode",
-        reason="cause-shown",
-        expected="pause_triggered with conservative true, and Tamiyo's health says conservative_mode",
-        observed=f"{len(pauses)} such events, health {seen.source.health} {seen.source.summary!r}",
+    drill.findings.append(
+        first_of(
+            fail("cause-not-shown", not pauses or seen.source.summary != "conservative_mode"),
+            ok="cause-shown",
+        ).finding(
+            expected="pause_triggered with conservative true, and Tamiyo's health says conservative_mode",
+            observed=f"{len(pauses)} such events, health {seen.source.health} {seen.source.summary!r}",
+        )
     )
     async with drill.step("recover", "judge the stability", bound=seconds(10)) as notes:
         judged = await drill.judge(test_tamiyo.test_tamiyo_decides_on_values_within_limits)
         stable = judged["E-TAM-3"]
         notes.append(f"E-TAM-3 {stable.verdict}: {stable.findings[0].observed}")
-    drill.conclude(
-        holds=stable.verdict is Verdict.PASS,
-        reason="stable",
-        expected="loss, its change and risk within limits before the mode is switched off",
-        observed=f"E-TAM-3 {stable.verdict}",
+    drill.findings.append(
+        first_of(fail("not-stable", stable.verdict is not Verdict.PASS), ok="stable").finding(
+            expected="loss, its change and risk within limits before the mode is switched off",
+            observed=f"E-TAM-3 {stable.verdict}",
+        )
     )
     async with drill.step("recover", "switch conservative mode off", bound=seconds(10)) as notes:
         notes.append(await operator.set_conservative_mode(on=False))

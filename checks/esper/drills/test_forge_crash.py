@@ -10,6 +10,7 @@ import pytest
 from checks.esper import test_nissa, test_urza
 from fixtures.esper.faults import ArtifactBitFlipped, ForgeKilledAtRandom
 from opsverify import seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -54,7 +55,9 @@ async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill
     async with drill.step("recover", "run the forge again", bound=seconds(30)) as notes:
         notes.append(await operator.run_forge())
     await drill.recovered(*STEADY, within=seconds(30))
-    _compiled_exactly(drill, "resumed", pending, before, await files.artifacts())
+    wrong, told = _compared(pending, before, await files.artifacts())
+    judged = first_of(fail("not-exactly-resumed", wrong), ok="resumed")
+    drill.findings.append(judged.finding(expected=_exactly(pending), observed=told))
 
     spoilt = ArtifactBitFlipped(drill.twin, drill.site.arming)
     await drill.inject(spoilt)
@@ -67,7 +70,9 @@ async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill
         notes.append(await operator.run_forge())
     await drill.recovered(*STEADY, within=seconds(30))
     replaced = _Pending(frozenset({spoilt.blueprint}))
-    _compiled_exactly(drill, "replaced", replaced, before, await files.artifacts())
+    wrong, told = _compared(replaced, before, await files.artifacts())
+    judged = first_of(fail("not-exactly-replaced", wrong), ok="replaced")
+    drill.findings.append(judged.finding(expected=_exactly(replaced), observed=told))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +95,18 @@ def _pending(
     return _Pending(frozenset(named) - rows, saving), forge.investigation
 
 
-def _compiled_exactly(
-    drill: Drill, reason: str, pending: _Pending, before: Mapping[str, str], after: Mapping[str, str]
-) -> None:
-    """An artifact that was written again is another file, or the same one at another time."""
+def _exactly(pending: _Pending) -> str:
+    return f"exactly {len(pending.expected)} blueprints are compiled: {', '.join(sorted(pending.expected))}"
+
+
+def _compared(
+    pending: _Pending, before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[list[str], str]:
+    """Blueprints that were not compiled as they should, and that in words: one written again is another file, or the same
+    one at another time.
+    """
     written = {blueprint for blueprint, stamp in after.items() if before.get(blueprint) != stamp}
     wrong = sorted((written ^ pending.expected) - pending.optional) + sorted(before.keys() - after.keys())
-    drill.conclude(
-        holds=not wrong,
-        reason=f"not-exactly-{reason}" if wrong else reason,
-        expected=f"exactly {len(pending.expected)} blueprints are compiled: {', '.join(sorted(pending.expected))}",
-        observed=f"these differ: {', '.join(wrong)}"
-        if wrong
-        else f"these, and the other {len(after) - len(written)} artifacts are untouched",
-    )
+    if wrong:
+        return wrong, f"these differ: {', '.join(wrong)}"
+    return wrong, f"these, and the other {len(after) - len(written)} artifacts are untouched"

@@ -11,6 +11,7 @@ from checks.esper import test_kasmina, test_nissa, test_recovery, test_tolaria, 
 from fixtures.esper.faults import SeedBreaksOut
 from fixtures.esper.target import IsolationAcknowledged
 from opsverify import eventually, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import Isolation
@@ -52,11 +53,11 @@ async def test_an_isolation_breach_is_detected_and_the_seed_is_culled(drill: Dri
         seen: Isolation = (await drill.observe("isolation"))["isolation"].value
         seeds = sorted({e.attributes.get("seed_id", "") for e in seen.recorded})
         notes.append(", ".join(seeds))
-    drill.conclude(
-        holds=seeds == [fault.seed],
-        reason="seed-named",
-        expected=f"the recorded violations name {fault.seed}",
-        observed=f"they name {', '.join(seeds) or 'none'}",
+    drill.findings.append(
+        first_of(fail("seed-not-named", seeds != [fault.seed]), ok="seed-named").finding(
+            expected=f"the recorded violations name {fault.seed}",
+            observed=f"they name {', '.join(seeds) or 'none'}",
+        )
     )
     async with drill.step("recover", "cull the seed (SEED_OP_CULL)", bound=seconds(10)) as notes:
         notes += [await operator.cull_seed(seed) for seed in seeds]
@@ -66,11 +67,13 @@ async def test_an_isolation_breach_is_detected_and_the_seed_is_culled(drill: Dri
         )
         count = int(still.readings[0].value or 0)
         notes.append(f"{count} over {len(still.readings)} packets; seeds now {', '.join(still.seeds)}")
-    drill.conclude(
-        holds=not any(fault.seed in seed for seed in still.seeds),
-        reason="seed-gone",
-        expected=f"{fault.seed} is gone",
-        observed=f"seeds: {', '.join(still.seeds) or 'none'}",
+    drill.findings.append(
+        first_of(
+            fail("seed-still-there", any(fault.seed in seed for seed in still.seeds)), ok="seed-gone"
+        ).finding(
+            expected=f"{fault.seed} is gone",
+            observed=f"seeds: {', '.join(still.seeds) or 'none'}",
+        )
     )
     async with drill.step("recover", "acknowledge the count in the target", bound=seconds(10)) as notes:
         expires = still.at + timedelta(hours=1)

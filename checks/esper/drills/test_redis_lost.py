@@ -10,6 +10,7 @@ from checks.esper import test_infra, test_nissa, test_oona
 from fixtures.esper.accounting import on_the_queues
 from fixtures.esper.faults import RedisLost, RedisLostWithData
 from opsverify import seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.client import EsperClient
@@ -46,23 +47,27 @@ async def test_a_bus_that_came_back_empty_is_recovered_in_order(drill: Drill) ->
         for g, on in client.section.groups.items()
         for r in on.on
     }
-    drill.conclude(
-        holds=set(created) == expected,
-        reason="groups-recreated" if set(created) == expected else "groups-not-recreated",
-        expected="each group that the services need was gone, and is created before any producer is there",
-        observed=f"created {', '.join(created) or 'none'}",
+    drill.findings.append(
+        first_of(fail("groups-not-recreated", set(created) != expected), ok="groups-recreated").finding(
+            expected="each group that the services need was gone, and is created before any producer is there",
+            observed=f"created {', '.join(created) or 'none'}",
+        )
     )
     accepted = drill.twin.accepted_packets()
     there = await on_the_queues(client)
     gone, lost_since = before - there, accepted - before - there
-    holds = bool(gone) and not lost_since
-    drill.conclude(
-        holds=holds,
-        reason="loss-told" if holds else "lost-since-the-return" if lost_since else "nothing-was-lost",
-        expected="what the bus took since its return is there; what it took before is lost, and counted",
-        observed=f"{len(gone)} of {len(before)} packets accepted before the loss are gone; {len(lost_since)} of "
-        f"{len(accepted - before)} accepted since",
-        details=(f"gone from the queues, the last of them: {_some(gone)}", *_named("lost since", lost_since)),
+    drill.findings.append(
+        first_of(
+            fail("lost-since-the-return", lost_since), fail("nothing-was-lost", not gone), ok="loss-told"
+        ).finding(
+            expected="what the bus took since its return is there; what it took before is lost, and counted",
+            observed=f"{len(gone)} of {len(before)} packets accepted before the loss are gone; {len(lost_since)} of "
+            f"{len(accepted - before)} accepted since",
+            details=(
+                f"gone from the queues, the last of them: {_some(gone)}",
+                *_named("lost since", lost_since),
+            ),
+        )
     )
 
 
@@ -78,20 +83,20 @@ async def test_a_bus_that_came_back_with_its_data_has_lost_nothing(drill: Drill)
     """After Redis was lost and came back with its data, every group is there, ingest lives again, and nothing is lost."""
     fault = RedisLostWithData(drill.twin, drill.site.arming)
     before, created = await _lose_and_recover(drill, fault)
-    drill.conclude(
-        holds=not created,
-        reason="groups-recreated" if created else "groups-kept",
-        expected="every group came back with the data: one that is created anew skips what waited for it",
-        observed=f"created {', '.join(created)}" if created else "none had to be created",
+    drill.findings.append(
+        first_of(fail("groups-recreated", created), ok="groups-kept").finding(
+            expected="every group came back with the data: one that is created anew skips what waited for it",
+            observed=f"created {', '.join(created)}" if created else "none had to be created",
+        )
     )
     accepted = drill.twin.accepted_packets()
     lost = accepted - await on_the_queues(drill.site.client)
-    drill.conclude(
-        holds=bool(before) and not lost,
-        reason="lost" if lost else "nothing-lost",
-        expected="every packet that the bus took is there",
-        observed=f"{len(lost)} of {len(accepted)} lost, {len(before)} of them accepted before the loss",
-        details=(*_named("lost", lost), *await _unacknowledged(drill.site.client)),
+    drill.findings.append(
+        first_of(fail("lost", lost), fail("nothing-accepted", not before), ok="nothing-lost").finding(
+            expected="every packet that the bus took is there",
+            observed=f"{len(lost)} of {len(accepted)} lost, {len(before)} of them accepted before the loss",
+            details=(*_named("lost", lost), *await _unacknowledged(drill.site.client)),
+        )
     )
 
 
@@ -118,11 +123,11 @@ async def _lose_and_recover(drill: Drill, fault: RedisLost) -> tuple[set[str], l
     async with drill.step("recover", "prove that no producer came first", bound=seconds(30)) as notes:
         skipped = await _skipped(client, created)
         notes.append("; ".join(skipped) or "every entry stands behind its groups")
-    drill.conclude(
-        holds=not skipped,
-        reason="producers-came-first" if skipped else "groups-first",
-        expected="no group was created behind entries, which it would never be given",
-        observed="; ".join(skipped) or "none",
+    drill.findings.append(
+        first_of(fail("producers-came-first", skipped), ok="groups-first").finding(
+            expected="no group was created behind entries, which it would never be given",
+            observed="; ".join(skipped) or "none",
+        )
     )
     async with drill.step("recover", "start the producers", bound=seconds(60)) as notes:
         notes.append(await operator.start_publishers())

@@ -9,6 +9,7 @@ import pytest
 from checks.esper import test_infra, test_nissa, test_startup, test_tamiyo, test_tolaria, test_urza
 from fixtures.esper.faults import ForgeAtWork
 from opsverify import Verdict, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,30 +49,35 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
         async with drill.step("recover", f"end {service} (Ctrl-C)", bound=STOPPING) as notes:
             ended = await operator.stop_service(service)
             notes.append(ended)
-        drill.conclude(
-            holds=any(ended.endswith(f"status {s}") for s in status),
-            reason="ended-in-order",
-            expected=f"{service} ends with status {' or '.join(map(str, sorted(status)))}",
-            observed=ended,
+        drill.findings.append(
+            first_of(
+                fail("not-ended-in-order", not any(ended.endswith(f"status {s}") for s in status)),
+                ok="ended-in-order",
+            ).finding(
+                expected=f"{service} ends with status {' or '.join(map(str, sorted(status)))}",
+                observed=ended,
+            )
         )
     async with drill.step("recover", "read what the forge left", bound=seconds(15)) as notes:
         left: Forge = (await drill.observe("forge"))["forge"].value
         notes += [f"pending: {', '.join(left.forge.pending[:_SHOWN])} …", *left.investigation]
-    drill.conclude(
-        holds=bool(left.forge.pending) and not left.forge.problem,
-        reason="forge-can-go-on",
-        expected="the interrupted forge leaves a log with what is pending",
-        observed=left.forge.problem or f"{len(left.forge.pending)} pending",
+    drill.findings.append(
+        first_of(
+            fail("forge-cannot-go-on", not left.forge.pending or left.forge.problem), ok="forge-can-go-on"
+        ).finding(
+            expected="the interrupted forge leaves a log with what is pending",
+            observed=left.forge.problem or f"{len(left.forge.pending)} pending",
+        )
     )
     async with drill.step("recover", "archive the logs", bound=seconds(15)) as notes:
         destination = drill.twin.plant.folder / "archive.tar.gz"
         notes.append(await operator.archive_logs(str(destination)))
         missing = drill.twin.not_archived(destination)
-    drill.conclude(
-        holds=not missing,
-        reason="logs-archived",
-        expected="each file of var/tamiyo and var/urza is in the archive, byte for byte",
-        observed=f"these are not: {', '.join(missing)}" if missing else "all are",
+    drill.findings.append(
+        first_of(fail("logs-not-archived", missing), ok="logs-archived").finding(
+            expected="each file of var/tamiyo and var/urza is in the archive, byte for byte",
+            observed=f"these are not: {', '.join(missing)}" if missing else "all are",
+        )
     )
     async with drill.step("recover", "end Redis", bound=STOPPING) as notes:
         notes.append(await operator.stop_service("redis"))
@@ -82,11 +88,17 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
             test_infra.test_grafana_and_its_database_answer,  # it goes on: the line is not cut
         )
         notes.append(", ".join(f"{check} {o.verdict} {o.reason}" for check, o in quiet.items()))
-    drill.conclude(
-        holds=[o.verdict for o in quiet.values()] == [Verdict.FAIL, Verdict.FAIL, Verdict.PASS],
-        reason="all-is-down",
-        expected="neither Redis nor Nissa answers any more; Grafana, which is not part of the program, does",
-        observed=", ".join(f"{check} {o.verdict}" for check, o in quiet.items()),
+    drill.findings.append(
+        first_of(
+            fail(
+                "something-answers",
+                [o.verdict for o in quiet.values()] != [Verdict.FAIL, Verdict.FAIL, Verdict.PASS],
+            ),
+            ok="all-is-down",
+        ).finding(
+            expected="neither Redis nor Nissa answers any more; Grafana, which is not part of the program, does",
+            observed=", ".join(f"{check} {o.verdict}" for check, o in quiet.items()),
+        )
     )
     async with drill.step("recover", "start again: Redis, Nissa, forge, trainer", bound=seconds(60)) as notes:
         notes += [await operator.start_service(service) for service in ("redis", "nissa")]
@@ -95,9 +107,11 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
 
     await drill.recovered(*STEADY, test_urza.test_the_forge_crash_is_over, within=seconds(60))
     after: Mapping[str, str] = await drill.site.client.files.artifacts()
-    drill.conclude(
-        holds=after.keys() == before.keys(),
-        reason="library-complete",
-        expected=f"the forge has gone on to its {len(before)} blueprints",
-        observed=f"{len(after)} artifacts",
+    drill.findings.append(
+        first_of(
+            fail("library-not-complete", not before or after.keys() != before.keys()), ok="library-complete"
+        ).finding(
+            expected=f"the forge has gone on to its {len(before)} blueprints",
+            observed=f"{len(after)} artifacts",
+        )
     )

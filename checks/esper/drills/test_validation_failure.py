@@ -9,6 +9,7 @@ import pytest
 from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo
 from fixtures.esper.faults import ValidationFailed
 from opsverify import Verdict, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import PolicyStream, Validation
@@ -45,29 +46,31 @@ async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) 
         failed: Validation = seen["policy_validation"].value
         blocked: PolicyStream = seen["policy_updates"].value
         notes += [failed.reasons, f"newest policy {blocked.policy_id}"]
-    drill.conclude(
-        holds=bool(failed.reasons),
-        reason="reasons-shown",
-        expected="the reasons for which validation failed",
-        observed=failed.reasons or "none",
+    drill.findings.append(
+        first_of(fail("reasons-not-shown", not failed.reasons), ok="reasons-shown").finding(
+            expected="the reasons for which validation failed",
+            observed=failed.reasons or "none",
+        )
     )
     async with drill.step("recover", "review the field reports", bound=seconds(20)) as notes:
         reviewed = (await drill.judge(test_tamiyo.test_the_field_report_log_is_whole_and_recent))["E-TAM-1"]
         notes.append(f"E-TAM-1 {reviewed.verdict}: {reviewed.findings[0].observed}")
-    drill.conclude(
-        holds=reviewed.verdict is Verdict.PASS,
-        reason="reports-reviewed",
-        expected="the reports that Simic trains on are whole and recent",
-        observed=f"E-TAM-1 {reviewed.verdict}",
+    drill.findings.append(
+        first_of(
+            fail("reports-not-well", reviewed.verdict is not Verdict.PASS), ok="reports-reviewed"
+        ).finding(
+            expected="the reports that Simic trains on are whole and recent",
+            observed=f"E-TAM-1 {reviewed.verdict}",
+        )
     )
     async with drill.step("recover", "train again", bound=seconds(30)) as notes:
         notes.append(await operator.retrain())
 
     await drill.recovered(*STEADY, within=seconds(60))
     updated: PolicyStream = (await drill.observe("policy_updates"))["policy_updates"].value
-    drill.conclude(
-        holds=updated.entry != blocked.entry,
-        reason="policy-published",
-        expected=f"a policy update after {blocked.policy_id}",
-        observed=f"{updated.policy_id} ({updated.entry})",
+    drill.findings.append(
+        first_of(fail("policy-not-published", updated.entry == blocked.entry), ok="policy-published").finding(
+            expected=f"a policy update after {blocked.policy_id}",
+            observed=f"{updated.policy_id} ({updated.entry})",
+        )
     )

@@ -46,7 +46,9 @@ def sweeps(*events: SweepEvent) -> Sweeps:
     """These events, newest first."""
     ordered = tuple(sorted(events, key=lambda e: e.at, reverse=True))
     start = NOW - timedelta(days=1)
-    return Sweeps(events=ordered, covers=start, repeated=0, source="activity-core", manual=("manual",))
+    return Sweeps(
+        events=ordered, looked=NOW, covers=start, repeated=0, source="activity-core", manual=("manual",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,9 +99,9 @@ def test_assessment_failures_rise_only_when_there_are_more() -> None:
     """As many as at the beginning is not rising; not reported is told."""
     counts = (2, 5, 2)
     seen = [event(n, NOW - STEP * n, assessment_failures=c) for n, c in enumerate(counts)]
-    assert sweep_criteria.assessment_trend(sweeps(*seen)).holds
-    assert sweep_criteria.assessment_trend(sweeps(*seen[1:])).reason == "rising"
-    untold = sweep_criteria.assessment_trend(sweeps(event(1, NOW, assessment_failures=None)))
+    assert sweep_criteria.assessment_trend(sweeps(*seen), LIMITS).holds
+    assert sweep_criteria.assessment_trend(sweeps(*seen[1:]), LIMITS).reason == "rising"
+    untold = sweep_criteria.assessment_trend(sweeps(event(1, NOW, assessment_failures=None)), LIMITS)
     assert untold.reason == "not-reported"
 
 
@@ -128,6 +130,7 @@ def test_a_new_event_between_two_looks_is_no_difference() -> None:
         ({"cron": "*/20 * * * *"}, "trigger"),
         ({"timezone": "Europe/Berlin"}, "timezone"),
         ({"misfire": "run"}, "misfire"),
+        ({"id": "other"}, "id"),
         ({"name": "Other"}, "name"),
         ({"found": 2}, "ambiguous"),
         ({"found": 0}, "not-synced"),
@@ -155,7 +158,6 @@ def runs(*rows: ActivityRun, hours: int = 2) -> Runs:
         day=NOW - timedelta(days=1),
         since=since,
         since_why="24 h ago",
-        until=NOW - STEP,
         as_of=NOW,
         ahead=timedelta(0),
         standby=False,

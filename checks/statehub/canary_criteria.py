@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.statehub.run_criteria import differences
-from opsverify.verdict import Finding
+from checks.statehub.words import by_reason
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import Canary, SweepResult
+    from fixtures.statehub.seen import Canary, SweepEvent, SweepResult
     from fixtures.statehub.target import StateHubLimits
+    from opsverify.verdict import Finding
 
 __all__ = ["canary_worked"]
+
+_REASONS = (
+    "no-reply", "automation-error", "exit-code", "over-budget", "no-event", "event-doubled", "differs",
+)  # fmt: skip
 
 
 def _of_reply(reply: SweepResult, canary: Canary, limits: StateHubLimits) -> tuple[str, str] | None:
@@ -21,42 +27,52 @@ def _of_reply(reply: SweepResult, canary: Canary, limits: StateHubLimits) -> tup
     if reply.exit_code != 0:
         return "exit-code", f"exit_code {reply.exit_code}, although no automation error is told"
     took = canary.took.total_seconds() if reply.took_s is None else reply.took_s
-    if took > limits.canary.value:
+    if not took <= limits.canary.value:
         return "over-budget", f"it took {took:.1f} s, and was given {limits.canary}"
     return None
 
 
-def _of_events(canary: Canary) -> tuple[str, str] | None:
+def _of_events(events: list[SweepEvent], reply: SweepResult | None) -> tuple[str, str] | None:
     """What is wrong with its progress event, if anything: reason and words."""
-    if not canary.events:
+    if not events:
         return "no-event", "State Hub has recorded no event of it"
-    if len(canary.events) > 1:
-        return "event-doubled", f"{len(canary.events)} events: {', '.join(e.id for e in canary.events[:4])}"
-    different = differences(canary.reply, canary.events[0].result) if canary.reply else []
-    told = f"event {canary.events[0].id} differs from the reply in {', '.join(different)}"
+    if len(events) > 1:
+        return "event-doubled", f"{len(events)} events: {', '.join(e.id for e in events[:4])}"
+    different = differences(reply, events[0].result) if reply else []
+    told = f"event {events[0].id} differs from the reply in {', '.join(different)}"
     return ("differs", told) if different else None
 
 
 def canary_worked(canary: Canary, limits: StateHubLimits) -> Finding:
     """The sweep that was asked for by hand did its work within its budget, and its event agrees with the reply."""
-    reply = canary.reply
-    found = [("no-reply", canary.no_reply)] if reply is None else []
-    found += [t for t in (_of_reply(reply, canary, limits) if reply else None, _of_events(canary)) if t]
+    reply, since = canary.reply, canary.posted - limits.skew.duration
+    own = [e for e in canary.events if e.at >= since]
+    others = [e for e in (*canary.events, *canary.others) if e not in own]
+    skipped = reply is not None and reply.lock_skipped
+    troubles = [("no-reply", canary.no_reply)] if reply is None else []
+    if not skipped:  # what the lock skipped has nothing to show
+        troubles += [t for t in (reply and _of_reply(reply, canary, limits), _of_events(own, reply)) if t]
+    found = by_reason(troubles, _REASONS)
     gaps = reply.assessment_failures if reply else None
-    details = [told for _, told in found]
+    details = [words for _, words in troubles]
     details += [
         f"its event: {e.id} at {e.at:%H:%M:%S}Z, source {e.result.source}, exit_code {e.result.exit_code}"
-        for e in canary.events[:4]
+        for e in own[:4]
     ]
-    details += [f"new, not its own: {e.id} of {e.result.source}" for e in canary.others[:4]]
+    details += [f"new, not its own: {e.id} of {e.result.source} at {e.at:%H:%M:%S}Z" for e in others[:4]]
     if gaps:
         details.append(f"{gaps} assessment failures: work to follow up, no failure of this check")
-    observed = f"asked for at {canary.posted:%H:%M:%S}Z, answered after {canary.took.total_seconds():.1f} s"
-    if reply is None:
-        observed = f"asked for at {canary.posted:%H:%M:%S}Z; no answer of a sweep after {canary.took.total_seconds():.1f} s, not asked for again"
-    return Finding(
-        holds=not found,
-        reason=found[0][0] if found else "worked",
+    asked, took = f"asked for at {canary.posted:%H:%M:%S}Z", f"after {canary.took.total_seconds():.1f} s"
+    observed = f"{asked}, answered {took}"
+    if skipped:
+        observed = f"{asked}, lock_skipped {took}: another sweep is at work; nothing was verified, and it is not asked for again"
+    elif reply is None:
+        observed = f"{asked}; no answer of a sweep {took}, not asked for again"
+    return first_of(
+        *(fail(reason, found[reason]) for reason in _REASONS),
+        unknown("lock-skipped", skipped),
+        ok="worked",
+    ).finding(
         expected="one sweep through the bridge does its work within its budget, and its event says what the reply says",
         observed=observed,
         details=tuple(details),

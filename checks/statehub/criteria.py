@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from checks.statehub.words import at, signed
-from opsverify.verdict import Finding
+from checks.statehub.timing import future
+from checks.statehub.words import at, by_reason, signed
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from fixtures.statehub.seen import ActivityServer, Definition, Newest, SweepEvent, Sweeps
     from fixtures.statehub.target import StateHubLimits
     from opsverify.observation import Bracketed, Observation
+    from opsverify.verdict import Finding
 
 __all__ = [
     "current",
@@ -27,25 +30,46 @@ __all__ = [
     "takes_writes",
 ]
 
+_EVIDENCE = ("wrong-source", "exit-code", "accounting-missing", "processed-clean", "lock-skipped")
+_DEFINITION = ("not-synced", "disabled", "name", "trigger", "timezone", "misfire", "id", "ambiguous")
+
 
 def same_newest(direct: Observation[Newest], bridged: Observation[Newest], limits: StateHubLimits) -> Finding:
     """Both ways show the same newest event; one that was recorded between the two looks excuses a difference."""
-    looked = min(o.at - o.took for o in (direct, bridged)) - limits.skew.duration
+    began = min(o.at - o.took for o in (direct, bridged)) - limits.skew.duration
+    ended = max(o.at for o in (direct, bridged)) + limits.skew.duration
     sides = {"direct": direct.value.events, "bridge": bridged.value.events}
-    newest = {side: max(events, key=lambda e: (e[1], e[0])) for side, events in sides.items()}
-    same = newest["direct"][0] == newest["bridge"][0]
-    moved = not same and any(
-        all(e[1] >= looked for e in sides[ahead] if e not in sides[behind]) and newest[behind] in sides[ahead]
-        for ahead, behind in (("direct", "bridge"), ("bridge", "direct"))
-    )
+    empty = [side for side, events in sides.items() if not events]
+    newest = {side: max(events, key=lambda e: (e[1], e[0])) for side, events in sides.items() if events}
+    same = not empty and newest["direct"][0] == newest["bridge"][0]
+    late = [] if same or empty else _recorded_later(sides, newest, began)
     shown = "; ".join(f"{side}: {name} of {at(moment)}" for side, (name, moment) in newest.items())
-    return Finding(
-        holds=same or moved,
-        reason="same" if same else "moved-between" if moved else "differs",
+    return first_of(
+        fail("differs", not (same or empty or late)),
+        unknown("no-event", empty),
+        unknown("clock-ahead", any(moment > ended for moment in late)),
+        fine("moved-between", late),
+        ok="same",
+    ).finding(
         expected="the same newest event directly and through the bridge",
-        observed=f"{newest['direct'][0]} of {at(newest['direct'][1])} on both ways" if same else shown,
+        observed=f"{newest['direct'][0]} of {at(newest['direct'][1])} on both ways"
+        if same
+        else "; ".join(filter(None, (shown, *(f"{side}: no event" for side in empty)))),
         limits=(limits.skew.named("skew"),),
     )
+
+
+def _recorded_later(
+    sides: dict[str, tuple[tuple[str, datetime], ...]],
+    newest: dict[str, tuple[str, datetime]],
+    began: datetime,
+) -> list[datetime]:
+    """When the events were recorded that one side has more than the other, where all of them came after `began`."""
+    for ahead, behind in (("direct", "bridge"), ("bridge", "direct")):
+        more = [moment for name, moment in sides[ahead] if (name, moment) not in sides[behind]]
+        if newest[behind] in sides[ahead] and all(moment >= began for moment in more):
+            return more
+    return []
 
 
 def _missed(sweeps: Sweeps, now: datetime, limits: StateHubLimits) -> tuple[SweepEvent | None, int]:
@@ -60,25 +84,30 @@ def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool)
     """The newest scheduled event is young. `worse` judges sweeps missed in a row, otherwise fewer than that."""
     newest, missed = _missed(sweeps, now, limits)
     row = int(limits.in_a_row.value)
-    gone = newest is None or missed >= row
-    fails = gone if worse else missed > 0 and not gone
+    cut = newest is None and missed < row  # the events do not reach back far enough
     oldest = limits.interval.duration + limits.sweep.duration + limits.slack.duration
-    told = (
+    observed = (
         f"newest scheduled event {newest.id} of {at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago: {missed} missed"
         if newest
         else f"no event of {sweeps.source} since {at(sweeps.covers)}"
     )
+    clock = future(sweeps, limits)
     expected = (
         f"fewer than {row} sweeps missed in a row"
         if worse
         else f"younger than {oldest.total_seconds():g} s (interval, sweep and slack; from {row} missed on the P0 check judges)"
     )
-    return Finding(
-        holds=not fails,
-        reason="fresh" if not fails else "no-scheduled-event" if newest is None else "missed",
+    return first_of(
+        fail("no-scheduled-event", worse and newest is None and not cut),
+        fail("missed", missed >= row if worse else newest and 0 < missed < row),
+        unknown("clock-ahead", clock),
+        unknown("part-missing", cut),
+        fine("critical-judged", not worse and missed >= row),
+        ok="fresh",
+    ).finding(
         expected=expected,
-        observed=told,
-        limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "in_a_row")),
+        observed="; ".join(filter(None, (observed, clock))),
+        limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "in_a_row", "skew")),
     )
 
 
@@ -110,19 +139,29 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         if newer.result.lock_skipped and older.result.lock_skipped:
             told = f"{older.id} of {at(older.at)} and {newer.id}: skipped by the lock, one after the other"
             troubles.append(("lock-skipped", f"{told}: who holds it?"))
-    if not recent:
-        troubles.append(("no-scheduled-event", f"only events by hand since {at(sweeps.covers)}"))
+    found = by_reason(troubles, _EVIDENCE)
+    _, missed = _missed(sweeps, sweeps.looked, limits)
     single = sum(e.result.lock_skipped for e in recent)
-    counted = [f"{sweeps.repeated} events came twice in the reply"] if sweeps.repeated else []
-    return Finding(
-        holds=not troubles,
-        reason=troubles[0][0] if troubles else "healthy",
+    clock = future(sweeps, limits)
+    observed = f"{len(recent)} newest scheduled events are healthy, {single} skipped by the lock"
+    if troubles:
+        observed = f"{len(troubles)} troubles in {len(recent)} newest scheduled events"
+    elif not recent:
+        observed = f"only events by hand since {at(sweeps.covers)}"
+    return first_of(
+        *(fail(reason, found[reason]) for reason in _EVIDENCE),
+        fail("no-scheduled-event", not recent and missed),
+        unknown("clock-ahead", clock),
+        unknown("part-missing", not recent),
+        ok="healthy",
+    ).finding(
         expected="source, exit_code, accounting as the runbook says; never two lock skips in a row",
-        observed=f"{len(troubles)} troubles in {len(recent)} newest scheduled events"
-        if troubles
-        else f"{len(recent)} newest scheduled events are healthy, {single} skipped by the lock",
-        details=(*(told for _, told in troubles[:10]), *counted),
-        limits=(limits.recent.named("recent"),),
+        observed="; ".join(filter(None, (observed, clock))),
+        details=(
+            *(words for _, words in troubles[:10]),
+            *([f"{sweeps.repeated} events came twice in the reply"] if sweeps.repeated else []),
+        ),
+        limits=(limits.recent.named("recent"), limits.skew.named("skew")),
     )
 
 
@@ -130,22 +169,29 @@ def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) 
     """The newest scheduled sweeps could do their work. `worse` judges errors in a row, otherwise fewer than that."""
     worked, row = sweeps.worked, int(limits.in_a_row.value)
     streak = next((n for n, e in enumerate(worked) if not e.result.automation_error), len(worked))
-    fails = streak >= row if worse else 0 < streak < row
     failed = [e for e in worked if e.result.automation_error]
     shown = tuple(
         f"{e.id} of {at(e.at)}: {e.result.error or 'the fault is not named: look into its log'}"
         for e in failed[:5]
     )
     over = f"; {len(failed)} earlier in the window are over" if failed and not streak else ""
-    return Finding(
-        holds=not fails,
-        reason="automation-error" if fails else "no-automation-error",
+    clock = future(sweeps, limits)
+    observed = f"the newest of {len(worked)} scheduled sweeps did its work{over}"
+    if streak:
+        observed = f"the newest {streak} of {len(worked)} scheduled sweeps could not do their work"
+    elif not worked:
+        observed = f"no scheduled sweep that the lock let work since {at(sweeps.covers)}"
+    return first_of(
+        fail("automation-error", streak >= row if worse else 0 < streak < row),
+        unknown("clock-ahead", clock),
+        unknown("no-sweep", not worked),
+        fine("critical-judged", not worse and streak >= row),
+        ok="no-automation-error",
+    ).finding(
         expected=f"fewer than {row} automation errors in a row" if worse else "the newest sweep did its work",
-        observed=f"the newest {streak} of {len(worked)} scheduled sweeps could not do their work"
-        if streak
-        else f"the newest of {len(worked)} scheduled sweeps did its work{over}",
+        observed="; ".join(filter(None, (observed, clock))),
         details=shown,
-        limits=(limits.in_a_row.named("in_a_row"),),
+        limits=(limits.in_a_row.named("in_a_row"), limits.skew.named("skew")),
     )
 
 
@@ -169,9 +215,8 @@ def promised_definition(definition: Definition) -> Finding:
     if not definition.found:
         troubles = [("not-synced", f"no definition with id {p.id} or name {p.name!r}: the sync did not run")]
     changed = f", last changed {at(definition.changed)}" if definition.changed else ""
-    return Finding(
-        holds=not troubles,
-        reason=troubles[0][0] if troubles else "as-promised",
+    found = by_reason(troubles, _DEFINITION)
+    return first_of(*(fail(reason, found[reason]) for reason in _DEFINITION), ok="as-promised").finding(
         expected=f"{p.name!r}, {p.cron} {p.timezone}, misfire {p.misfire}, enabled",
         observed=f"{', '.join(key for key, _ in troubles)} not as promised{changed}"
         if troubles
@@ -186,9 +231,7 @@ def promised_definition(definition: Definition) -> Finding:
 def same_server(seen: Bracketed[ActivityServer]) -> Finding:
     """The database server that answered first is the one that answered last."""
     same = seen.first.identity == seen.last.identity
-    return Finding(
-        holds=same,
-        reason="same-server" if same else "server-replaced",
+    return first_of(fail("server-replaced", not same), ok="same-server").finding(
         expected="one PostgreSQL (cluster and start) from start to end of the run",
         observed=seen.first.identity if same else f"{seen.first.identity}, then {seen.last.identity}",
     )
@@ -196,8 +239,7 @@ def same_server(seen: Bracketed[ActivityServer]) -> Finding:
 
 def current(server: ActivityServer, limits: StateHubLimits) -> Finding:
     """The database's clock and ours agree, and a standby is not far behind its primary."""
-    off = abs(server.ahead) > limits.skew.duration
-    behind = server.standby and (server.behind is None or server.behind > limits.standby.duration)
+    skew, late = limits.skew.duration, server.behind if server.standby else timedelta(0)
     lag = (
         ""
         if not server.standby
@@ -205,9 +247,12 @@ def current(server: ActivityServer, limits: StateHubLimits) -> Finding:
         if server.behind is None
         else f", a standby {server.behind.total_seconds():.0f} s behind its primary"
     )
-    return Finding(
-        holds=not (off or behind),
-        reason="clock-skew" if off else "behind" if behind else "current",
+    return first_of(
+        fail("clock-skew", not abs(server.ahead) <= skew),
+        fail("behind", late is None or not late <= limits.standby.duration),
+        unknown("standby-ahead", late is not None and not late >= -skew),
+        ok="current",
+    ).finding(
         expected=f"its clock within {limits.skew} of ours, a standby within {limits.standby} of its primary",
         observed=f"clock {signed(server.ahead)}{lag}",
         limits=(limits.skew.named("skew"), limits.standby.named("standby")),
@@ -217,9 +262,9 @@ def current(server: ActivityServer, limits: StateHubLimits) -> Finding:
 def takes_writes(server: ActivityServer) -> Finding:
     """The database takes what activity-core writes: runs that are not written down look like sweeps that stopped."""
     refuses = server.refuses_writes and not server.standby
-    return Finding(
-        holds=not refuses,
-        reason="refuses-writes" if refuses else "takes-writes",
+    return first_of(
+        fail("refuses-writes", refuses), fine("standby", server.standby), ok="takes-writes"
+    ).finding(
         expected="a database that takes writes (a standby is one to read from)",
         observed="default_transaction_read_only is on for everybody"
         if refuses

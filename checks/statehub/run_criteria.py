@@ -6,15 +6,17 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from checks.statehub.words import at
+from checks.statehub.timing import apart, future, ripe, ripe_until, watching
+from checks.statehub.words import at, by_reason
 from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.statehub.seen import ActivityRun, Runs, SweepEvent, SweepResult, Sweeps
     from fixtures.statehub.target import StateHubLimits
+    from opsverify.verdict import Finding
 
 __all__ = ["differences", "no_older_gaps", "one_run_per_instant", "resumed"]
 
@@ -22,6 +24,7 @@ _ORDER = (
     "off-grid", "doubled", "missed", "never-fired", "fired-late", "automation-error", "no-result", "no-event",
     "event-doubled", "differs",
 )  # fmt: skip
+_TIMELESS = ("off-grid", "doubled")  # whatever a clock says
 _COMPARED = (
     "source", "lock_skipped", "exit_code", "automation_error", "assessment_failures", "gaps", "processed",
     "skipped_clean", "skipped_missing", "skipped_budget",
@@ -109,81 +112,102 @@ def _at_instant(
 
 def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     """Each instant that was due has one run, fired on time, with the result that its progress event has."""
-    step = limits.interval.duration
-    troubles: dict[str, list[str]] = defaultdict(list)
+    step, until = limits.interval.duration, ripe_until(runs, limits)
     by_instant: dict[datetime, list[ActivityRun]] = defaultdict(list)
     for run in runs.scheduled:
-        if run.scheduled_for is not None and runs.since <= run.scheduled_for <= runs.until:
+        if run.scheduled_for is not None and runs.since <= run.scheduled_for <= until:
             by_instant[run.scheduled_for].append(run)
     events: dict[datetime, list[SweepEvent]] = defaultdict(list)
     for event in sweeps.scheduled:
         events[at_or_before(event.at + limits.skew.duration, step)].append(event)
-    instants = due(runs.since, runs.until, step)
-    gone, allowed = _gaps(missing(runs.since, runs.until, step, by_instant), sweeps, limits)
-    troubles["missed"] += [f"{at(instant)}: no run" for instant in gone]
+    instants = ripe(runs, limits)
+    gone, allowed = _gaps([i for i in instants if i not in by_instant], sweeps, limits)
+    troubles = [("missed", f"{at(instant)}: no run") for instant in gone]
     for instant, there in sorted(by_instant.items()):
         # Who else swept in the same interval is S-SRC-1's.
         own = [e for e in events[instant] if e.result.source == sweeps.source] or events[instant]
         trouble = _at_instant(instant, there, own, sweeps, limits)
         if trouble is not None:
-            troubles[trouble[0]].append(f"{instant.isoformat()}: {trouble[1]}")
-    reasons = [reason for reason in _ORDER if troubles[reason]]
-    told = [line for reason in reasons for line in troubles[reason]]
-    details = [*told[:_MOST], *([f"and {len(told) - _MOST} more"] if len(told) > _MOST else [])]
-    details += [
-        f"{at(instant)}: no run, allowed: a sweep was in flight (misfire policy skip)" for instant in allowed
-    ]
-    by_hand = len(runs.runs) - len(runs.scheduled)
-    details.append(
-        f"clock of the database {runs.ahead.total_seconds():+.3f} s from ours; {by_hand} runs by hand left out"
+            troubles.append((trouble[0], f"{instant.isoformat()}: {trouble[1]}"))
+    clocks = "; ".join(filter(None, (apart(runs, limits), future(sweeps, limits))))
+    found = by_reason([t for t in troubles if not clocks or t[0] in _TIMELESS], _ORDER)
+    early = watching(runs, limits)
+    alone = [i for i in instants if i < sweeps.covers]
+    cut = (
+        f"events reach back to {at(sweeps.covers)} only: {len(alone)} older runs are not compared with theirs"
     )
-    if sweeps.covers > runs.since:
-        details.append(
-            f"events reach back to {at(sweeps.covers)} only: older runs are not compared with theirs"
-        )
-    return Finding(
-        holds=not reasons,
-        reason=reasons[0] if reasons else "one-each",
-        expected=f"one run for each of {len(instants)} instants from {at(runs.since)} ({runs.since_why}) to {at(runs.until)}",
-        observed=", ".join(f"{len(troubles[r])} {r}" for r in reasons)
-        or f"{sum(map(len, by_instant.values()))} runs, one each",
-        details=tuple(details),
+    observed = ", ".join(f"{len(words)} {reason}" for reason, words in found.items() if words)
+    for why in (clocks, early, cut if alone else ""):
+        observed = observed or why
+    return first_of(
+        *(fail(reason, found[reason]) for reason in _ORDER),
+        unknown("clock-skew", clocks),
+        unknown("too-early", early),
+        unknown("part-missing", alone),
+        ok="one-each",
+    ).finding(
+        expected=f"one run for each of {len(instants)} instants from {at(runs.since)} ({runs.since_why}) to {at(until)}",
+        observed=observed or f"{sum(map(len, by_instant.values()))} runs, one each",
+        details=(
+            *_shortened([line for words in found.values() for line in words]),
+            *(f"{at(i)}: no run, allowed: a sweep was in flight (misfire policy skip)" for i in allowed),
+            f"clock of the database {runs.ahead.total_seconds():+.3f} s from ours; {len(runs.runs) - len(runs.scheduled)} runs by hand left out",
+            *([cut] if alone else []),
+        ),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "fired", "skew")),
     )
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """As many lines as anybody reads."""
+    return [*lines[:_MOST], *([f"and {len(lines) - _MOST} more"] if len(lines) > _MOST else [])]
 
 
 def no_older_gaps(runs: Runs, limits: StateHubLimits) -> Finding:
     """The day before the stretch that S-ACT-1 judges has no gap either."""
     step = limits.interval.duration
     there = {r.scheduled_for for r in runs.scheduled if r.scheduled_for}
-    last = at_or_after(runs.since, step) - step
+    last = min(at_or_after(runs.since, step) - step, ripe_until(runs, limits))
     gone = missing(runs.day, last, step, there)
     looked = len(due(runs.day, last, step))
-    return Finding(
-        holds=not gone,
-        reason="older-gaps" if gone else "none",
+    clock, early = apart(runs, limits), watching(runs, limits)
+    observed = f"{len(gone)} of {looked} instants have no run"
+    if not looked:
+        observed = "nothing older: the stretch is the whole day"
+    return first_of(
+        fail("older-gaps", gone and not clock),
+        unknown("clock-skew", clock),
+        unknown("too-early", early),
+        fine("whole-day", not looked),
+        ok="none",
+    ).finding(
         expected=f"no gap from {at(runs.day)} to {at(runs.since)} ({runs.since_why})",
-        observed=f"{len(gone)} of {looked} instants have no run"
-        if looked
-        else "nothing older: the stretch is the whole day",
+        observed=clock or (observed if gone else early or observed),
         details=tuple(f"{at(instant)}: no run" for instant in gone[:_MOST]),
-        limits=(limits.interval.named("interval"),),
+        limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "skew")),
     )
 
 
 def resumed(runs: Runs, limits: StateHubLimits) -> Finding:
     """Each of the newest instants that were due has a run that fired."""
-    step = limits.interval.duration
+    wanted = max(1, int(limits.resumed.value))
     fired = {r.scheduled_for for r in runs.scheduled if r.scheduled_for and r.fired_at}
-    instants, gone = due(runs.since, runs.until, step), missing(runs.since, runs.until, step, fired)
+    instants = ripe(runs, limits)[-wanted:]
+    gone = [instant for instant in instants if instant not in fired]
     last = max(fired, default=None)
-    return Finding(
-        holds=not gone,
-        reason="not-resumed" if gone else "resumed",
-        expected=f"a run at each of {', '.join(f'{i:%H:%M:%S}Z' for i in instants)} ({runs.since_why})",
-        observed=f"{len(gone)} of {len(instants)} have none; the newest run is {at(last) if last else 'none of today'}"
-        if gone
-        else f"{len(instants)} of {len(instants)} have one",
+    clock, early = apart(runs, limits), watching(runs, limits, wanted)
+    observed = f"{len(instants)} of {len(instants)} have one"
+    if gone:
+        observed = f"{len(gone)} of {len(instants)} have none; the newest run is {at(last) if last else 'none of today'}"
+    named = ", ".join(f"{i:%H:%M:%S}Z" for i in instants)
+    return first_of(
+        fail("not-resumed", gone and not clock),
+        unknown("clock-skew", clock),
+        unknown("too-early", early),
+        ok="resumed",
+    ).finding(
+        expected=f"a run at each of the newest {wanted} instants that were due since {runs.since_why}: {named or 'none yet'}",
+        observed=clock or (observed if gone else early or observed),
         details=tuple(f"{at(instant)}: no run" for instant in gone),
-        limits=(limits.interval.named("interval"), limits.resumed.named("resumed")),
+        limits=tuple(getattr(limits, n).named(n) for n in ("interval", "resumed", "sweep", "slack", "skew")),
     )

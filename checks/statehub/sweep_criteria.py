@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from checks.statehub.timing import apart, future, ripe, watching
 from checks.statehub.words import at
-from fixtures.statehub.grid import at_or_before, consecutive
-from opsverify.verdict import Finding
+from fixtures.statehub.grid import at_or_before, consecutive, due
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     from fixtures.statehub.limits import StateHubLimits
     from fixtures.statehub.seen import Runs, SweepEvent, Sweeps
-    from fixtures.statehub.seen_sources import Source, Sources, Starved
+    from fixtures.statehub.seen_sources import Source, Sources
+    from opsverify.verdict import Finding
 
 __all__ = ["assessment_trend", "known_sources", "lock_is_free", "no_earlier_strangers", "nobody_starves"]
 
@@ -30,62 +32,105 @@ def _strangers(found: Iterable[Source], allowed: tuple[str, ...]) -> list[str]:
     ]
 
 
-def known_sources(sources: Sources) -> Finding:
+def known_sources(sources: Sources, limits: StateHubLimits) -> Finding:
     """Only the cluster and people have swept since the rules are in force."""
     strange = _strangers(sources.judged, sources.allowed)
     counts = ", ".join(f"{s.name} {s.count}" for s in sources.judged)
-    return Finding(
-        holds=not strange,
-        reason="stranger" if strange else "known",
+    cut = sources.covers > sources.since
+    more = f"events reach back to {at(sources.covers)} only" if cut else ""
+    return first_of(
+        fail("stranger", strange),
+        unknown("clock-ahead", not sources.ahead <= limits.skew.duration),
+        unknown("no-sweep", not sources.judged),
+        unknown("part-missing", cut),
+        ok="known",
+    ).finding(
         expected=f"only {', '.join(sources.allowed)} since {at(sources.since)} ({sources.since_why})",
-        observed=counts,
+        observed="; ".join(filter(None, (counts or "no sweep at all since then", more, _clock(sources)))),
         details=tuple(strange[:_MOST]),
+        limits=(limits.skew.named("skew"),),
     )
 
 
-def no_earlier_strangers(sources: Sources) -> Finding:
+def _clock(sources: Sources) -> str:
+    """How far the newest sweep is in the future, if it is."""
+    ahead = sources.ahead.total_seconds()
+    return f"the newest is {ahead:.1f} s in the future" if ahead > 0 else ""
+
+
+def no_earlier_strangers(sources: Sources, limits: StateHubLimits) -> Finding:
     """In the part of the 24 hours that is judged no longer nobody else swept either."""
     strange = _strangers(sources.earlier, sources.allowed)
     counts = ", ".join(f"{s.name} {s.count}" for s in sources.earlier)
-    return Finding(
-        holds=not strange,
-        reason="earlier-stranger" if strange else "none",
+    # Sweeps of these instants have ended before the stretch begins that is judged.
+    ended = due(
+        sources.day, sources.since - limits.sweep.duration - limits.slack.duration, limits.interval.duration
+    )
+    cut = bool(ended) and sources.covers > sources.day
+    observed = counts or ("no sweep" if ended else "no older sweep: the stretch is the whole day")
+    more = f"events reach back to {at(sources.covers)} only" if cut else ""
+    if not sources.judged:
+        more = f"no sweep at all since {at(sources.since)} either"
+    return first_of(
+        fail("earlier-stranger", strange),
+        unknown("clock-ahead", not sources.ahead <= limits.skew.duration),
+        unknown("no-sweep", not sources.judged or (ended and not sources.earlier)),
+        unknown("part-missing", cut),
+        fine("whole-day", not ended),
+        ok="none",
+    ).finding(
         expected=f"nobody else before {at(sources.since)} ({sources.since_why})",
-        observed=counts or "no older sweep: the stretch is the whole day",
+        observed="; ".join(filter(None, (observed, more, _clock(sources)))),
         details=tuple(strange[:_MOST]),
+        limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "skew")),
     )
 
 
 def lock_is_free(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     """The lock never skips two scheduled sweeps in a row. Whether a skip is told by its event or its run is the same."""
     step = limits.interval.duration
-    skipped = {
-        at_or_before(e.at + limits.skew.duration, step)
+    told = [
+        (at_or_before(e.at + limits.skew.duration, step), e.result.lock_skipped)
         for e in sweeps.scheduled
-        if e.result.lock_skipped and e.at >= runs.since
-    }
-    skipped |= {
-        at_or_before(r.scheduled_for, step)
+        if e.at >= runs.since
+    ]
+    told += [
+        (at_or_before(r.scheduled_for, step), r.result.lock_skipped)
         for r in runs.scheduled
-        if r.scheduled_for is not None
-        and r.result
-        and r.result.lock_skipped
-        and r.scheduled_for >= runs.since
-    }
+        if r.scheduled_for is not None and r.result is not None and r.scheduled_for >= runs.since
+    ]
+    known = {instant for instant, _ in told}
+    skipped = {instant for instant, skip in told if skip}
     rows = [group for group in consecutive(sorted(skipped), step) if len(group) > 1]
     details = [
         f"{len(group)} in a row from {at(group[0])} to {at(group[-1])}: {_before(group[0], sweeps)}"
         for group in rows[-_MOST:]
     ]
-    return Finding(
-        holds=not rows,
-        reason="held" if rows else "free",
+    ahead, clock, early = future(sweeps, limits), apart(runs, limits), watching(runs, limits)
+    cut = [i for i in ripe(runs, limits) if i < sweeps.covers and i not in known]
+    observed = f"{len(skipped)} skipped since {at(runs.since)} ({runs.since_why}), never two in a row"
+    if rows:
+        observed = f"{len(rows)} times two or more in a row"
+    more = (
+        f"events reach back to {at(sweeps.covers)} only, and {len(cut)} older runs tell nothing"
+        if cut
+        else ""
+    )
+    return first_of(
+        fail("held", rows and not ahead),  # by two clocks one skip may look like two
+        unknown("clock-ahead", ahead),
+        unknown("clock-skew", clock),
+        unknown("too-early", early),
+        unknown("part-missing", cut),
+        unknown("no-sweep", not known),
+        ok="free",
+    ).finding(
         expected="a sweep that the lock skips now and then, never two in a row",
-        observed=f"{len(rows)} times two or more in a row"
-        if rows
-        else f"{len(skipped)} skipped since {at(runs.since)} ({runs.since_why}), never two in a row",
+        observed="; ".join(
+            filter(None, (observed, ahead, clock, early, more, "" if known else "no sweep is known"))
+        ),
         details=tuple(details),
-        limits=(limits.interval.named("interval"),),
+        limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "skew")),
     )
 
 
@@ -98,54 +143,76 @@ def _before(first: datetime, sweeps: Sweeps) -> str:
     return f"the last that ended before them is {last.id} of {at(last.at)} ({last.result.source})"
 
 
-def nobody_starves(starved: Starved, limits: StateHubLimits) -> Finding:
+def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     """No repository is left out by the budget of every one of the newest sweeps."""
-    always = set.intersection(*(set(names) for _, names in starved.sweeps)) if starved.sweeps else set()
-    newest, oldest = starved.sweeps[0][0], starved.sweeps[-1][0]
-    left_out = max(len(names) for _, names in starved.sweeps)
-    return Finding(
-        holds=not always,
-        reason="starved" if always else "all-had-a-turn",
-        expected=f"no repository in skipped_budget of {limits.starved} in a row",
-        observed=f"{', '.join(sorted(always)[:_MOST])}: {len(always)} left out from {at(oldest)} to {at(newest)}"
-        if always
-        else f"at most {left_out} left out by one sweep, none by all {len(starved.sweeps)} since {at(oldest)}",
-        limits=(limits.starved.named("starved"),),
-    )
-
-
-def assessment_trend(sweeps: Sweeps) -> Finding:
-    """Hygiene gaps do not rise over the window, and none is new. Only ever advisory: work to follow up, no failure."""
-    told = [e for e in reversed(sweeps.worked) if e.result.assessment_failures is not None]
-    if not told:
-        return Finding(
-            holds=False,
-            reason="not-reported",
-            expected="sweeps count assessment failures",
-            observed=f"none of {len(sweeps.worked)} scheduled events does",
+    count = max(1, int(limits.starved.value))
+    newest = [e for e in sweeps.worked if not e.result.automation_error][:count]
+    skipped = [(e, e.result.skipped_budget) for e in newest]
+    names = [set(repos.names) if repos else set() for _, repos in skipped]
+    nameless = [e for e, repos in skipped if repos and len(repos.names) < repos.count]
+    few = len(newest) < count
+    always = set() if few else set.intersection(*names)
+    clock = future(sweeps, limits)
+    most = max((repos.count for _, repos in skipped if repos), default=0)
+    observed = f"at most {most} left out by one sweep, none by all {len(newest)}"
+    if always:
+        observed = f"{', '.join(sorted(always)[:_MOST])}: {len(always)} left out from {at(newest[-1].at)} to {at(newest[0].at)}"
+    elif few:
+        observed = (
+            f"only {len(newest)} scheduled sweeps have done their work in the window, {count} are compared"
         )
-    first, last = told[0], told[-1]
-    before, now = first.result.assessment_failures or 0, last.result.assessment_failures or 0
-    named = bool(first.result.gaps or not before) and bool(last.result.gaps or not now)
-    was, has = set(first.result.gaps), set(last.result.gaps)
-    new, fixed = (sorted(has - was), sorted(was - has)) if named else ([], [])
-    counts = [e.result.assessment_failures or 0 for e in told]
-    details = [f"least {min(counts)}, most {max(counts)} over {len(told)} sweeps"]
-    details += [
-        f"{what}: {', '.join(gaps[:_MOST])}" for what, gaps in (("new", new), ("fixed", fixed)) if gaps
-    ]
-    details += (
-        _trends(first, last)
-        if named
-        else ["which repositories and codes they are is not told by every sweep"]
+    elif nameless:
+        first = nameless[0]
+        observed = f"event {first.id} of {at(first.at)} counts repositories in skipped_budget, and does not name them all"
+    return first_of(
+        fail("starved", always),
+        unknown("clock-ahead", clock),
+        unknown("too-few", few),
+        unknown("names-missing", nameless),
+        ok="all-had-a-turn",
+    ).finding(
+        expected=f"no repository in skipped_budget of {limits.starved} in a row",
+        observed="; ".join(filter(None, (observed, clock))),
+        limits=(limits.starved.named("starved"), limits.skew.named("skew")),
     )
-    rising = now > before
-    return Finding(
-        holds=not (rising or new),
-        reason="rising" if rising else "new" if new else "not-rising",
+
+
+def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
+    """Hygiene gaps do not rise over the window, and none is new. Only ever advisory: work to follow up, no failure."""
+    worked, clock = sweeps.worked, future(sweeps, limits)
+    counted = [e for e in reversed(worked) if e.result.assessment_failures is not None]
+    first, last = (counted[0], counted[-1]) if counted else (None, None)
+    before, now = (e.result.assessment_failures or 0 if e else 0 for e in (first, last))
+    was, has = (set(e.result.gaps if e else ()) for e in (first, last))
+    named = bool(was or not before) and bool(has or not now)
+    new, fixed = (sorted(has - was), sorted(was - has)) if named else ([], [])
+    details: list[str] = []
+    observed = f"none of {len(worked)} scheduled events counts them"
+    if first and last:
+        observed = f"{now} now ({at(last.at)}), {before} at {at(first.at)}"
+        counts = [e.result.assessment_failures or 0 for e in counted]
+        details = [f"least {min(counts)}, most {max(counts)} over {len(counted)} sweeps"]
+        details += [
+            f"{what}: {', '.join(gaps[:_MOST])}" for what, gaps in (("new", new), ("fixed", fixed)) if gaps
+        ]
+        details += (
+            _trends(first, last)
+            if named
+            else ["which repositories and codes they are is not told by every sweep"]
+        )
+    return first_of(
+        fail("rising", now > before),
+        fail("new", new),
+        fail("not-reported", worked and not counted),
+        unknown("clock-ahead", clock),
+        unknown("no-sweep", not worked),
+        unknown("too-few", len(counted) == 1),
+        ok="not-rising",
+    ).finding(
         expected="no more assessment failures, and no others, than at the beginning of the window (never counted by a gate)",
-        observed=f"{now} now ({at(last.at)}), {before} at {at(first.at)}",
+        observed="; ".join(filter(None, (observed, clock))),
         details=tuple(details),
+        limits=(limits.skew.named("skew"),),
     )
 
 

@@ -99,6 +99,6 @@ def test_no_older_gaps(activity_runs: Observation[Runs], limits: StateHubLimits)
     runbook='"Schedule Check"',
     next_step="not over: S-SCH-1 and S-SCH-2 (is it scheduled?), S-K8S-1 (is the worker up?), then sync_schedules in the worker",
 )
-def test_a_lost_scheduler_is_back(resumed_runs: Observation[Runs], limits: StateHubLimits) -> None:
+def test_a_lost_scheduler_is_back(activity_runs: Observation[Runs], limits: StateHubLimits) -> None:
     """The newest instants that were due each have a run again."""
-    verify(run_criteria.resumed(resumed_runs.value, limits))
+    verify(run_criteria.resumed(activity_runs.value, limits))

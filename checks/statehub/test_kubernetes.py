@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import source_criteria
+from checks.statehub import cluster_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SECTION = '"Schedule Check"'
 )
 def test_deployments_run_one_image(deployments: Observation[Deployments]) -> None:
     """Worker, API and event router are available and run the same build of the expected image."""
-    verify(source_criteria.one_image(deployments.value))
+    verify(cluster_criteria.one_image(deployments.value))
 
 
 @pytest.mark.check(
@@ -38,7 +38,7 @@ def test_deployments_run_one_image(deployments: Observation[Deployments]) -> Non
 )
 def test_definitions_were_synced(sync_job: Observation[SyncJob], limits: StateHubLimits) -> None:
     """The job actcore-sync has completed, or the definition that it left is young enough."""
-    verify(source_criteria.synced(sync_job.value, sync_job.at, limits))
+    verify(cluster_criteria.synced(sync_job.value, sync_job.at, limits))
 
 
 @pytest.mark.check(
@@ -50,7 +50,7 @@ def test_definitions_were_synced(sync_job: Observation[SyncJob], limits: StateHu
 )
 def test_the_worker_points_to_the_bridge(worker_route: Observation[Route]) -> None:
     """The worker's STATE_HUB_URL leads to the bridge service, which has ready endpoints."""
-    verify(source_criteria.points_to_the_bridge(worker_route.value))
+    verify(cluster_criteria.points_to_the_bridge(worker_route.value))
 
 
 @pytest.mark.check(
@@ -62,4 +62,4 @@ def test_the_worker_points_to_the_bridge(worker_route: Observation[Route]) -> No
 )
 def test_what_runs_is_the_manifest(applied_manifest: Observation[Deployments]) -> None:
     """The live deployments are as the manifest that was applied last."""
-    verify(source_criteria.applied(applied_manifest.value))
+    verify(cluster_criteria.applied(applied_manifest.value))

@@ -11,7 +11,6 @@ from opsverify import verify
 
 if TYPE_CHECKING:
     from fixtures.statehub.seen import Runs, Sweeps
-    from fixtures.statehub.seen_sources import Starved
     from fixtures.statehub.target import StateHubLimits
     from opsverify import Observation
 
@@ -70,9 +69,11 @@ def test_the_newest_sweep_did_its_work(progress_events: Observation[Sweeps], lim
     runbook=SECTION,
     next_step="follow up on the named repositories; this never fails a run",
 )
-def test_assessment_failures_do_not_rise(progress_events: Observation[Sweeps]) -> None:
+def test_assessment_failures_do_not_rise(
+    progress_events: Observation[Sweeps], limits: StateHubLimits
+) -> None:
     """Assessment failures do not rise over the window."""
-    verify(sweep_criteria.assessment_trend(progress_events.value))
+    verify(sweep_criteria.assessment_trend(progress_events.value, limits))
 
 
 @pytest.mark.check(
@@ -96,6 +97,6 @@ def test_the_lock_does_not_stay_held(
     runbook=SECTION,
     next_step="the budget of 300 s does not reach the named repositories: sweep them by hand, and find out what takes so long",
 )
-def test_no_repository_starves(starved: Observation[Starved], limits: StateHubLimits) -> None:
+def test_no_repository_starves(progress_events: Observation[Sweeps], limits: StateHubLimits) -> None:
     """No repository is left out for want of time by four sweeps in a row."""
-    verify(sweep_criteria.nobody_starves(starved.value, limits))
+    verify(sweep_criteria.nobody_starves(progress_events.value, limits))

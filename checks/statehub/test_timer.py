@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import source_criteria, sweep_criteria
+from checks.statehub import cluster_criteria, sweep_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
+    from fixtures.statehub.limits import StateHubLimits
     from fixtures.statehub.seen_sources import Sources, Timer
     from opsverify import Observation
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 )
 def test_the_local_timer_is_off(local_timer: Observation[Timer]) -> None:
     """The local custodian-sync.timer is disabled and inactive."""
-    verify(source_criteria.timer_off(local_timer.value))
+    verify(cluster_criteria.timer_off(local_timer.value))
 
 
 @pytest.mark.check(
@@ -34,9 +35,9 @@ def test_the_local_timer_is_off(local_timer: Observation[Timer]) -> None:
     runbook='"Observability"',
     next_step="who else sweeps? local-timer: see S-TMR-1; another name: look into the named event",
 )
-def test_only_the_cluster_and_people_sweep(sources: Observation[Sources]) -> None:
+def test_only_the_cluster_and_people_sweep(sources: Observation[Sources], limits: StateHubLimits) -> None:
     """All sweeps of the last 24 hours came from activity-core or a person."""
-    verify(sweep_criteria.known_sources(sources.value))
+    verify(sweep_criteria.known_sources(sources.value, limits))
 
 
 @pytest.mark.check(
@@ -47,6 +48,6 @@ def test_only_the_cluster_and_people_sweep(sources: Observation[Sources]) -> Non
     runbook='"Observability"',
     next_step="nothing now: these sweeps are older than the last change of the definition, or than the incident's end",
 )
-def test_nobody_else_swept_before(sources: Observation[Sources]) -> None:
+def test_nobody_else_swept_before(sources: Observation[Sources], limits: StateHubLimits) -> None:
     """The part of the last 24 hours that is judged no longer has no other source either."""
-    verify(sweep_criteria.no_earlier_strangers(sources.value))
+    verify(sweep_criteria.no_earlier_strangers(sources.value, limits))

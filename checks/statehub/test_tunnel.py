@@ -30,7 +30,7 @@ def test_the_bridge_leads_to_this_state_hub(
     bridge_newest: Observation[Newest], progress_events: Observation[Sweeps], limits: StateHubLimits
 ) -> None:
     """The bridge is connected, and leads to the State Hub that answers directly."""
-    verify(source_criteria.same_state_hub(bridge_newest.value, progress_events, limits))
+    verify(source_criteria.same_state_hub(bridge_newest, progress_events, limits))
 
 
 @pytest.mark.check(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fixtures.statehub.faults.base import StateHubFault
 
-_LIMITS = {"fired": 10, "canary": 2, "canary_slack": 3, "patience": 40}
+_LIMITS = {"fired": 10, "begins": 10, "canary": 2, "canary_slack": 3, "patience": 40}
 _QUARTER_S, _BEFORE_S = 900, 25
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -73,12 +74,19 @@ def seen(**fields: Any) -> Canary:
             "differs",
         ),
         ({"reply": result(assessment_failures=20), "events": ()}, "no-event"),
+        ({"reply": result(lock_skipped=True, exit_code=None), "events": ()}, "lock-skipped"),
+        ({"posted": NOW + timedelta(seconds=4.9)}, "worked"),
+        ({"posted": NOW + timedelta(seconds=5)}, "worked"),
+        ({"posted": NOW + timedelta(seconds=5.1)}, "no-event"),
+        ({"took": timedelta(seconds=299.9)}, "worked"),
+        ({"reply": result(took_s=math.nan)}, "over-budget"),
     ],
 )
 def test_what_a_canary_is_judged_by(fields: dict[str, Any], reason: str) -> None:
     """Reply, work, budget, event and agreement are told apart; assessment failures never fail it."""
     finding = canary_worked(seen(**fields), LIMITS)
-    assert (finding.reason, finding.holds) == (reason, reason == "worked")
+    verdict = {"worked": True, "lock-skipped": None}.get(reason, False)
+    assert (finding.reason, finding.holds) == (reason, verdict)
 
 
 @given(st.integers(0, 10**6), st.booleans())
@@ -196,9 +204,17 @@ def test_what_was_not_taken_is_not_followed(kind: Kind) -> None:
 def test_a_lock_that_is_taken_is_no_verdict() -> None:
     """A reply with lock_skipped verifies nothing: UNKNOWN, and not asked for again."""
     hub = Hub()
-    with pytest.raises(Unobservable, match="lock_skipped") as told:
-        watch(hub, {"source": "x", "lock_skipped": True})
-    assert (told.value.kind, hub.posts) == (Kind.PRECONDITION, 1)
+    finding = canary_worked(watch(hub, {"source": "x", "lock_skipped": True}), LIMITS)
+    assert (finding.reason, finding.holds, hub.posts) == ("lock-skipped", None, 1)
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_event_of_before_does_not_end_the_looking() -> None:
+    """A late event of another sweep is observed, looked past, and not taken for its own."""
+    hub = Hub()
+    found = watch(hub, DONE, Hub.event("late", NOW - timedelta(minutes=1), "manual"))
+    assert [e.id for e in found.events] == ["late"]
+    assert canary_worked(found, hub.section.limits).reason == "no-event"
 
 
 @pytest.mark.usefixtures("clock")

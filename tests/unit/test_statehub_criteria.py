@@ -46,7 +46,9 @@ def sweeps(*events: SweepEvent) -> Sweeps:
     """These events, newest first."""
     ordered = tuple(sorted(events, key=lambda e: e.at, reverse=True))
     start = NOW - timedelta(days=1)
-    return Sweeps(events=ordered, covers=start, repeated=0, source="activity-core", manual=("manual",))
+    return Sweeps(
+        events=ordered, looked=NOW, covers=start, repeated=0, source="activity-core", manual=("manual",)
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,7 @@ def test_automation_errors_are_split_by_their_streak(failed: list[bool]) -> None
         ((1,), "healthy"),
         ((1, 3), "healthy"),
         ((1, 2), "lock-skipped"),
+        ((3, 4), "lock-skipped"),
         ((5, 6), "healthy"),
         ((4, 5), "healthy"),
     ],
@@ -97,9 +100,9 @@ def test_assessment_failures_rise_only_when_there_are_more() -> None:
     """As many as at the beginning is not rising; not reported is told."""
     counts = (2, 5, 2)
     seen = [event(n, NOW - STEP * n, assessment_failures=c) for n, c in enumerate(counts)]
-    assert sweep_criteria.assessment_trend(sweeps(*seen)).holds
-    assert sweep_criteria.assessment_trend(sweeps(*seen[1:])).reason == "rising"
-    untold = sweep_criteria.assessment_trend(sweeps(event(1, NOW, assessment_failures=None)))
+    assert sweep_criteria.assessment_trend(sweeps(*seen), LIMITS).holds
+    assert sweep_criteria.assessment_trend(sweeps(*seen[1:]), LIMITS).reason == "rising"
+    untold = sweep_criteria.assessment_trend(sweeps(event(1, NOW, assessment_failures=None)), LIMITS)
     assert untold.reason == "not-reported"
 
 
@@ -128,6 +131,7 @@ def test_a_new_event_between_two_looks_is_no_difference() -> None:
         ({"cron": "*/20 * * * *"}, "trigger"),
         ({"timezone": "Europe/Berlin"}, "timezone"),
         ({"misfire": "run"}, "misfire"),
+        ({"id": "other"}, "id"),
         ({"name": "Other"}, "name"),
         ({"found": 2}, "ambiguous"),
         ({"found": 0}, "not-synced"),
@@ -155,7 +159,6 @@ def runs(*rows: ActivityRun, hours: int = 2) -> Runs:
         day=NOW - timedelta(days=1),
         since=since,
         since_why="24 h ago",
-        until=NOW - STEP,
         as_of=NOW,
         ahead=timedelta(0),
         standby=False,
@@ -216,6 +219,25 @@ def test_an_automation_error_without_an_event_is_told_as_such() -> None:
     )
     whole = run_criteria.one_run_per_instant(runs(*rows.runs, run(INSTANTS[7])), seen, LIMITS)
     assert whole.reason == "no-event"
+
+
+@pytest.mark.parametrize(
+    ("change", "events", "reason"),
+    [
+        ({"fired_at": None}, 1, "never-fired"),
+        ({"result": None}, 1, "no-result"),
+        ({}, 2, "event-doubled"),
+        ({"result": event(0, NOW, assessment_failures=7).result}, 1, "differs"),
+        ({}, 1, "one-each"),
+    ],
+)
+def test_a_run_and_its_event_are_compared(change: dict[str, Any], events: int, reason: str) -> None:
+    """A run that never fired, has no result, two events, or says another thing than its event is each told apart."""
+    rows, seen = trail(set(range(8)))
+    changed = runs(*rows.runs[:2], rows.runs[2].model_copy(update=change), *rows.runs[3:])
+    again = [event(50 + n, INSTANTS[2] + timedelta(seconds=30)) for n in range(events - 1)]
+    finding = run_criteria.one_run_per_instant(changed, sweeps(*seen.events, *again), LIMITS)
+    assert finding.reason == reason
 
 
 def test_runs_by_hand_and_what_is_not_told_do_not_count() -> None:

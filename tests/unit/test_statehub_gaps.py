@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from checks.statehub.run_criteria import one_run_per_instant
 from fixtures.statehub.definition import run_of
+from fixtures.statehub.grid import due
 from fixtures.statehub.seen import Repos, Runs, SweepEvent, SweepResult, Sweeps
 from fixtures.statehub.target import StateHubLimits
 
@@ -80,14 +81,14 @@ def test_any_runs_have_the_gaps_that_a_brute_force_finds(
         day=night,
         since=since,
         since_why="the definition's last change",
-        until=until,
-        as_of=until,
+        as_of=until + LIMITS.sweep.duration + LIMITS.slack.duration,
         ahead=timedelta(0),
         standby=False,
         manual=("manual",),
     )
     sweeps = Sweeps(
         events=tuple(sorted(events, key=lambda e: e.at, reverse=True)),
+        looked=night + STEP * (INSTANTS + 1),
         covers=night,
         repeated=0,
         source="activity-core",
@@ -97,5 +98,6 @@ def test_any_runs_have_the_gaps_that_a_brute_force_finds(
     expected = brute(since, until, set(present), busy)
     told = [line for line in finding.details if line.endswith(": no run")]
     assert told == [f"{i:%Y-%m-%d %H:%M:%S}Z: no run" for i in expected[:20]]
-    assert finding.holds == (not expected)
+    nothing_due = not due(since, until, STEP)
+    assert finding.reason == ("missed" if expected else "too-early" if nothing_due else "one-each")
     assert not expected or finding.observed == f"{len(expected)} missed"

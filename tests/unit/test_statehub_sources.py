@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.statehub import criteria, source_criteria
+from checks.statehub import cluster_criteria, criteria, source_criteria
 from fixtures.statehub.grid import at_or_before, due
 from fixtures.statehub.limits import StateHubLimits
 from fixtures.statehub.seen import (
@@ -34,7 +35,7 @@ from fixtures.statehub.seen_sources import (
     Timer,
     Unit,
 )
-from opsverify.observation import Observation
+from opsverify.observation import Bracketed, Observation
 
 NOW = datetime(2026, 6, 21, 12, 1, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -113,9 +114,13 @@ def test_the_grid_holds_through_daylight_saving_time(day: datetime) -> None:
         ({"last": NOW - timedelta(seconds=960)}, "fires"),
         ({"last": NOW - timedelta(seconds=961)}, "stuck"),
         ({"last": None}, "stuck"),
-        ({"last": None, "created": NOW - timedelta(minutes=5)}, "fires"),
-        ({"last": None, "paused": True}, "fires"),
-        ({"last": None, "found": ()}, "fires"),
+        ({"last": None, "created": NOW - timedelta(seconds=960)}, "stuck"),
+        ({"last": None, "created": NOW - timedelta(seconds=959)}, "none-due"),
+        ({"last": None, "paused": True}, "none-due"),
+        ({"last": None, "found": ()}, "none-due"),
+        ({"last": NOW + timedelta(seconds=5)}, "fires"),
+        ({"last": NOW + timedelta(seconds=6)}, "clock-ahead"),
+        ({"last": None, "created": NOW + timedelta(seconds=6)}, "clock-ahead"),
     ],
 )
 def test_temporal_is_stuck_when_it_does_not_fire(change: dict[str, Any], reason: str) -> None:
@@ -157,31 +162,42 @@ def deployment(name: str, **fields: Any) -> Deployment:
         ({"image_ids": ("b",)}, "images-differ"),
         ({"image_ids": ("a", "b")}, "images-differ"),
         ({"image_ids": ()}, "image-unknown"),
+        ({"rolling": "0 of 1", "available": 0, "image_ids": ("b",)}, "rollout-under-way"),
+        ({"rolling": "0 of 1", "images": ("i:2",)}, "image"),
+        ({"no": "deployment"}, "no-deployment"),
     ],
 )
 def test_deployments_run_one_build(change: dict[str, Any], reason: str) -> None:
     """All are available and run the same build; scaled to nothing is not available."""
-    both = Deployments(image="i:1", deployments=(deployment("worker"), deployment("api", **change)))
-    assert source_criteria.one_image(both).reason == reason
+    there = () if change == {"no": "deployment"} else (deployment("worker"), deployment("api", **change))
+    both = Deployments(image="i:1", deployments=there)
+    assert cluster_criteria.one_image(both).reason == reason
 
 
 @pytest.mark.parametrize(
-    ("state", "days", "reason"),
+    ("state", "age_s", "reason"),
     [
         ("complete", None, "complete"),
         ("failed", None, "job-failed"),
-        ("absent", 90, "synced"),
-        ("absent", 91, "sync-old"),
+        ("running", None, "still-running"),
+        ("absent", 90 * 86400 - 1, "synced"),
+        ("absent", 90 * 86400, "synced"),
+        ("absent", 90 * 86400 + 1, "sync-old"),
+        ("absent", -5, "synced"),
+        ("absent", -6, "clock-ahead"),
+        ("absent", "untold", "age-missing"),
         ("absent", None, "not-synced"),
     ],
 )
-def test_a_job_that_is_gone_is_judged_by_its_definition(state: str, days: int | None, reason: str) -> None:
+def test_a_job_that_is_gone_is_judged_by_its_definition(
+    state: str, age_s: int | str | None, reason: str
+) -> None:
     """A finished job says it itself; one that is gone is judged by the age of what it synced."""
     promised = Promised(id="7c4e", name="Sweep", cron="*/15 * * * *", timezone="UTC", misfire="skip")
-    changed = None if days is None else NOW - timedelta(days=days)
-    left = Definition(promised=promised, found=int(days is not None), changed=changed)
+    changed = NOW - timedelta(seconds=age_s) if isinstance(age_s, int) else None
+    left = Definition(promised=promised, found=int(age_s is not None), changed=changed)
     job = SyncJob(name="actcore-sync", state=state, definition=left)
-    assert source_criteria.synced(job, NOW, LIMITS).reason == reason
+    assert cluster_criteria.synced(job, NOW, LIMITS).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -212,14 +228,28 @@ def test_the_worker_must_point_to_the_bridge(change: dict[str, Any], reason: str
         "ports": (8000,),
         "ready": 1,
     }
-    assert source_criteria.points_to_the_bridge(Route(**(healthy | change))).reason == reason
+    assert cluster_criteria.points_to_the_bridge(Route(**(healthy | change))).reason == reason
 
 
-@pytest.mark.parametrize(("allowed", "holds"), [(359.9, False), (360, True), (3600, True)])
-def test_how_long_a_request_may_take(allowed: float, *, holds: bool) -> None:
-    """Up to 360 s must pass."""
-    told = Allowance(seconds=allowed, known_from="the configuration")
-    assert source_criteria.long_requests_pass(told, LIMITS).holds is holds
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        ({"configured_s": 359.9}, "too-short"),
+        ({"configured_s": 360}, "long-enough"),
+        ({"configured_s": 3600}, "long-enough"),
+        ({"configured_s": math.nan}, "too-short"),
+        ({"configured_s": 60, "longest_s": 400}, "too-short"),
+        ({"longest_s": 359.9}, "not-shown"),
+        ({"longest_s": 360}, "long-enough"),
+        ({"longest_s": 361}, "long-enough"),
+        ({"longest_s": math.nan}, "not-shown"),
+        ({}, "not-shown"),
+    ],
+)
+def test_how_long_a_request_may_take(seen: dict[str, float], reason: str) -> None:
+    """360 s must pass; a sweep that took as long shows it too, and a shorter one shows nothing."""
+    told = Allowance(**seen, known_from="somewhere")
+    assert source_criteria.long_requests_pass(told, LIMITS).reason == reason
 
 
 def test_identity_through_the_bridge() -> None:
@@ -227,45 +257,79 @@ def test_identity_through_the_bridge() -> None:
     healthy = SweepResult(source="activity-core", lock_skipped=False, exit_code=0)
     known = tuple(SweepEvent(id=f"e{n}", at=NOW - STEP * n, result=healthy) for n in range(5))
     start = NOW - timedelta(days=1)
-    value = Sweeps(events=known, covers=start, repeated=0, source="activity-core", manual=())
+    value = Sweeps(events=known, looked=NOW, covers=start, repeated=0, source="activity-core", manual=())
     direct = Observation("p", "statehub", ("api",), value, NOW, timedelta(seconds=0.1))
     shown = tuple((e.id, e.at) for e in known)
-    fresh, old = ("new", NOW + timedelta(seconds=1)), ("x", NOW - timedelta(seconds=30))
-    assert source_criteria.same_state_hub(Newest(events=shown), direct, LIMITS).holds
-    assert source_criteria.same_state_hub(Newest(events=shown[2:]), direct, LIMITS).holds
-    assert source_criteria.same_state_hub(Newest(events=(fresh, *shown)), direct, LIMITS).holds
-    assert not source_criteria.same_state_hub(Newest(events=(old, *shown)), direct, LIMITS).holds
+    beyond = tuple((f"old{n}", start - STEP * n) for n in range(5))
+
+    def reason(*events: tuple[str, datetime]) -> str:
+        bridged = Observation(
+            "b", "statehub", ("bridge",), Newest(events=events), NOW, timedelta(seconds=0.1)
+        )
+        return source_criteria.same_state_hub(bridged, direct, LIMITS).reason
+
+    def new(age_s: float) -> tuple[str, datetime]:
+        return "new", NOW - timedelta(seconds=age_s)
+
+    assert reason(*shown) == reason(*shown[2:]) == "same"
+    assert reason(new(5), *shown) == reason(new(-5), *shown) == "same"
+    assert reason(new(5.2), *shown) == reason(new(30), *shown) == "another-state-hub"
+    assert reason(new(-5.2), *shown) == "clock-ahead"
+    assert reason() == reason(new(1)) == reason(*beyond) == "nothing-to-compare"
 
 
 @pytest.mark.parametrize(
     ("enabled", "active", "reason"),
-    [(False, False, "off"), (True, False, "enabled"), (False, True, "active"), (True, True, "active")],
+    [
+        (False, False, "off"),
+        (True, False, "enabled"),
+        (False, True, "active"),
+        (True, True, "active"),
+    ],
 )
 def test_the_timer_is_off_in_every_scope(*, enabled: bool, active: bool, reason: str) -> None:
     """One service manager that has it on is enough."""
     off = Unit(scope="system", enabled=False, enabled_word="not-found", active=False, active_word="inactive")
     other = Unit(scope="user", enabled=enabled, enabled_word="?", active=active, active_word="?")
     timer = Timer(name="custodian-sync.timer", host="local://", units=(off, other))
-    assert source_criteria.timer_off(timer).reason == reason
+    assert cluster_criteria.timer_off(timer).reason == reason
+    assert cluster_criteria.timer_off(timer.model_copy(update={"units": ()})).reason == "no-scope"
 
 
 @pytest.mark.parametrize(
-    ("ahead", "holds"),
-    [((0, 0), True), ((5, 0), True), ((6, 0), False), ((3, -3), False), ((-6,), False), ((2, -3), True)],
+    ("ahead", "missing", "reason"),
+    [
+        ((0, 0), (), "agree"),
+        ((5, 0), (), "agree"),
+        ((6, 0), (), "clock-skew"),
+        ((3, -3), (), "clock-skew"),
+        ((-6,), (), "clock-skew"),
+        ((2, -3), (), "agree"),
+        ((0, 0), ("api: refused",), "part-missing"),
+        ((6, 0), ("api: refused",), "clock-skew"),
+        ((), (), "no-clock"),
+    ],
 )
-def test_clocks_are_compared_with_each_other(ahead: tuple[int, ...], *, holds: bool) -> None:
-    """The fastest and the slowest, ours among them, are no further apart than allowed."""
-    told = Clocks(ahead=tuple((f"c{n}", timedelta(seconds=a)) for n, a in enumerate(ahead)))
-    assert source_criteria.clocks_agree(told, LIMITS).holds is holds
+def test_clocks_are_compared_with_each_other(
+    ahead: tuple[int, ...], missing: tuple[str, ...], reason: str
+) -> None:
+    """The fastest and the slowest, ours among them, are no further apart than allowed; one that is missing is told."""
+    told = Clocks(ahead=tuple((f"c{n}", timedelta(seconds=a)) for n, a in enumerate(ahead)), missing=missing)
+    assert source_criteria.clocks_agree(told, LIMITS).reason == reason
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({}, "current"),
+        ({"ahead": timedelta(seconds=5)}, "current"),
         ({"ahead": timedelta(seconds=6)}, "clock-skew"),
+        ({"ahead": timedelta(seconds=-6)}, "clock-skew"),
+        ({"standby": True, "behind": timedelta(seconds=29)}, "current"),
         ({"standby": True, "behind": timedelta(seconds=30)}, "current"),
-        ({"standby": True, "behind": timedelta(seconds=60)}, "behind"),
+        ({"standby": True, "behind": timedelta(seconds=31)}, "behind"),
+        ({"standby": True, "behind": timedelta(seconds=-5)}, "current"),
+        ({"standby": True, "behind": timedelta(seconds=-6)}, "standby-ahead"),
         ({"standby": True, "behind": None}, "behind"),
     ],
 )
@@ -282,11 +346,33 @@ def test_a_standby_must_not_be_far_behind(change: dict[str, Any], reason: str) -
 
 
 @pytest.mark.parametrize(
-    ("standby", "refuses", "holds"), [(False, True, False), (True, True, True), (False, False, True)]
+    ("standby", "refuses", "reason"),
+    [(False, True, "refuses-writes"), (True, True, "standby"), (False, False, "takes-writes")],
 )
-def test_a_primary_takes_writes(*, standby: bool, refuses: bool, holds: bool) -> None:
+def test_a_primary_takes_writes(*, standby: bool, refuses: bool, reason: str) -> None:
     """A primary that refuses writes loses runs; a standby never takes any."""
     server = ActivityServer(
         version="15", cluster="1", started=NOW, standby=standby, refuses_writes=refuses, ahead=timedelta(0)
     )
-    assert criteria.takes_writes(server).holds is holds
+    assert criteria.takes_writes(server).reason == reason
+    assert criteria.same_server(Bracketed(first=server, last=server)).reason == "same-server"
+    again = server.model_copy(update={"started": NOW + STEP})
+    assert criteria.same_server(Bracketed(first=server, last=again)).reason == "server-replaced"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (({"drift": ()}, {"drift": ()}), "as-applied"),
+        (({"drift": ()}, {"drift": ("image",)}), "drifted"),
+        (({"drift": None}, {"drift": ("image",)}), "drifted"),
+        (({"drift": None}, {"drift": ()}), "part-missing"),
+        (({"drift": (), "rolling": "0 of 1"}, {"drift": ()}), "rollout-under-way"),
+        (({"found": False}, {"drift": ()}), "as-applied"),
+        (({"found": False}, {"found": False}), "no-deployment"),
+    ],
+)
+def test_what_runs_is_compared_with_the_manifest(changes: tuple[dict[str, Any], ...], reason: str) -> None:
+    """One that has drifted is told whatever the others say; one that says nothing leaves it open."""
+    there = tuple(deployment(name, **change) for name, change in zip(("worker", "api"), changes, strict=True))
+    assert cluster_criteria.applied(Deployments(image="i:1", deployments=there)).reason == reason

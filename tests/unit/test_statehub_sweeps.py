@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from checks.statehub import sweep_criteria
 from fixtures.statehub.bridge_route import allowance_used
 from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.seen import ActivityRun, Runs, SweepEvent, SweepResult, Sweeps
-from fixtures.statehub.seen_sources import Source, Sources, Starved
+from fixtures.statehub.seen import ActivityRun, Repos, Runs, SweepEvent, SweepResult, Sweeps
+from fixtures.statehub.seen_sources import Source, Sources
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -32,7 +32,9 @@ def sweeps(*events: SweepEvent) -> Sweeps:
     """These events, newest first."""
     ordered = tuple(sorted(events, key=lambda e: e.at, reverse=True))
     start = NOW - timedelta(days=1)
-    return Sweeps(events=ordered, covers=start, repeated=0, source="activity-core", manual=("manual",))
+    return Sweeps(
+        events=ordered, looked=NOW, covers=start, repeated=0, source="activity-core", manual=("manual",)
+    )
 
 
 def runs(*results: SweepResult | None) -> Runs:
@@ -46,7 +48,6 @@ def runs(*results: SweepResult | None) -> Runs:
         day=NOW - timedelta(days=1),
         since=INSTANTS[0],
         since_why="24 h ago",
-        until=INSTANTS[-1],
         as_of=NOW,
         ahead=timedelta(0),
         standby=False,
@@ -73,7 +74,8 @@ def test_the_lock_is_held_where_two_neighbours_were_skipped(told: list[tuple[boo
 def test_a_skip_by_hand_does_not_count() -> None:
     """A person who finds the lock taken twice is no trouble of the schedule."""
     by_hand = [event(f"e{n}", INSTANTS[n], lock_skipped=True, source="manual") for n in (2, 3)]
-    assert sweep_criteria.lock_is_free(runs(), sweeps(*by_hand), LIMITS).holds
+    worked = event("e5", INSTANTS[5])
+    assert sweep_criteria.lock_is_free(runs(), sweeps(*by_hand, worked), LIMITS).holds
 
 
 def test_who_may_hold_the_lock_is_named() -> None:
@@ -90,14 +92,18 @@ def test_who_may_hold_the_lock_is_named() -> None:
         ([("a",), ("b",), ("a",), ("a",)], True),
         ([(), ("a",), ("a",), ("a",)], True),
         ([(), (), (), ()], True),
+        ([("a",), ("a",), ("a",), ("a",), ("b",)], False),
     ],
 )
 def test_a_repository_starves_when_all_of_the_newest_leave_it_out(
     left_out: list[tuple[str, ...]], *, holds: bool
 ) -> None:
     """One turn in four is enough; the name is told where there was none."""
-    told = Starved(sweeps=tuple((NOW - STEP * n, names) for n, names in enumerate(left_out)))
-    finding = sweep_criteria.nobody_starves(told, LIMITS)
+    told = [
+        event(f"e{n}", NOW - STEP * n, skipped_budget=Repos(count=len(names), names=names))
+        for n, names in enumerate(left_out)
+    ]
+    finding = sweep_criteria.nobody_starves(sweeps(*told), LIMITS)
     assert finding.holds is holds
     assert holds or finding.observed.startswith("a: ")
 
@@ -107,19 +113,22 @@ def test_sources_are_judged_from_their_beginning() -> None:
     timer = Source(name="local-timer", count=2, newest=NOW, newest_id="t")
     core = Source(name="activity-core", count=90, newest=NOW, newest_id="c")
     for judged, earlier, now, before in (
-        ((core,), (), True, True),
-        ((core, timer), (), False, True),
+        ((core,), (core,), True, True),
+        ((core, timer), (core,), False, True),
         ((core,), (timer,), True, False),
     ):
         seen = Sources(
+            day=NOW - STEP * 96,
+            covers=NOW - STEP * 97,
+            ahead=timedelta(0),
             since=NOW,
             since_why="24 h ago",
             allowed=("activity-core", "manual"),
             judged=judged,
             earlier=earlier,
         )
-        assert sweep_criteria.known_sources(seen).holds is now
-        assert sweep_criteria.no_earlier_strangers(seen).holds is before
+        assert sweep_criteria.known_sources(seen, LIMITS).holds is now
+        assert sweep_criteria.no_earlier_strangers(seen, LIMITS).holds is before
 
 
 def gaps(at: datetime, *found: str) -> SweepEvent:
@@ -142,7 +151,7 @@ def test_gaps_that_rise_or_are_new_are_told(
     before: tuple[str, ...], now: tuple[str, ...], reason: str
 ) -> None:
     """More of them, or others in their place, is told; fewer is none."""
-    finding = sweep_criteria.assessment_trend(sweeps(gaps(NOW - STEP, *before), gaps(NOW, *now)))
+    finding = sweep_criteria.assessment_trend(sweeps(gaps(NOW - STEP, *before), gaps(NOW, *now)), LIMITS)
     assert finding.reason == reason
     for what, named in (("new", set(now) - set(before)), ("fixed", set(before) - set(now))):
         line = f"{what}: {', '.join(sorted(named))}"
@@ -152,7 +161,7 @@ def test_gaps_that_rise_or_are_new_are_told(
 def test_trends_are_told_per_repository_and_code() -> None:
     """Counts at both ends of the window, for each repository and each code."""
     ends = (gaps(NOW - STEP, "a C-01", "b C-01"), gaps(NOW, "b C-01", "b C-07"))
-    details = sweep_criteria.assessment_trend(sweeps(*ends)).details
+    details = sweep_criteria.assessment_trend(sweeps(*ends), LIMITS).details
     assert "per repository: b 1 → 2, a 1 → 0" in details
     assert "per code: C-01 2 → 1, C-07 0 → 1" in details
 
@@ -160,7 +169,7 @@ def test_trends_are_told_per_repository_and_code() -> None:
 def test_counts_without_names_are_told_as_such() -> None:
     """Where a sweep tells a number only, nothing is called new or fixed."""
     ends = (gaps(NOW - STEP, "a C-01", "b C-01"), event("n", NOW, assessment_failures=2))
-    finding = sweep_criteria.assessment_trend(sweeps(*ends))
+    finding = sweep_criteria.assessment_trend(sweeps(*ends), LIMITS)
     assert finding.holds
     assert finding.details[-1] == "which repositories and codes they are is not told by every sweep"
 
@@ -175,6 +184,5 @@ def test_the_longest_sweep_shows_what_the_bridge_lets_through() -> None:
         event("e", NOW),
     )
     used = allowance_used(told, "activity-core")
-    assert used is not None
-    assert used.seconds == 360.5
-    assert allowance_used(told[4:], "activity-core") is None
+    assert (used.configured_s, used.longest_s) == (None, 360.5)
+    assert allowance_used(told[4:], "activity-core").longest_s is None

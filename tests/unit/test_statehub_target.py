@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from fixtures.statehub.limits import StateHubLimits
 from fixtures.statehub.target import StateHubSection
+from opsverify.limits import Window
+
+OBSERVING = Path(__file__).resolve().parents[2] / "fixtures" / "statehub"
 
 
 @pytest.mark.parametrize(
@@ -48,3 +54,13 @@ def test_each_surface_is_configured_absent_or_missing() -> None:
         "workstation": "local://",
     }
     assert section.unconfigured() == ["api", "activity"]
+
+
+def test_what_observes_reads_windows_only() -> None:
+    """Observations, clients and the operator read every window, and no threshold that a criterion compares with."""
+    modules = [p for p in OBSERVING.glob("*.py") if p.name not in ("limits.py", "target.py")]
+    read = {
+        name for p in modules for name in re.findall(r"\blimits\.([a-z_]+)", p.read_text(encoding="utf-8"))
+    }
+    windows = {name for name, limit in StateHubLimits() if isinstance(limit, Window)}
+    assert read == windows

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks.statehub import test_activity, test_api, test_progress, test_schedule, test_timer, test_tunnel
 from opsverify import seconds
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -66,13 +67,15 @@ async def nothing_lost(drill: Drill, before: Sweeps) -> Sweeps:
     after = await events(drill)
     known = {event.id for event in after.events}
     lost = [e.id for e in before.events if e.at >= after.covers and e.id not in known]
-    drill.conclude(
-        holds=not lost,
-        reason="lost" if lost else "nothing-lost",
-        expected="every event from before is still there",
-        observed=f"{len(lost)} of {len(before.events)} lost"
-        if lost
-        else f"all {len(before.events)} are there",
-        details=tuple(lost[:20]),
+    drill.findings.append(
+        first_of(
+            fail("lost", lost), unknown("nothing-there-before", not before.events), ok="nothing-lost"
+        ).finding(
+            expected="every event from before is still there",
+            observed=f"{len(lost)} of {len(before.events)} lost"
+            if lost
+            else f"all {len(before.events)} are there",
+            details=tuple(lost[:20]),
+        )
     )
     return after

@@ -11,6 +11,7 @@ from checks.statehub.drills.steady import STEADY, begin, declare_over, events, i
 from fixtures.statehub.canary import at_once, free_moment
 from fixtures.statehub.faults import SomebodySweeps, SweepKilled
 from opsverify import eventually, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.statehub.seen import Sweeps
@@ -36,11 +37,11 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
         results = await at_once(one.post_sweep, other.post_sweep)
         notes.append(f"lock_skipped: {[r.lock_skipped for r in results]}")
     skipped = sorted(r.lock_skipped for r in results)
-    drill.conclude(
-        holds=skipped == [False, True],
-        reason="one-worked" if skipped == [False, True] else "not-one",
-        expected="of two sweeps one works, the other is skipped by the lock",
-        observed=f"{skipped.count(False)} worked, {skipped.count(True)} skipped",
+    drill.findings.append(
+        first_of(fail("not-one", skipped != [False, True]), ok="one-worked").finding(
+            expected="of two sweeps one works, the other is skipped by the lock",
+            observed=f"{skipped.count(False)} worked, {skipped.count(True)} skipped",
+        )
     )
 
     await drill.inject(SweepKilled(drill.twin, drill.site.arming))
@@ -55,12 +56,13 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
             lambda: events(drill), has_next, expected="a sweep after the killed one", within=seconds(15)
         )
     following = min((e for e in seen.scheduled if e.at > killed.at), key=lambda e: e.at).result
-    free = not following.lock_skipped and not following.automation_error
-    drill.conclude(
-        holds=free,
-        reason="lock-free" if free else "lock-held",
-        expected="the sweep after the killed one has the lock, and works",
-        observed=f"lock_skipped {following.lock_skipped}, automation_error {following.automation_error}",
+    drill.findings.append(
+        first_of(
+            fail("lock-held", following.lock_skipped or following.automation_error), ok="lock-free"
+        ).finding(
+            expected="the sweep after the killed one has the lock, and works",
+            observed=f"lock_skipped {following.lock_skipped}, automation_error {following.automation_error}",
+        )
     )
     await drill.recovered(*STEADY, within=seconds(60))
     await nothing_lost(drill, before)
@@ -82,11 +84,13 @@ async def test_one_skip_is_normal_and_several_are_seen(drill: Drill) -> None:
     await drill.inject(fault)
     once = (await drill.judge(held))["S-LCK-1"]
     skips = sum(e.result.lock_skipped for e in (await events(drill)).scheduled)
-    drill.conclude(
-        holds=once.verdict == "PASS" and skips == 1,
-        reason="one-is-normal" if once.verdict == "PASS" else "one-is-red",
-        expected="after one skip by the lock S-LCK-1 is green",
-        observed=f"{skips} skipped, S-LCK-1 {once.verdict} {once.reason}",
+    drill.findings.append(
+        first_of(
+            fail("one-is-red", once.verdict != "PASS"), fail("not-one-skip", skips != 1), ok="one-is-normal"
+        ).finding(
+            expected="after one skip by the lock S-LCK-1 is green",
+            observed=f"{skips} skipped, S-LCK-1 {once.verdict} {once.reason}",
+        )
     )
     await drill.detected(held, within=interval(drill) * 3)
     async with drill.step("recover", "the sweep that holds the lock ends") as notes:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ import pytest
 from checks.bzzz.criteria import alerting
 from fixtures.bzzz.incidents import HEALTH, PEERS
 from fixtures.bzzz.limits import BzzzLimits
+from fixtures.bzzz.observations import alerting as observations
 from fixtures.bzzz.seen.alerts import Cleared
-from fixtures.bzzz.seen.monitoring import Rule, Rules, Watching
+from fixtures.bzzz.seen.monitoring import PrometheusSeen, Rule, Rules, Sample, Samples, Watching
+from opsverify.observation import Kind, Unobservable
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()
@@ -210,3 +214,63 @@ def test_an_alert_is_over_where_nothing_is_left_of_it(more: dict[str, Any], reas
     known = {"cleared": True, "inputs-missing": None, "never-fired": None, "watching": None}
     assert (found.holds, found.reason) == (known.get(reason, False), reason)
     assert found.observed
+
+
+class World:
+    """What stands for a client: an alert that fired so long ago; each look is counted."""
+
+    def __init__(self, ago_s: float | None, **more: Any) -> None:
+        self.looks, self._ago_s, self._more = 0, ago_s, more
+        self.section = SimpleNamespace(limits=LIMITS)
+        self.prometheus = SimpleNamespace(
+            rules=self._rules, current=self._current, vector=self._vector, server=self._server
+        )
+        self.alertmanager = SimpleNamespace(alerts=self._none, silences=self._none)
+
+    async def _rules(self) -> Rules:
+        self.looks += 1
+        return Rules(at=NOW, rules=(rule(HEALTH, state="firing"), rule(PEERS, **self._more)))
+
+    async def _current(self, query: str) -> Samples:
+        raise Unobservable(Kind.EMPTY, f"no series for {query}")
+
+    async def _vector(self, query: str) -> Samples:
+        stamps = [] if self._ago_s is None else [NOW.timestamp() - self._ago_s]
+        series = tuple(Sample(labels={}, value=stamp, at=NOW) for stamp in stamps)
+        return Samples(query=query, at=NOW, series=series)
+
+    async def _server(self) -> PrometheusSeen:
+        return PrometheusSeen(version="2", started=NOW, configured=NOW - SECOND)
+
+    async def _none(self, *_matchers: str) -> tuple[()]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "more", "looks"),
+    [
+        (0.01, {}, 2),
+        (0.0, {}, 2),
+        (60, {}, 1),
+        (-1, {}, 1),
+        (None, {}, 1),
+        (0.01, {"state": "firing"}, 1),
+        (0.01, NEVER, 2),
+    ],
+)
+def test_an_alert_that_fired_moments_ago_is_looked_at_once_more(
+    ago_s: float | None, more: dict[str, Any], looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is calm, and whatever the limits are; only rules of its name count, and what is not measured is missing."""
+    monkeypatch.setattr(observations, "_MOMENTS", timedelta(seconds=0.05))
+    world = World(ago_s, **more)
+
+    async def look() -> Cleared:
+        cleared: Cleared = await observations.cleared_peers.function(world)
+        return cleared
+
+    seen = asyncio.run(look())
+    assert (world.looks, [r.name for r in seen.rules.rules]) == (looks, [PEERS])
+    assert seen.fired_at == (None if ago_s is None else NOW - timedelta(seconds=ago_s))
+    assert seen.rules.taken == (NOW - SECOND if more == NEVER else None)
+    assert (seen.inputs, seen.missing) == ((), ("empty: no series for bzzz_p2p_connected_peers",))

@@ -34,7 +34,8 @@ def published(seen: EndpointSeen, limits: BzzzLimits) -> Finding:
         fail("not-yet-valid", seen.trouble == "not-yet-valid"),
         fail("wrong-name", seen.trouble == "wrong-name"),
         fail("too-weak", seen.trouble == "too-weak"),
-        fail("certificate-expiring", seen.tls and not left >= limit.value),
+        fail("certificate-expiring", seen.not_after and not left >= limit.value),
+        unknown("no-end-told", seen.tls and not seen.not_after),
         fine("without-tls", not seen.tls),
         ok="certificate-right",
     )
@@ -59,6 +60,8 @@ def _lasting(seen: EndpointSeen, left: float) -> str:
     """How long its certificate is valid, and what else is wrong with it."""
     until = f"valid until {seen.not_after:%Y-%m-%d %H:%M UTC}" if seen.not_after else "without an end"
     told = f"expired {-left:.0f} days ago" if left < 0 else f"{left:.0f} days left"
+    if seen.not_after is None:
+        told = "nobody knows how long it lasts"
     if seen.trouble == "not-yet-valid":
         told = f"valid from {seen.not_before:%Y-%m-%d %H:%M UTC} only"
     if seen.trouble == "expired" and left > 0:

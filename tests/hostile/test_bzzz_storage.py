@@ -133,9 +133,7 @@ STORAGES = [
     case(NFS, "echo 4096 -1 -1; echo writable", UNEXPECTED, UNEXPECTED, id="a negative size"),
     case(NFS, f"printf '{'9' * 400} 1 1\\nwritable\\n'", UNEXPECTED, UNEXPECTED, id="a size beyond any"),
     case(NFS, "true", UNEXPECTED, UNEXPECTED, id="nothing"),
-    case(
-        NFS, "echo 4096 0 0; echo writable", "PASS mounted", "UNKNOWN size-not-told", id="a size of nothing"
-    ),
+    case(NFS, "echo 4096 0 0; echo writable", "PASS mounted", "UNKNOWN size-unknown", id="a size of nothing"),
     case(NFS, "echo 4096 1000 99; echo writable", "PASS mounted", "FAIL storage-full", id="nearly full"),
     case(NFS, "echo 4096 1000 100; echo writable", "PASS mounted", "PASS room-left", id="just enough room"),
     case(NFS, "echo 4096 1000 0; echo writable", "PASS mounted", "FAIL storage-full", id="full"),

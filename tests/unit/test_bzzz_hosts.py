@@ -52,7 +52,7 @@ def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen
         (timedelta(days=14) - SECOND, "certificate-expiring"),
         (timedelta(0), "certificate-expiring"),
         (timedelta(days=9000), "certificate-right"),
-        (None, "no-end-told"),
+        (None, "no-expiry"),
     ],
 )
 def test_a_certificate_has_to_last_two_weeks(lasts: timedelta | None, reason: str) -> None:
@@ -185,7 +185,7 @@ GONE, FULL = {"trouble": "hangs", "free": 0}, {"free": 99}
         (({"type": "ext4", "free": 0},), "not-there"),
         (({}, GONE), "not-there"),
         ((GONE, FULL), "storage-full"),
-        (({"size": 0, "free": 0},), "size-not-told"),
+        (({"size": 0, "free": 0},), "size-unknown"),
         (({"size": 0, "free": 0}, FULL), "storage-full"),
         ((), "not-there"),
     ],

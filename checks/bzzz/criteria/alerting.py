@@ -47,12 +47,12 @@ def nothing_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
     there = [a for a in seen.alerts if a.name != seen.watchdog and a.state != "suppressed"]
     counted = [a for a in there if a.rank <= gate.value]
     milder = [a for a in there if a.rank > gate.value]
-    not_told = _not_told(seen, limits)
+    incomplete = _incomplete(seen, limits)
     return first_of(fail("alerts-active", counted), *_steps(seen, limits), ok="no-alert").finding(
         expected=f"no active alert of this system of severity {gate} or worse ({', '.join(seen.matchers)})",
         observed=f"{'' if seen.whole else 'at least '}{len(counted)} active: {_names(counted)}"
         if counted
-        else not_told or _milder(milder),
+        else incomplete or _milder(milder),
         details=(
             *(a.told for a in sorted(counted, key=lambda a: a.rank)[:_MOST]),
             *([f"and {len(counted) - _MOST} more"] if len(counted) > _MOST else []),
@@ -65,7 +65,7 @@ def nothing_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
 
 
 def _steps(seen: Alerts, limits: BzzzLimits) -> tuple[Step, ...]:
-    """Why what Alertmanager has not told is no proof."""
+    """Why the absence of an alert, or of a silence, is no proof."""
     return (
         unknown("alertmanager-settling", _settling(seen)),
         unknown("alertmanager-just-started", _just_started(seen, limits)),
@@ -85,7 +85,7 @@ def _just_started(seen: Alerts, limits: BzzzLimits) -> bool:
     return age < limits.alerting_settle.duration and all(a.name != seen.watchdog for a in seen.alerts)
 
 
-def _not_told(seen: Alerts, limits: BzzzLimits) -> str:
+def _incomplete(seen: Alerts, limits: BzzzLimits) -> str:
     """The same in words, or nothing."""
     if _settling(seen):
         return f"{seen.server.identity} is still looking for the others of its cluster: what they know it may lack"
@@ -117,7 +117,7 @@ def nothing_is_muted(seen: Alerts, incidents: Iterable[str], limits: BzzzLimits)
         expected="no alert of an incident that fires is silenced or inhibited",
         observed=f"{len(muted)} fire unheard: {_names(muted)}"
         if muted
-        else _not_told(seen, limits) or "none",
+        else _incomplete(seen, limits) or "none",
         details=tuple(f"{_by_whom(a, ends)}: {a.told}" for a in muted[:_MOST]),
         limits=(limits.alerting_settle.named("alerting_settle"),),
     )
@@ -144,7 +144,7 @@ def watchdog_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
         ok="watchdog-fires",
     ).finding(
         expected=f"{watchdog} is active in Alertmanager" if watchdog else "the target names no Watchdog",
-        observed=shown or ((settling or young) and _not_told(seen, limits)) or "it is not there",
+        observed=shown or ((settling or young) and _incomplete(seen, limits)) or "it is not there",
         details=(
             f"Alertmanager {seen.server.version} by API {seen.server.api}, since {seen.server.started:%Y-%m-%d %H:%M:%SZ}",
         ),
@@ -320,7 +320,7 @@ def alerts_cleared(seen: Cleared, limits: BzzzLimits) -> Finding:
         ok="cleared",
     )
     fired = f"{seen.fired_at:%Y-%m-%d %H:%M:%SZ}" if seen.fired_at else "never"
-    told = {
+    observed = {
         "rule-missing": f"Prometheus has no rule {seen.alert}",
         "rule-failing": bounded_text("; ".join(trouble)),
         "still-in-alertmanager": f"{len(seen.active)} alerts in Alertmanager",
@@ -335,7 +335,7 @@ def alerts_cleared(seen: Cleared, limits: BzzzLimits) -> Finding:
     }
     return judged.finding(
         expected=f"{seen.alert}: its rule healthy and inactive, not muted, clear for {limits.cleared_for} at least",
-        observed=told.get(judged.reason, f"its rule is {seen.state}"),
+        observed=observed.get(judged.reason, f"its rule is {seen.state}"),
         details=(
             *seen.active[:_MOST],
             *seen.muted_by[:_MOST],

@@ -35,7 +35,7 @@ def published(seen: EndpointSeen, limits: BzzzLimits) -> Finding:
         fail("wrong-name", seen.trouble == "wrong-name"),
         fail("too-weak", seen.trouble == "too-weak"),
         fail("certificate-expiring", seen.not_after and not left >= limit.value),
-        unknown("no-end-told", seen.tls and not seen.not_after),
+        unknown("no-expiry", seen.tls and not seen.not_after),
         fine("without-tls", not seen.tls),
         ok="certificate-right",
     )
@@ -59,18 +59,18 @@ def published(seen: EndpointSeen, limits: BzzzLimits) -> Finding:
 def _lasting(seen: EndpointSeen, left: float) -> str:
     """How long its certificate is valid, and what else is wrong with it."""
     until = f"valid until {seen.not_after:%Y-%m-%d %H:%M UTC}" if seen.not_after else "without an end"
-    told = f"expired {-left:.0f} days ago" if left < 0 else f"{left:.0f} days left"
+    lasts = f"expired {-left:.0f} days ago" if left < 0 else f"{left:.0f} days left"
     if seen.not_after is None:
-        told = "nobody knows how long it lasts"
+        lasts = "nobody knows how long it lasts"
     if seen.trouble == "not-yet-valid":
-        told = f"valid from {seen.not_before:%Y-%m-%d %H:%M UTC} only"
+        lasts = f"valid from {seen.not_before:%Y-%m-%d %H:%M UTC} only"
     if seen.trouble == "expired" and left > 0:
-        told += ", but the authority above it has expired"
+        lasts += ", but the authority above it has expired"
     also = {
         "wrong-name": f", and it is not for {seen.host}",
         "too-weak": ", and its key, or the authority's key or signature, is too weak",
     }
-    return f"{until}: {told}{also.get(seen.trouble, '')}"
+    return f"{until}: {lasts}{also.get(seen.trouble, '')}"
 
 
 def mounted(seen: StorageSeen) -> Finding:
@@ -135,7 +135,7 @@ def roomy(seen: StorageSeen, limits: BzzzLimits) -> Finding:
     return first_of(
         fail("storage-full", full),
         unknown("not-there", gone or not seen.paths),
-        unknown("size-not-told", sizeless),
+        unknown("size-unknown", sizeless),
         ok="room-left",
     ).finding(
         expected=f"at least {limit.value:.0%} of each file system free",
@@ -169,9 +169,9 @@ def tuned(seen: Uses, limits: BzzzLimits) -> Finding:
     """Each node has the network buffers that the runbook sets."""
     least = {"net.core.rmem_max": limits.rmem_max, "net.core.wmem_max": limits.wmem_max}
     below = [u for u in seen.uses if not u.value >= least[u.what].value]
-    untold = least.keys() - {u.what for u in seen.uses}
+    lacking = least.keys() - {u.what for u in seen.uses}
     return first_of(
-        fail("not-tuned", below), unknown("part-missing", seen.stale or untold), ok="tuned"
+        fail("not-tuned", below), unknown("part-missing", seen.stale or lacking), ok="tuned"
     ).finding(
         expected=", ".join(f"{name} at least {limit}" for name, limit in least.items()),
         observed=f"{len(below)} settings below it"

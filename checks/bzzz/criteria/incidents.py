@@ -209,14 +209,14 @@ def held_since(seen: Watched, limits: BzzzLimits) -> Finding:
         ok="held",
     )
     calm = f"no incident since {seen.begin:%Y-%m-%d %H:%M:%SZ}"
-    told = {
+    observed = {
         "fired-again": ", ".join(fired),
         "watching": f"{calm}: watching until {until:%Y-%m-%d %H:%M:%SZ}",
         "not-measured": f"{calm}, but the health was measured at {seen.measured} of {seen.instants:.0f} instants",
     }
     return judged.finding(
         expected=f"no incident for {limits.watched} since {seen.recovered_at:%Y-%m-%d %H:%M:%SZ}",
-        observed=told.get(judged.reason, calm),
+        observed=observed.get(judged.reason, calm),
         details=tuple(f"Prometheus warns: {w}" for w in seen.warnings),
         limits=(limits.watched.named("watched"), limits.watch_gap.named("watch_gap")),
     )

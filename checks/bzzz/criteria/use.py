@@ -68,14 +68,14 @@ def _used(seen: Uses, limit: Limit, name: str, what: str, judged: Judgement) -> 
     over = _over(seen, limit)
     highest = max(seen.uses, key=lambda u: u.value, default=None)
     nodes = ", ".join(sorted({u.node for u in seen.uses})) or "none"
-    told = f"highest {highest.value:.1%} on {highest.node} {highest.what}".strip() if highest else "no node's"
+    top = f"highest {highest.value:.1%} on {highest.node} {highest.what}".strip() if highest else "no node's"
     return judged.finding(
         expected=f"{what} of each node below {limit.value:.0%}",
         observed=f"{len(over)} of {len(seen.uses)} at or above it"
         if over
-        else bounded_text(f"{told}; well are only {nodes}; {'; '.join(seen.stale)}")
+        else bounded_text(f"{top}; well are only {nodes}; {'; '.join(seen.stale)}")
         if _part(seen)
-        else told,
+        else top,
         details=(
             *([f"{u.node} {u.what}".strip() + f": {u.value:.1%}" for u in over[:_MOST]]),
             *(f"left out: {s}" for s in seen.stale),

@@ -200,6 +200,7 @@ SLOW = rule(PEERS, for_s=600)
         ({"fired_at": None}, "never-fired"),
         ({"fired_at": None, "active": ("a",)}, "still-in-alertmanager"),
         ({"fired_at": NOW - CLEAR + SECOND}, "watching"),
+        ({"fired_at": NOW - CLEAR - SECOND}, "cleared"),
         ({"fired_at": NOW + SECOND}, "watching"),
         ({"fired_at": NOW - 2 * timedelta(seconds=600), **loaded(SLOW)}, "cleared"),
         ({"fired_at": NOW - 2 * timedelta(seconds=600) + SECOND, **loaded(SLOW)}, "watching"),

@@ -142,6 +142,7 @@ def test_a_watchdog_that_is_not_there_is_silent() -> None:
 
 SECOND = timedelta(seconds=1)
 YOUNG = SERVER.model_copy(update={"started": NOW - SETTLE + SECOND})
+OLD = SERVER.model_copy(update={"started": NOW - SETTLE - SECOND})
 AHEAD = SERVER.model_copy(update={"started": NOW + SECOND})
 SETTLING = SERVER.model_copy(update={"cluster": "settling"})
 READY = SERVER.model_copy(update={"cluster": "ready"})
@@ -152,6 +153,7 @@ READY = SERVER.model_copy(update={"cluster": "ready"})
     [
         (READY, True, True, ("watchdog-fires", "none-muted", "no-alert")),
         (READY, True, False, ("watchdog-silent", "none-muted", "no-alert")),
+        (OLD, True, False, ("watchdog-silent", "none-muted", "no-alert")),
         (YOUNG, True, True, ("watchdog-fires", "none-muted", "no-alert")),
         (YOUNG, True, False, ("alertmanager-just-started",) * 3),
         (AHEAD, True, False, ("alertmanager-just-started",) * 3),

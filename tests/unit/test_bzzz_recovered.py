@@ -41,8 +41,10 @@ RULES: list[tuple[Callable[[Standing], Finding], tuple[float, ...], str]] = [
     (criteria.one_admin_again, (1, 1, 0), "two-admins"),
     (criteria.one_admin_again, (0.5, 0, 0), "one-admin"),
     (lambda s: criteria.replication_back(s, LIMITS), (1, 2, 3), "replicated"),
+    (lambda s: criteria.replication_back(s, LIMITS), (1, 2, 3.01), "replicated"),
     (lambda s: criteria.replication_back(s, LIMITS), (1, 2, 2.99), "replication-degraded"),
     (lambda s: criteria.memory_back(s, LIMITS), (MEMORY, 1), "memory-back"),
+    (lambda s: criteria.memory_back(s, LIMITS), (MEMORY - 1, 1), "memory-back"),
     (lambda s: criteria.memory_back(s, LIMITS), (MEMORY + 1, 1), "high-memory"),
     (criteria.dht_works, (1, 1), "dht-works"),
     (criteria.dht_works, (1, 0), "dht-fails"),
@@ -144,6 +146,7 @@ def test_a_service_that_is_scaled_to_nothing_is_not_up(tasks: tuple[int, int], h
     ("change", "reason"),
     [
         ({}, "data-whole"),
+        ({"copies": 2.01}, "data-whole"),
         ({"copies": 1.99}, "too-few-copies"),
         ({"ill": ("a: dht-health unhealthy",)}, "data-not-whole"),
         ({"ill": ("a: dht-health unhealthy",), "copies": 0.0}, "data-not-whole"),
@@ -165,6 +168,7 @@ def test_data_is_whole_by_health_and_copies(change: dict[str, Any], reason: str)
     ("change", "reason"),
     [
         ({}, "connected"),
+        ({"peers": {"a": 4}}, "connected"),
         ({"peers": {"a": 3, "b": 2}}, "too-few-peers"),
         ({"missing_peers": ("c: down",)}, "part-missing"),
         ({"peers": {"a": 2}, "missing_peers": ("c: down",)}, "too-few-peers"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.criteria import capacity as over_time
+from checks.bzzz.criteria import capacity, use
 from checks.bzzz.criteria import hosts as criteria
 from opsverify import verify
 
@@ -43,9 +43,9 @@ def test_storage_is_mounted_and_writable(storage: Observation[StorageSeen]) -> N
     runbook=CRITICAL,
     next_step="clean up logs and temporary files first (runbook, System Health Critical: disk full); are old backups rotated?",
 )
-def test_storage_has_room(storage_room: Observation[StorageSeen], limits: BzzzLimits) -> None:
+def test_storage_has_room(storage: Observation[StorageSeen], limits: BzzzLimits) -> None:
     """The storage has room left."""
-    verify(criteria.roomy(storage_room.value, limits))
+    verify(criteria.roomy(storage.value, limits))
 
 
 @pytest.mark.check(
@@ -73,9 +73,9 @@ def test_nodes_use_less_than_their_limits(
 ) -> None:
     """CPU, memory and disk of each node are below 70 %."""
     verify(
-        criteria.used_below(cpu_use.value, limits.cpu_use, "cpu_use", "cpu"),
-        criteria.used_below(memory_use.value, limits.memory_use, "memory_use", "memory"),
-        criteria.used_below(disk_use.value, limits.disk_use, "disk_use", "disk"),
+        use.cpu_below(cpu_use.value, limits),
+        use.memory_below(memory_use.value, limits),
+        use.disk_below(disk_use.value, limits),
     )
 
 
@@ -90,9 +90,9 @@ def test_no_limit_is_reached_soon(use_over_days: Observation[Trails], limits: Bz
     """No node's CPU, memory or disk reaches its limit within the days that are planned ahead."""
     seen = use_over_days.value
     verify(
-        over_time.not_reached_soon(seen, "cpu", limits),
-        over_time.not_reached_soon(seen, "memory", limits),
-        over_time.not_reached_soon(seen, "disk", limits),
+        capacity.cpu_lasts(seen, limits),
+        capacity.memory_lasts(seen, limits),
+        capacity.disk_lasts(seen, limits),
     )
 
 
@@ -107,7 +107,7 @@ def test_tasks_stay_within_their_memory(
     task_uses: Observation[tuple[TaskUse, ...]], limits: BzzzLimits
 ) -> None:
     """No task comes near the memory limit at which it is killed."""
-    verify(over_time.tasks_within_memory(task_uses.value, limits))
+    verify(capacity.tasks_within_memory(task_uses.value, limits))
 
 
 @pytest.mark.check(
@@ -119,7 +119,7 @@ def test_tasks_stay_within_their_memory(
 )
 def test_nodes_do_not_wait_for_disks(io_wait: Observation[Uses], limits: BzzzLimits) -> None:
     """The CPUs of each node wait little for its disks."""
-    verify(criteria.used_below(io_wait.value, limits.io_wait, "io_wait", "io-wait"))
+    verify(use.io_wait_below(io_wait.value, limits))
 
 
 @pytest.mark.check(
@@ -131,7 +131,7 @@ def test_nodes_do_not_wait_for_disks(io_wait: Observation[Uses], limits: BzzzLim
 )
 def test_lines_are_not_full(network_use: Observation[Uses], limits: BzzzLimits) -> None:
     """No network line of a node is near its speed."""
-    verify(criteria.used_below(network_use.value, limits.network_use, "network_use", "network"))
+    verify(use.network_below(network_use.value, limits))
 
 
 @pytest.mark.check(
@@ -172,4 +172,4 @@ def test_operations_are_as_fast_as_before(
     dht_latency_before: Observation[Latency], dht_latency: Observation[Latency], limits: BzzzLimits
 ) -> None:
     """DHT operations are not slower than in the run that is compared with."""
-    verify(over_time.no_slower(dht_latency_before.value, dht_latency.value, limits))
+    verify(capacity.no_slower(dht_latency_before.value, dht_latency.value, limits))

@@ -76,8 +76,8 @@ def test_nothing_fires_and_alerting_works(
         alerting.alertmanager_known(rules),
         alerting.rules_loaded(rules),
         alerting.rules_evaluated(rules, limits),
-        alerting.watchdog_fires(seen),
-        alerting.nothing_is_muted(seen, INCIDENTS),
+        alerting.watchdog_fires(seen, limits),
+        alerting.nothing_is_muted(seen, INCIDENTS, limits),
         alerting.nothing_fires(seen, limits),
     )
 

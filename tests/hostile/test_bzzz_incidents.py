@@ -95,7 +95,7 @@ async def test_a_critical_score_stands_without_its_causes(stage: Stage) -> None:
     low = {"bzzz_system_health_score": of_agents("0.1", "1", "1")}
     for components in (vector(), page({}, status=500), of_agents("1", "1", "1"), of_agents("NaN", "1", "1")):
         part = watched(stage, prometheus({**low, "bzzz_component_health_score": components}), CALM)
-        assert await verdict(HEALTH, part) == "FAIL critical-no component tells"
+        assert await verdict(HEALTH, part) == "FAIL critical-unexplained"
 
 
 @pytest.mark.parametrize("odd", ["+Inf", "-1"])
@@ -104,7 +104,7 @@ async def test_figures_that_are_none_end_no_incident(stage: Stage, odd: str) -> 
     given = {name: of_agents(odd, odd, odd) for name in CHECKS if name != "process_resident_memory_bytes"}
     assert "PASS" not in " ".join((await judged(stage, given)).values()).replace("PASS memory-back", "")
     beside = {"bzzz_system_health_score": of_agents("0.1", odd, "1")}
-    assert (await judged(stage, beside))["bzzz_system_health_score"] == "FAIL critical-no component tells"
+    assert (await judged(stage, beside))["bzzz_system_health_score"] == "FAIL critical-unexplained"
 
 
 async def test_the_third_agent_is_not_forgotten(stage: Stage) -> None:
@@ -112,7 +112,7 @@ async def test_the_third_agent_is_not_forgotten(stage: Stage) -> None:
     two = {name: of_agents("3", "3") for name in CHECKS}
     seen = await judged(stage, {**two, "bzzz_system_health_score": of_agents("1", "1")})
     assert seen.pop("bzzz_election_state") == "FAIL two-admins"
-    assert set(seen.values()) == {"UNKNOWN precondition"}
+    assert set(seen.values()) == {"UNKNOWN part-missing"}
 
 
 def firing(*points: object) -> Act:
@@ -133,10 +133,10 @@ WATCHES = [
     case(firing([NOW, str(NOW - 30)]), measured(61), {}, "FAIL fired-again", id="it fired since"),
     case(firing([NOW, str(NOW - 90)]), measured(61), {}, "PASS held", id="it fired before"),
     case(firing([NOW, "NaN"]), measured(61), {}, "UNKNOWN unexpected-reply", id="a time that is none"),
-    case(firing(), measured(30), {}, "UNKNOWN empty", id="half of it not measured"),
-    case(firing(), firing(), {}, "UNKNOWN empty", id="nothing measured"),
+    case(firing(), measured(30), {}, "UNKNOWN not-measured", id="half of it not measured"),
+    case(firing(), firing(), {}, "UNKNOWN not-measured", id="nothing measured"),
     case(firing(), page({}, status=500), {}, "UNKNOWN server-error", id="500"),
-    case(firing(), measured(61), {"watched": 3600}, "UNKNOWN precondition", id="watching"),
+    case(firing(), measured(61), {"watched": 3600}, "UNKNOWN watching", id="watching"),
     case(firing([NOW, str(NOW - 30)]), measured(0), {"watched": 3600}, "FAIL fired-again", id="fired while watching"),
 ]  # fmt: skip
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LOGIN = f"<!DOCTYPE html><title>Sign in</title>{ESCAPES}"
 UNEXPECTED, EMPTY, LACKING = "UNKNOWN unexpected-reply", "UNKNOWN empty", "UNKNOWN precondition"
+PART, NO_COMPONENTS = "UNKNOWN part-missing", "UNKNOWN no-components"
 STARTING, DENIED = "UNKNOWN server-error", "UNKNOWN denied"
 CRITICAL, GOOD = "FAIL health-critical", "PASS not-critical"
 SCORES, COMPONENTS = "bzzz_system_health_score", "bzzz_component_health_score"
@@ -106,15 +107,16 @@ SCORED = [
     case(of_agents("1", "1", "0.9"), GOOD, id="well"),
     case(of_agents("1", "1", "0.49"), CRITICAL, id="one critical"),
     case(of_agents("1", "NaN", "1"), EMPTY, id="NaN"),
-    case(of_agents("1", "+Inf", "1"), UNEXPECTED, id="+Inf"),
-    case(of_agents("1", "-Inf", "1"), UNEXPECTED, id="-Inf"),
+    case(of_agents("1", "+Inf", "1"), PART, id="+Inf"),
+    case(of_agents("1", "-Inf", "1"), PART, id="-Inf"),
     case(of_agents("0.1", "+Inf", "1"), CRITICAL, id="one odd, and one critical"),
     case(of_agents("100", "97", "100"), UNEXPECTED, id="percent"),
-    case(of_agents("1", "1"), LACKING, id="an agent of which nobody knows"),
+    case(of_agents("0.6", "1"), PART, id="one unknown, and one degraded"),
+    case(of_agents("1", "1"), PART, id="an agent of which nobody knows"),
     case(of_agents("1", "0.1"), CRITICAL, id="one unknown, and one critical"),
     case(
         vector(*(series("1", instance=AGENTS[0], slot=str(n)) for n in range(3))),
-        LACKING,
+        PART,
         id="three series of one agent",
     ),
     case(
@@ -132,7 +134,7 @@ SCORED = [
             *(series("1", instance=who) for who in AGENTS),
             series("1", instance="manager:9093", job="alertmanager"),
         ),
-        LACKING,
+        PART,
         id="more than run",
     ),
     case(
@@ -140,7 +142,7 @@ SCORED = [
         LACKING,
         id="of a job that has gone",
     ),
-    case(vector(series("1")), LACKING, id="one for all, nobody's"),
+    case(vector(series("1")), PART, id="one for all, nobody's"),
 ]
 
 
@@ -154,7 +156,7 @@ async def test_each_agent_has_one_score(stage: Stage, act: Act, expected: str) -
 
 @pytest.mark.parametrize(
     ("scores", "expected"),
-    [(of_agents("1", "1", "1"), EMPTY), (of_agents("1", "1", "0.1"), CRITICAL)],
+    [(of_agents("1", "1", "1"), NO_COMPONENTS), (of_agents("1", "1", "0.1"), CRITICAL)],
     ids=["all well", "one critical"],
 )
 async def test_a_critical_score_stands_without_its_components(
@@ -172,12 +174,12 @@ def others(**more: Any) -> Act:
 
 TARGETS = [
     case(targets(), LACKING, id="nothing is scraped"),
-    case(targets(target(AGENTS[0]), target(AGENTS[1])), LACKING, id="one is not scraped any more"),
-    case(others(health="down", lastError="refused"), LACKING, id="one is down"),
-    case(others(health="unknown", lastScrape="0001-01-01T00:00:00Z"), LACKING, id="one was never scraped"),
-    case(others(lastScrape=ago(18)), LACKING, id="one was scraped more than three intervals ago"),
+    case(targets(target(AGENTS[0]), target(AGENTS[1])), PART, id="one is not scraped any more"),
+    case(others(health="down", lastError="refused"), PART, id="one is down"),
+    case(others(health="unknown", lastScrape="0001-01-01T00:00:00Z"), PART, id="one was never scraped"),
+    case(others(lastScrape=ago(18)), PART, id="one was scraped more than three intervals ago"),
     case(others(lastScrape=ago(18), scrapeInterval="1m"), GOOD, id="one is scraped each minute"),
-    case(others(lastScrape=ago(-3600)), LACKING, id="one was scraped an hour ahead: the clock was set back"),
+    case(others(lastScrape=ago(-3600)), PART, id="one was scraped an hour ahead: the clock was set back"),
     case(others(lastScrape=ago(1).replace("Z", "+00:00")), GOOD, id="another way to write its zone"),
     case(others(lastScrape="9999-12-31T23:59:59-12:00"), UNEXPECTED, id="a moment beyond the calendar"),
     case(others(lastScrape=ago(1).removesuffix("Z")), UNEXPECTED, id="a moment without a zone"),

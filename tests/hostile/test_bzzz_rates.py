@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOGIN = "<!DOCTYPE html><title>Sign in</title>"
 UNEXPECTED, EMPTY, LACKING = "UNKNOWN unexpected-reply", "UNKNOWN empty", "UNKNOWN precondition"
+PART = "UNKNOWN part-missing"
 SCORES = "bzzz_system_health_score"
 NOW = CLOCK.timestamp()
 
@@ -41,13 +42,14 @@ def others(**more: Any) -> Act:
 
 RATES: list[Any] = [
     case({"checks_failed": of_agents("0", "0", "1")}, "FAIL sli-missed", id="failures"),
-    case({"checks_passed": of_agents("0", "0", "0")}, EMPTY, id="nothing over nothing"),
+    case({"checks_passed": of_agents("0", "0", "0")}, "UNKNOWN no-checks", id="nothing over nothing"),
     case({"checks_failed": vector()}, EMPTY, id="no failed at all"),
-    case({"checks_failed": of_agents("0", "-1", "0")}, UNEXPECTED, id="a negative rate"),
-    case({"checks_passed": of_agents("+Inf", "1", "1")}, UNEXPECTED, id="an infinite rate"),
+    case({"checks_failed": of_agents("0", "-1", "0")}, PART, id="a negative rate"),
+    case({"checks_passed": of_agents("+Inf", "1", "1")}, PART, id="an infinite rate"),
+    case({"checks_failed": of_agents("-1", "-1", "-1")}, UNEXPECTED, id="negative rates only"),
     case(
         {"checks_passed": of_agents("1", "1"), "checks_failed": of_agents("0", "0")},
-        LACKING,
+        PART,
         id="one agent makes none",
     ),
     case(
@@ -67,7 +69,7 @@ async def test_health_checks_of_all_agents_count(stage: Stage, given: dict[str, 
 ERRORS: list[Any] = [
     case({"bzzz_errors_total": of_agents("0", "0", "0.2")}, "FAIL errors-many", id="many"),
     case({"bzzz_errors_total": of_agents("0")}, "PASS errors-few", id="two have counted none"),
-    case({"targets": others(health="down")}, LACKING, id="one is not asked"),
+    case({"targets": others(health="down")}, PART, id="one is not asked"),
     case(
         {"bzzz_errors_total": of_agents("9", "0"), "targets": others(health="down")},
         "FAIL errors-many",
@@ -129,13 +131,16 @@ def matrix(*found: tuple[dict[str, str], dict[int, str]]) -> Act:
     )
 
 
+GAPPED = "UNKNOWN not-measured"
 WHOLE = dict.fromkeys(range(501), "3")
 GAPS = {n: "3" for n in range(501) if n % 10}
 WATCHED: list[Any] = [
     case(matrix(({}, WHOLE)), matrix(), "PASS held", id="whole, and calm"),
-    case(matrix(({}, GAPS)), matrix(), EMPTY, id="a tenth of it lacks"),
-    case(matrix(({}, GAPS), ({"job": "2"}, GAPS)), matrix(), EMPTY, id="a tenth lacks of each of two series"),
-    case(matrix(), matrix(), EMPTY, id="never measured"),
+    case(matrix(({}, GAPS)), matrix(), GAPPED, id="a tenth of it lacks"),
+    case(
+        matrix(({}, GAPS), ({"job": "2"}, GAPS)), matrix(), GAPPED, id="a tenth lacks of each of two series"
+    ),
+    case(matrix(), matrix(), GAPPED, id="never measured"),
     case(
         matrix(({}, GAPS)),
         matrix(({"alertname": NEEDED[0]}, {7: str(NOW - 7200)})),

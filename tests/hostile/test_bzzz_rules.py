@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.hostile.servers import Stage
 
-UNEXPECTED, LACKING, DENIED = "UNKNOWN unexpected-reply", "UNKNOWN precondition", "UNKNOWN denied"
+UNEXPECTED, NOT_DUE, DENIED = "UNKNOWN unexpected-reply", "UNKNOWN rules-not-due", "UNKNOWN denied"
 
 
 def needed(**more: Any) -> list[dict[str, Any]]:
@@ -47,10 +47,10 @@ RULES: list[Any] = [
     case({"rules": rules(*needed(lastEvaluation=ago(600)))}, "FAIL rules-not-evaluated", id="one is old"),
     case({"rules": rules(*needed(lastEvaluation=ago(-600)))}, "FAIL rules-not-evaluated", id="one is ahead"),
     case({"rules": rules(*needed(**NEVER))}, "FAIL rules-not-evaluated", id="one never"),
-    case({"rules": rules(*needed(**NEVER)), "status/runtimeinfo": JUST_NOW}, LACKING, id="one not yet"),
+    case({"rules": rules(*needed(**NEVER)), "status/runtimeinfo": JUST_NOW}, NOT_DUE, id="one not yet"),
     case(
         {"rules": rules(*needed(**NEVER, state="unknown")), "status/runtimeinfo": JUST_NOW},
-        LACKING,
+        NOT_DUE,
         id="one not yet, of a newer Prometheus",
     ),
     case({"rules": rules(*needed(state="sideways"))}, UNEXPECTED, id="an unknown state"),

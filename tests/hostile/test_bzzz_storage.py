@@ -58,7 +58,7 @@ def host(folder: Path, table: str, path: str = WELL, **more: Any) -> dict[str, A
     return {"host": "local://", "paths": (PATH,), "enter": ("sh", str(way)), **more}
 
 
-NOT_THERE = "UNKNOWN precondition"
+NOT_THERE = "UNKNOWN not-there"
 STORAGES = [
     case(NFS, WELL, "PASS mounted", "PASS room-left", id="nfs4"),
     case(NFS.replace("nfs4", "nfs"), WELL, "PASS mounted", "PASS room-left", id="nfs"),
@@ -133,7 +133,7 @@ STORAGES = [
     case(NFS, "echo 4096 -1 -1; echo writable", UNEXPECTED, UNEXPECTED, id="a negative size"),
     case(NFS, f"printf '{'9' * 400} 1 1\\nwritable\\n'", UNEXPECTED, UNEXPECTED, id="a size beyond any"),
     case(NFS, "true", UNEXPECTED, UNEXPECTED, id="nothing"),
-    case(NFS, "echo 4096 0 0; echo writable", "PASS mounted", "UNKNOWN empty", id="a size of nothing"),
+    case(NFS, "echo 4096 0 0; echo writable", "PASS mounted", "UNKNOWN size-unknown", id="a size of nothing"),
     case(NFS, "echo 4096 1000 99; echo writable", "PASS mounted", "FAIL storage-full", id="nearly full"),
     case(NFS, "echo 4096 1000 100; echo writable", "PASS mounted", "PASS room-left", id="just enough room"),
     case(NFS, "echo 4096 1000 0; echo writable", "PASS mounted", "FAIL storage-full", id="full"),

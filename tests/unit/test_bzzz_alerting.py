@@ -19,17 +19,16 @@ from fixtures.bzzz.seen.alerts import (
     Alert,
     AlertmanagerSeen,
     Alerts,
-    Cleared,
     Matcher,
     Notifications,
     Silence,
     TestAlert,
 )
-from fixtures.bzzz.seen.monitoring import Rule, Rules, Watching
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()
-SERVER = AlertmanagerSeen(version="0.25.0", api="v2", started=NOW, at=NOW)
+SETTLE = LIMITS.alerting_settle.duration
+SERVER = AlertmanagerSeen(version="0.25.0", api="v2", started=NOW - SETTLE, at=NOW)
 NEEDED = (HEALTH, PEERS)
 
 
@@ -124,7 +123,7 @@ def test_five_thousand_alerts_are_judged_in_time_that_grows_with_their_number() 
 def test_without_a_watchdog_an_alert_without_a_name_counts() -> None:
     """Where the target names no Watchdog, nothing is taken for it."""
     assert not alerting.nothing_fires(alerts(alert("(no alertname)"), watchdog=""), LIMITS).holds
-    assert alerting.watchdog_fires(alerts(watchdog="")).reason == "no-watchdog"
+    assert alerting.watchdog_fires(alerts(watchdog=""), LIMITS).reason == "no-watchdog"
 
 
 @pytest.mark.parametrize(
@@ -133,99 +132,68 @@ def test_without_a_watchdog_an_alert_without_a_name_counts() -> None:
 )
 def test_the_watchdog_has_to_be_active(state: str, reason: str) -> None:
     """A Watchdog that is muted or not routed proves nothing."""
-    assert alerting.watchdog_fires(alerts(alert("Watchdog", state=state))).reason == reason
+    assert alerting.watchdog_fires(alerts(alert("Watchdog", state=state)), LIMITS).reason == reason
+
+
+def test_a_watchdog_that_is_not_there_is_silent() -> None:
+    """Where Alertmanager has had the time to hear of it."""
+    assert alerting.watchdog_fires(alerts(), LIMITS).reason == "watchdog-silent"
+
+
+SECOND = timedelta(seconds=1)
+YOUNG = SERVER.model_copy(update={"started": NOW - SETTLE + SECOND})
+OLD = SERVER.model_copy(update={"started": NOW - SETTLE - SECOND})
+AHEAD = SERVER.model_copy(update={"started": NOW + SECOND})
+SETTLING = SERVER.model_copy(update={"cluster": "settling"})
+READY = SERVER.model_copy(update={"cluster": "ready"})
+
+
+@pytest.mark.parametrize(
+    ("server", "whole", "watchdog", "reasons"),
+    [
+        (READY, True, True, ("watchdog-fires", "none-muted", "no-alert")),
+        (READY, True, False, ("watchdog-silent", "none-muted", "no-alert")),
+        (OLD, True, False, ("watchdog-silent", "none-muted", "no-alert")),
+        (YOUNG, True, True, ("watchdog-fires", "none-muted", "no-alert")),
+        (YOUNG, True, False, ("alertmanager-just-started",) * 3),
+        (AHEAD, True, False, ("alertmanager-just-started",) * 3),
+        (SETTLING, True, True, ("alertmanager-settling",) * 3),
+        (SETTLING, True, False, ("alertmanager-settling",) * 3),
+        (READY, False, True, ("watchdog-fires", "alerts-cut", "alerts-cut")),
+    ],
+)
+def test_calm_is_told_by_an_alertmanager_that_knows_of_everything(
+    server: AlertmanagerSeen, reasons: tuple[str, ...], *, whole: bool, watchdog: bool
+) -> None:
+    """Until it has settled, heard of everything and told it whole, what it does not tell is no calm; what it does, counts."""
+
+    def found(*there: Alert) -> tuple[tuple[str, bool | None], ...]:
+        seen = alerts(*([alert("Watchdog")] if watchdog else []), *there)
+        seen = seen.model_copy(update={"server": server, "whole": whole})
+        judged = (
+            alerting.watchdog_fires(seen, LIMITS),
+            alerting.nothing_is_muted(seen, INCIDENTS, LIMITS),
+            alerting.nothing_fires(seen, LIMITS),
+        )
+        return tuple((f.reason, f.holds) for f in judged)
+
+    known = {"watchdog-fires": True, "none-muted": True, "no-alert": True, "watchdog-silent": False}
+    assert found() == tuple((reason, known.get(reason)) for reason in reasons)
+    bad = found(alert(PEERS), alert(HEALTH, state="suppressed"))
+    assert bad[1:] == (("incident-muted", False), ("alerts-active", False))
 
 
 def test_only_a_muted_incident_fails_and_by_whom_is_told() -> None:
     """Other alerts may be muted; of an incident's the silence, its end and who made it are told, or the alert that inhibits."""
     other = alert("BZZZOther", state="suppressed", silenced_by=("s1",))
-    assert alerting.nothing_is_muted(alerts(other), INCIDENTS).holds
-    assert alerting.nothing_is_muted(alerts(alert(PEERS)), INCIDENTS).holds
+    assert alerting.nothing_is_muted(alerts(other), INCIDENTS, LIMITS).holds
+    assert alerting.nothing_is_muted(alerts(alert(PEERS)), INCIDENTS, LIMITS).holds
     muted = alert(PEERS, state="suppressed", silenced_by=("s1",), inhibited_by=("f00",))
-    found = alerting.nothing_is_muted(alerts(other, muted, silences=(silence(),)), INCIDENTS)
+    found = alerting.nothing_is_muted(alerts(other, muted, silences=(silence(),)), INCIDENTS, LIMITS)
     assert (found.holds, found.reason, len(found.details)) == (False, "incident-muted", 1)
     assert found.details[0].startswith(
         "silence s1 until 2026-06-21 13:00:00Z by tony: why; inhibited by f00: BZZZInsufficientPeers"
     )
-
-
-def rule(name: str = HEALTH, **more: Any) -> Rule:
-    """A rule that is well, evaluated every 15 s."""
-    told = {"group": "g", "kind": "alerting", "query": "x < 1 or absent(x)", "health": "ok", "error": ""}
-    times = {"for_s": 60, "interval_s": 15, "evaluated_ago_s": 1}
-    return Rule.model_validate({"name": name, "state": "inactive", "labels": {}, **told, **times, **more})
-
-
-def watching(*rules: Rule, managers: tuple[str, ...] = ("http://m",)) -> Watching:
-    """What Prometheus has loaded."""
-    return Watching(rules=Rules(at=NOW, rules=rules), alertmanagers=managers, needed=NEEDED)
-
-
-def test_prometheus_has_to_know_an_alertmanager() -> None:
-    """Without one its alerts go to nobody."""
-    assert alerting.alertmanager_known(watching()).holds
-    assert alerting.alertmanager_known(watching(managers=())).reason == "no-alertmanager"
-
-
-def test_each_needed_rule_has_to_be_one_that_alerts() -> None:
-    """One that lacks, or only records, is named."""
-    assert alerting.rules_loaded(watching(rule(HEALTH), rule(PEERS))).holds
-    found = alerting.rules_loaded(watching(rule(HEALTH), rule(PEERS, kind="recording")))
-    assert (found.holds, found.observed) == (False, f"missing: {PEERS}")
-
-
-AT_MOST_S = LIMITS.rule_intervals.value * 15 + LIMITS.rule_slack.value
-
-
-@pytest.mark.parametrize(
-    ("more", "reason"),
-    [
-        ({}, "rules-healthy"),
-        ({"evaluated_ago_s": AT_MOST_S}, "rules-healthy"),
-        ({"evaluated_ago_s": math.nextafter(AT_MOST_S, math.inf)}, "rules-not-evaluated"),
-        ({"evaluated_ago_s": -AT_MOST_S}, "rules-healthy"),
-        ({"evaluated_ago_s": math.nextafter(-AT_MOST_S, -math.inf)}, "rules-not-evaluated"),
-        ({"evaluated_ago_s": None}, "rules-not-evaluated"),
-        ({"evaluated_ago_s": math.nan}, "rules-not-evaluated"),
-        ({"health": "unknown", "evaluated_ago_s": None}, "rules-not-evaluated"),
-        ({"health": "err", "error": "many-to-many"}, "rules-failing"),
-        ({"health": "err", "evaluated_ago_s": None}, "rules-failing"),
-        ({"health": ""}, "rules-failing"),
-        ({"name": "Other", "health": "err"}, "rules-healthy"),
-        ({"name": "bzzz:dht_success_rate", "kind": "recording", "health": "err"}, "rules-failing"),
-    ],
-)
-def test_a_rule_has_to_be_evaluated_lately(more: dict[str, Any], reason: str) -> None:
-    """Three intervals and the slack are lately, no more, and no more ahead; a failure outranks an age; others' rules do not count."""
-    found = alerting.rules_evaluated(watching(rule(**more), rule(PEERS)), LIMITS)
-    assert (found.holds, found.reason) == (reason == "rules-healthy", reason)
-    assert found.holds or more.get("name", HEALTH) in found.details[0]
-
-
-@pytest.mark.parametrize(
-    ("query", "hears"),
-    [
-        ("x < 1 or absent(x)", True),
-        ("x < 1 OR absent (x)", True),
-        ("x < 1\n  or on() absent(x)", True),
-        ("x < 1 or ignoring (a, b) (absent_over_time(x[5m]))", True),
-        ("absent(x) or x < 1", True),
-        ("(absent(x)) or (x < 1)", True),
-        ("x < 1", False),
-        ("x < 1 and absent(y)", False),
-        ("x < 1 unless absent(y)", False),
-        ("x < 1 or vector(0)", False),
-        ("factor absent(x)", False),
-        ("x < 1 or absentee(x)", False),
-        (f"{'x + ' * 4000}x < 1 or absent(x)", True),
-        ("or (" * 5000, False),
-    ],
-)
-def test_a_rule_hears_silence_by_an_absent_on_either_side(query: str, *, hears: bool) -> None:
-    """An `or` with `absent` makes a rule hear silence, wherever it stands; nothing else does, and no text takes long."""
-    found = alerting.rules_hear_silence(watching(rule(query=query), rule("Other", query="x < 1")))
-    assert found.holds is hears
-    assert len("".join(found.details)) < 1000
 
 
 SENT = Notifications(sent={"webhook": 3}, failed={"webhook": 1})
@@ -254,33 +222,6 @@ def test_a_test_alert_is_heard_by_its_receiver(
     seen = TestAlert(id="f00", before=SENT, after=after, took_s=1, heard=heard, ended=ended)
     found = alerting.heard(seen, LIMITS)
     assert (found.holds, found.reason) == (reason == "test-alert-heard", reason)
-
-
-@pytest.mark.parametrize(
-    ("more", "reason"),
-    [
-        ({}, "cleared"),
-        ({"muted_by": ("s",)}, "muted"),
-        ({"muted_by": ("s",), "active": ("a",)}, "still-in-alertmanager"),
-        ({"active": ("a",), "state": "pending"}, "still-pending"),
-        ({"state": "firing", "muted_by": ("s",)}, "still-firing"),
-        ({"state": "firing", "trouble": ("err",)}, "rule-failing"),
-        ({"state": "missing", "trouble": ("err",)}, "rule-missing"),
-    ],
-)
-def test_an_alert_is_over_where_nothing_is_left_of_it(more: dict[str, Any], reason: str) -> None:
-    """What makes the rest worthless is told first: no rule, one that fails, then what fires, is left, or is muted."""
-    told = {
-        "alert": PEERS,
-        "at": NOW,
-        "rules": ("g: x",),
-        "trouble": (),
-        "state": "inactive",
-        "active": (),
-        "muted_by": (),
-    }
-    found = alerting.alerts_cleared(Cleared.model_validate({**told, **more}), LIMITS)
-    assert (found.holds, found.reason) == (reason == "cleared", reason)
 
 
 PATTERNS = st.from_regex(r"\A[a-zA-Z|]{0,6}(\.[*+])?[a-zA-Z|]{0,6}\Z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -35,7 +36,16 @@ def test_a_task_stays_below_nine_tenths_of_its_limit(memory: int, limit: int, *,
     """At nine tenths it is near; one without a limit is near none."""
     found = tasks_within_memory((use(5 * MIB, 0), use(memory * MIB, limit * MIB)), LIMITS)
     assert found.holds is holds
+    assert found.reason == (
+        ("memory-within-limit" if limit else "no-limits") if holds else "memory-near-limit"
+    )
     assert f"{memory} MiB" in " ".join(found.details)
+
+
+def test_no_task_is_within_no_limit() -> None:
+    """Where nothing runs nobody knows."""
+    found = tasks_within_memory((), LIMITS)
+    assert (found.holds, found.reason) == (None, "no-tasks")
 
 
 def latency(**operations: tuple[float, float]) -> Latency:
@@ -54,6 +64,7 @@ LATENCIES = [
     ((0.0, 0.0), (0.005, 0.005), True),  # nothing then: the floor alone counts
     ((0.0, 0.0), (0.006, 0.006), False),
     ((0.5, 0.5), (0.1, 0.1), True),
+    ((0.5, 0.5), (0.1, math.nan), False),
 ]
 
 
@@ -72,7 +83,17 @@ def test_only_the_same_operations_are_compared() -> None:
     found = no_slower(before, latency(put=(0.01, 0.02), get=(0.1, 0.2), new=(9.0, 9.0)), LIMITS)
     assert found.observed == "1 of 2 operations slower"
     assert [line.split(":")[0] for line in found.details] == ["get", "old"]
-    assert no_slower(before, latency(new=(0.0, 0.0)), LIMITS).reason == "operations-differ"
+    none = no_slower(before, latency(new=(0.0, 0.0)), LIMITS)
+    assert (none.holds, none.reason) == (None, "operations-differ")
+    assert none.observed == "measured then get, old, put, now new: nothing to compare"
+
+
+def test_only_the_same_window_is_compared() -> None:
+    """Percentiles over another time are other figures, also where they look slower."""
+    before = latency(put=(0.01, 0.02)).model_copy(update={"window_s": 60})
+    for now in (0.01, 9.0):
+        found = no_slower(before, latency(put=(now, now)), LIMITS)
+        assert (found.holds, found.reason) == (None, "windows-differ")
 
 
 def test_a_trail_has_a_length_and_an_end() -> None:
@@ -94,23 +115,51 @@ def logs(**told: Any) -> Logs:
 
 @given(st.integers(0, 1000), st.integers(0, 3), st.booleans())
 def test_few_errors_and_no_programs_end(errors: int, fatal: int, more: bool) -> None:  # noqa: FBT001
-    """One line of a program's end fails, as does one error more than a few."""
+    """One line of a program's end fails, as does one error more than a few; fewer are few only where all were read."""
     found = few_errors(logs(errors=errors, fatal=fatal, more=more), LIMITS)
-    assert found.holds is (not fatal and errors <= LIMITS.log_errors.value)
+    few = not fatal and errors <= LIMITS.log_errors.value
+    assert found.holds is (None if few and more else few)
     assert found.observed.startswith(f"at least {errors} " if more else f"{errors} ")
 
 
-@pytest.mark.parametrize(("age", "holds"), [(0, True), (600, True), (600.5, False), (-5, True)])
-def test_the_newest_line_is_young(age: float, *, holds: bool) -> None:
-    """Ten minutes are young enough."""
-    found = arriving(logs(newest=NOW - timedelta(seconds=age)), NOW, LIMITS)
-    assert (found.holds, found.reason) == (holds, "logs-arrive" if holds else "logs-stopped")
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"errors": 20}, "few-errors"),
+        ({"errors": 21}, "errors-logged"),
+        ({"errors": 21, "fatal": 1}, "fatal-lines"),
+        ({"errors": 20, "more": True}, "more-not-read"),
+        ({"errors": 21, "more": True}, "errors-logged"),
+        ({"errors": 20, "newest_only": True}, "few-errors"),
+        ({"lines": 0}, "no-lines"),
+        ({"lines": 0, "errors": 1, "fatal": 1}, "fatal-lines"),
+    ],
+)
+def test_errors_are_few_where_all_were_read(told: dict[str, Any], reason: str) -> None:
+    """No line at all is no line without errors."""
+    found = few_errors(logs(**told), LIMITS)
+    known = {"few-errors": True, "more-not-read": None, "no-lines": None}
+    assert (found.holds, found.reason) == (known.get(reason, False), reason)
 
 
-def test_no_line_is_not_young() -> None:
-    """Where no line tells its time there is none."""
-    found = arriving(logs(newest=None), NOW, LIMITS)
-    assert (found.holds, found.observed) == (False, "none")
+@pytest.mark.parametrize(
+    ("age", "reason"),
+    [
+        (0, "logs-arrive"),
+        (600, "logs-arrive"),
+        (600.5, "logs-stopped"),
+        (-5, "logs-arrive"),
+        (-600, "logs-arrive"),
+        (-600.5, "logs-ahead"),
+        (None, "no-lines"),
+    ],
+)
+def test_the_newest_line_is_young(age: float | None, reason: str) -> None:
+    """Ten minutes are young enough; further ahead than that no clock is right, and where there is none nobody knows."""
+    newest = None if age is None else NOW - timedelta(seconds=age)
+    found = arriving(logs(newest=newest), NOW, LIMITS)
+    known = {"logs-arrive": True, "logs-stopped": False}
+    assert (found.holds, found.reason) == (known.get(reason), reason)
 
 
 @given(st.lists(st.sampled_from(["ERROR", "FATAL x", "panic: y", "ERROR z"]), max_size=12))

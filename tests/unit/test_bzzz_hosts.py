@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import hosts as criteria
+from checks.bzzz.criteria import use
 from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.observations.capacity import of_all
 from fixtures.bzzz.seen.capacity import Use, Uses
 from fixtures.bzzz.seen.hosts import (
     EndpointSeen,
@@ -21,9 +22,6 @@ from fixtures.bzzz.seen.hosts import (
     StorageSeen,
     StorageWritten,
 )
-from fixtures.bzzz.storage_words import Mount, holding, mounts, trouble_of
-from opsverify.limits import Limit
-from opsverify.observation import Kind, Unobservable
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIMITS = BzzzLimits()
@@ -54,12 +52,15 @@ def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen
         (timedelta(days=14) - SECOND, "certificate-expiring"),
         (timedelta(0), "certificate-expiring"),
         (timedelta(days=9000), "certificate-right"),
+        (None, "no-expiry"),
     ],
 )
-def test_a_certificate_has_to_last_two_weeks(lasts: timedelta, reason: str) -> None:
-    """Fourteen days are enough, a second less is not."""
-    found = criteria.published(endpoint(lasts), LIMITS)
-    assert (found.reason, found.holds) == (reason, reason == "certificate-right")
+def test_a_certificate_has_to_last_two_weeks(lasts: timedelta | None, reason: str) -> None:
+    """Fourteen days are enough, a second less is not, nor is one whose end nobody knows."""
+    seen = endpoint(not_after=None) if lasts is None else endpoint(lasts)
+    found = criteria.published(seen, LIMITS)
+    known = {"certificate-right": True, "certificate-expiring": False}
+    assert (found.reason, found.holds) == (reason, known.get(reason))
 
 
 @pytest.mark.parametrize(
@@ -85,10 +86,13 @@ def test_what_is_wrong_with_a_certificate_is_said(
 def test_plain_http_needs_a_reason() -> None:
     """The target's own reason is shown; without one it fails and says how to give it."""
     plain = endpoint(tls=False, not_after=None, not_before=None)
-    assert not criteria.published(plain, LIMITS).holds
+    assert (criteria.published(plain, LIMITS).holds, criteria.published(plain, LIMITS).reason) == (
+        False,
+        "no-tls",
+    )
     assert "`without_tls`" in criteria.published(plain, LIMITS).details[0]
     excused = criteria.published(plain.model_copy(update={"without_tls": "inside only"}), LIMITS)
-    assert excused.holds
+    assert (excused.holds, excused.reason) == (True, "without-tls")
     assert "inside only" in excused.observed
 
 
@@ -134,6 +138,14 @@ def test_a_path_is_in_its_mount_and_answers(more: dict[str, Any], reason: str) -
     assert found.holds or found.details[0].startswith("/rust: ")
 
 
+def test_of_several_paths_the_worst_is_told() -> None:
+    """Whatever stands first; and of no path nothing is said."""
+    missing, hangs = path(path="/a", trouble="missing"), path(path="/b", trouble="hangs")
+    assert criteria.mounted(storage(missing, hangs)).reason == "storage-hangs"
+    none = criteria.mounted(storage())
+    assert (none.holds, none.reason) == (None, "no-paths")
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
@@ -142,12 +154,15 @@ def test_a_path_is_in_its_mount_and_answers(more: dict[str, Any], reason: str) -
         ({"options": ("rw", "errors=remount-ro")}, "writable"),
         ({"options": ("ro",), "writable": False}, "read-only"),
         ({"writable": False}, "not-writable"),
-        ({"writable": False, "trouble": "stale"}, "writable"),
+        ({"writable": False, "trouble": "stale"}, "not-there"),
     ],
 )
 def test_a_path_that_is_there_may_be_written_to(more: dict[str, Any], reason: str) -> None:
-    """Read-only is told from not allowed; what is not there is the other rule's."""
-    assert criteria.usable(storage(path(**more))).reason == reason
+    """Read-only is told from not allowed; of what is not there nobody knows."""
+    found = criteria.usable(storage(path(**more)))
+    assert (found.reason, found.holds) == (reason, {"writable": True, "not-there": None}.get(reason, False))
+    beside = criteria.usable(storage(path(path="/a", writable=False), path(path="/b", options=("ro",))))
+    assert beside.reason == "read-only"
 
 
 @given(st.integers(1, 10**18), st.integers(0, 10**18))
@@ -158,11 +173,36 @@ def test_a_tenth_of_a_file_system_has_to_be_free(size: int, free: int) -> None:
     assert found.observed.startswith("/rust: ")
 
 
+GONE, FULL = {"trouble": "hangs", "free": 0}, {"free": 99}
+
+
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [
+        (({"free": 100},), "room-left"),
+        ((FULL,), "storage-full"),
+        ((GONE,), "not-there"),
+        (({"type": "ext4", "free": 0},), "not-there"),
+        (({}, GONE), "not-there"),
+        ((GONE, FULL), "storage-full"),
+        (({"size": 0, "free": 0},), "size-unknown"),
+        (({"size": 0, "free": 0}, FULL), "storage-full"),
+        ((), "not-there"),
+    ],
+)
+def test_what_is_not_there_has_no_room_to_speak_of(paths: tuple[dict[str, Any], ...], reason: str) -> None:
+    """Where a path is not there, or its size is not told, nobody knows; one that is full is full beside it."""
+    found = criteria.roomy(storage(*(path(path=f"/{n}", **more) for n, more in enumerate(paths))), LIMITS)
+    assert (found.reason, found.holds) == (reason, {"room-left": True, "storage-full": False}.get(reason))
+
+
 def test_a_file_that_was_not_taken_is_told_by_its_path() -> None:
     """Empty text is well; anything else is why not."""
     told = criteria.written(StorageWritten(host="h", results={"/a": "", "/b": "cannot be written: full"}))
     assert (told.holds, told.reason, told.observed) == (False, "write-failed", "/b: cannot be written: full")
-    assert criteria.written(StorageWritten(host="h", results={"/a": ""})).holds
+    assert criteria.written(StorageWritten(host="h", results={"/a": ""})).reason == "written"
+    none = criteria.written(StorageWritten(host="h", results={}))
+    assert (none.holds, none.reason) == (None, "not-tried")
 
 
 def uses(*values: float, stale: tuple[str, ...] = (), what: str = "") -> Uses:
@@ -171,31 +211,75 @@ def uses(*values: float, stale: tuple[str, ...] = (), what: str = "") -> Uses:
     return Uses(at=NOW, uses=found, stale=stale)
 
 
-@given(st.lists(st.floats(0, 2), min_size=1, max_size=30))
-def test_every_node_has_to_be_below_the_limit(values: list[float]) -> None:
+USES = {
+    "cpu": (use.cpu_below, LIMITS.cpu_use),
+    "memory": (use.memory_below, LIMITS.memory_use),
+    "disk": (use.disk_below, LIMITS.disk_use),
+    "io-wait": (use.io_wait_below, LIMITS.io_wait),
+    "network": (use.network_below, LIMITS.network_use),
+}
+
+
+@given(st.sampled_from([*USES]), st.lists(st.floats(0, 2), min_size=1, max_size=30))
+def test_every_node_has_to_be_below_the_limit(what: str, values: list[float]) -> None:
     """At the limit is not below it, and the highest is told, first."""
-    found = criteria.used_below(uses(*values), LIMITS.cpu_use, "cpu_use", "cpu")
-    over = [value for value in values if value >= LIMITS.cpu_use.value]
+    rule, limit = USES[what]
+    found = rule(uses(*values), LIMITS)
+    over = [value for value in values if value >= limit.value]
     assert found.holds is not bool(over)
     assert f"{max(values):.1%}" in (found.details[0] if over else found.observed)
 
 
-def test_what_was_left_out_is_unknown_unless_another_is_too_much() -> None:
-    """A node that nobody saw is no pass, and hides no failure."""
-    limit = Limit(value=0.7, unit="x", source="test")
-    assert of_all(uses(0.6), limit) == uses(0.6)
-    assert of_all(uses(0.7, stale=("b: down",)), limit).stale
-    with pytest.raises(Unobservable, match="b: down") as left_out:
-        of_all(uses(0.6, 0.1, stale=("b: down",)), limit)
-    assert left_out.value.kind is Kind.PRECONDITION
-    assert "left out: b: down" in criteria.used_below(uses(0.9, stale=("b: down",)), limit, "x", "x").details
+@pytest.mark.parametrize("what", USES)
+def test_what_was_left_out_is_unknown_unless_another_is_too_much(what: str) -> None:
+    """A node that nobody saw is no pass, and hides no failure; and a use that is no number is not below any limit."""
+    rule, limit = USES[what]
+    well = math.nextafter(limit.value, 0)
+    for seen, reason in (
+        (uses(well), "below"),
+        (uses(limit.value), "high"),
+        (uses(well, limit.value, stale=("b: down",)), "high"),
+        (uses(math.nan), "high"),
+    ):
+        assert rule(seen, LIMITS).reason == f"{what}-{reason}"
+    for seen in (uses(well, 0.1, stale=("b: down",)), uses(), uses(stale=("b: down",))):
+        found = rule(seen, LIMITS)
+        assert (found.holds, found.reason) == (None, "part-missing")
+    left_out = rule(uses(well, stale=("b: down",)), LIMITS)
+    assert "well are only n0; b: down" in left_out.observed
+    assert "left out: b: down" in left_out.details
 
 
-@pytest.mark.parametrize(("value", "holds"), [(16_777_216, True), (16_777_215, False), (0, False)])
-def test_buffers_are_at_least_what_the_runbook_sets(value: float, *, holds: bool) -> None:
-    """Exactly that is enough, for each of the two."""
-    for what in ("net.core.rmem_max", "net.core.wmem_max"):
-        assert criteria.tuned(uses(16_777_216, value, what=what), LIMITS).holds is holds
+BUFFERS = ("net.core.rmem_max", "net.core.wmem_max")
+
+
+@pytest.mark.parametrize("what", BUFFERS)
+@pytest.mark.parametrize(
+    ("value", "stale", "reason"),
+    [
+        (16_777_217, (), "tuned"),
+        (16_777_216, (), "tuned"),
+        (16_777_215, (), "not-tuned"),
+        (0, (), "not-tuned"),
+        (math.nan, (), "not-tuned"),
+        (16_777_216, ("b: down",), "part-missing"),
+        (16_777_215, ("b: down",), "not-tuned"),
+    ],
+)
+def test_buffers_are_at_least_what_the_runbook_sets(
+    what: str, value: float, stale: tuple[str, ...], reason: str
+) -> None:
+    """Exactly that is enough, for each of the two; of a node that does not tell nobody knows."""
+    well = [Use(node="n", what=each, value=16_777_216) for each in BUFFERS]
+    seen = Uses(at=NOW, uses=(*well, Use(node="m", what=what, value=value)), stale=stale)
+    found = criteria.tuned(seen, LIMITS)
+    assert (found.reason, found.holds) == (reason, {"tuned": True, "not-tuned": False}.get(reason))
+
+
+def test_a_buffer_that_nobody_tells_is_not_tuned() -> None:
+    """One of the two of every node is half of what is asked."""
+    found = criteria.tuned(uses(16_777_216, what=BUFFERS[0]), LIMITS)
+    assert (found.reason, found.holds) == ("part-missing", None)
 
 
 def logs(*sizes: int, **more: Any) -> NodeLogs:
@@ -214,13 +298,22 @@ def logs(*sizes: int, **more: Any) -> NodeLogs:
         (logs(1, size=10 * GIB + 1), "logs-too-large"),
         (logs(GIB + 1, size=10 * GIB + 1), "log-too-large"),
         (logs(), "logs-bounded"),
+        (logs(5, trouble="refused: x"), "part-missing"),
+        (logs(folders=("/a",), missing=("/a",)), "part-missing"),
+        (logs(GIB + 1, trouble="refused: x"), "log-too-large"),
     ],
 )
 def test_logs_are_bounded_each_and_in_all(seen: NodeLogs, reason: str) -> None:
-    """What is exactly as large as it may be is not too large."""
+    """What is exactly as large as it may be is not too large; of what was not looked at nobody knows."""
     found = criteria.logs_bounded((logs(5), seen), LIMITS)
-    assert (found.holds, found.reason) == (reason == "logs-bounded", reason)
-    assert seen.beyond(LIMITS.log_file.value, LIMITS.logs_in_all.value) is not found.holds
+    known = {"logs-bounded": True, "part-missing": None}
+    assert (found.holds, found.reason) == (known.get(reason, False), reason)
+
+
+def test_logs_of_no_node_are_not_bounded() -> None:
+    """Where no node was looked at nobody knows."""
+    found = criteria.logs_bounded((), LIMITS)
+    assert (found.holds, found.reason) == (None, "part-missing")
 
 
 @pytest.mark.parametrize(
@@ -235,74 +328,3 @@ def test_logs_are_bounded_each_and_in_all(seen: NodeLogs, reason: str) -> None:
 def test_logs_without_a_folder_were_not_seen(more: dict[str, Any], *, unseen: bool) -> None:
     """One folder that is not there is told; none at all is nothing to judge."""
     assert bool(logs(5, **more).unseen) is unseen
-
-
-NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
-
-
-def escaped(text: str) -> str:
-    """As the kernel writes a name into its mount table."""
-    return "".join(f"\\{ord(c):03o}" if c in " \t\n\\#" else c for c in text)
-
-
-@given(st.lists(st.tuples(NAME, NAME), min_size=1, max_size=8))
-def test_any_name_is_read_from_a_mount_table(names: list[tuple[str, str]]) -> None:
-    """Spaces, line ends of any alphabet and control characters do not tear a line apart."""
-    table = "".join(f"{escaped(device)} /{escaped(at)} nfs4 rw,relatime 0 0\n" for device, at in names)
-    assert mounts(table) == [Mount(d, f"/{a}", "nfs4", ("rw", "relatime")) for d, a in names]
-
-
-@given(st.text(max_size=300))
-def test_any_text_is_read_as_a_mount_table(text: str) -> None:
-    """What is no line of one is passed over, and a path in no mount is not observed."""
-    known = mounts(text)
-    assert all(mount.at.startswith("/") for mount in known)
-    if any(mount.at in {"/", "/rust"} for mount in known):
-        assert holding("/rust", known) in known
-    else:
-        with pytest.raises(Unobservable, match="no mount for /rust"):
-            holding("/rust", known)
-
-
-def mount(at: str, kind: str = "ext4") -> Mount:
-    """Something mounted there."""
-    return Mount("device", at, kind, ("rw",))
-
-
-@pytest.mark.parametrize(
-    ("looked", "at"),
-    [
-        ("/rust/bzzz", "/rust"),
-        ("/rust", "/rust"),
-        ("/rust/", "/rust"),
-        ("/rusty", "/"),
-        ("/rust/deep/x", "/rust/deep"),
-        ("/", "/"),
-    ],
-)
-def test_a_path_lies_in_the_longest_mount_that_it_begins_with(looked: str, at: str) -> None:
-    """By whole names, not by letters."""
-    assert holding(looked, [mount("/"), mount("/rust"), mount("/rust/deep")]).at == at
-
-
-def test_of_mounts_on_one_place_the_last_covers_the_others() -> None:
-    """As the kernel resolves it."""
-    assert holding("/rust", [mount("/"), mount("/rust", "autofs"), mount("/rust", "nfs4")]).type == "nfs4"
-
-
-@pytest.mark.parametrize(
-    ("said", "means"),
-    [
-        ("sh: 1: cd: can't cd to /rust", "missing"),
-        ("ls: cannot access '/rust': No such file or directory", "missing"),
-        ("ls: reading directory '.': Stale file handle", "stale"),
-        ("ls: cannot open directory '.': Stale NFS file handle", "stale"),
-        ("stat: cannot read file system information for '.': stale file handle", "stale"),
-        ("ls: cannot open directory '.': Permission denied", "fails"),
-        ("ls: reading directory '.': Input/output error", "fails"),
-        ("", "fails"),
-    ],
-)
-def test_what_a_shell_complains_of(said: str, means: str) -> None:
-    """Stale and missing are told apart; anything else is told as it is."""
-    assert trouble_of(said) == means

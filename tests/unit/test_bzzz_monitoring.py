@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,9 +32,8 @@ def samples(*values: float, **more: tuple[str, ...]) -> Samples:
 def scores(*values: float, wanted: int | None = None) -> HealthScores:
     """The scores of as many agents; each has one component of the same score."""
     wanted = len(values) if wanted is None else wanted
-    return HealthScores(
-        system=samples(*values), components=samples(*values), wanted=wanted, running=f"{wanted} agents run"
-    )
+    missing = () if wanted == len(values) else (f"of {len(values)} agents now, {wanted} expected",)
+    return HealthScores(system=samples(*values), components=samples(*values), wanted=wanted, missing=missing)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,29 @@ def test_a_score_at_its_boundaries(values: tuple[float, ...], critical: str, low
     assert tuple(f.holds for f in found) == (critical == "not-critical", low != "health-low")
 
 
+@pytest.mark.parametrize(
+    ("values", "more", "critical", "low"),
+    [
+        ((1.0,), {"missing": ("one",)}, "part-missing", "part-missing"),
+        ((0.6,), {"missing": ("one",)}, "part-missing", "health-low"),
+        ((0.1,), {"missing": ("one",)}, "health-critical", "critical-judged"),
+        ((1.0,), {"components": samples(), "componentless": "empty"}, "no-components", "no-components"),
+        ((0.6,), {"components": samples(), "componentless": "empty"}, "no-components", "health-low"),
+        ((0.1,), {"components": samples(), "componentless": "empty"}, "health-critical", "critical-judged"),
+        ((), {"wanted": 0}, "part-missing", "part-missing"),
+    ],
+)
+def test_a_score_that_is_missing_is_no_good_one(
+    values: tuple[float, ...], more: dict[str, Any], critical: str, low: str
+) -> None:
+    """What is known to be low fails; else nothing is said of all where one has none, or no component has one."""
+    seen = scores(*values).model_copy(update=more)
+    found = monitoring.not_critical(seen, LIMITS), monitoring.not_degraded(seen, LIMITS)
+    assert tuple(f.reason for f in found) == (critical, low)
+    known = {"health-critical": False, "health-low": False, "critical-judged": True}
+    assert tuple(f.holds for f in found) == (known.get(critical), known.get(low))
+
+
 @given(VALUES)
 def test_one_of_the_two_rules_fires_and_never_both(values: list[float]) -> None:
     """Any agent below a mark, or without a number, makes exactly one of the two rules fire."""
@@ -72,9 +95,9 @@ def test_a_score_names_the_agent_the_component_and_who_lacks() -> None:
     found = monitoring.not_critical(seen.model_copy(update={"system": stale}), LIMITS)
     assert found.observed.startswith("h1 0.2, h0 1 at 12:00:00Z (2 of 3 agents)")
     assert found.details == (
-        "3 agents should tell: 3 agents run",
         "Prometheus warns: partial",
         "stale, left out: h7: down",
+        "of 2 agents now, 3 expected",
         "h1: 0.2",
         "h0: 1",
     )
@@ -99,7 +122,6 @@ def test_the_finding_is_as_long_with_a_thousand_components() -> None:
         ((100.0, 0.0), (0.0, 100.0), False),
         ((0.0,), (0.001,), False),
         ((0.001,), (0.0,), True),
-        ((math.nan,), (0.0,), False),
     ],
 )
 def test_compliance_is_that_of_all_checks_together(
@@ -109,6 +131,38 @@ def test_compliance_is_that_of_all_checks_together(
     seen = HealthChecks(passed=samples(*passed), failed=samples(*failed), window_s=300)
     found = monitoring.health_checks_pass(seen, LIMITS)
     assert (found.holds, found.reason) == (holds, "sli-met" if holds else "sli-missed")
+
+
+@pytest.mark.parametrize(
+    ("passed", "failed", "missing", "reason"),
+    [
+        ((1.0,), (0.0,), ("one",), "part-missing"),
+        ((1.0,), (1.0,), ("one",), "sli-missed"),
+        ((0.0,), (0.0,), (), "no-checks"),
+        ((0.0,), (0.0,), ("one",), "no-checks"),
+        ((), (), (), "no-checks"),
+        ((math.nan,), (0.0,), (), "no-checks"),
+    ],
+)
+def test_compliance_of_a_part_is_not_that_of_all(
+    passed: tuple[float, ...], failed: tuple[float, ...], missing: tuple[str, ...], reason: str
+) -> None:
+    """Nothing over nothing, and a share of some agents only, say nothing of all; too many failures do."""
+    seen = HealthChecks(passed=samples(*passed), failed=samples(*failed), window_s=300, missing=missing)
+    found = monitoring.health_checks_pass(seen, LIMITS)
+    assert (found.holds, found.reason) == (False if reason == "sli-missed" else None, reason)
+
+
+@pytest.mark.parametrize(
+    ("rates", "missing", "reason"),
+    [((0.1,), ("one",), "part-missing"), ((0.2,), ("one",), "errors-many"), ((), (), "part-missing")],
+)
+def test_errors_of_a_part_are_not_those_of_all(
+    rates: tuple[float, ...], missing: tuple[str, ...], reason: str
+) -> None:
+    """Few errors of some agents say nothing of the others'; many are many."""
+    found = monitoring.errors_are_few(Errors(rates=samples(*rates), window_s=300, missing=missing), LIMITS)
+    assert (found.holds, found.reason) == (False if reason == "errors-many" else None, reason)
 
 
 @pytest.mark.parametrize(
@@ -139,17 +193,18 @@ def test_who_makes_most_errors_comes_first() -> None:
 @pytest.mark.parametrize(
     ("failed", "holds"),
     [
-        ({}, True),
+        ({}, None),
         ({"webhook": 0.0}, True),
         ({"webhook": 0.0, "email": BELOW(0, 1)}, False),
         ({"webhook": math.nan}, False),
         ({"webhook": math.inf}, False),
     ],
 )
-def test_no_notification_may_fail(failed: dict[str, float], *, holds: bool) -> None:
-    """The least failure of any integration fails it, and names that one only."""
+def test_no_notification_may_fail(failed: dict[str, float], *, holds: bool | None) -> None:
+    """The least failure of any integration fails it, and names that one only; where none is counted nobody knows."""
     seen = Failures(failed=failed, sent=4, window_s=3600, warnings=("partial",))
     found = alerting.notifications_leave(seen, LIMITS)
-    assert found.holds is holds
-    assert found.observed.startswith("flat;" if holds else f"{[*failed][-1]} +")
+    reasons = {True: "notifications-leave", False: "notifications-failed", None: "not-counted"}
+    assert (found.holds, found.reason) == (holds, reasons[holds])
+    assert found.observed.startswith("flat;" if holds is not False else f"{[*failed][-1]} +")
     assert found.details == ("Prometheus warns: partial",)

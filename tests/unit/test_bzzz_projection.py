@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria.capacity import not_reached_soon
+from checks.bzzz.criteria.capacity import cpu_lasts, disk_lasts, memory_lasts
 from checks.bzzz.criteria.projection import project
 from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.seen.capacity import Trail, Trails
@@ -109,7 +109,7 @@ def test_on_the_days_of_the_bounds_the_bands_edges_are_at_the_limit(
 def test_a_disk_that_is_full_in_weeks_fails_with_its_date_and_a_figure() -> None:
     """The worst node's date and bounds are told, and drawn."""
     seen = trails(("walnut", rising(0.4, 0.0)), ("acacia", rising(0.5, 0.005, noise=0.002)))
-    finding = not_reached_soon(seen, "disk", LIMITS)
+    finding = disk_lasts(seen, LIMITS)
     assert (finding.holds, finding.reason) == (False, "disk-full-soon")
     assert finding.figure is not None
     assert finding.figure.reached is not None
@@ -122,22 +122,64 @@ def test_a_disk_that_is_full_in_weeks_fails_with_its_date_and_a_figure() -> None
 def test_a_disk_that_lasts_and_one_that_is_full_already_hold() -> None:
     """More than 90 days are enough; what is full already is another check's, and told."""
     seen = trails(("walnut", rising(0.5, 0.001)), ("acacia", rising(0.9, 0.005)))
-    finding = not_reached_soon(seen, "disk", LIMITS)
+    finding = disk_lasts(seen, LIMITS)
     assert (finding.holds, finding.reason) == (True, "disk-lasts")
     assert "acacia /: at its limit now, see B-CAP-1" in finding.details
 
 
 def test_a_resource_with_too_few_days_is_said_and_gets_no_date() -> None:
     """Where there is too little to judge from, that is told."""
-    finding = not_reached_soon(trails(("walnut", rising(0.5, 0.1, days=1))), "disk", LIMITS)
+    finding = disk_lasts(trails(("walnut", rising(0.5, 0.1, days=1))), LIMITS)
+    assert (finding.holds, finding.reason) == (None, "too-few-days")
     assert "walnut /: too few days for a date" in finding.details
     assert finding.figure is None
+
+
+RULES = {"cpu": cpu_lasts, "memory": memory_lasts, "disk": disk_lasts}
+LEVEL, GROWING, FULL = rising(0.4, 0.0), rising(0.5, 0.01), rising(0.9, 0.0)
+
+
+@pytest.mark.parametrize("resource", RULES)
+@pytest.mark.parametrize(
+    ("points", "reason"),
+    [
+        ((LEVEL,), "lasts"),
+        ((LEVEL, GROWING), "full-soon"),
+        ((), "too-few-days"),
+        (([],), "too-few-days"),
+        ((GROWING[:2],), "too-few-days"),
+        ((GROWING[::-20][::-1],), "too-few-days"),
+        ((rising(0.5, 0.01, days=3),), "full-soon"),
+        ((rising(0.5, 0.01, days=3)[1:],), "too-few-days"),
+        ((LEVEL, GROWING[-3:]), "lasts"),
+        (([(at - timedelta(days=4), value) for at, value in GROWING],), "too-few-days"),
+        ((FULL,), "limit-judged"),
+        ((FULL, LEVEL), "lasts"),
+    ],
+)
+def test_each_resource_has_its_own_outlook(
+    resource: str, points: tuple[list[tuple[datetime, float]], ...], reason: str
+) -> None:
+    """Three days of it are enough; of none, of too few, or of what has ended there is no outlook, and no pass."""
+    other = (
+        trails(("other", GROWING))
+        .trails[0]
+        .model_copy(update={"resource": "disk" if resource == "cpu" else "cpu"})
+    )
+    found = [
+        t.model_copy(update={"resource": resource})
+        for t in trails(*((str(n), p) for n, p in enumerate(points))).trails
+    ]
+    finding = RULES[resource](Trails(at=END, trails=(other, *found)), LIMITS)
+    known = {"lasts": (True, f"{resource}-lasts"), "full-soon": (False, f"{resource}-full-soon")}
+    wanted = known.get(reason, (True if reason == "limit-judged" else None, reason))
+    assert (finding.holds, finding.reason) == wanted
 
 
 def test_what_ended_days_ago_gets_no_date() -> None:
     """A node, or a disk, that was taken away is named, and is full on no day."""
     old = [(at - timedelta(days=4), value) for at, value in rising(0.5, 0.01)]
-    finding = not_reached_soon(trails(("walnut", rising(0.4, 0.0)), ("acacia", old)), "disk", LIMITS)
+    finding = disk_lasts(trails(("walnut", rising(0.4, 0.0)), ("acacia", old)), LIMITS)
     assert (finding.holds, finding.reason) == (True, "disk-lasts")
     assert "acacia /: not seen since 2026-11-17" in finding.details
 
@@ -145,14 +187,14 @@ def test_what_ended_days_ago_gets_no_date() -> None:
 @pytest.mark.parametrize(("days", "holds"), [(89.5, False), (90.5, True)])
 def test_ninety_days_are_enough(days: float, *, holds: bool) -> None:
     """The limit is on the day itself, not on its bounds."""
-    finding = not_reached_soon(trails(("acacia", rising(0.5, 0.2 / days))), "disk", LIMITS)
+    finding = disk_lasts(trails(("acacia", rising(0.5, 0.2 / days))), LIMITS)
     assert finding.holds is holds
 
 
 def test_a_disk_that_is_full_by_tomorrow_comes_before_one_that_is_full_next_month() -> None:
     """The nearest date is what is observed, and what is drawn."""
     seen = trails(("walnut", rising(0.5, 0.007)), ("acacia", rising(0.69, 0.01)), ("oak", rising(0.1, 0)))
-    finding = not_reached_soon(seen, "disk", LIMITS)
+    finding = disk_lasts(seen, LIMITS)
     assert finding.observed.startswith("acacia / 69.0% now")
     assert finding.figure is not None
     assert finding.figure.title == "disk of acacia /"

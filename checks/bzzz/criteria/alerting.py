@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.alerts import Alert, Alerts, Cleared, Failures, TestAlert
-    from fixtures.bzzz.seen.monitoring import Rule, Watching
+    from fixtures.bzzz.seen.monitoring import Rule, Rules, Watching
+    from opsverify.ladder import Step
+    from opsverify.verdict import Finding
 
 __all__ = [
     "alertmanager_known",
@@ -29,6 +33,7 @@ __all__ = [
 ]
 
 _MOST = 20
+_SETTLING = "settling"
 _ABSENT = re.compile(
     r"(?:^[\s(]*|\bor\b(?:\s*(?:on|ignoring)\s*\([^()]*\))?[\s(]*)absent(?:_over_time)?\s*\(", re.IGNORECASE
 )
@@ -42,13 +47,12 @@ def nothing_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
     there = [a for a in seen.alerts if a.name != seen.watchdog and a.state != "suppressed"]
     counted = [a for a in there if a.rank <= gate.value]
     milder = [a for a in there if a.rank > gate.value]
-    return Finding(
-        holds=not counted,
-        reason="alerts-active" if counted else "no-alert",
+    incomplete = _incomplete(seen, limits)
+    return first_of(fail("alerts-active", counted), *_steps(seen, limits), ok="no-alert").finding(
         expected=f"no active alert of this system of severity {gate} or worse ({', '.join(seen.matchers)})",
         observed=f"{'' if seen.whole else 'at least '}{len(counted)} active: {_names(counted)}"
         if counted
-        else _milder(milder),
+        else incomplete or _milder(milder),
         details=(
             *(a.told for a in sorted(counted, key=lambda a: a.rank)[:_MOST]),
             *([f"and {len(counted) - _MOST} more"] if len(counted) > _MOST else []),
@@ -56,8 +60,43 @@ def nothing_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
             *(s.told for s in seen.silences[:_MOST]),
             *([f"and {len(seen.silences) - _MOST} more silences"] if len(seen.silences) > _MOST else []),
         ),
-        limits=(gate.named("alert_gate"),),
+        limits=(gate.named("alert_gate"), limits.alerting_settle.named("alerting_settle")),
     )
+
+
+def _steps(seen: Alerts, limits: BzzzLimits) -> tuple[Step, ...]:
+    """Why the absence of an alert, or of a silence, is no proof."""
+    return (
+        unknown("alertmanager-settling", _settling(seen)),
+        unknown("alertmanager-just-started", _just_started(seen, limits)),
+        unknown("alerts-cut", not seen.whole),
+    )
+
+
+def _settling(seen: Alerts) -> bool:
+    """Whether it is looking for the others of its cluster: what they know it may lack."""
+    return seen.server.cluster == _SETTLING
+
+
+def _just_started(seen: Alerts, limits: BzzzLimits) -> bool:
+    """Whether it may not yet have heard of every alert and silence: one that has heard of the Watchdog has."""
+    # Both by its own clock: where ours differs, nobody may take one that is new for one that is old.
+    age = seen.server.at - seen.server.started
+    return age < limits.alerting_settle.duration and all(a.name != seen.watchdog for a in seen.alerts)
+
+
+def _incomplete(seen: Alerts, limits: BzzzLimits) -> str:
+    """The same in words, or nothing."""
+    if _settling(seen):
+        return f"{seen.server.identity} is still looking for the others of its cluster: what they know it may lack"
+    if _just_started(seen, limits):
+        age = (seen.server.at - seen.server.started).total_seconds()
+        return (
+            f"Alertmanager started {age:.0f} s ago; it has heard of everything after {limits.alerting_settle}"
+        )
+    if not seen.whole:
+        return f"more than 1 MiB of alerts; of the first {len(seen.alerts)} none is one"
+    return ""
 
 
 def _milder(milder: list[Alert]) -> str:
@@ -70,16 +109,17 @@ def _names(alerts: Iterable[Alert]) -> str:
     return bounded_text(", ".join(names[:_MOST]), _LONGEST) + more
 
 
-def nothing_is_muted(seen: Alerts, incidents: Iterable[str]) -> Finding:
+def nothing_is_muted(seen: Alerts, incidents: Iterable[str], limits: BzzzLimits) -> Finding:
     """No alert of an incident fires unheard, because it is silenced or inhibited."""
     muted = [a for a in seen.alerts if a.state == "suppressed" and a.name in set(incidents)]
     ends = {s.id: f"until {s.ends:%Y-%m-%d %H:%M:%SZ} by {s.by}: {s.comment}" for s in seen.silences}
-    return Finding(
-        holds=not muted,
-        reason="incident-muted" if muted else "none-muted",
+    return first_of(fail("incident-muted", muted), *_steps(seen, limits), ok="none-muted").finding(
         expected="no alert of an incident that fires is silenced or inhibited",
-        observed=f"{len(muted)} fire unheard: {_names(muted)}" if muted else "none",
+        observed=f"{len(muted)} fire unheard: {_names(muted)}"
+        if muted
+        else _incomplete(seen, limits) or "none",
         details=tuple(f"{_by_whom(a, ends)}: {a.told}" for a in muted[:_MOST]),
+        limits=(limits.alerting_settle.named("alerting_settle"),),
     )
 
 
@@ -89,28 +129,32 @@ def _by_whom(alert: Alert, ends: dict[str, str]) -> str:
     return bounded_text(told, _LONGEST) or "by no silence and no other alert (a mute time interval?)"
 
 
-def watchdog_fires(seen: Alerts) -> Finding:
+def watchdog_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
     """The alert that always fires has come to Alertmanager: the way from rule to Alertmanager works."""
     watchdog = seen.watchdog
     there = [a for a in seen.alerts if a.name == watchdog]
-    holds = not watchdog or any(a.state == "active" for a in there)
-    return Finding(
-        holds=holds,
-        reason=("watchdog-fires" if watchdog else "no-watchdog") if holds else "watchdog-silent",
+    silent = bool(watchdog) and all(a.state != "active" for a in there)
+    settling, young = _settling(seen), _just_started(seen, limits)
+    shown = "; ".join(f"{a.state}: {a.told}" for a in there[:3])
+    return first_of(
+        fail("watchdog-silent", silent and not (settling or young)),
+        unknown("alertmanager-settling", settling),
+        unknown("alertmanager-just-started", young),
+        fine("no-watchdog", not watchdog),
+        ok="watchdog-fires",
+    ).finding(
         expected=f"{watchdog} is active in Alertmanager" if watchdog else "the target names no Watchdog",
-        observed="; ".join(f"{a.state}: {a.told}" for a in there[:3]) or "it is not there",
+        observed=shown or ((settling or young) and _incomplete(seen, limits)) or "it is not there",
         details=(
             f"Alertmanager {seen.server.version} by API {seen.server.api}, since {seen.server.started:%Y-%m-%d %H:%M:%SZ}",
         ),
+        limits=(limits.alerting_settle.named("alerting_settle"),),
     )
 
 
 def alertmanager_known(seen: Watching) -> Finding:
     """Prometheus sends its alerts to somebody."""
-    holds = bool(seen.alertmanagers)
-    return Finding(
-        holds=holds,
-        reason="alertmanager-known" if holds else "no-alertmanager",
+    return first_of(fail("no-alertmanager", not seen.alertmanagers), ok="alertmanager-known").finding(
         expected="Prometheus has an active Alertmanager",
         observed=", ".join(seen.alertmanagers) or "none: its alerts go to nobody",
     )
@@ -118,14 +162,12 @@ def alertmanager_known(seen: Watching) -> Finding:
 
 def rules_loaded(seen: Watching) -> Finding:
     """The rules of the four incidents, of capacity and of memory are loaded."""
-    there = {r.name for r in seen.rules.rules if r.kind == "alerting"}
-    missing = [name for name in seen.needed if name not in there]
-    return Finding(
-        holds=not missing,
-        reason="rules-missing" if missing else "rules-loaded",
+    missing = seen.lacking
+    there = sorted({r.name for r in seen.rules.rules if r.kind == "alerting"})
+    return first_of(fail("rules-missing", missing or not seen.needed), ok="rules-loaded").finding(
         expected=f"alerting rules {', '.join(seen.needed)}",
         observed=f"missing: {', '.join(missing)}" if missing else f"all {len(seen.needed)} of them",
-        details=(f"{len(seen.rules.rules)} rules are loaded: {', '.join(sorted(there)[:_MOST]) or 'none'}",)
+        details=(f"{len(seen.rules.rules)} rules are loaded: {', '.join(there[:_MOST]) or 'none'}",)
         if missing
         else (),
     )
@@ -133,26 +175,52 @@ def rules_loaded(seen: Watching) -> Finding:
 
 def rules_evaluated(seen: Watching, limits: BzzzLimits) -> Finding:
     """Each rule of this system is healthy, and was evaluated lately by Prometheus's own clock."""
-    own = [r for r in seen.rules.rules if r.name in seen.needed or r.name.lower().startswith("bzzz")]
     sick = [
         f"{r.name} is {r.health}: {r.error or 'no error told'}"
-        for r in own
+        for r in seen.own
         if r.health not in {"ok", "unknown"}
     ]
-    late = [_late(r) for r in own if r.health in {"ok", "unknown"} and not _lately(r, limits)]
-    reason = "rules-failing" if sick else "rules-not-evaluated" if late else "rules-healthy"
-    return Finding(
-        holds=not sick and not late,
-        reason=reason,
+    working = [r for r in seen.own if r.health in {"ok", "unknown"}]
+    waiting = [r for r in working if _not_due(r, seen.rules, limits)]
+    late = [_late(r) for r in working if r not in waiting and not _lately(r, limits)]
+    return first_of(
+        fail("rules-failing", sick),
+        fail("rules-not-evaluated", late),
+        unknown("rules-not-due", waiting),
+        unknown("no-rules", not seen.own),
+        ok="rules-healthy",
+    ).finding(
         expected=f"each rule healthy, evaluated within {limits.rule_intervals} and {limits.rule_slack}",
-        observed=f"{len(sick)} fail, {len(late)} not evaluated lately of {len(own)}",
-        details=(*(f"Prometheus warns: {w}" for w in seen.rules.warnings), *sick, *late)[:_MOST],
+        observed=f"{len(sick)} fail, {len(late)} not evaluated lately, {len(waiting)} not yet due of {len(seen.own)}",
+        details=(
+            *(f"Prometheus warns: {w}" for w in seen.rules.warnings),
+            *sick,
+            *late,
+            *(_new(r, seen.rules) for r in waiting),
+        )[:_MOST],
         limits=(limits.rule_intervals.named("rule_intervals"), limits.rule_slack.named("rule_slack")),
     )
 
 
+def _due_s(rule: Rule, limits: BzzzLimits) -> float:
+    """The oldest that a rule's last evaluation may be."""
+    return limits.rule_intervals.value * rule.interval_s + limits.rule_slack.value
+
+
+def _not_due(rule: Rule, loaded: Rules, limits: BzzzLimits) -> bool:
+    """Whether it was never evaluated, and Prometheus has had no time for it since it took it."""
+    if rule.evaluated_ago_s is not None or loaded.taken is None:
+        return False
+    return 0 <= (loaded.at - loaded.taken).total_seconds() <= _due_s(rule, limits)
+
+
+def _new(rule: Rule, loaded: Rules) -> str:
+    age_s = (loaded.at - (loaded.taken or loaded.at)).total_seconds()
+    return f"Prometheus took its rules {age_s:.0f} s ago, and {rule.name} was not evaluated yet, every {rule.interval_s:g} s"
+
+
 def _lately(rule: Rule, limits: BzzzLimits) -> bool:
-    most_s = limits.rule_intervals.value * rule.interval_s + limits.rule_slack.value
+    most_s = _due_s(rule, limits)
     return rule.evaluated_ago_s is not None and -most_s <= rule.evaluated_ago_s <= most_s
 
 
@@ -169,11 +237,19 @@ def _late(rule: Rule) -> str:
 def rules_hear_silence(seen: Watching) -> Finding:
     """Each of the needed rules also fires where nothing is measured any more."""
     deaf = [r for r in seen.rules.rules if r.name in seen.needed and not _ABSENT.search(r.query)]
-    return Finding(
-        holds=not deaf,
-        reason="rules-without-absent" if deaf else "rules-hear-silence",
+    names = ", ".join(dict.fromkeys(r.name for r in deaf))
+    missing = seen.lacking
+    return first_of(
+        fail("rules-without-absent", deaf),
+        unknown("rules-missing", missing or not seen.needed),
+        ok="rules-hear-silence",
+    ).finding(
         expected="each rule with `or absent(…)`: a metric that has vanished fires it too",
-        observed=f"without it: {', '.join(dict.fromkeys(r.name for r in deaf))}" if deaf else "each has it",
+        observed=f"without it: {names}"
+        if deaf
+        else f"not loaded: {', '.join(missing)}"
+        if missing
+        else "each has it",
         details=tuple(_line(f"{r.name} in {r.group}: {r.query}") for r in deaf[:_MOST]),
     )
 
@@ -185,9 +261,11 @@ def _line(text: str) -> str:
 def notifications_leave(seen: Failures, limits: BzzzLimits) -> Finding:
     """No notification failed in the window."""
     failed = {name: count for name, count in seen.failed.items() if not count <= 0}
-    return Finding(
-        holds=not failed,
-        reason="notifications-failed" if failed else "notifications-leave",
+    return first_of(
+        fail("notifications-failed", failed),
+        unknown("not-counted", not seen.failed),
+        ok="notifications-leave",
+    ).finding(
         expected=f"alertmanager_notifications_failed_total flat over {seen.window_s:g} s",
         observed=f"{_failures(failed) or 'flat'}; {seen.sent:.0f} notifications were tried",
         details=tuple(f"Prometheus warns: {w}" for w in seen.warnings),
@@ -208,12 +286,11 @@ def heard(seen: TestAlert, limits: BzzzLimits) -> Finding:
         None: "no receiver's own address",
     }
     arrived = seen.heard if seen.heard is not None else sent > 0 and failed <= 0
-    reason = "test-alert-heard" if arrived else "test-alert-unheard"
-    if arrived and not seen.ended:
-        reason = "test-alert-left"
-    return Finding(
-        holds=arrived and seen.ended,
-        reason=reason,
+    return first_of(
+        fail("test-alert-unheard", not arrived),
+        fail("test-alert-left", not seen.ended),
+        ok="test-alert-heard",
+    ).finding(
         expected=f"a test alert reaches its receiver within {limits.notified}, and ends",
         observed=f"{told[seen.heard]}, {sent:g} notifications tried and {failed:g} failed in {seen.took_s:.1f} s",
         details=()
@@ -224,26 +301,65 @@ def heard(seen: TestAlert, limits: BzzzLimits) -> Finding:
 
 
 def alerts_cleared(seen: Cleared, limits: BzzzLimits) -> Finding:
-    """An incident's alert is over: its rule is there and works, it is inactive, and nothing mutes it."""
-    reasons = (
-        (seen.state == "missing", "rule-missing", f"Prometheus has no rule {seen.alert}"),
-        (bool(seen.trouble), "rule-failing", bounded_text("; ".join(seen.trouble))),
-        (seen.state in {"firing", "pending"}, f"still-{seen.state}", f"its rule is {seen.state}"),
-        (bool(seen.active), "still-in-alertmanager", f"{len(seen.active)} alerts in Alertmanager"),
-        (bool(seen.muted_by), "muted", "a silence may mute it"),
+    """An incident's alert is over: its rule is there and works, it fired, is inactive since long, and nothing mutes it."""
+    loaded = seen.rules
+    waiting = [r for r in loaded.rules if _not_due(r, loaded, limits) and r.health in {"ok", "unknown"}]
+    trouble = [t for r in loaded.rules if r not in waiting and (t := _trouble(r, limits))]
+    until = _clear_until(seen, limits)
+    judged = first_of(
+        fail("rule-missing", not loaded.rules),
+        fail("rule-failing", trouble),
+        fail("still-firing", seen.state == "firing"),
+        fail("still-pending", seen.state == "pending"),
+        fail("still-in-alertmanager", seen.active),
+        fail("muted", seen.muted_by),
+        unknown("rules-not-due", waiting),
+        unknown("inputs-missing", seen.missing or not seen.inputs),
+        unknown("never-fired", until is None),
+        unknown("watching", until is not None and not loaded.at >= until),
+        ok="cleared",
     )
-    found = next(((reason, told) for applies, reason, told in reasons if applies), None)
-    fired = f"inactive; it fired last at {seen.fired_at:%Y-%m-%d %H:%M:%SZ}" if seen.fired_at else "inactive"
-    return Finding(
-        holds=found is None,
-        reason=found[0] if found else "cleared",
+    fired = f"{seen.fired_at:%Y-%m-%d %H:%M:%SZ}" if seen.fired_at else "never"
+    observed = {
+        "rule-missing": f"Prometheus has no rule {seen.alert}",
+        "rule-failing": bounded_text("; ".join(trouble)),
+        "still-in-alertmanager": f"{len(seen.active)} alerts in Alertmanager",
+        "muted": "a silence may mute it",
+        "rules-not-due": bounded_text("; ".join(_new(r, loaded) for r in waiting)),
+        "inputs-missing": bounded_text("; ".join(seen.missing)) or "nobody measures what it looks at",
+        "never-fired": f"it did not fire within {limits.look_back}: there is no incident whose end could be validated",
+        "watching": f"it fired last at {fired}: watching until {until:%Y-%m-%d %H:%M:%SZ} whether it stays clear"
+        if until
+        else "",
+        "cleared": f"inactive; it fired last at {fired}",
+    }
+    return judged.finding(
         expected=f"{seen.alert}: its rule healthy and inactive, not muted, clear for {limits.cleared_for} at least",
-        observed=found[1] if found else fired,
+        observed=observed.get(judged.reason, f"its rule is {seen.state}"),
         details=(
             *seen.active[:_MOST],
             *seen.muted_by[:_MOST],
             *(_line(f"measured: {each}") for each in seen.inputs),
-            *(_line(f"rule {each}") for each in seen.rules[:5]),
+            *(_line(f"rule {r.group}: {r.query}") for r in loaded.rules[:5]),
         ),
-        limits=(limits.cleared_for.named("cleared_for"), limits.look_back.named("look_back")),
+        limits=(
+            limits.cleared_for.named("cleared_for"),
+            limits.look_back.named("look_back"),
+            limits.rule_intervals.named("rule_intervals"),
+            limits.rule_slack.named("rule_slack"),
+        ),
     )
+
+
+def _clear_until(seen: Cleared, limits: BzzzLimits) -> datetime | None:
+    """Until when it has to stay clear: at least twice as long as its rule waits before it fires."""
+    if seen.fired_at is None:
+        return None
+    waits = (2 * timedelta(seconds=r.for_s) for r in seen.rules.rules)
+    return seen.fired_at + max(limits.cleared_for.duration, *waits, timedelta(0))
+
+
+def _trouble(rule: Rule, limits: BzzzLimits) -> str:
+    if rule.health != "ok":
+        return f"{rule.name} is {rule.health}: {rule.error or 'no error told'}"
+    return "" if _lately(rule, limits) else f"{rule.name} was not evaluated for {_due_s(rule, limits):g} s"

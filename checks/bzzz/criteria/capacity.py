@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from checks.bzzz.criteria.projection import Projection, project
-from opsverify.verdict import Figure, Finding
+from opsverify.evidence import bounded_text
+from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.verdict import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,59 +16,117 @@ if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.capacity import Latency, Percentiles, Resource, Trail, Trails
     from fixtures.bzzz.seen.services import TaskUse
+    from opsverify.ladder import Judgement
     from opsverify.limits import Limit
+    from opsverify.verdict import Finding
 
-__all__ = ["no_slower", "not_reached_soon", "tasks_within_memory"]
+__all__ = [
+    "cpu_lasts",
+    "disk_lasts",
+    "memory_lasts",
+    "no_slower",
+    "tasks_within_memory",
+]
 
 _MOST = 12
 _PERCENT = 100
 _BAND_POINTS = 9
 
 
-def _limit(resource: Resource, limits: BzzzLimits) -> tuple[str, Limit]:
-    name = f"{resource}_use"
-    found: Limit = getattr(limits, name)
-    return name, found
+class _Outlook(NamedTuple):
+    """Where the trails of one resource lead: those with a date (`fitted`), those of them that are below the limit now, the
+    most urgent first (`ahead`), and those that reach it `soon`; those with too few days for one; and those that ended.
+    """
+
+    fitted: list[tuple[Trail, Projection]]
+    ahead: list[tuple[Trail, Projection]]
+    soon: list[tuple[Trail, Projection]]
+    short: list[Trail]
+    gone: list[Trail]
 
 
-def not_reached_soon(seen: Trails, resource: Resource, limits: BzzzLimits) -> Finding:
-    """No node's use of a resource reaches its limit within the days that are planned ahead.
-
-    What is at its limit already is told by the check of the present use; a trail of too few days gets no date, nor one
+def _outlook(seen: Trails, resource: Resource, limit: Limit, limits: BzzzLimits) -> _Outlook:
+    """What is at its limit already is told by the check of the present use; a trail of too few days gets no date, nor one
     that ended days ago: that node, or its disk, is gone.
     """
-    name, limit = _limit(resource, limits)
     least = timedelta(days=limits.history_least.value)
     trails = [t for t in seen.trails if t.resource == resource]
     gone = [t for t in trails if t.ended(seen.at)]
     projected = [(t, project(t.points, limit.value, least)) for t in trails if t not in gone]
     fitted = [(t, p) for t, p in projected if p is not None]
-    short = [t for t, p in projected if p is None]
-    ahead = [(t, p) for t, p in fitted if t.points[-1][1] < limit.value]
+    ahead = sorted(
+        ((t, p) for t, p in fitted if t.points[-1][1] < limit.value), key=lambda each: _urgency(each[1])
+    )
     soon = [
         (t, p)
         for t, p in ahead
-        if p.grows and (p.reached or 0) < limits.projected.value and p.reached is not None
+        if p.grows and p.reached is not None and not p.reached >= limits.projected.value
     ]
-    order = sorted(ahead, key=lambda each: _urgency(each[1]))
-    shown = [f"{_who(t)}: {_told(p)}" for t, p in order[:_MOST]]
-    shown += [f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in fitted if (t, p) not in ahead]
-    shown += [f"{_who(t)}: too few days for a date" for t in short[:_MOST]]
-    shown += [f"{_who(t)}: not seen since {t.points[-1][0]:%Y-%m-%d}" for t in gone[:_MOST]]
-    return Finding(
-        holds=not soon,
-        reason=f"{resource}-full-soon" if soon else f"{resource}-lasts",
+    return _Outlook(fitted, ahead, soon, [t for t, p in projected if p is None], gone)
+
+
+def cpu_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+    """No node's use of its CPUs reaches its limit within the days that are planned ahead."""
+    found = _outlook(seen, "cpu", limits.cpu_use, limits)
+    judged = first_of(
+        fail("cpu-full-soon", found.soon),
+        unknown("too-few-days", not found.fitted),
+        fine("limit-judged", not found.ahead),
+        ok="cpu-lasts",
+    )
+    return _lasting(seen, found, "cpu", limits.cpu_use, judged, limits)
+
+
+def memory_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+    """The same of its memory."""
+    found = _outlook(seen, "memory", limits.memory_use, limits)
+    judged = first_of(
+        fail("memory-full-soon", found.soon),
+        unknown("too-few-days", not found.fitted),
+        fine("limit-judged", not found.ahead),
+        ok="memory-lasts",
+    )
+    return _lasting(seen, found, "memory", limits.memory_use, judged, limits)
+
+
+def disk_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+    """The same of its disks."""
+    found = _outlook(seen, "disk", limits.disk_use, limits)
+    judged = first_of(
+        fail("disk-full-soon", found.soon),
+        unknown("too-few-days", not found.fitted),
+        fine("limit-judged", not found.ahead),
+        ok="disk-lasts",
+    )
+    return _lasting(seen, found, "disk", limits.disk_use, judged, limits)
+
+
+def _lasting(
+    seen: Trails, found: _Outlook, resource: Resource, limit: Limit, judged: Judgement, limits: BzzzLimits
+) -> Finding:
+    most_urgent = found.ahead[0] if found.ahead else None
+    shown = [f"{_who(t)}: {_told(p)}" for t, p in found.ahead[:_MOST]]
+    shown += [
+        f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in found.fitted if (t, p) not in found.ahead
+    ]
+    shown += [f"{_who(t)}: too few days for a date" for t in found.short[:_MOST]]
+    shown += [f"{_who(t)}: not seen since {t.points[-1][0]:%Y-%m-%d}" for t in found.gone[:_MOST]]
+    longest = max((t.length for t in found.short), default=timedelta(0)) / timedelta(days=1)
+    none = f"a projection takes at least {limits.history_least}; Prometheus has {longest:.1f} days of the {resource}"
+    return judged.finding(
         expected=f"{resource} of each node below {limit.value:.0%} for {limits.projected} to come",
-        observed=f"{_who(order[0][0])} {_told(order[0][1])}"
-        if order
-        else f"no {resource} of a node with enough days, below its limit",
+        observed=f"{_who(most_urgent[0])} {_told(most_urgent[1])}"
+        if most_urgent
+        else f"each {resource} is at its limit now"
+        if found.fitted
+        else none,
         details=(*shown, *(f"Prometheus warns: {w}" for w in seen.warnings)),
         limits=(
-            limit.named(name),
+            limit.named(f"{resource}_use"),
             limits.projected.named("projected"),
             limits.history_least.named("history_least"),
         ),
-        figure=_figure(*order[0], limit) if order else None,
+        figure=_figure(*most_urgent, limit) if most_urgent else None,
     )
 
 
@@ -125,11 +185,14 @@ def tasks_within_memory(seen: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
     """No task comes near the memory limit at which it would be killed."""
     limit = limits.task_memory
     bounded = [u for u in seen if u.memory_limit]
-    near = [u for u in bounded if u.memory >= limit.value * u.memory_limit]
+    near = [u for u in bounded if not u.memory < limit.value * u.memory_limit]
     ranked = sorted(seen, key=lambda u: -u.memory)
-    return Finding(
-        holds=not near,
-        reason="memory-near-limit" if near else "memory-within-limit",
+    return first_of(
+        fail("memory-near-limit", near),
+        unknown("no-tasks", not seen),
+        fine("no-limits", not bounded),
+        ok="memory-within-limit",
+    ).finding(
         expected=f"each task below {limit.value:.0%} of its memory limit",
         observed=f"{len(near)} of {len(bounded)} tasks with a limit at or above it"
         if near
@@ -152,13 +215,15 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
     gone = [
         p.operation for p in before.operations if p.operation not in {n.operation for n in now.operations}
     ]
-    return Finding(
-        holds=not slower and bool(both),
-        reason="latency-grown" if slower else "latency-as-before" if both else "operations-differ",
+    same = before.window_s == now.window_s
+    return first_of(
+        fail("latency-grown", slower and same),
+        unknown("windows-differ", not same),
+        unknown("operations-differ", not both),
+        ok="latency-as-before",
+    ).finding(
         expected=f"median and 95th percentile at most {limits.latency_growth} of {before.at:%Y-%m-%d %H:%M UTC}",
-        observed=f"{len(slower)} of {len(both)} operations slower"
-        if slower
-        else f"{len(both)} operations as fast",
+        observed=_beside(before, now, len(slower), len(both)),
         details=(
             *(_compared(old, new) for old, new in slower or both),
             *(f"{name}: measured then, not now" for name in gone),
@@ -171,10 +236,21 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
     )
 
 
+def _beside(before: Latency, now: Latency, slower: int, both: int) -> str:
+    if before.window_s != now.window_s:
+        return f"the earlier latency is over {before.window_s:g} s, this one over {now.window_s:g} s: save one anew"
+    if not both:
+        then, since = (", ".join(sorted(p.operation for p in of.operations)) for of in (before, now))
+        return bounded_text(
+            f"measured then {then or 'nothing'}, now {since or 'nothing'}: nothing to compare"
+        )
+    return f"{slower} of {both} operations slower" if slower else f"{both} operations as fast"
+
+
 def _slower(old: Percentiles, new: Percentiles, limits: BzzzLimits) -> bool:
     pairs = ((old.p50, new.p50), (old.p95, new.p95))
-    return any(
-        now > limits.latency_growth.value * then and now - then > limits.latency_floor.value
+    return not all(
+        now <= limits.latency_growth.value * then or now - then <= limits.latency_floor.value
         for then, now in pairs
     )
 

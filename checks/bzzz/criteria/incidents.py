@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.incidents import Standing, Validated, Watched
+    from opsverify.ladder import Judgement
     from opsverify.limits import Limit
+    from opsverify.verdict import Finding
 
 __all__ = [
+    "CAUSES",
     "alert_quiet",
     "data_whole",
     "dht_works",
@@ -26,11 +30,13 @@ __all__ = [
 ]
 
 
+CAUSES = ("critical-memory", "critical-disk", "critical-network", "critical-database")
+"""Reasons by what the runbook knows as a cause of a critical health."""
+
+
 def alert_quiet(seen: Standing) -> Finding:
     """The incident's alert is no longer in Alertmanager."""
-    return Finding(
-        holds=not seen.active,
-        reason="still-alerting" if seen.active else "quiet",
+    return first_of(fail("still-alerting", seen.active), ok="quiet").finding(
         expected=f"no {seen.alert} in Alertmanager",
         observed="; ".join(seen.active) or "none",
     )
@@ -38,16 +44,21 @@ def alert_quiet(seen: Standing) -> Finding:
 
 def score_back(seen: Standing, limits: BzzzLimits) -> Finding:
     """No agent is critical any more; the cause of one that is, as its components tell it."""
-    low = {who: v for who, v in seen.values.items() if v < limits.health_critical.value}
-    causes = list(dict.fromkeys(seen.causes.get(who, "no component tells") for who in low))
-    reason = f"critical-{causes[0]}" if len(causes) == 1 else "critical" if low else "not-critical"
+    low = {who: v for who, v in seen.values.items() if not v >= limits.health_critical.value}
+    causes = {seen.causes.get(who, "") for who in low}
+    (cause,) = causes if len(causes) == 1 else ("",)
     told = ", ".join(
         f"{who} {v:g} ({seen.causes.get(who, 'no component tells why')})" for who, v in low.items()
     )
     return _finding(
         seen,
-        holds=not low,
-        reason=reason,
+        first_of(
+            *(fail(reason, reason == f"critical-{cause}") for reason in CAUSES),
+            fail("critical-unexplained", causes == {""}),
+            fail("critical", low),
+            unknown("part-missing", seen.missing or not seen.values),
+            ok="not-critical",
+        ),
         expected=f"a health score of at least {limits.health_critical} on each agent",
         observed=told or _values(seen),
         limit=("health_critical", limits.health_critical),
@@ -56,11 +67,14 @@ def score_back(seen: Standing, limits: BzzzLimits) -> Finding:
 
 def peers_back(seen: Standing, limits: BzzzLimits) -> Finding:
     """Each agent has enough peers again."""
-    few = {who: v for who, v in seen.values.items() if v < limits.peers.value}
+    few = [who for who, v in seen.values.items() if not v >= limits.peers.value]
     return _finding(
         seen,
-        holds=not few,
-        reason="too-few-peers" if few else "enough-peers",
+        first_of(
+            fail("too-few-peers", few),
+            unknown("part-missing", seen.missing or not seen.values),
+            ok="enough-peers",
+        ),
         expected=f"at least {limits.peers} on each agent",
         observed=f"{', '.join(few)} below: {_values(seen)}" if few else _values(seen),
         limit=("peers", limits.peers),
@@ -68,12 +82,17 @@ def peers_back(seen: Standing, limits: BzzzLimits) -> Finding:
 
 
 def one_admin_again(seen: Standing) -> Finding:
-    """Exactly one agent says that it is admin."""
+    """Exactly one agent says that it is admin. Of one that says nothing nobody knows whether it is another."""
     admins = [who for who, v in seen.values.items() if v > 0]
+    missing = seen.missing or not seen.values
     return _finding(
         seen,
-        holds=len(admins) == 1,
-        reason="one-admin" if len(admins) == 1 else "two-admins" if admins else "no-admin",
+        first_of(
+            fail("two-admins", len(admins) > 1),
+            fail("no-admin", not admins and not missing),
+            unknown("part-missing", missing),
+            ok="one-admin",
+        ),
         expected="one agent whose bzzz_election_state is 1",
         observed=f"{', '.join(admins) or 'none'} of {len(seen.values)} agents",
     )
@@ -81,12 +100,14 @@ def one_admin_again(seen: Standing) -> Finding:
 
 def replication_back(seen: Standing, limits: BzzzLimits) -> Finding:
     """The content has enough copies on average, as the alert counts them."""
-    average = sum(seen.values.values()) / len(seen.values)
-    holds = average >= limits.replication.value
+    average = sum(seen.values.values()) / len(seen.values) if seen.values else math.nan
     return _finding(
         seen,
-        holds=holds,
-        reason="replicated" if holds else "replication-degraded",
+        first_of(
+            fail("replication-degraded", seen.values and not average >= limits.replication.value),
+            unknown("part-missing", seen.missing or not seen.values),
+            ok="replicated",
+        ),
         expected=f"a replication factor of at least {limits.replication} on average",
         observed=f"{average:.2f}: {_values(seen)}",
         limit=("replication", limits.replication),
@@ -95,13 +116,16 @@ def replication_back(seen: Standing, limits: BzzzLimits) -> Finding:
 
 def memory_back(seen: Standing, limits: BzzzLimits) -> Finding:
     """No agent is above its limit of memory; the offender is named."""
-    high = {who: v for who, v in seen.values.items() if v > limits.agent_memory.value}
+    high = [who for who, v in seen.values.items() if not v <= limits.agent_memory.value]
     mb = 1048576
     told = ", ".join(f"{who} {v / mb:.0f} MB" for who, v in sorted(seen.values.items(), key=lambda i: -i[1]))
     return _finding(
         seen,
-        holds=not high,
-        reason="high-memory" if high else "memory-back",
+        first_of(
+            fail("high-memory", high),
+            unknown("part-missing", seen.missing or not seen.values),
+            ok="memory-back",
+        ),
         expected=f"at most {limits.agent_memory.value / mb:.0f} MB on each agent",
         observed=f"{', '.join(high)} above: {told}" if high else told,
         limit=("agent_memory", limits.agent_memory),
@@ -110,11 +134,14 @@ def memory_back(seen: Standing, limits: BzzzLimits) -> Finding:
 
 def dht_works(seen: Standing) -> Finding:
     """Each agent's own put and get works."""
-    failing = [who for who, v in seen.values.items() if not v]
+    failing = [who for who, v in seen.values.items() if not v > 0]
     return _finding(
         seen,
-        holds=not failing,
-        reason="dht-fails" if failing else "dht-works",
+        first_of(
+            fail("dht-fails", failing),
+            unknown("part-missing", seen.missing or not seen.values),
+            ok="dht-works",
+        ),
         expected="the put and get of each agent's dht-health works",
         observed="; ".join(f"{who}: {seen.causes.get(who, 'no reason told')}" for who in failing)
         or f"works on {', '.join(seen.values)}",
@@ -125,9 +152,11 @@ def services_up(seen: Validated) -> Finding:
     """Every service runs as many tasks as it should, and none is scaled to nothing."""
     lacking = {n: (r, d) for n, (r, d) in seen.services.items() if r != d or not d}
     told = ", ".join(f"{name} {running} of {desired}" for name, (running, desired) in lacking.items())
-    return Finding(
-        holds=not lacking,
-        reason="services-lack-tasks" if lacking else "services-up",
+    return first_of(
+        fail("services-lack-tasks", lacking),
+        unknown("no-services", not seen.services),
+        ok="services-up",
+    ).finding(
         expected="every service runs the tasks that it should, at least one",
         observed=told or f"all {len(seen.services)} services",
     )
@@ -135,60 +164,82 @@ def services_up(seen: Validated) -> Finding:
 
 def data_whole(seen: Validated, limits: BzzzLimits) -> Finding:
     """What holds data is healthy on every node, and content has enough copies."""
-    few = seen.copies < limits.replication.value
-    return Finding(
-        holds=not (seen.ill or few),
-        reason="data-not-whole" if seen.ill else "too-few-copies" if few else "data-whole",
+    return first_of(
+        fail("data-not-whole", seen.ill),
+        fail("too-few-copies", not seen.copies >= limits.replication.value),
+        unknown("not-listed", seen.unlisted),
+        unknown("part-missing", seen.missing_copies),
+        ok="data-whole",
+    ).finding(
         expected=f"database, storage and DHT healthy on each node, and {limits.replication} of each content",
-        observed="; ".join([*seen.ill, f"{seen.copies:.2f} copies on average"]),
+        observed="; ".join([*seen.ill, *_unlisted(seen), f"{seen.copies:.2f} copies on average"]),
+        details=seen.missing_copies,
         limits=(limits.replication.named("replication"),),
     )
 
 
+def _unlisted(seen: Validated) -> list[str]:
+    return [f"no agent lists {', '.join(seen.unlisted)}"] if seen.unlisted else []
+
+
 def peers_connected(seen: Validated, limits: BzzzLimits) -> Finding:
     """The P2P network is connected."""
-    few = {who: v for who, v in seen.peers.items() if v < limits.peers.value}
-    told = ", ".join(f"{who} {v:g}" for who, v in seen.peers.items())
-    return Finding(
-        holds=not few,
-        reason="too-few-peers" if few else "connected",
+    few = [who for who, v in seen.peers.items() if not v >= limits.peers.value]
+    return first_of(
+        fail("too-few-peers", few),
+        unknown("part-missing", seen.missing_peers or not seen.peers),
+        ok="connected",
+    ).finding(
         expected=f"at least {limits.peers} on each agent",
-        observed=told,
+        observed=", ".join(f"{who} {v:g}" for who, v in seen.peers.items()) or "no agent's",
+        details=seen.missing_peers,
         limits=(limits.peers.named("peers"),),
     )
 
 
 def held_since(seen: Watched, limits: BzzzLimits) -> Finding:
-    """No incident has fired since the recovery."""
+    """No incident has fired since the recovery, for as long as it is watched, and measured in all that time."""
     fired = [f"{name} at {at:%Y-%m-%d %H:%M:%SZ}" for name, at in sorted(seen.fired.items())]
-    return Finding(
-        holds=not fired,
-        reason="fired-again" if fired else "held",
+    until = seen.recovered_at + limits.watched.duration
+    least = seen.instants * (1 - limits.watch_gap.value) - 1  # the window's ends may fall between two points
+    judged = first_of(
+        fail("fired-again", fired),
+        unknown("watching", not seen.at >= until),
+        unknown("not-measured", not seen.measured or not seen.measured >= least),
+        ok="held",
+    )
+    calm = f"no incident since {seen.begin:%Y-%m-%d %H:%M:%SZ}"
+    observed = {
+        "fired-again": ", ".join(fired),
+        "watching": f"{calm}: watching until {until:%Y-%m-%d %H:%M:%SZ}",
+        "not-measured": f"{calm}, but the health was measured at {seen.measured} of {seen.instants:.0f} instants",
+    }
+    return judged.finding(
         expected=f"no incident for {limits.watched} since {seen.recovered_at:%Y-%m-%d %H:%M:%SZ}",
-        observed=", ".join(fired) or f"none since {seen.begin:%Y-%m-%d %H:%M:%SZ}",
+        observed=observed.get(judged.reason, calm),
         details=tuple(f"Prometheus warns: {w}" for w in seen.warnings),
-        limits=(limits.watched.named("watched"),),
+        limits=(limits.watched.named("watched"), limits.watch_gap.named("watch_gap")),
     )
 
 
 def _values(seen: Standing) -> str:
-    return ", ".join(f"{who} {v:g}" for who, v in sorted(seen.values.items(), key=lambda i: i[1]))
+    return (
+        ", ".join(f"{who} {v:g}" for who, v in sorted(seen.values.items(), key=lambda i: i[1]))
+        or "no agent's"
+    )
 
 
 def _finding(
     seen: Standing,
+    judged: Judgement,
     *,
-    holds: bool,
-    reason: str,
     expected: str,
     observed: str,
     limit: tuple[str, Limit] | None = None,
 ) -> Finding:
-    return Finding(
-        holds=holds,
-        reason=reason,
+    return judged.finding(
         expected=expected,
         observed=observed,
-        details=() if holds else seen.evidence,
+        details=() if judged.holds else (*seen.missing, *seen.evidence),
         limits=(limit[1].named(limit[0]),) if limit else (),
     )

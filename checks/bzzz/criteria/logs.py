@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.logs import Logs
+    from opsverify.verdict import Finding
 
 __all__ = ["arriving", "few_errors"]
 
@@ -18,14 +20,22 @@ __all__ = ["arriving", "few_errors"]
 def few_errors(seen: Logs, limits: BzzzLimits) -> Finding:
     """No line tells of a program's end, and not more than a few of an error."""
     limit = limits.log_errors
-    count = f"at least {seen.errors}" if seen.more else f"{seen.errors}"
-    read = f", as far as the newest {limits.log_lines} of each reach" if seen.more else ""
-    reason = "fatal-lines" if seen.fatal else "errors-logged" if seen.errors > limit.value else "few-errors"
-    return Finding(
-        holds=reason == "few-errors",
-        reason=reason,
+    part = seen.more or seen.newest_only
+    count = f"at least {seen.errors}" if part else f"{seen.errors}"
+    read = f", as far as the newest {limits.log_lines} of each reach" if part else ""
+    unread = ", and more that were not read: raise log_lines, or lower log_errors" if seen.more else ""
+    none = f"no line of {seen.of} in {seen.window_s:g} s: what ships the logs, or its labels, do not work"
+    return first_of(
+        fail("fatal-lines", seen.fatal),
+        fail("errors-logged", not seen.errors <= limit.value),
+        unknown("no-lines", not seen.lines),
+        unknown("more-not-read", seen.more),
+        ok="few-errors",
+    ).finding(
         expected=f"no FATAL or panic and at most {limit} with ERROR in {seen.window_s:g} s of {seen.of}{read}",
-        observed=f"{count} lines with ERROR, FATAL or panic, {seen.fatal} of them FATAL or panic",
+        observed=f"{count} lines with ERROR, FATAL or panic, {seen.fatal} of them FATAL or panic{unread}"
+        if seen.lines or seen.errors
+        else none,
         details=(
             *((seen.instead,) if seen.instead else ()),
             *(f"{f'{line.at:%H:%M:%SZ} ' if line.at else ''}{line.of}: {line.text}" for line in seen.samples),
@@ -42,12 +52,14 @@ def few_errors(seen: Logs, limits: BzzzLimits) -> Finding:
 def arriving(seen: Logs, at: datetime, limits: BzzzLimits) -> Finding:
     """The newest line is young: what has been silent says nothing of the errors that there are."""
     limit = limits.log_silence
-    age = None if seen.newest is None else (at - seen.newest).total_seconds()
-    holds = age is not None and age <= limit.value
-    return Finding(
-        holds=holds,
-        reason="logs-arrive" if holds else "logs-stopped",
+    age = math.nan if seen.newest is None else (at - seen.newest).total_seconds()
+    return first_of(
+        fail("logs-stopped", age > limit.value),
+        unknown("no-lines", seen.newest is None),
+        unknown("logs-ahead", not age >= -limit.value),
+        ok="logs-arrive",
+    ).finding(
         expected=f"a line of {seen.of} in the last {limit}",
-        observed="none" if age is None else f"the newest is {age:.0f} s old",
+        observed="none" if seen.newest is None else f"the newest is {age:.0f} s old",
         limits=(limit.named("log_silence"),),
     )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from opsverify.evidence import bounded_text
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.monitoring import Errors, HealthChecks, HealthScores, Samples
+    from opsverify.verdict import Finding
 
 __all__ = ["errors_are_few", "health_checks_pass", "not_critical", "not_degraded"]
 
@@ -20,10 +22,12 @@ _LONGEST = 400
 def not_critical(seen: HealthScores, limits: BzzzLimits) -> Finding:
     """No agent's health score is below the runbook's "critical"."""
     least = limits.health_critical
-    low = [s for s in seen.system.worst if not s.value >= least.value]
-    return Finding(
-        holds=not low,
-        reason="health-critical" if low else "not-critical",
+    return first_of(
+        fail("health-critical", [s for s in seen.system.series if not s.value >= least.value]),
+        unknown("part-missing", seen.missing or not seen.system.series),
+        unknown("no-components", seen.componentless or not seen.components.series),
+        ok="not-critical",
+    ).finding(
         expected=f"a health score of at least {least} of each agent",
         observed=_scores(seen),
         details=_details(seen),
@@ -35,10 +39,14 @@ def not_degraded(seen: HealthScores, limits: BzzzLimits) -> Finding:
     """No agent's health score is low. Not judged where one is critical: that is the worse."""
     least, critical = limits.health_low, limits.health_critical
     worse = any(not s.value >= critical.value for s in seen.system.series)
-    fails = not worse and any(not s.value >= least.value for s in seen.system.series)
-    return Finding(
-        holds=not fails,
-        reason="health-low" if fails else "critical-judged" if worse else "health-good",
+    low = any(not s.value >= least.value for s in seen.system.series)
+    return first_of(
+        fail("health-low", low and not worse),
+        unknown("part-missing", not worse and (seen.missing or not seen.system.series)),
+        unknown("no-components", not worse and (seen.componentless or not seen.components.series)),
+        fine("critical-judged", worse),
+        ok="health-good",
+    ).finding(
         expected=f"a health score of at least {least} of each agent, where none is critical",
         observed=_scores(seen),
         details=_details(seen),
@@ -55,26 +63,29 @@ def _details(seen: HealthScores) -> tuple[str, ...]:
     components = [_line(f"{s.who}: {s.value:g}") for s in seen.components.worst[:_MOST]]
     left = len(seen.components.series) - _MOST
     more = [f"and {left} more components"] if left > 0 else []
-    missing = (
-        []
-        if len(seen.system.series) >= seen.wanted
-        else [f"{seen.wanted} agents should tell: {seen.running}"]
-    )
-    unseen = [] if seen.components.series else ["no component tells its score"]
-    return (*missing, *_notes(seen.system, seen.components), *components, *more, *unseen)
+    unseen = [] if seen.components.series else [_line(f"no component has a score: {seen.componentless}")]
+    return (*_notes(seen.system, seen.components), *seen.missing, *components, *more, *unseen)
 
 
 def health_checks_pass(seen: HealthChecks, limits: BzzzLimits) -> Finding:
     """Of the health checks that were made, enough passed: sum(passed) / (sum(passed) + sum(failed))."""
     passed = sum(s.value for s in seen.passed.series)
     failed = sum(s.value for s in seen.failed.series)
-    share, least = passed / (passed + failed), limits.sli
-    return Finding(
-        holds=share >= least.value,
-        reason="sli-met" if share >= least.value else "sli-missed",
+    made, least = passed + failed, limits.sli
+    share = passed / made if made > 0 else math.nan
+    return first_of(
+        fail("sli-missed", made > 0 and not share >= least.value),
+        unknown("no-checks", not made > 0),
+        unknown("part-missing", seen.missing),
+        ok="sli-met",
+    ).finding(
         expected=f"at least {least}, over {seen.window_s:g} s",
         observed=f"{share:.4f}: {passed:.3f} passed and {failed:.3f} failed per second",
-        details=(*_notes(seen.passed, seen.failed), *_highest(seen.failed, "failed per second")),
+        details=(
+            *_notes(seen.passed, seen.failed),
+            *seen.missing,
+            *_highest(seen.failed, "failed per second"),
+        ),
         limits=(least.named("sli"), limits.sli_window.named("sli_window")),
     )
 
@@ -82,12 +93,14 @@ def health_checks_pass(seen: HealthChecks, limits: BzzzLimits) -> Finding:
 def errors_are_few(seen: Errors, limits: BzzzLimits) -> Finding:
     """All agents together log no more errors per second than the limit."""
     rate, most = sum(s.value for s in seen.rates.series), limits.error_rate
-    return Finding(
-        holds=rate <= most.value,
-        reason="errors-few" if rate <= most.value else "errors-many",
+    return first_of(
+        fail("errors-many", not rate <= most.value),
+        unknown("part-missing", seen.missing or not seen.rates.series),
+        ok="errors-few",
+    ).finding(
         expected=f"at most {most}, over {seen.window_s:g} s",
         observed=f"{rate:.3f} errors per second in {len(seen.rates.series)} series",
-        details=(*_notes(seen.rates), *_highest(seen.rates, "errors per second")),
+        details=(*_notes(seen.rates), *seen.missing, *_highest(seen.rates, "errors per second")),
         limits=(most.named("error_rate"), limits.sli_window.named("sli_window")),
     )
 

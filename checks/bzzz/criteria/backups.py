@@ -154,7 +154,7 @@ def archive_without_gaps(wal: WalArchive) -> Finding:
     return judged.finding(
         expected=f"every WAL segment since {wal.base}",
         observed=f"{wal.folder}: {observed}",
-        details=() if judged.holds else ("recovery ends at the gap: make a new base backup now",),
+        details=("recovery ends at the gap: make a new base backup now",) if judged.holds is False else (),
     )
 
 

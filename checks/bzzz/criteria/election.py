@@ -121,8 +121,7 @@ def another_admin(seen: Roles) -> Finding:
         ok="another-may",
     ).finding(
         expected=f"at least two running nodes with the role {ADMIN} in {seen.config}",
-        observed=f"{', '.join(running) or 'none'}; by the configuration {shown}",
-        details=(str(seen.running),),
+        observed=f"{', '.join(running) or 'none'}; {seen.running}; by the configuration {shown}",
     )
 
 
@@ -167,6 +166,7 @@ def queue_bounded(seen: Slurp, limits: BzzzLimits) -> Finding:
     many = [v for v in seen.last if not v.dead_letters <= limits.slurp_dead_letters.value]
     growing = [v for v in seen.last if v.node in first and v.dead_letters > first[v.node].dead_letters]
     once = [v.node for v in seen.last if v.node not in first]
+    late = [f"{node} did not answer at the beginning of the window" for node in once]
     hidden = seen.silent if not any(view.leading for view in seen.last) else ()
     return first_of(
         fail("queue-full", full),
@@ -177,10 +177,9 @@ def queue_bounded(seen: Slurp, limits: BzzzLimits) -> Finding:
         ok="bounded",
     ).finding(
         expected=f"a queue below {limits.slurp_queue.value:.0%} of its bound; at most {limits.slurp_dead_letters}, and not more of them than before",
-        observed="; ".join(map(str, (*seen.last, *hidden))) or "no node seen",
-        details=(
-            *(f"{v.node}: {first[v.node].dead_letters} dead letters, then {v.dead_letters}" for v in growing),
-            *(f"{node} did not answer at the beginning of the window" for node in once),
+        observed="; ".join([*map(str, (*seen.last, *hidden)), *late]) or "no node seen",
+        details=tuple(
+            f"{v.node}: {first[v.node].dead_letters} dead letters, then {v.dead_letters}" for v in growing
         ),
         limits=(
             limits.slurp_queue.named("slurp_queue"),

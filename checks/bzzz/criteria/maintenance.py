@@ -63,7 +63,9 @@ def done_in_time(
         ok="done",
     ).finding(
         expected=f"done by hand within {period.days} days: {', '.join(items)}",
-        observed=f"overdue: {', '.join(late)}" if late else "; ".join(f"{i}: {w}" for i, w in told.items()),
+        observed=f"overdue: {', '.join(late)}"
+        if late
+        else "; ".join(f"{i}: {w}" for i, w in told.items()) or "nothing is on the list",
         limits=(limits.clock_ahead.named("clock_ahead"),),
         details=(*lines, f"written down in {done.record}"),
     )

@@ -173,7 +173,7 @@ def safe_settings(services: tuple[ServiceSeen, ...], limits: BzzzLimits) -> Find
     ).finding(
         expected=f"parallelism 1 or more and below the replicas, at least {limits.update_delay} between tasks, failure action rollback, a limit of memory and of CPU",
         observed="; ".join(f"{n}: {', '.join(told for _, told in whys)}" for n, whys in unsafe.items())
-        or f"{len(services)} services are safe to update",
+        or (f"{len(services)} services are safe to update" if services else "there is no service"),
         details=tuple(_told(service) for service in services if service.name in unsafe),
         limits=(limits.update_delay.named("update_delay"),),
     )

@@ -92,7 +92,7 @@ def operations_succeed(seen: Operations, limits: BzzzLimits) -> Finding:
     over = {who: rate for who, rate in seen.success.items() if not rate >= least}
     shown = ", ".join(f"{who}: {rate:.2%} succeed" for who, rate in seen.success.items())
     burns = [(1 - rate) / limits.dht_errors.value for rate in over.values() if limits.dht_errors.value]
-    told = [
+    parts = [
         *([shown] if shown else []),
         *([f"the budget burns {max(burns):.1f} times as fast as it lasts"] if burns else []),
         *seen.missing,
@@ -103,7 +103,7 @@ def operations_succeed(seen: Operations, limits: BzzzLimits) -> Finding:
         ok="within-budget",
     ).finding(
         expected=f"at most {limits.dht_errors.value:.0%} of the operations fail",
-        observed="; ".join(told) or "no rate",
+        observed="; ".join(parts) or "no rate",
         details=seen.warnings,
         limits=(limits.dht_errors.named("dht_errors"),),
     )

@@ -71,14 +71,14 @@ def heartbeat_fresh(seen: ElectionWindow, limits: BzzzLimits) -> Finding:
         unknown("part-missing", seen.silent or not seen.last),
         ok="fresh",
     )
-    told = [
+    heard = [
         *(f"{node} {age:.1f} s ago" for node, age in ages.items()),
         *(f"{node} never" for node in never),
         *map(str, seen.silent),
     ]
     return judged.finding(
         expected=f"a heartbeat of the admin within {limits.heartbeat} on every node",
-        observed=", ".join(told) or "no node seen",
+        observed=", ".join(heard) or "no node seen",
         details=() if judged.holds else tuple(map(str, seen.last)),
         limits=(limits.heartbeat.named("heartbeat"), limits.clock_ahead.named("clock_ahead")),
     )
@@ -93,7 +93,7 @@ def leadership_steady(seen: ElectionWindow) -> Finding:
         if v.node in first and (first[v.node].admin, first[v.node].term) != (v.admin, v.term)
     ]
     once = sorted({view.node for view in seen.first} ^ {view.node for view in seen.last})
-    told = [
+    changes = [
         *(
             f"{a.node}: {a.admin or 'nobody'} in term {a.term}, then {b.admin or 'nobody'} in term {b.term}"
             for a, b in moved
@@ -104,7 +104,8 @@ def leadership_steady(seen: ElectionWindow) -> Finding:
         fail("flapping", moved), unknown("part-missing", once or not seen.last), ok="steady"
     ).finding(
         expected="the same admin and term at the beginning and at the end of the window",
-        observed="; ".join(told) or (f"term {seen.last[0].term} all along" if seen.last else "no node seen"),
+        observed="; ".join(changes)
+        or (f"term {seen.last[0].term} all along" if seen.last else "no node seen"),
         details=(seen.changes,) if seen.changes else (),
     )
 
@@ -134,7 +135,7 @@ def led_by_the_admin(seen: Slurp) -> Finding:
         if v not in unled
         and (v.leader != seen.admins.get(v.node, v.leader) or v.leading != (v.leader == v.node))
     ]
-    untold = [v.node for v in seen.last if v.node not in seen.admins]
+    without_admin = [v.node for v in seen.last if v.node not in seen.admins]
     wrong = [v for v in seen.last if v in unled or v in another]
     told = [
         *(
@@ -142,13 +143,13 @@ def led_by_the_admin(seen: Slurp) -> Finding:
             for v in wrong
         ),
         *map(str, seen.silent),
-        *(f"{node} does not tell who is admin" for node in untold),
+        *(f"{node} does not tell who is admin" for node in without_admin),
     ]
     return first_of(
         fail("not-led", unled),
         fail("led-by-another", another),
         *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
-        unknown("part-missing", seen.silent or untold or not seen.last),
+        unknown("part-missing", seen.silent or without_admin or not seen.last),
         ok="led-by-the-admin",
     ).finding(
         expected="SLURP led by the admin, on every node",

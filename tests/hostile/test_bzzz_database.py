@@ -57,6 +57,7 @@ create schema older;
 create view older.pg_stat_activity as select usename, application_name, state, xact_start, pid from pg_catalog.pg_stat_activity;
 create view older.pg_stat_database as select datid, datname from pg_catalog.pg_stat_database;
 create role slow login password {password} in role pg_monitor;
+create table tasks (id int);
 create schema slow;
 create view slow.pg_stat_user_tables as select t.* from pg_catalog.pg_stat_user_tables t, pg_sleep(30);
 create role wild login password {password} in role pg_monitor;

@@ -236,6 +236,18 @@ async def test_no_bootstrap_is_no_pass(stage: Stage) -> None:
     assert await verdict(p2p.test_bootstraps_accept_and_keep_connections, part) == "UNKNOWN empty"
 
 
+@pytest.mark.parametrize(
+    ("play", "expected"), [(silent, "UNKNOWN part-missing"), (closes, "FAIL bootstrap-closed")]
+)
+async def test_a_bootstrap_that_was_not_seen_is_no_pass(stage: Stage, play: Play, expected: str) -> None:
+    """One that could not be tried leaves it open where the other accepts; what the other does wrong is known."""
+    given = {
+        "walnut": {"host": LOOPBACK, "agent": f"http://{LOOPBACK}:1", "bootstrap": stage.open(play)},
+        "acacia": {"host": "no-such-host.invalid", "agent": f"http://{LOOPBACK}:1", "bootstrap": 9103},
+    }
+    assert await verdict(p2p.test_bootstraps_accept_and_keep_connections, section(nodes=given)) == expected
+
+
 SLURP = {
     "node": "walnut",
     "leading": True,
@@ -273,6 +285,12 @@ async def test_pubsub_that_nobody_lists_is_not_observed(stage: Stage) -> None:
     well = checks(pubsub_health={"status": "healthy"})
     part = section(nodes=nodes(stage, path, well, well, other))
     assert await verdict(pubsub.test_pubsub_passes_its_active_check, part) == "FAIL not-listed"
+    part = section(nodes=nodes(stage, path, well, well, well))
+    assert await verdict(pubsub.test_pubsub_passes_its_active_check, part) == "UNKNOWN not-dated"
+    part = section(nodes=nodes(stage, path, other, None, None))
+    assert await verdict(pubsub.test_pubsub_passes_its_active_check, part) == "FAIL refused"
+    part = section(nodes=nodes(stage, path, None, None, None))
+    assert await verdict(pubsub.test_pubsub_passes_its_active_check, part) == "FAIL refused"
 
 
 REFUSED = {"error": {"code": "UCXL-400-INVALID_ADDRESS"}}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -55,6 +55,7 @@ def young(*files: DumpFile) -> Finding:
 
 AGES = [
     (dump(timedelta(0)), "young"),
+    (dump(25 * HOUR - A_BIT), "young"),
     (dump(25 * HOUR), "young"),
     (dump(25 * HOUR + A_BIT), "old"),
     # The host's own time zone may be 14 hours off ours, to either side.
@@ -79,7 +80,7 @@ def test_a_dump_is_of_the_last_day_by_its_time_and_by_its_name(only: DumpFile, r
 
 def test_no_dump_is_no_young_dump() -> None:
     """An empty folder fails, both for there being one and for its being whole."""
-    assert young().reason == "no-dump"
+    assert (young().holds, young().reason) == (False, "no-dump")
     none = Dumps(folder="/b", at=NOW, files=(), newest=None, read=None, uncompressed=())
     assert backups.dump_whole(none).reason == "no-dump"
 
@@ -114,6 +115,7 @@ def sized(newest: int, *before: int, form: str = "gzip") -> str:
 def test_a_dump_is_measured_by_those_before_it() -> None:
     """A fifth smaller than the median of up to seven dumps of its form is the limit; none, empty ones and others do not count."""
     assert sized(1) == "young"
+    assert sized(801, 1000) == "young"
     assert sized(800, 1000) == "young"
     assert sized(799, 1000) == "shrunk"
     assert sized(10, 0, 0) == "young"
@@ -133,6 +135,12 @@ def test_sizes_never_break_the_rule(newest: int, before: list[int]) -> None:
     assert reason in {"young", "shrunk"}
     if newest >= max(before, default=0):
         assert reason == "young"
+
+
+def test_each_way_that_a_dump_can_be_unfit_has_its_place_on_the_ladder() -> None:
+    """No trouble that is found, or read of a dump, is left out of the ladder, where it would pass."""
+    assert set(backups.UNFIT) == set(get_args(backups.Unfit))
+    assert set(backups.DAMAGE) | {""} == set(get_args(DumpRead.model_fields["problem"].annotation))
 
 
 @pytest.mark.parametrize(
@@ -220,6 +228,7 @@ def test_what_is_of_a_time_to_come_is_not_being_written() -> None:
 @pytest.mark.parametrize(
     ("before", "problem", "reason"),
     [
+        (timedelta(days=31) - A_BIT, "", "verified"),
         (timedelta(days=31), "", "verified"),
         (timedelta(days=31) + A_BIT, "", "old"),
         (-AHEAD, "", "verified"),
@@ -240,18 +249,23 @@ def test_a_base_backup_is_verified_and_of_the_last_month(
 
 @pytest.mark.parametrize(
     ("missing", "count", "odd", "reason"),
-    [((), 0, (), "whole"), (("A",), 900, ("B: 1 bytes",), "gap"), ((), 0, ("B: 1 bytes",), "segment-cut")],
+    [
+        ((), 0, (), "whole"),
+        (("A",), 900, ("B: 1 bytes",), "gap"),
+        ((), 0, ("B: 1 bytes",), "segment-cut"),
+        ((), 0, (), "no-segment"),
+    ],
 )
 def test_a_gap_goes_before_a_cut_segment(
     missing: tuple[str, ...], count: int, odd: tuple[str, ...], reason: str
 ) -> None:
     """Recovery ends at the gap; what is missing is counted, and the first of it named."""
     seen = WalArchive(
-        folder="/wal", base="/base", segment=1 << 24, first="0", newest="9", segments=9,
+        folder="/wal", base="/base", segment=1 << 24, first="0", newest="9", segments=0 if reason == "no-segment" else 9,
         missing=missing, missing_count=count, odd=odd,
     )  # fmt: skip
     found = backups.archive_without_gaps(seen)
-    assert (found.holds, found.reason) == (reason == "whole", reason)
+    assert (found.holds, found.reason) == (None if reason == "no-segment" else reason == "whole", reason)
     assert reason != "gap" or found.observed == "/wal: 900 missing: A"
 
 
@@ -279,12 +293,18 @@ def export(**changes: Any) -> Export:
         ({"payloads": ""}, "no-payloads"),
         ({"payloads": "", "without_payload": ()}, "whole"),
         ({"payloads": "", "oldest": NOW - 8 * DAY}, "old"),
+        ({"oldest": NOW - 7 * DAY + A_BIT}, "whole"),
+        ({"oldest": NOW + AHEAD}, "whole"),
+        ({"oldest": None}, "not-dated"),
+        ({"oldest": None, "payloads": ""}, "no-payloads"),
+        ({"secrets": (), "without_payload": (), "configs": {}, "services": {}}, "nothing-exported"),
     ],
 )
 def test_an_export_is_there_readable_young_and_its_payloads_kept(change: dict[str, Any], reason: str) -> None:
-    """The first of what is wrong is the reason: absent, not readable, old, no payloads."""
+    """The first of what is wrong is the reason: absent, not readable, old, no payloads; nothing in it is no pass."""
     found = backups.export_whole(export(**change), LIMITS)
-    assert (found.holds, found.reason) == (reason == "whole", reason)
+    holds = {"whole": True, "not-dated": None, "nothing-exported": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 def now(**changes: Any) -> Configured:
@@ -303,13 +323,13 @@ def now(**changes: Any) -> Configured:
         ({"services": {"agent": {"image": "a@sha256:2", "replicas": 3}}}, "changed-since", "a@sha256:2"),
         ({"services": {"agent": {"image": "a@sha256:1", "replicas": 2}}}, "changed-since", "2 tasks"),
         ({"services": {**SERVICES, "front": SERVICES["agent"]}}, "incomplete", "service front"),
-        ({"secrets": (), "configs": {}, "services": {}}, "agrees", "0 secrets"),
+        ({"secrets": (), "configs": {}, "services": {}}, "nothing-there", "0 secrets"),
     ],
 )
 def test_an_export_is_of_what_there_is_now(change: dict[str, Any], reason: str, told: str) -> None:
     """What was added or changed since the export is named; what was removed since is no harm to a restore."""
     found = backups.export_agrees(export(), now(**change))
-    assert (found.holds, found.reason) == (reason == "agrees", reason)
+    assert (found.holds, found.reason) == (None if reason == "nothing-there" else reason == "agrees", reason)
     assert told in found.observed
 
 
@@ -325,10 +345,12 @@ def test_an_export_without_services_lacks_each_of_them() -> None:
     [(9, "a", "same"), (None, "", "missing"), (8, "a", "size-differs"), (0, "b", "size-differs"), (9, "b", "content-differs")],
 )  # fmt: skip
 def test_the_copy_has_size_and_checksum(there: int | None, digest: str, reason: str) -> None:
-    """Missing, of another size and of another content are told apart."""
+    """Missing, of another size and of another content are told apart; two checksums that nobody knows are not the same."""
     seen = OffsiteCopy(name="d", size=9, digest="a", place="p", there=there, digest_there=digest)
     found = backups.offsite_same(seen)
     assert (found.holds, found.reason) == (reason == "same", reason)
+    unknown = backups.offsite_same(seen.model_copy(update={"digest": "", "digest_there": "", "there": 9}))
+    assert (unknown.holds, unknown.reason) == (None, "no-digest")
 
 
 WEEK = 8 * DAY
@@ -337,6 +359,7 @@ KEPT = [
     ({"name": None, "written": None, "size": 0}, "none"),
     ({"size": 0}, "empty"),
     ({"problem": "gzip: unexpected end of file"}, "damaged"),
+    ({"written": NOW - WEEK + A_BIT}, "kept"),
     ({"written": NOW - WEEK}, "kept"),
     ({"written": NOW - WEEK - A_BIT}, "old"),
     ({"written": NOW + AHEAD}, "kept"),

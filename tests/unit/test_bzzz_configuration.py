@@ -60,12 +60,25 @@ def test_versions_are_told_from_names(used: str, existing: list[str], expected: 
         (seen(Variable(name="LOG_LEVEL", holds="text", level="info")), "sound"),
         (seen(levels={CONFIG: "trace"}), "debug-left-on"),
         (seen(levels={"not_used": "debug"}), "sound"),
+        (seen(Variable(name="LOG_LEVEL", holds="text", level="debug"), secrets=()), "missing"),
+        (
+            seen(Variable(name="A_TOKEN", holds="text"), secrets=(SECRET, f"{SECRET}_v2")),
+            "secret-in-environment",
+        ),
+        (
+            seen(Variable(name="LOG_LEVEL", holds="text", level="trace"), configs=(CONFIG, f"{CONFIG}_v2")),
+            "superseded",
+        ),
+        (Configuration(services=(), secrets=(SECRET,), configs=(CONFIG,)), "nothing-given"),
     ],
 )
 def test_what_services_are_given(configuration: Configuration, reason: str) -> None:
     """Each way in which a configuration is not sound has its reason, and a _FILE variable is no secret value."""
     finding = sound_configuration(configuration)
-    assert (finding.reason, finding.holds) == (reason, reason == "sound")
+    assert (finding.reason, finding.holds) == (
+        reason,
+        None if reason == "nothing-given" else reason == "sound",
+    )
 
 
 @given(name=st.text(min_size=1, max_size=30), value=st.text(min_size=14, max_size=60))
@@ -107,11 +120,16 @@ def on(services: tuple[str, ...], *, cut: tuple[str, ...] = (), unlisted: tuple[
         (on(("a", "b"), cut=("a.1",)), "task-cut-off"),
         (on(("a", "b"), unlisted=("a.1",)), "task-not-found"),
         (Networks(network="bzzz-internal", expected=("a",), networks=()), "network-missing"),
+        (on(("a",), cut=("a.1",), unlisted=("a.2",)), "service-not-attached"),
+        (on(("a", "b"), cut=("a.1",), unlisted=("a.2",)), "task-cut-off"),
+        (on(("a",)).model_copy(update={"expected": ()}), "nobody-expected"),
     ],
 )
 def test_who_is_on_the_network(networks: Networks, reason: str) -> None:
     """A missing network, a service or a task that is not on it, and one that is not found there are told apart."""
-    assert attached(networks).reason == reason
+    found = attached(networks)
+    holds = {"attached": True, "nobody-expected": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +149,8 @@ def test_a_virtual_address_that_carries_nothing_is_told(
         tasks="tasks.x",
         tasks_status=tasks_status,
     )
-    assert postgres_answers(reached).reason == reason
+    found = postgres_answers(reached)
+    assert (found.holds, found.reason) == (reason == "answers", reason)
 
 
 def frame(text: str, stream: int = 1) -> bytes:

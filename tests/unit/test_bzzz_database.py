@@ -59,7 +59,8 @@ def test_another_start_is_another_server(change: dict[str, Any]) -> None:
     found = database.same_server(Bracketed(first=server(), last=server(**change)))
     assert (found.holds, found.reason) == (False, "restarted")
     assert ", then " in found.observed
-    assert database.same_server(Bracketed(first=server(), last=server())).holds
+    same = database.same_server(Bracketed(first=server(), last=server()))
+    assert (same.holds, same.reason) == (True, "same")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +68,12 @@ def test_another_start_is_another_server(change: dict[str, Any]) -> None:
     [
         (0, "room", "room"),
         (69, "room", "room"),
+        (71, "room", "filling"),
         (70, "room", "filling"),
         (89, "room", "filling"),
-        (90, "nearly-full", "room"),
-        (100, "nearly-full", "room"),
-        (103, "nearly-full", "room"),
+        (90, "nearly-full", "high-judged"),
+        (100, "nearly-full", "high-judged"),
+        (103, "nearly-full", "high-judged"),
     ],
 )
 def test_one_of_the_two_connection_checks_judges(used: int, worse: str, milder: str) -> None:
@@ -79,7 +81,7 @@ def test_one_of_the_two_connection_checks_judges(used: int, worse: str, milder: 
     seen = Connections(used=used, limit=100, holders=(("bzzz leaking idle", used),))
     found = [database.room_for_connections(seen, LIMITS, worse=each) for each in (True, False)]
     assert [each.reason for each in found] == [worse, milder]
-    assert [each.holds for each in found] == [worse == "room", milder == "room"]
+    assert [each.holds for each in found] == [worse == "room", milder != "filling"]
     assert f"{used} of bzzz leaking idle" in found[0].details
 
 
@@ -116,7 +118,9 @@ def kept(*tables: TableHealth, **changes: Any) -> Finding:
         ({"dead": 999, "live": 0}, "kept"),
         ({"dead": 1000, "live": 0}, "dead-tuples"),
         ({"dead": 0, "live": 0}, "kept"),
+        ({"changed": 1000, "analyzed": ago(8 * 86400 - 1)}, "kept"),
         ({"changed": 1000, "analyzed": ago(8 * 86400)}, "kept"),
+        ({"changed": 1001, "analyzed": ago(9 * 86400)}, "statistics-stale"),
         ({"changed": 1000, "analyzed": ago(8 * 86400 + 1)}, "statistics-stale"),
         ({"changed": 999, "analyzed": ago(99 * 86400)}, "kept"),
         ({"changed": 999, "analyzed": None}, "kept"),
@@ -131,15 +135,28 @@ def test_tables_are_judged_from_a_thousand_rows_on(change: dict[str, Any], reaso
     assert ("public.odd" in found.observed) is not found.holds
 
 
-def test_a_database_without_tables_has_only_a_size() -> None:
-    """Without tables size and transactions are judged: 50 GB pass, a byte more does not; an hour passes, more does not."""
-    assert kept(size=50_000_000_000).reason == "kept"
-    assert kept(size=50_000_000_001).reason == "too-large"
+def test_size_and_transactions_have_their_limits() -> None:
+    """50 GB pass, a byte more does not; an hour passes, more does not; what is no number does not."""
+    for size, reason in ((49_999_999_999, "kept"), (50_000_000_000, "kept"), (50_000_000_001, "too-large")):
+        assert kept(table(), size=size).reason == reason
     open_ = {"pid": 7, "who": "bzzz agent", "state": "idle in transaction"}
-    for seconds, reason in ((3600.0, "kept"), (3600.1, "long-transaction")):
-        found = kept(transactions=(LongTransaction(seconds=seconds, **open_),))
-        assert found.reason == reason
+    ages = (
+        (3599.9, "kept"),
+        (3600.0, "kept"),
+        (3600.1, "long-transaction"),
+        (float("nan"), "long-transaction"),
+    )
+    for seconds, reason in ages:
+        found = kept(table(), transactions=(LongTransaction(seconds=seconds, **open_),))
+        assert (found.holds, found.reason) == (reason == "kept", reason)
         assert ("pid 7" in found.observed) is not found.holds
+
+
+def test_a_database_without_tables_has_nothing_to_keep() -> None:
+    """Where no table was seen nothing is told of any; its size is known all the same."""
+    found = kept()
+    assert (found.holds, found.reason) == (None, "no-tables")
+    assert kept(size=50_000_000_001).reason == "too-large"
 
 
 def test_every_trouble_is_told() -> None:
@@ -147,13 +164,15 @@ def test_every_trouble_is_told() -> None:
     found = kept(table(dead=9000, live=1, changed=9000, analyzed=None), size=60_000_000_000)
     assert found.reason == "too-large"
     assert [t in " ".join(found.details) for t in ("grown", "9000 dead", "never analyzed")] == [True] * 3
+    two = kept(table(changed=9000, analyzed=None), table(name="public.odd", dead=9000, live=1))
+    assert (two.reason, "public.odd" in two.observed) == ("dead-tuples", True)
 
 
 @pytest.mark.parametrize(
     ("checksums", "failures", "reason"),
     [
         (True, 0, "whole"),
-        (True, None, "whole"),
+        (True, None, "not-counted"),
         (True, 1, "checksum-failures"),
         (False, None, "checksums-off"),
         (False, 3, "checksum-failures"),
@@ -166,7 +185,8 @@ def test_pages_need_checksums_that_hold(*, checksums: bool, failures: int | None
         checksums=checksums, checksum_failures=failures, last_checksum_failure=None,
     )  # fmt: skip
     found = database.checksums_hold(seen)
-    assert (found.holds, found.reason) == (reason == "whole", reason)
+    holds = {"whole": True, "not-counted": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 def archiving(**changes: Any) -> Archiving:
@@ -199,15 +219,18 @@ FAILED = {"failed": 3, "last_failed": "0" * 24}
         ({**NEVER, "waiting": 1}, "archive-behind"),
         ({**NEVER, "waiting": 0}, "archived"),
         ({"last_at": ago(9 * 86400)}, "archived"),
+        ({"waiting": 3, "waiting_since": ago(899)}, "archived"),
         ({"waiting": 3, "waiting_since": ago(900)}, "archived"),
         ({"waiting": 3, "waiting_since": ago(901)}, "archive-behind"),
-        ({"waiting": None, "waiting_since": ago(9 * 86400)}, "archived"),
+        ({"waiting": None, "waiting_since": ago(9 * 86400)}, "waiting-not-known"),
+        ({**FAILED, "last_failed_at": ago(1), "waiting": None}, "archive-failing"),
     ],
 )
 def test_archiving_does_something_goes_well_and_keeps_up(change: dict[str, Any], reason: str) -> None:
     """A failure counts when it is after the last success; age counts only where something waits."""
     found = database.archived(archiving(**change), LIMITS)
-    assert (found.holds, found.reason) == (reason == "archived", reason)
+    holds = {"archived": True, "waiting-not-known": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 def test_archiving_tells_all_that_is_wrong() -> None:

@@ -72,12 +72,60 @@ def test_only_one_mind_is_one_admin(views: list[tuple[str | None, int]]) -> None
     assert election.one_admin(seen(*told)).holds is (len(set(views)) == 1 and views[0][0] is not None)
 
 
-def test_a_node_that_does_not_answer_fails_it() -> None:
-    """The others agree, and the silent one is named with its reason."""
-    silent = NotAnswering(node="acacia", kind=Kind.REFUSED, told="connection refused")
-    found = election.one_admin(seen(view("walnut"), view("ironwood"), silent=(silent,)))
-    assert (found.holds, found.reason) == (False, "refused")
-    assert "acacia does not answer" in found.observed
+SILENCES = [
+    (Kind.REFUSED, False, "refused"),
+    (Kind.SILENT, False, "silent"),
+    (Kind.RESET, False, "reset"),
+    (Kind.SERVER_ERROR, False, "server-error"),
+    (Kind.CERTIFICATE_EXPIRED, False, "certificate-expired"),
+    (Kind.DENIED, None, "part-missing"),
+]
+
+
+@pytest.mark.parametrize(("kind", "holds", "reason"), SILENCES)
+def test_a_node_that_does_not_answer_fails_it(kind: Kind, reason: str, *, holds: bool | None) -> None:
+    """The others agree, and the silent one is named with its reason; one that could not be asked leaves it open."""
+    silent = (NotAnswering(node="acacia", kind=kind, told="…"),)
+    others = [view(node) for node in NODES[:2]]
+    seen_of_two = window(*others).model_copy(update={"silent": silent})
+    two = slurp(*map(slurp_view, NODES[:2])).model_copy(update={"silent": silent})
+    leaderless = slurp(slurp_view("ironwood")).model_copy(update={"silent": silent})
+    for found in (
+        election.one_admin(seen(*others, silent=silent)),
+        election.one_admin(seen(silent=silent)),
+        election.heartbeat_fresh(seen_of_two, LIMITS),
+        election.led_by_the_admin(two),
+        election.queue_bounded(leaderless, LIMITS),
+    ):
+        assert (found.holds, found.reason) == (holds, reason)
+        assert "acacia does not answer" in found.observed
+
+
+def test_what_is_known_to_be_wrong_goes_before_a_silent_node() -> None:
+    """Two admins, a heartbeat that is old and a full queue are told whoever is silent."""
+    silent = (NotAnswering(node="acacia", kind=Kind.SILENT, told="…"),)
+    two = seen(view("walnut"), view("ironwood", "ironwood"), silent=silent)
+    old = window(view("walnut", age_s=99)).model_copy(update={"silent": silent})
+    full = slurp(slurp_view("ironwood", queue=99)).model_copy(update={"silent": silent})
+    led = slurp(slurp_view("ironwood", leader=None)).model_copy(update={"silent": silent})
+    assert election.one_admin(two).reason == "two-admins"
+    assert election.one_admin(seen(view("walnut", None), silent=silent)).reason == "no-admin"
+    assert election.heartbeat_fresh(old, LIMITS).reason == "heartbeat-old"
+    assert election.queue_bounded(full, LIMITS).reason == "queue-full"
+    assert election.led_by_the_admin(led).reason == "not-led"
+
+
+def test_nobody_seen_is_no_pass() -> None:
+    """Where no node was seen, nothing is told of the election nor of SLURP."""
+    nothing = Slurp(first=(), last=(), admins={}, silent=())
+    for found in (
+        election.one_admin(seen()),
+        election.heartbeat_fresh(window(), LIMITS),
+        election.leadership_steady(ElectionWindow(first=(), last=(), silent=())),
+        election.led_by_the_admin(nothing),
+        election.queue_bounded(nothing, LIMITS),
+    ):
+        assert (found.holds, found.reason) == (None, "part-missing")
 
 
 def window(*last: NodeElection) -> ElectionWindow:
@@ -87,26 +135,45 @@ def window(*last: NodeElection) -> ElectionWindow:
 
 def test_a_change_within_the_window_is_flapping() -> None:
     """Another admin or another term at the end is flapping, with both ends shown."""
-    assert election.leadership_steady(window(*map(view, NODES))).holds
+    steady = election.leadership_steady(window(*map(view, NODES)))
+    assert (steady.holds, steady.reason) == (True, "steady")
     found = election.leadership_steady(window(view("walnut", "ironwood", 4)))
     assert (found.reason, found.details) == ("flapping", ("changes: 4",))
     assert "walnut in term 3, then ironwood in term 4" in found.observed
 
 
+def test_a_node_seen_at_one_end_only_was_not_seen_to_be_steady() -> None:
+    """Whoever answers at one end of the window only leaves it open, and is named; a change elsewhere still fails it."""
+    for ends in (window(view("walnut"), view("ironwood")), window(*map(view, (*NODES, "oak")))):
+        found = election.leadership_steady(ends)
+        assert (found.holds, found.reason) == (None, "part-missing")
+        assert "at one end of the window only" in found.observed
+
+
 @pytest.mark.parametrize(
-    ("age_s", "reason"), [(15.0, "fresh"), (15.1, "heartbeat-old"), (None, "heartbeat-missing")]
+    ("age_s", "reason"),
+    [
+        (14.9, "fresh"),
+        (15.0, "fresh"),
+        (15.1, "heartbeat-old"),
+        (None, "heartbeat-missing"),
+        (-300.0, "fresh"),
+        (-300.1, "from-the-future"),
+    ],
 )
 def test_heartbeats_at_their_boundary(age_s: float | None, reason: str) -> None:
-    """As old as the limit is fresh; older, and none at all, are not."""
+    """As old as the limit is fresh; older, and none at all, are not; of one to come nobody knows how old it is."""
     found = election.heartbeat_fresh(window(view("walnut", age_s=age_s)), LIMITS)
-    assert (found.holds, found.reason) == (reason == "fresh", reason)
+    holds = {"fresh": True, "from-the-future": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 @pytest.mark.parametrize(
     ("able", "running", "reason"),
     [
         (("walnut", "ironwood"), NODES, "another-may"),
-        (("walnut", "ironwood"), None, "another-may"),
+        (("walnut", "ironwood"), None, "running-not-known"),
+        (("walnut",), None, "no-other-candidate"),
         (("walnut",), NODES, "no-other-candidate"),
         (("walnut", "ironwood"), ("walnut", "acacia"), "no-other-candidate"),
         ((), NODES, "no-candidate"),
@@ -115,10 +182,11 @@ def test_heartbeats_at_their_boundary(age_s: float | None, reason: str) -> None:
 def test_two_running_nodes_may_become_admin(
     able: tuple[str, ...], running: tuple[str, ...] | None, reason: str
 ) -> None:
-    """A node counts that has the role and runs an agent, or of which nobody knows whether it does."""
+    """A node counts that has the role and runs an agent; where nobody knows which run, two may be none."""
     roles = {node: ("admin", "worker") if node in able else ("worker",) for node in NODES}
     found = election.another_admin(Roles(config="c", roles=roles, running=Running(nodes=running)))
-    assert (found.holds, found.reason) == (reason == "another-may", reason)
+    holds = {"another-may": True, "running-not-known": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 def slurp_view(node: str, **told: Any) -> NodeSlurp:
@@ -144,17 +212,23 @@ def slurp(*last: NodeSlurp, admins: dict[str, str | None] | None = None) -> Slur
         (slurp(slurp_view("walnut", leading=False)), "not-led"),
         (slurp(slurp_view("acacia", leader=None)), "not-led"),
         (slurp(admins=dict.fromkeys(NODES, "ironwood")), "led-by-another"),
+        (slurp(slurp_view("acacia", leading=True)), "led-by-another"),
+        (slurp(slurp_view("walnut", leading=False), slurp_view("acacia", leader="oak")), "not-led"),
+        (slurp(admins={"walnut": "walnut", "ironwood": "walnut", "acacia": None}), "led-by-another"),
+        (slurp(admins={"walnut": "walnut", "ironwood": "walnut"}), "part-missing"),
     ],
 )
 def test_slurp_is_led_by_the_admin(given_: Slurp, reason: str) -> None:
-    """Nobody, one that does not, and another than the admin are told apart."""
+    """Nobody, one that does not, and another than the admin are told apart; who does not tell the admin leaves it open."""
     found = election.led_by_the_admin(given_)
-    assert (found.holds, found.reason) == (reason == "led-by-the-admin", reason)
+    holds = {"led-by-the-admin": True, "part-missing": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
+        ({"queue": 79}, "bounded"),
         ({"queue": 80}, "bounded"),
         ({"queue": 81}, "queue-full"),
         ({"backpressure": True}, "queue-full"),
@@ -167,6 +241,22 @@ def test_the_queue_and_the_dead_letters_are_bounded(told: dict[str, Any], reason
     """A full queue, and dead letters that grow, fail it; old ones do not until they are many."""
     found = election.queue_bounded(slurp(slurp_view("walnut", **told)), LIMITS)
     assert (found.holds, found.reason) == (reason == "bounded", reason)
+
+
+@pytest.mark.parametrize(("letters", "reason"), [(99, "bounded"), (100, "bounded"), (101, "dead-letters")])
+def test_old_dead_letters_are_few(letters: int, reason: str) -> None:
+    """A hundred that do not grow are few, more are not."""
+    old = tuple(slurp_view(node, dead_letters=letters) for node in NODES)
+    found = election.queue_bounded(slurp(*old).model_copy(update={"first": old}), LIMITS)
+    assert (found.holds, found.reason) == (reason == "bounded", reason)
+
+
+def test_a_node_that_joins_in_the_window_was_not_seen_to_keep_up() -> None:
+    """Whether its dead letters grow is not known; a full queue is known all the same."""
+    joined = slurp(*map(slurp_view, (*NODES, "oak")))
+    found = election.queue_bounded(joined, LIMITS)
+    assert (found.holds, found.reason) == (None, "part-missing")
+    assert "oak did not answer at the beginning" in found.observed
 
 
 def test_a_queue_of_a_leader_that_does_not_answer_is_not_bounded() -> None:

@@ -35,6 +35,7 @@ ITEMS = ("look at it", "look again")
     ("before", "reason"),
     [
         (timedelta(0), "lately"),
+        (31 * DAY - A_BIT, "lately"),
         (31 * DAY, "lately"),
         (31 * DAY + A_BIT, "long-ago"),
         (-AHEAD, "lately"),
@@ -51,6 +52,22 @@ def test_a_restore_counts_for_a_month(before: timedelta | None, reason: str) -> 
     found = maintenance.restored_lately(LastRestore(record="/r.json", last=last), NOW, LIMITS)
     assert (found.holds, found.reason) == (reason == "lately", reason)
     assert "/r.json" in found.details[0]
+
+
+@pytest.mark.parametrize(
+    ("took_s", "reason"),
+    [
+        (7199.9, "lately"),
+        (7200.0, "lately"),
+        (7200.1, "too-slow"),
+        (float("nan"), "too-slow"),
+    ],
+)
+def test_a_restore_that_took_too_long_does_not_count(took_s: float, reason: str) -> None:
+    """A restore counts that took no longer than a P0 may last, by the limit of the one who judges."""
+    last = RestoreRecord(at=NOW, dump="/b/d", written=NOW, took_s=took_s, tables=3, rows=40)
+    found = maintenance.restored_lately(LastRestore(record="/r.json", last=last), NOW, LIMITS)
+    assert (found.holds, found.reason) == (reason == "lately", reason)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +90,12 @@ def test_each_item_is_done_within_the_period(
     found = maintenance.done_in_time(DoneByHand(record="r", done=done), ITEMS, 7 * DAY, NOW, LIMITS)
     assert (found.holds, found.reason) == (reason == "done", reason)
     assert [item in line for item, line in zip(ITEMS, found.details, strict=False)] == [True, True]
+
+
+def test_a_list_of_nothing_is_not_done() -> None:
+    """Where nothing is listed nobody has done anything."""
+    found = maintenance.done_in_time(DoneByHand(record="r", done={}), (), 7 * DAY, NOW, LIMITS)
+    assert (found.holds, found.reason) == (None, "nothing-listed")
 
 
 def test_the_lists_have_a_period_and_something_to_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,33 +35,102 @@ SILENT = NotAnswering(node="acacia", kind=Kind.SILENT, told="no reply")
 COUNTS = st.dictionaries(st.sampled_from(NODES), st.floats(0, 10), min_size=1)
 
 
+def counted(*counts: float, missing: tuple[str, ...] = ()) -> PeerLists:
+    """So many peers of each agent."""
+    return PeerLists(
+        counts=dict(zip(NODES, counts, strict=False)), running=RUNNING, missing=missing, evidence=("e",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "limit", "holds", "reason"),
+    [
+        (counted(2, 4, 4), 3, False, "too-few-peers"),
+        (counted(2.99, 4, 4), 3, False, "too-few-peers"),
+        (counted(3, 3, 3), 3, True, "enough-peers"),
+        (counted(4, 5, 3.01), 3, True, "enough-peers"),
+        (counted(3, 3, 3), 4, False, "too-few-peers"),
+        (counted(float("nan"), 4, 4), 3, False, "too-few-peers"),
+        (counted(3, 3, missing=("acacia",)), 3, None, "part-missing"),
+        (counted(2, 3, missing=("acacia",)), 3, False, "too-few-peers"),
+        (counted(), 3, None, "part-missing"),
+    ],
+)
+def test_every_agent_has_to_have_enough_peers(
+    seen: PeerLists, limit: float, reason: str, *, holds: bool | None
+) -> None:
+    """At least as many as the limit are enough; one agent below fails it, whoever is missing; else who is missing leaves it open."""
+    found = peers.enough_peers(seen, BzzzLimits.model_validate({"peers": limit}))
+    assert (found.holds, found.reason) == (holds, reason)
+    assert all(each in found.observed for each in seen.missing)
+
+
 @given(COUNTS)
-def test_every_agent_has_to_have_enough_peers(counts: dict[str, float]) -> None:
-    """One agent below the limit fails it, and is named first."""
+def test_who_has_too_few_is_named_first(counts: dict[str, float]) -> None:
+    """Each agent below the limit is named."""
     found = peers.enough_peers(PeerLists(counts=counts, running=RUNNING), LIMITS)
     few = [who for who, value in counts.items() if value < LIMITS.peers.value]
     assert found.holds is not bool(few)
     assert all(who in found.observed.split(" below")[0] for who in few)
 
 
-def test_a_count_that_is_no_number_is_not_enough() -> None:
-    """NaN is never enough."""
-    assert not peers.enough_peers(PeerLists(counts={"a": float("nan")}, running=RUNNING), LIMITS).holds
+def replicas(*factors: float, missing: tuple[str, ...] = (), **more: Any) -> Replication:
+    """So many copies on each agent."""
+    known = dict(zip(NODES, factors, strict=False))
+    whole: dict[str, Any] = {"records": dict.fromkeys(known, 1.0), "put_rate": None, "running": RUNNING}
+    return Replication(factors=known, missing_factors=missing, **{**whole, **more})
+
+
+@pytest.mark.parametrize(
+    ("seen", "worse", "milder"),
+    [
+        (replicas(2, 2, 2), "replicated", "none-alone"),
+        (replicas(1.9, 2, 2), "under-replicated", "average-judged"),
+        (replicas(2.1, 2, 2), "replicated", "none-alone"),
+        (replicas(1, 3, 3), "replicated", "alone"),
+        (replicas(1.01, 3, 3), "replicated", "none-alone"),
+        (replicas(0.9, 3, 3), "replicated", "alone"),
+        (replicas(1, 1, 1), "under-replicated", "average-judged"),
+        (replicas(float("nan"), 3, 3), "under-replicated", "average-judged"),
+        (replicas(3, 3, missing=("acacia",)), "part-missing", "part-missing"),
+        (replicas(1, 1.5, missing=("acacia",)), "part-missing", "alone"),
+        (replicas(), "part-missing", "part-missing"),
+    ],
+)
+def test_the_average_is_judged_as_the_alert_does_and_the_milder_is_silent_then(
+    seen: Replication, worse: str, milder: str
+) -> None:
+    """Below two on average is the worse check's; an instance alone is the milder one's. Of a part there is no average."""
+    holds = dict.fromkeys(("replicated", "none-alone", "average-judged"), True) | {"part-missing": None}
+    found = dht.replicated(seen, LIMITS), dht.none_alone(seen, LIMITS)
+    assert [f.reason for f in found] == [worse, milder]
+    assert [f.holds for f in found] == [holds.get(worse, False), holds.get(milder, False)]
 
 
 @given(COUNTS)
-def test_the_average_is_judged_as_the_alert_does_and_the_milder_is_silent_then(
-    factors: dict[str, float],
-) -> None:
-    """Below two on average is the worse check's; an instance alone is the milder one's, only while the average holds."""
+def test_never_do_both_replication_checks_fail(factors: dict[str, float]) -> None:
+    """Whatever the factors, at most one of the two fails."""
     seen = Replication(factors=factors, records=dict.fromkeys(factors, 1.0), put_rate=None, running=RUNNING)
-    average = sum(factors.values()) / len(factors)
-    worse, milder = dht.replicated(seen, LIMITS), dht.none_alone(seen, LIMITS)
-    if abs(average - LIMITS.replication.value) > 1e-9:
-        assert worse.holds is (average >= LIMITS.replication.value)
-    assert worse.holds or milder.holds
-    if worse.holds:
-        assert milder.holds is (min(factors.values()) > LIMITS.replication_alone.value)
+    assert dht.replicated(seen, LIMITS).holds or dht.none_alone(seen, LIMITS).holds
+
+
+@pytest.mark.parametrize(
+    ("records", "missing", "holds", "reason"),
+    [
+        ({"a": 1.0, "b": 2.0}, (), True, "records-present"),
+        ({"a": 1.0, "b": 0.0}, (), False, "no-provider-records"),
+        ({"a": 1.0, "b": float("nan")}, (), False, "no-provider-records"),
+        ({"a": 0.0}, ("b",), False, "no-provider-records"),
+        ({"a": 1.0}, ("b",), None, "part-missing"),
+        ({}, (), None, "part-missing"),
+    ],
+)
+def test_provider_records_are_on_every_instance(
+    records: dict[str, float], missing: tuple[str, ...], reason: str, *, holds: bool | None
+) -> None:
+    """None on one fails; an instance of which nobody tells leaves it open."""
+    found = dht.records_present(replicas(3, 3, records=records, missing_records=missing))
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 def test_an_instance_without_provider_records_is_named() -> None:
@@ -82,7 +152,9 @@ def test_an_instance_without_provider_records_is_named() -> None:
     ("rate", "p95", "reasons"),
     [
         (1.0, 0.01, ("within-budget", "quick")),
-        (0.9900001, 1.0, ("within-budget", "quick")),
+        (0.99, 1.0, ("within-budget", "quick")),
+        (0.991, 0.999, ("within-budget", "quick")),
+        (0.989, 0.01, ("budget-burnt", "quick")),
         (0.98, 0.01, ("budget-burnt", "quick")),
         (1.0, 1.001, ("within-budget", "slow")),
         (float("nan"), float("nan"), ("budget-burnt", "slow")),
@@ -93,6 +165,24 @@ def test_the_error_budget_at_its_boundaries(rate: float, p95: float, reasons: tu
     seen = Operations(success={"all": rate}, p95_s=p95, window_s=300)
     found = dht.operations_succeed(seen, LIMITS), dht.quick(seen, LIMITS)
     assert tuple(f.reason for f in found) == reasons
+    assert [f.holds for f in found] == [reason in {"within-budget", "quick"} for reason in reasons]
+
+
+@pytest.mark.parametrize(
+    ("success", "missing", "holds", "reason"),
+    [
+        ({"a": 1.0}, ("b 5",), None, "part-missing"),
+        ({"a": 0.5}, ("b 5",), False, "budget-burnt"),
+        ({}, (), None, "part-missing"),
+    ],
+)
+def test_a_rate_that_is_none_leaves_the_budget_open(
+    success: dict[str, float], missing: tuple[str, ...], reason: str, *, holds: bool | None
+) -> None:
+    """What is over its budget is known; else a rate that is missing is told, and none at all is no pass."""
+    seen = Operations(success=success, p95_s=0.1, window_s=300, missing=missing)
+    found = dht.operations_succeed(seen, LIMITS)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +193,15 @@ def test_the_error_budget_at_its_boundaries(rate: float, p95: float, reasons: tu
         (("accepted", "reset"), "bootstrap-reset"),
         (("closed", "refused"), "bootstrap-refused"),
         (("silent", "not-seen"), "bootstrap-silent"),
+        (("closed", "reset"), "bootstrap-reset"),
+        (("reset", "silent"), "bootstrap-silent"),
+        (("silent", "refused"), "bootstrap-refused"),
+        (("accepted", "not-seen"), "part-missing"),
+        ((), "part-missing"),
     ],
 )
 def test_a_bootstrap_has_to_keep_the_connection(answers: tuple[str, ...], reason: str) -> None:
-    """Accepted and closed, reset, refused and silent fail, the worst named; one that was not seen fails nothing."""
+    """Accepted and closed, reset, refused and silent fail, the worst named; one that was not seen leaves it open."""
     seen = Bootstraps(
         bootstraps=tuple(
             Bootstrap.model_validate({"node": n, "address": f"{n}:9101", "answer": a})
@@ -115,7 +210,8 @@ def test_a_bootstrap_has_to_keep_the_connection(answers: tuple[str, ...], reason
         held_s=1,
     )
     found = peers.bootstraps_accept(seen, LIMITS)
-    assert (found.holds, found.reason) == (reason == "accepted", reason)
+    holds = {"accepted": True, "part-missing": None}.get(reason, False)
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 def link(origin: str, target: str, *, latency_ms: float | None = 1.0, told: str = "") -> Link:
@@ -138,13 +234,34 @@ def test_the_pair_that_is_cut_is_named() -> None:
     )
     found = peers.every_link(seen, LIMITS)
     assert (found.holds, found.reason, found.observed) == (False, "cut", "cut: walnut to acacia")
-    assert peers.every_link(Links(links=(link("a", "b"),), places=()), LIMITS).holds
-    slow = Links(links=(link("a", "b", latency_ms=1000.1),), places=())
-    assert peers.every_link(slow, LIMITS).reason == "slow"
-    assert (
-        peers.every_link(Links(links=(link("a", "b"),), places=(), silent=(SILENT,)), LIMITS).reason
-        == "silent"
-    )
+
+
+CUT, SLOW = link("a", "b", told="not connected"), link("a", "b", latency_ms=1000.1)
+
+
+@pytest.mark.parametrize(
+    ("links", "more", "holds", "reason"),
+    [
+        ((link("a", "b"),), {}, True, "reached"),
+        ((link("a", "b", latency_ms=None),), {}, True, "reached"),
+        ((link("a", "b", latency_ms=999.9), link("b", "a", latency_ms=1000)), {}, True, "reached"),
+        ((SLOW,), {}, False, "slow"),
+        ((link("a", "b", latency_ms=float("nan")),), {}, False, "slow"),
+        ((SLOW, CUT), {}, False, "cut"),
+        ((CUT,), {"silent": (SILENT,)}, False, "cut"),
+        ((SLOW,), {"silent": (SILENT,)}, False, "slow"),
+        ((link("a", "b"),), {"silent": (SILENT,)}, None, "silent"),
+        ((link("a", "b"),), {"missing": ("oak",)}, None, "part-missing"),
+        ((), {}, None, "part-missing"),
+    ],
+)
+def test_a_silent_agent_hides_its_ways(
+    links: tuple[Link, ...], more: dict[str, Any], reason: str, *, holds: bool | None
+) -> None:
+    """A way that is cut or slow fails, whoever is silent; else a silent agent leaves it open, and no way is no pass."""
+    found = peers.every_link(Links(links=links, places=("here",), **more), LIMITS)
+    assert (found.holds, found.reason) == (holds, reason)
+    assert ("acacia does not answer" in found.observed) is ("silent" in more)
 
 
 def pubsub(state: State = State.HEALTHY, *, age_s: float = 1.0) -> NodeComponents:
@@ -153,21 +270,50 @@ def pubsub(state: State = State.HEALTHY, *, age_s: float = 1.0) -> NodeComponent
     return NodeComponents(name="pubsub-health", nodes={"walnut": component}, without=(), silent=())
 
 
+def unlike(**changes: Any) -> NodeComponents:
+    """PubSub that is well where it was seen."""
+    return pubsub().model_copy(update=changes)
+
+
+def silent(kind: Kind) -> tuple[NotAnswering, ...]:
+    """A node that does not answer."""
+    return (NotAnswering(node="acacia", kind=kind, told="…"),)
+
+
+TWO = {
+    "walnut": Component(name="p", state=State.DEGRADED),
+    "oak": Component(name="p", state=State.UNHEALTHY),
+}
+
+
 @pytest.mark.parametrize(
     ("seen", "reason"),
     [
         (pubsub(), "healthy"),
         (pubsub(State.DEGRADED), "pubsub-degraded"),
         (pubsub(State.UNHEALTHY), "pubsub-unhealthy"),
+        (unlike(nodes=TWO, silent=silent(Kind.RESET)), "pubsub-unhealthy"),
+        (pubsub(age_s=119), "healthy"),
+        (pubsub(age_s=120), "healthy"),
         (pubsub(age_s=121), "not-looked-lately"),
-        (pubsub().model_copy(update={"without": ("acacia",)}), "not-listed"),
-        (pubsub().model_copy(update={"silent": (SILENT,)}), "silent"),
+        (pubsub(age_s=-300), "healthy"),
+        (pubsub(age_s=-301), "from-the-future"),
+        (unlike(nodes={"walnut": Component(name="p", state=State.HEALTHY)}), "not-dated"),
+        (unlike(without=("acacia",)), "not-listed"),
+        (unlike(silent=silent(Kind.REFUSED)), "refused"),
+        (unlike(silent=silent(Kind.SILENT), without=("acacia",)), "silent"),
+        (unlike(silent=silent(Kind.RESET), nodes={}), "reset"),
+        (unlike(silent=silent(Kind.SERVER_ERROR)), "server-error"),
+        (unlike(silent=silent(Kind.CERTIFICATE_EXPIRED)), "certificate-expired"),
+        (unlike(silent=silent(Kind.DENIED)), "part-missing"),
+        (unlike(nodes={}), "part-missing"),
     ],
 )
 def test_pubsub_has_to_be_healthy_everywhere_and_lately(seen: NodeComponents, reason: str) -> None:
-    """Ill, silent, not listed and not looked at lately are four reasons."""
+    """Ill, silent, not listed and not looked at lately are reasons of their own; when it looked has to be known."""
     found = peers.pubsub_works(seen, NOW, LIMITS)
-    assert (found.holds, found.reason) == (reason == "healthy", reason)
+    open_ = {"from-the-future", "not-dated", "part-missing"}
+    assert (found.holds, found.reason) == (None if reason in open_ else reason == "healthy", reason)
 
 
 def test_a_command_has_to_work_on_every_agent() -> None:
@@ -180,4 +326,8 @@ def test_a_command_has_to_work_on_every_agent() -> None:
         ),
     )
     found = peers.command_worked(seen)
-    assert (found.holds, found.details) == (False, ("acacia: no peer",))
+    assert (found.holds, found.reason, found.details) == (False, "command-failed", ("acacia: no peer",))
+    well = peers.command_worked(seen.model_copy(update={"ran": seen.ran[:1]}))
+    assert (well.holds, well.reason) == (True, "worked")
+    none = peers.command_worked(seen.model_copy(update={"ran": ()}))
+    assert (none.holds, none.reason) == (None, "part-missing")

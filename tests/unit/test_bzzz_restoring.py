@@ -195,7 +195,10 @@ ACCOUNTS = st.builds(
 @given(ACCOUNTS, ACCOUNTS)
 def test_databases_are_the_same_only_if_nothing_differs(before: Account, after: Account) -> None:
     """Two databases are accounted for if and only if tables, checksums, owners and definitions are the same."""
-    assert restoring.accounted_for(before, after, "x").holds is (before == after)
+    found = restoring.accounted_for(before, after, "x")
+    holds = None if before == after and not before.tables else before == after
+    reason = {True: "accounted-for", False: "differs", None: "nothing-to-account"}[holds]
+    assert (found.holds, found.reason) == (holds, reason)
 
 
 @pytest.mark.parametrize(
@@ -248,12 +251,28 @@ def test_a_restore_is_judged_by_outcome_time_and_contents() -> None:
     good = restored(validated={"users": asked})
     found = [restoring.newest_backup_restores(good), restoring.restored_in_time(good, limits)]
     assert all(f.holds for f in [*found, *restoring.holds_what_it_should(good)])
-    assert restoring.newest_backup_restores(restored(refused="truncated", told="cut")).reason == "truncated"
-    assert restoring.restored_in_time(restored(took_s=7201.0), limits).reason == "too-slow"
+    assert [f.reason for f in [*found, *restoring.holds_what_it_should(good)]] == [
+        "restored",
+        "in-time",
+        "has-rows",
+        "validated",
+    ]
+    for took_s, holds in ((7199.9, True), (7200.0, True), (7200.1, False), (float("nan"), False)):
+        timed = restoring.restored_in_time(restored(took_s=took_s), limits)
+        assert (timed.holds, timed.reason) == (holds, "in-time" if holds else "too-slow")
     assert restoring.holds_what_it_should(restored(tables={"a": 0}))[0].reason == "no-rows"
     for bad in ({"found": 1.0}, {"found": float("nan")}, {"found": None, "trouble": "no such table"}):
         unmet = restored(validated={"users": asked.model_copy(update=bad)})
         assert restoring.holds_what_it_should(unmet)[1].reason == "validation-not-met"
+
+
+@pytest.mark.parametrize("reason", [*restoring.REFUSALS, "not-restored"])
+def test_a_dump_that_was_refused_says_for_what(reason: str) -> None:
+    """Each refusal is a reason; one that is not known is one as well."""
+    refused = "of-another-kind" if reason == "not-restored" else reason
+    found = restoring.newest_backup_restores(restored(refused=refused, told="so"))
+    assert (found.holds, found.reason, found.observed) == (False, reason, "so")
+    assert reason == "not-restored" or reason in set(Why)
 
 
 def test_a_validation_query_has_to_be_one() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         OffsiteCopy,
         WalArchive,
     )
+    from opsverify.limits import Limit
+    from opsverify.verdict import Finding
 
 __all__ = [
     "archive_without_gaps",
@@ -35,9 +37,12 @@ __all__ = [
 _ZONES = timedelta(hours=14)
 """A name tells its moment in the host's own time, which may be so far from UTC."""
 _BEFORE = 7
-_AHEAD = "from-the-future"
-"""Nobody can tell how old that is: it would stay young for as long as it is ahead, whatever becomes of later ones."""
 _MOST_NAMED = 5
+# From the future: nobody can tell how old that is; it would stay young for as long as it is ahead, whatever becomes of
+# later ones.
+UNFIT = ("uncompressed", "no-dump", "from-the-future", "old", "old-by-name", "shrunk")
+Unfit = Literal["uncompressed", "no-dump", "from-the-future", "old", "old-by-name", "shrunk"]
+DAMAGE = ("no-dump", "empty", "damaged", "truncated", "trailing-garbage", "no-closing-line")
 
 
 def _ago(age: timedelta) -> str:
@@ -54,9 +59,10 @@ def dump_young(dumps: Dumps, limits: BzzzLimits) -> Finding:
     reason, told = _dump_trouble(dumps, limits)
     names = ("dump_age", "dump_slack", "dump_shrink", "clock_ahead")
     newest = dumps.newest
-    return Finding(
-        holds=not reason,
-        reason=reason or "young",
+    return first_of(
+        *(fail(each, reason == each) for each in UNFIT),
+        ok="young",
+    ).finding(
         expected="a compressed dump of the last day, none newer left uncompressed, not smaller than those before it",
         observed=told or (f"{_shown(newest)}" if newest else "none"),
         details=tuple(_shown(each) for each in dumps.files[:_MOST_NAMED]),
@@ -64,7 +70,7 @@ def dump_young(dumps: Dumps, limits: BzzzLimits) -> Finding:
     )
 
 
-def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[str, str]:
+def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[Unfit | None, str]:
     if dumps.uncompressed:
         left = dumps.uncompressed[0]
         told = f"{_shown(left)} is newer than any compressed one: the two `date` of the runbook's commands gave two names, and gzip found nothing"
@@ -72,15 +78,15 @@ def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[str, str]:
     newest = dumps.newest
     if newest is None:
         return "no-dump", f"{dumps.folder} holds no finished dump"
-    return _age_trouble(dumps, newest, limits) or _size_trouble(dumps, newest, limits) or ("", "")
+    return _age_trouble(dumps, newest, limits) or _size_trouble(dumps, newest, limits) or (None, "")
 
 
-def _age_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[str, str] | None:
+def _age_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[Unfit, str] | None:
     allowed = limits.dump_age.duration + limits.dump_slack.duration
     age = dumps.at - newest.written
     if -age > limits.clock_ahead.duration or newest.named - dumps.at > _ZONES:
         told = f"the newest, {_shown(newest)}, is of a time to come: the clock there says {dumps.at:%Y-%m-%d %H:%M:%S}Z"
-        return _AHEAD, told
+        return "from-the-future", told
     if age > allowed:
         return "old", f"the newest, {_shown(newest)}, is {_ago(age)} old"
     if dumps.at - newest.named > allowed + _ZONES:
@@ -89,7 +95,7 @@ def _age_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[st
     return None
 
 
-def _size_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[str, str] | None:
+def _size_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[Unfit, str] | None:
     older = (d for d in dumps.files if d.form == newest.form and d.named < newest.named and d.size)
     before = [each.size for each in older][:_BEFORE]
     usual = sorted(before)[len(before) // 2] if before else 0
@@ -102,38 +108,27 @@ def _size_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[s
 def dump_whole(dumps: Dumps) -> Finding:
     """The newest finished dump can be read to its end, and ends as pg_dump ends it."""
     newest, read = dumps.newest, dumps.read
-    if newest is None or read is None:
-        return Finding(
-            holds=False,
-            reason="no-dump",
-            expected="a dump that can be read to its end",
-            observed=f"{dumps.folder} holds no finished dump",
-        )
-    made = f", made from PostgreSQL {read.version}" if read.version else ""
-    return Finding(
-        holds=not read.problem,
-        reason=read.problem or "whole",
+    problem = "no-dump" if newest is None or read is None else read.problem
+    made = f", made from PostgreSQL {read.version}" if read and read.version else ""
+    whole = f"{_shown(newest)}{made}: {read.told or 'whole'}" if newest and read else ""
+    return first_of(
+        *(fail(each, problem == each) for each in DAMAGE), fail("damaged", problem), ok="whole"
+    ).finding(
         expected="readable to its end, with pg_dump's closing line",
-        observed=f"{_shown(newest)}{made}: {read.told or 'whole'}",
-        details=("take a new dump now, and look at the disk's space and the job's log",)
-        if read.problem
-        else (),
+        observed=whole or f"{dumps.folder} holds no finished dump",
+        details=("take a new dump now, and look at the disk's space and the job's log",) if problem else (),
     )
 
 
 def base_verified(base: BaseBackup, limits: BzzzLimits) -> Finding:
     """The newest base backup is what its manifest says, and not too old to replay WAL on."""
     age = base.at - base.written
-    reason = "verified"
-    if base.problem:
-        reason = "not-as-its-manifest"
-    elif age > limits.base_age.duration:
-        reason = "old"
-    elif -age > limits.clock_ahead.duration:
-        reason = _AHEAD
-    return Finding(
-        holds=reason == "verified",
-        reason=reason,
+    return first_of(
+        fail("not-as-its-manifest", base.problem),
+        fail("old", age > limits.base_age.duration),
+        fail("from-the-future", -age > limits.clock_ahead.duration),
+        ok="verified",
+    ).finding(
         expected="a base backup that pg_verifybackup calls verified",
         observed=f"{base.path}, {_ago(age)} old: {base.problem or 'backup successfully verified'}",
         details=("make a new one (runbook: pg_basebackup); without it no point in time can be recovered",)
@@ -145,44 +140,52 @@ def base_verified(base: BaseBackup, limits: BzzzLimits) -> Finding:
 
 def archive_without_gaps(wal: WalArchive) -> Finding:
     """The archive has every segment from the base backup's start on, each of its full size."""
-    reason = "gap" if wal.missing_count else "segment-cut" if wal.odd else "whole"
     observed = f"{wal.segments} segments from {wal.first} to {wal.newest or 'none'}"
     if wal.missing_count:
         observed = f"{wal.missing_count} missing: {', '.join(wal.missing)}"
     elif wal.odd:
         observed = f"not of {wal.segment} bytes: {', '.join(wal.odd)}"
-    return Finding(
-        holds=reason == "whole",
-        reason=reason,
+    judged = first_of(
+        fail("gap", wal.missing_count),
+        fail("segment-cut", wal.odd),
+        unknown("no-segment", not wal.segments > 0),
+        ok="whole",
+    )
+    return judged.finding(
         expected=f"every WAL segment since {wal.base}",
         observed=f"{wal.folder}: {observed}",
-        details=("recovery ends at the gap: make a new base backup now",) if reason != "whole" else (),
+        details=("recovery ends at the gap: make a new base backup now",) if judged.holds is False else (),
     )
 
 
 def export_whole(export: Export, limits: BzzzLimits) -> Finding:
     """The export is there, can be read, is younger than a week, and somebody knows where the secrets' payloads are."""
     age = export.at - export.oldest if export.oldest else None
-    reason, told = "whole", ""
-    if export.absent:
-        reason, told = "absent", f"there is no {', no '.join(export.absent)}"
-    elif export.problems:
-        reason, told = "not-readable", "; ".join(export.problems[:_MOST_NAMED])
-    elif age is not None and age > limits.export_age.duration:
-        reason, told = "old", f"its oldest file is {_ago(age)} old"
-    elif age is not None and -age > limits.clock_ahead.duration:
-        reason, told = _AHEAD, f"all of it is of a time to come, the oldest file by {_ago(-age)}"
-    elif export.without_payload and not export.payloads:
-        names = ", ".join(export.without_payload[:_MOST_NAMED])
-        reason = "no-payloads"
-        told = f"`docker secret inspect` exports no payload ({names}), and the target does not say where they are kept ([bzzz.backups] payloads)"
+    held = (*export.secrets, *export.configs, *export.services)
+    judged = first_of(
+        fail("absent", export.absent),
+        fail("not-readable", export.problems),
+        fail("old", age is not None and age > limits.export_age.duration),
+        fail("from-the-future", age is not None and -age > limits.clock_ahead.duration),
+        fail("no-payloads", export.without_payload and not export.payloads),
+        unknown("not-dated", age is None),
+        unknown("nothing-exported", not held),
+        ok="whole",
+    )
     counted = f"{len(export.secrets)} secrets, {len(export.configs)} configs, {len(export.services)} services"
     kept = f"; payloads of secrets: {export.payloads}" if export.payloads else ""
-    return Finding(
-        holds=reason == "whole",
-        reason=reason,
+    names = ", ".join(export.without_payload[:_MOST_NAMED])
+    told = {
+        "absent": f"there is no {', no '.join(export.absent)}",
+        "not-readable": "; ".join(export.problems[:_MOST_NAMED]),
+        "old": f"its oldest file is {_ago(age)} old" if age else "",
+        "from-the-future": f"all of it is of a time to come, the oldest file by {_ago(-age)}" if age else "",
+        "no-payloads": f"`docker secret inspect` exports no payload ({names}), and the target does not say where they are kept ([bzzz.backups] payloads)",
+        "not-dated": f"how old it is is not known; {counted}",
+    }
+    return judged.finding(
         expected="secrets, configs with their payload and service definitions, all readable, of the last week",
-        observed=f"{export.folder}: {told or counted + kept}",
+        observed=f"{export.folder}: {told.get(judged.reason) or counted + kept}",
         details=tuple(export.problems[:_MOST_NAMED]),
         limits=(limits.export_age.named("export_age"), limits.clock_ahead.named("clock_ahead")),
     )
@@ -208,9 +211,13 @@ def export_agrees(export: Export, now: Configured) -> Finding:
             if (old := export.services.get(name, new)) != new
         ),
     ]
-    return Finding(
-        holds=not troubles,
-        reason=troubles[0][0] if troubles else "agrees",
+    reasons = {reason for reason, _ in troubles}
+    return first_of(
+        fail("incomplete", "incomplete" in reasons),
+        fail("changed-since", "changed-since" in reasons),
+        unknown("nothing-there", not (now.secrets or now.configs or now.services)),
+        ok="agrees",
+    ).finding(
         expected="an export newer than the newest change (runbook: immediately after changes)",
         observed=troubles[0][1]
         if troubles
@@ -225,20 +232,15 @@ def _names(kind: str, there: set[str], exported: set[str]) -> list[tuple[str, st
 
 def offsite_same(copy: OffsiteCopy) -> Finding:
     """The newest dump has an off-site copy of the same size and checksum."""
-    reason = (
-        "missing"
-        if copy.there is None
-        else "size-differs"
-        if copy.there != copy.size
-        else "content-differs"
-        if copy.digest != copy.digest_there
-        else "same"
-    )
     known = (("here", copy.how), ("off-site", copy.how_there))
     there = "is not there" if copy.there is None else f"{copy.there} bytes, sha256 {copy.digest_there[:16]}…"
-    return Finding(
-        holds=reason == "same",
-        reason=reason,
+    return first_of(
+        fail("missing", copy.there is None),
+        fail("size-differs", copy.there != copy.size),
+        fail("content-differs", copy.digest != copy.digest_there),
+        unknown("no-digest", not copy.digest),
+        ok="same",
+    ).finding(
         expected=f"{copy.name}: {copy.size} bytes, sha256 {copy.digest[:16]}…",
         observed=f"{copy.place}: {there}",
         details=tuple(f"sha256 {which}: {how}" for which, how in known if how),
@@ -248,47 +250,44 @@ def offsite_same(copy: OffsiteCopy) -> Finding:
 def dht_kept(newest: Newest, limits: BzzzLimits) -> Finding:
     """The DHT's content has a recent copy, or the target declares that replication alone keeps it."""
     if newest.declared:
-        return Finding(
-            holds=True,
-            reason="replication-only",
+        return first_of(ok="replication-only").finding(
             expected="a copy, or the target's word that replication alone keeps it",
             observed=f"declared: {newest.declared}",
         )
-    return _kept(newest, limits, "dht_age", "a copy of the DHT's content")
+    return _kept(newest, limits, ("dht_age", limits.dht_age), "a copy of the DHT's content")
 
 
 def snapshot_kept(newest: Newest, limits: BzzzLimits) -> Finding:
     """A Prometheus snapshot is recent, under the name that Prometheus gave it."""
-    found = _kept(newest, limits, "snapshot_age", "a Prometheus snapshot")
-    if not found.holds or newest.name != "latest":
-        return found
-    told = "the newest is called `latest`, which Prometheus never makes: docker cp has copied something else, or nothing"
-    return found.model_copy(update={"holds": False, "reason": "named-latest", "observed": told})
+    named = newest.name == "latest"
+    return _kept(
+        newest, limits, ("snapshot_age", limits.snapshot_age), "a Prometheus snapshot", named_latest=named
+    )
 
 
-def _kept(newest: Newest, limits: BzzzLimits, limit: str, what: str) -> Finding:
-    allowed = getattr(limits, limit)
+def _kept(
+    newest: Newest, limits: BzzzLimits, allowed: tuple[str, Limit], what: str, *, named_latest: bool = False
+) -> Finding:
+    name, most = allowed
     age = newest.at - newest.written if newest.written else None
-    reason = "kept"
-    if age is None:
-        reason = "none"
-    elif newest.size == 0:
-        reason = "empty"
-    elif newest.problem:
-        reason = "damaged"
-    elif age > allowed.duration:
-        reason = "old"
-    elif -age > limits.clock_ahead.duration:
-        reason = _AHEAD
+    judged = first_of(
+        fail("none", age is None),
+        fail("empty", newest.size == 0),
+        fail("damaged", newest.problem),
+        fail("old", age is not None and age > most.duration),
+        fail("from-the-future", age is not None and -age > limits.clock_ahead.duration),
+        fail("named-latest", named_latest),
+        ok="kept",
+    )
     told = (
         f"{newest.folder}/{newest.name}, {_ago(age)} old, {newest.size} bytes"
         if age is not None
         else f"{newest.folder} holds none"
     )
-    return Finding(
-        holds=reason == "kept",
-        reason=reason,
-        expected=f"{what} that is no older than {_ago(allowed.duration)}",
+    if judged.reason == "named-latest":
+        told = "the newest is called `latest`, which Prometheus never makes: docker cp has copied something else, or nothing"
+    return judged.finding(
+        expected=f"{what} that is no older than {_ago(most.duration)}",
         observed=f"{told}: {newest.problem}" if newest.problem else told,
-        limits=(allowed.named(limit), limits.clock_ahead.named("clock_ahead")),
+        limits=(most.named(name), limits.clock_ahead.named("clock_ahead")),
     )

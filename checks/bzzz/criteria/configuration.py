@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fixtures.bzzz.seen.configuration import Configuration, Given, Networks, Reached
+    from opsverify.verdict import Finding
 
 __all__ = ["attached", "newest", "postgres_answers", "sound_configuration"]
 
@@ -18,6 +19,8 @@ _VERSION = re.compile(r"(?P<base>.+?)(?:_v(?P<number>\d{1,9})|_(?P<new>new))?")
 _SECRET = re.compile(r"PASSW(OR)?D|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 _DEBUG = {"debug", "trace", "verbose"}
 _FIRST, _NEW = 1, 2
+UNSOUND = ("missing", "secret-in-environment", "superseded", "debug-left-on")
+DETACHED = ("network-missing", "service-not-attached", "task-cut-off", "task-not-found")
 
 
 def newest(used: str, existing: Sequence[str]) -> str:
@@ -38,11 +41,14 @@ def _version(name: str) -> tuple[str, int]:
 
 def sound_configuration(seen: Configuration) -> Finding:
     """Secrets and configs exist and are the newest; no environment holds a secret, none is left at debug."""
-    found = list(_troubles(seen))
+    found = sorted(_troubles(seen), key=lambda trouble: UNSOUND.index(trouble[0]))
+    reasons = {reason for reason, _ in found}
     used = {name for each in seen.services for name in (*each.secrets, *each.configs)}
-    return Finding(
-        holds=not found,
-        reason=found[0][0] if found else "sound",
+    return first_of(
+        *(fail(reason, reason in reasons) for reason in UNSOUND),
+        unknown("nothing-given", not used),
+        ok="sound",
+    ).finding(
         expected="every secret and config that a service uses exists and has no newer version; no secret's value in an environment; no log level left at debug",
         observed="; ".join(told for _, told in found)
         or f"{len(seen.services)} services use {', '.join(sorted(used))}",
@@ -54,9 +60,8 @@ def sound_configuration(seen: Configuration) -> Finding:
 
 
 def _troubles(seen: Configuration) -> Iterator[tuple[str, str]]:
-    """Each with its reason, the worst kind first."""
-    kinds = (_missing, _in_the_open, _superseded, _debug)
-    for trouble in kinds:
+    """Each with its reason."""
+    for trouble in (_missing, _in_the_open, _superseded, _debug):
         for service in seen.services:
             yield from trouble(service, seen)
 
@@ -123,9 +128,13 @@ def attached(seen: Networks) -> Finding:
         if found is None
         else f"{found.driver} network {found.name}: {', '.join(found.services) or 'nobody'}"
     )
-    return Finding(
-        holds=not troubles,
-        reason=troubles[0][0] if troubles else "attached",
+    troubles.sort(key=lambda trouble: DETACHED.index(trouble[0]))
+    reasons = {reason for reason, _ in troubles}
+    return first_of(
+        *(fail(reason, reason in reasons) for reason in DETACHED),
+        unknown("nobody-expected", not expected),
+        ok="attached",
+    ).finding(
         expected=f"{network} exists, and {', '.join(expected)} are on it with all their tasks",
         observed="; ".join(told for _, told in troubles) or shown,
         details=(shown,) if troubles and shown else (),
@@ -142,9 +151,7 @@ def postgres_answers(seen: Reached) -> Finding:
             "endpoint mode dnsrr does without)"
         )
     output = tuple(text for text in (seen.output, seen.tasks_output) if text)
-    return Finding(
-        holds=seen.status == 0,
-        reason="answers" if seen.status == 0 else "no-service-vip" if vip else "no-answer",
+    return first_of(fail("no-service-vip", vip), fail("no-answer", seen.status != 0), ok="answers").finding(
         expected=f"{seen.name} answers from inside a task of {seen.service}",
         observed=f"{seen.name} answers" if seen.status == 0 else told,
         details=(f"{seen.command}: status {seen.status}", *output),

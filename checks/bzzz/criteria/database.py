@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
         TableHealth,
     )
     from opsverify.observation import Bracketed
+    from opsverify.verdict import Finding
 
 __all__ = ["archived", "checksums_hold", "in_its_role", "room_for_connections", "same_server", "well_kept"]
 
 _MOST_NAMED = 5
+ILL_KEPT = ("too-large", "dead-tuples", "statistics-stale", "long-transaction")
+UNARCHIVED = ("archive-off", "no-op-command", "archive-failing", "archive-behind")
 
 
 def same_server(server: Bracketed[DatabaseServer]) -> Finding:
     """It is one server, and one start of it, from the first look to the last."""
     first, last = server.first.identity, server.last.identity
-    return Finding(
-        holds=first == last,
-        reason="same" if first == last else "restarted",
+    return first_of(fail("restarted", first != last), ok="same").finding(
         expected="one server that does not restart while it is looked at",
         observed=last if first == last else f"{first}, then {last}",
     )
@@ -35,16 +36,18 @@ def same_server(server: Bracketed[DatabaseServer]) -> Finding:
 
 def in_its_role(server: DatabaseServer) -> Finding:
     """A primary is not in recovery; a standby is."""
-    now = "standby" if server.recovering else "primary"
-    reason = "right" if now == server.role else "in-recovery" if server.recovering else "not-in-recovery"
-    return Finding(
-        holds=now == server.role,
-        reason=reason,
+    recovering = server.recovering
+    judged = first_of(
+        fail("in-recovery", recovering and server.role != "standby"),
+        fail("not-in-recovery", not recovering and server.role != "primary"),
+        ok="right",
+    )
+    return judged.finding(
         expected=f"a {server.role} (the target's [bzzz.database] role)",
-        observed=f"it {'is in recovery: a standby' if server.recovering else 'takes writes: a primary'}; {server.identity}",
-        details=("look whether it was promoted, or started with standby.signal or recovery.signal",)
-        if now != server.role
-        else (),
+        observed=f"it {'is in recovery: a standby' if recovering else 'takes writes: a primary'}; {server.identity}",
+        details=()
+        if judged.holds
+        else ("look whether it was promoted, or started with standby.signal or recovery.signal",),
     )
 
 
@@ -52,11 +55,14 @@ def room_for_connections(connections: Connections, limits: BzzzLimits, *, worse:
     """Connections are left. `worse` judges the high limit, otherwise what is below that."""
     high, limit = limits.connections_high, limits.connections
     share = connections.share
-    fails = share >= high.value if worse else limit.value <= share < high.value
+    full, filling = not share < high.value, not share < limit.value
+    judged = (
+        first_of(fail("nearly-full", full), ok="room")
+        if worse
+        else first_of(fail("filling", filling and not full), fine("high-judged", full), ok="room")
+    )
     holders = tuple(f"{number} of {who}" for who, number in connections.holders[:_MOST_NAMED])
-    return Finding(
-        holds=not fails,
-        reason="room" if not fails else "nearly-full" if worse else "filling",
+    return judged.finding(
         expected=f"below {(high if worse else limit).value:g} % of connections in use"
         + ("" if worse else f" (from {high.value:g} % on the P1 check judges)"),
         observed=f"{connections.used} of {connections.limit} ({share:.0f} %)",
@@ -67,16 +73,20 @@ def room_for_connections(connections: Connections, limits: BzzzLimits, *, worse:
 
 def well_kept(health: DatabaseHealth, limits: BzzzLimits) -> Finding:
     """Size, dead rows, statistics and open transactions are within their limits; tables at fault are named."""
-    troubles = [
+    found = [
         *_too_large(health, limits),
         *(trouble for table in health.tables for trouble in _table_troubles(table, health, limits)),
         *_long_transactions(health, limits),
     ]
+    troubles = sorted(found, key=lambda trouble: ILL_KEPT.index(trouble[0]))
+    reasons = {reason for reason, _ in troubles}
     sizes = f"{health.name} has {health.size / 1e9:.2f} GB in {len(health.tables)} tables"
     names = ("database_size", "dead_tuples", "dead_tuples_least", "statistics_age", "transaction_age")
-    return Finding(
-        holds=not troubles,
-        reason=troubles[0][0] if troubles else "kept",
+    return first_of(
+        *(fail(reason, reason in reasons) for reason in ILL_KEPT),
+        unknown("no-tables", not health.tables),
+        ok="kept",
+    ).finding(
         expected="size, dead rows, statistics and open transactions within limits",
         observed=f"{sizes}; {troubles[0][1]}" if troubles else sizes,
         details=tuple(told for _, told in troubles),
@@ -113,24 +123,27 @@ def _long_transactions(health: DatabaseHealth, limits: BzzzLimits) -> list[tuple
             f"pid {each.pid} ({each.who}, {each.state}) for {each.seconds:.0f} s: no vacuum gets past it",
         )
         for each in health.transactions
-        if each.seconds > limits.transaction_age.value
+        if not each.seconds <= limits.transaction_age.value
     ]
 
 
 def checksums_hold(health: DatabaseHealth) -> Finding:
     """Pages have checksums, and none was ever wrong."""
-    failures = health.checksum_failures or 0
-    reason = "checksum-failures" if failures else "whole" if health.checksums else "checksums-off"
+    failures = health.checksum_failures
     last = (
         f", the last at {health.last_checksum_failure:%Y-%m-%d %H:%M:%S}Z"
         if failures and health.last_checksum_failure
         else ""
     )
-    return Finding(
-        holds=reason == "whole",
-        reason=reason,
+    counted = "failures not counted" if failures is None else f"{failures} failures"
+    return first_of(
+        fail("checksum-failures", failures),
+        fail("checksums-off", not health.checksums),
+        unknown("not-counted", failures is None),
+        ok="whole",
+    ).finding(
         expected="data checksums on, no page that failed its checksum",
-        observed=f"checksums {'on' if health.checksums else 'off: a damaged page goes unnoticed'}; {failures} failures{last}",
+        observed=f"checksums {'on' if health.checksums else 'off: a damaged page goes unnoticed'}; {counted}{last}",
         details=("take a dump aside now, before backups of the damaged pages replace good ones",)
         if failures
         else (),
@@ -139,13 +152,20 @@ def checksums_hold(health: DatabaseHealth) -> Finding:
 
 def archived(archiving: Archiving, limits: BzzzLimits) -> Finding:
     """WAL is archived by a command that does something, its last try went well, and it keeps up with what is written."""
-    troubles = _archive_troubles(archiving, limits)
+    troubles = sorted(_archive_troubles(archiving, limits), key=lambda t: UNARCHIVED.index(t[0]))
+    reasons = {reason for reason, _ in troubles}
+    judged = first_of(
+        *(fail(reason, reason in reasons) for reason in UNARCHIVED),
+        unknown("waiting-not-known", archiving.waiting is None),
+        ok="archived",
+    )
     last = f"{archiving.last} at {archiving.last_at:%H:%M:%S}Z" if archiving.last_at else "nothing yet"
-    return Finding(
-        holds=not troubles,
-        reason=troubles[0][0] if troubles else "archived",
+    well = f"last archived: {last}; {archiving.archived} in all"
+    if archiving.waiting is None:
+        well += "; how many segments wait is not known: the login may not list them, and the last archived is none"
+    return judged.finding(
         expected="archive_mode on, a command that archives, no failure after the last success, nothing waiting long",
-        observed=troubles[0][1] if troubles else f"last archived: {last}; {archiving.archived} in all",
+        observed=troubles[0][1] if troubles else well,
         details=(
             *(told for _, told in troubles[1:]),
             f"archive_mode {archiving.mode}, archive_command {archiving.command!r}",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from math import nan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.dht import Operations, Replication
+    from opsverify.verdict import Finding
 
 __all__ = ["none_alone", "operations_succeed", "quick", "records_present", "replicated"]
 
@@ -23,32 +25,44 @@ def _put_rate(seen: Replication) -> str:
 
 
 def replicated(seen: Replication, limits: BzzzLimits) -> Finding:
-    """The average replication factor is high enough, as the alert judges it."""
-    average = fmean(seen.factors.values())
-    holds = average >= limits.replication.value
-    lowest = min(seen.factors, key=lambda who: seen.factors[who])
-    return Finding(
-        holds=holds,
-        reason="replicated" if holds else "under-replicated",
+    """The average replication factor is high enough, as the alert judges it; of a part there is no average."""
+    average = fmean(seen.factors.values()) if seen.factors else nan
+    missing = seen.missing_factors or not seen.factors
+    judged = first_of(
+        fail("under-replicated", not missing and not average >= limits.replication.value),
+        unknown("part-missing", missing),
+        ok="replicated",
+    )
+    lowest = min(seen.factors, key=lambda who: seen.factors[who], default="none")
+    observed = f"{average:.2f} on average{'' if judged.holds else f', lowest on {lowest}'}: {_factors(seen)}; {_put_rate(seen)}"
+    return judged.finding(
         expected=f"an average replication factor of at least {limits.replication}",
-        observed=f"{average:.2f} on average{'' if holds else f', lowest on {lowest}'}: {_factors(seen)}; {_put_rate(seen)}",
-        details=(*seen.evidence, _records(seen), *seen.warnings) if not holds else seen.warnings,
+        observed="; ".join((observed, *seen.missing_factors)),
+        details=seen.warnings if judged.holds else (*seen.evidence, _records(seen), *seen.warnings),
         limits=(limits.replication.named("replication"),),
     )
 
 
 def none_alone(seen: Replication, limits: BzzzLimits) -> Finding:
     """No instance has its content alone. Not judged where the average is too low: that is the worse."""
-    worse = not fmean(seen.factors.values()) >= limits.replication.value
+    known = bool(seen.factors) and not seen.missing_factors
+    worse = known and not fmean(seen.factors.values()) >= limits.replication.value
     alone = [who for who, value in seen.factors.items() if not value > limits.replication_alone.value]
-    fails = bool(alone) and not worse
-    return Finding(
-        holds=not fails,
-        reason="alone" if fails else "average-judged" if worse else "none-alone",
+    judged = first_of(
+        fail("alone", alone and not worse),
+        unknown("part-missing", not known),
+        fine("average-judged", worse),
+        ok="none-alone",
+    )
+    observed = f"{', '.join(alone)} at or below: {_factors(seen)}" if alone else _factors(seen)
+    return judged.finding(
         expected=f"every instance above {limits.replication_alone}",
-        observed=f"{', '.join(alone)} at or below: {_factors(seen)}" if alone else _factors(seen),
-        details=seen.evidence if fails else (),
-        limits=(limits.replication_alone.named("replication_alone"),),
+        observed="; ".join((observed, *seen.missing_factors)),
+        details=() if judged.holds else seen.evidence,
+        limits=(
+            limits.replication_alone.named("replication_alone"),
+            limits.replication.named("replication"),
+        ),
     )
 
 
@@ -59,27 +73,37 @@ def _records(seen: Replication) -> str:
 def records_present(seen: Replication) -> Finding:
     """Every instance holds provider records."""
     without = [who for who, value in seen.records.items() if not value > 0]
-    return Finding(
-        holds=not without,
-        reason="no-provider-records" if without else "records-present",
+    judged = first_of(
+        fail("no-provider-records", without),
+        unknown("part-missing", seen.missing_records or not seen.records),
+        ok="records-present",
+    )
+    observed = f"none on {', '.join(without)}" if without else _records(seen)
+    return judged.finding(
         expected="provider records on every instance",
-        observed=f"none on {', '.join(without)}" if without else _records(seen),
-        details=seen.evidence if without else (),
+        observed="; ".join((observed, *seen.missing_records)),
+        details=() if judged.holds else seen.evidence,
     )
 
 
 def operations_succeed(seen: Operations, limits: BzzzLimits) -> Finding:
     """The DHT's operations stay within their error budget."""
-    spent = {who: 1 - rate for who, rate in seen.success.items()}
-    over = [who for who, share in spent.items() if not share <= limits.dht_errors.value]
+    least = 1 - limits.dht_errors.value
+    over = {who: rate for who, rate in seen.success.items() if not rate >= least}
     shown = ", ".join(f"{who}: {rate:.2%} succeed" for who, rate in seen.success.items())
-    return Finding(
-        holds=not over,
-        reason="budget-burnt" if over else "within-budget",
+    burns = [(1 - rate) / limits.dht_errors.value for rate in over.values() if limits.dht_errors.value]
+    parts = [
+        *([shown] if shown else []),
+        *([f"the budget burns {max(burns):.1f} times as fast as it lasts"] if burns else []),
+        *seen.missing,
+    ]
+    return first_of(
+        fail("budget-burnt", over),
+        unknown("part-missing", seen.missing or not seen.success),
+        ok="within-budget",
+    ).finding(
         expected=f"at most {limits.dht_errors.value:.0%} of the operations fail",
-        observed=f"{shown}; the budget burns {max(spent.values()) / limits.dht_errors.value:.1f} times as fast as it lasts"
-        if limits.dht_errors.value and over
-        else shown,
+        observed="; ".join(parts) or "no rate",
         details=seen.warnings,
         limits=(limits.dht_errors.named("dht_errors"),),
     )
@@ -87,10 +111,7 @@ def operations_succeed(seen: Operations, limits: BzzzLimits) -> Finding:
 
 def quick(seen: Operations, limits: BzzzLimits) -> Finding:
     """The DHT's operations are quick enough at the 95th percentile."""
-    slow = not seen.p95_s <= limits.dht_p95.value
-    return Finding(
-        holds=not slow,
-        reason="slow" if slow else "quick",
+    return first_of(fail("slow", not seen.p95_s <= limits.dht_p95.value), ok="quick").finding(
         expected=f"95 % of the operations within {limits.dht_p95}",
         observed=f"95 % within {seen.p95_s:.3f} s, over {seen.window_s:g} s",
         limits=(limits.dht_p95.named("dht_p95"), limits.dht_window.named("dht_window")),

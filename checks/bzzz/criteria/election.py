@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.peers import Election, ElectionWindow, NodeSlurp, Roles, Slurp
+    from fixtures.bzzz.seen.peers import Election, ElectionWindow, Roles, Slurp
+    from opsverify.verdict import Finding
 
 __all__ = [
     "another_admin",
@@ -20,80 +21,66 @@ __all__ = [
 ]
 
 ADMIN = "admin"
+UNREACHABLE = ("refused", "silent", "reset", "server-error", "certificate-expired")
+"""Kinds of silence of a node that are the system's doing: every check here calls them FAIL."""
 
 
 def one_admin(seen: Election) -> Finding:
     """Every node names the same admin, in the same term."""
-    admins = {view.admin for view in seen.views}
     terms = {view.term for view in seen.views}
     nobody = [view.node for view in seen.views if view.admin is None]
-    named = sorted(admin for admin in admins if admin is not None)
-    reason = (
-        str(seen.silent[0].kind)
-        if not seen.views
-        else "no-admin"
-        if not named
-        else "two-admins"
-        if len(named) > 1
-        else str(seen.silent[0].kind)
-        if seen.silent
-        else "admin-not-known"
-        if nobody
-        else "terms-differ"
-        if len(terms) > 1
-        else "stranger"
-        if named[0] not in {view.node for view in seen.views}
-        else "one-admin"
+    named = sorted({view.admin for view in seen.views if view.admin is not None})
+    judged = first_of(
+        fail("no-admin", seen.views and not named),
+        fail("two-admins", len(named) > 1),
+        *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
+        fail("admin-not-known", nobody),
+        fail("terms-differ", len(terms) > 1),
+        fail("stranger", named and named[0] not in {view.node for view in seen.views}),
+        unknown("part-missing", seen.silent or not seen.views),
+        ok="one-admin",
     )
-    holds = reason == "one-admin"
     told = {
+        "one-admin": f"{named[0]} in term {min(terms)}, says each of {len(seen.views)} nodes"
+        if named
+        else "",
         "no-admin": "nobody is admin",
         "two-admins": f"{len(named)} admins: {', '.join(named)}",
         "admin-not-known": f"{named[0] if named else ''} is admin, which {', '.join(nobody)} does not know",
         "terms-differ": f"{named[0] if named else ''} is admin, in terms {', '.join(map(str, sorted(terms)))}",
         "stranger": f"the admin {named[0] if named else ''} is none of the nodes that answer",
     }
-    views = tuple(map(str, (*seen.views, *seen.silent)))
-    return Finding(
-        holds=holds,
-        reason=reason,
+    views = (*map(str, (*seen.views, *seen.silent)), seen.elsewhere, seen.roles)
+    earlier = [f"first look: {line}" for line in seen.earlier]
+    return judged.finding(
         expected="one admin, the same and in the same term on every node",
-        observed=f"{named[0]} in term {min(terms)}, says each of {len(seen.views)} nodes"
-        if holds
-        else told.get(reason) or "; ".join(map(str, seen.silent)),
-        details=(
-            *(() if holds else views),
-            *(f"first look: {line}" for line in seen.earlier),
-            *(() if holds else (seen.elsewhere, seen.roles)),
-        ),
+        observed=told.get(judged.reason) or "; ".join(map(str, seen.silent)) or "no node's view",
+        details=tuple(earlier if judged.holds else (*views[:-2], *earlier, *views[-2:])),
     )
 
 
 def heartbeat_fresh(seen: ElectionWindow, limits: BzzzLimits) -> Finding:
     """Every node has heard a heartbeat of the admin lately."""
     ages = {v.node: (v.at - v.heartbeat).total_seconds() for v in seen.last if v.heartbeat}
-    old = {node: age for node, age in ages.items() if age > limits.heartbeat.value}
     never = [v.node for v in seen.last if v.heartbeat is None]
-    holds = not (old or never or seen.silent)
-    return Finding(
-        holds=holds,
-        reason="heartbeat-missing"
-        if never
-        else "heartbeat-old"
-        if old
-        else str(seen.silent[0].kind)
-        if seen.silent
-        else "fresh",
+    judged = first_of(
+        fail("heartbeat-missing", never),
+        fail("heartbeat-old", [age for age in ages.values() if not age <= limits.heartbeat.value]),
+        *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
+        unknown("from-the-future", [age for age in ages.values() if -age > limits.clock_ahead.value]),
+        unknown("part-missing", seen.silent or not seen.last),
+        ok="fresh",
+    )
+    heard = [
+        *(f"{node} {age:.1f} s ago" for node, age in ages.items()),
+        *(f"{node} never" for node in never),
+        *map(str, seen.silent),
+    ]
+    return judged.finding(
         expected=f"a heartbeat of the admin within {limits.heartbeat} on every node",
-        observed=", ".join(
-            [
-                *(f"{node} {age:.1f} s ago" for node, age in ages.items()),
-                *(f"{node} never" for node in never),
-                *map(str, seen.silent),
-            ]
-        ),
-        details=() if holds else tuple(map(str, seen.last)),
-        limits=(limits.heartbeat.named("heartbeat"),),
+        observed=", ".join(heard) or "no node seen",
+        details=() if judged.holds else tuple(map(str, seen.last)),
+        limits=(limits.heartbeat.named("heartbeat"), limits.clock_ahead.named("clock_ahead")),
     )
 
 
@@ -105,17 +92,20 @@ def leadership_steady(seen: ElectionWindow) -> Finding:
         for v in seen.last
         if v.node in first and (first[v.node].admin, first[v.node].term) != (v.admin, v.term)
     ]
-    return Finding(
-        holds=not moved,
-        reason="flapping" if moved else "steady",
-        expected="the same admin and term at the beginning and at the end of the window",
-        observed="; ".join(
+    once = sorted({view.node for view in seen.first} ^ {view.node for view in seen.last})
+    changes = [
+        *(
             f"{a.node}: {a.admin or 'nobody'} in term {a.term}, then {b.admin or 'nobody'} in term {b.term}"
             for a, b in moved
-        )
-        or f"term {seen.last[0].term} all along"
-        if seen.last
-        else "no node seen",
+        ),
+        *(f"{node} answered at one end of the window only" for node in once),
+    ]
+    return first_of(
+        fail("flapping", moved), unknown("part-missing", once or not seen.last), ok="steady"
+    ).finding(
+        expected="the same admin and term at the beginning and at the end of the window",
+        observed="; ".join(changes)
+        or (f"term {seen.last[0].term} all along" if seen.last else "no node seen"),
         details=(seen.changes,) if seen.changes else (),
     )
 
@@ -125,42 +115,45 @@ def another_admin(seen: Roles) -> Finding:
     able = [node for node, roles in seen.roles.items() if ADMIN in roles]
     running = [node for node in able if not seen.running.excuses(node)]
     shown = "; ".join(f"{node}: {', '.join(roles) or 'no role'}" for node, roles in seen.roles.items())
-    return Finding(
-        holds=len(running) > 1,
-        reason="another-may" if len(running) > 1 else "no-other-candidate" if running else "no-candidate",
+    return first_of(
+        fail("no-candidate", not running),
+        fail("no-other-candidate", len(running) == 1),
+        unknown("running-not-known", seen.running.nodes is None),
+        ok="another-may",
+    ).finding(
         expected=f"at least two running nodes with the role {ADMIN} in {seen.config}",
-        observed=f"{', '.join(running) or 'none'}; by the configuration {shown}",
-        details=(str(seen.running),),
+        observed=f"{', '.join(running) or 'none'}; {seen.running}; by the configuration {shown}",
     )
 
 
 def led_by_the_admin(seen: Slurp) -> Finding:
     """On every node SLURP is led by the admin that the node knows."""
-    wrong = [
-        view
-        for view in seen.last
-        if view.leader is None
-        or view.leader != seen.admins.get(view.node)
-        or view.leading != (view.leader == view.node)
+    unled = [v for v in seen.last if v.leader is None or (v.leader == v.node and not v.leading)]
+    another = [
+        v
+        for v in seen.last
+        if v not in unled
+        and (v.leader != seen.admins.get(v.node, v.leader) or v.leading != (v.leader == v.node))
     ]
-    reason = (
-        str(seen.silent[0].kind)
-        if seen.silent and not wrong
-        else "led-by-the-admin"
-        if not wrong
-        else "not-led"
-        if any(view.leader is None or (view.leader == view.node and not view.leading) for view in wrong)
-        else "led-by-another"
-    )
+    without_admin = [v.node for v in seen.last if v.node not in seen.admins]
+    wrong = [v for v in seen.last if v in unled or v in another]
     told = [
-        f"{v.node}: led by {v.leader or 'nobody'}{'' if v.leading else ', not by itself'}, admin is {seen.admins.get(v.node) or 'nobody'}"
-        for v in wrong
+        *(
+            f"{v.node}: led by {v.leader or 'nobody'}{'' if v.leading else ', not by itself'}, admin is {seen.admins.get(v.node) or 'nobody'}"
+            for v in wrong
+        ),
+        *map(str, seen.silent),
+        *(f"{node} does not tell who is admin" for node in without_admin),
     ]
-    return Finding(
-        holds=not (wrong or seen.silent),
-        reason=reason,
+    return first_of(
+        fail("not-led", unled),
+        fail("led-by-another", another),
+        *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
+        unknown("part-missing", seen.silent or without_admin or not seen.last),
+        ok="led-by-the-admin",
+    ).finding(
         expected="SLURP led by the admin, on every node",
-        observed="; ".join([*told, *map(str, seen.silent)]) or f"led by {seen.last[0].leader}",
+        observed="; ".join(told) or (f"led by {seen.last[0].leader}" if seen.last else "no node seen"),
         details=tuple(map(str, seen.last)) if wrong else (),
     )
 
@@ -170,35 +163,27 @@ def queue_bounded(seen: Slurp, limits: BzzzLimits) -> Finding:
     among those that were seen, where it is a node that does not answer.
     """
     first = {view.node: view for view in seen.first}
-    full = [v for v in seen.last if v.backpressure or v.queue > limits.slurp_queue.value * v.capacity]
-    many = [v for v in seen.last if v.dead_letters > limits.slurp_dead_letters.value]
-    growing = [v for v in seen.last if v.dead_letters > _before(first, v).dead_letters]
+    full = [v for v in seen.last if v.backpressure or not v.queue <= limits.slurp_queue.value * v.capacity]
+    many = [v for v in seen.last if not v.dead_letters <= limits.slurp_dead_letters.value]
+    growing = [v for v in seen.last if v.node in first and v.dead_letters > first[v.node].dead_letters]
+    once = [v.node for v in seen.last if v.node not in first]
+    late = [f"{node} did not answer at the beginning of the window" for node in once]
     hidden = seen.silent if not any(view.leading for view in seen.last) else ()
-    reason = (
-        "queue-full"
-        if full
-        else "dead-letters-grow"
-        if growing
-        else "dead-letters"
-        if many
-        else str(hidden[0].kind)
-        if hidden
-        else "bounded"
-    )
-    return Finding(
-        holds=reason == "bounded",
-        reason=reason,
+    return first_of(
+        fail("queue-full", full),
+        fail("dead-letters-grow", growing),
+        fail("dead-letters", many),
+        *(fail(kind, [s for s in hidden if s.kind == kind]) for kind in UNREACHABLE),
+        unknown("part-missing", hidden or once or not seen.last),
+        ok="bounded",
+    ).finding(
         expected=f"a queue below {limits.slurp_queue.value:.0%} of its bound; at most {limits.slurp_dead_letters}, and not more of them than before",
-        observed="; ".join(map(str, (*seen.last, *hidden))),
+        observed="; ".join([*map(str, (*seen.last, *hidden)), *late]) or "no node seen",
         details=tuple(
-            f"{v.node}: {_before(first, v).dead_letters} dead letters, then {v.dead_letters}" for v in growing
+            f"{v.node}: {first[v.node].dead_letters} dead letters, then {v.dead_letters}" for v in growing
         ),
         limits=(
             limits.slurp_queue.named("slurp_queue"),
             limits.slurp_dead_letters.named("slurp_dead_letters"),
         ),
     )
-
-
-def _before(first: dict[str, NodeSlurp], view: NodeSlurp) -> NodeSlurp:
-    return first.get(view.node, view)

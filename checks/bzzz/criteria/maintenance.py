@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.maintenance import DoneByHand, LastRestore
+    from opsverify.verdict import Finding
 
 __all__ = ["done_in_time", "restored_lately"]
 
@@ -25,25 +26,25 @@ def restored_lately(restore: LastRestore, now: datetime, limits: BzzzLimits) -> 
     """A backup was restored on trial, and whole, in the last month."""
     last = restore.last
     age = now - last.at if last else None
-    reason = "lately"
-    if age is None:
-        reason = "never"
-    elif age > limits.drill_age.duration:
-        reason = "long-ago"
-    elif -age > limits.clock_ahead.duration:
-        reason = "from-the-future"
+    judged = first_of(
+        fail("never", age is None),
+        fail("long-ago", age is not None and age > limits.drill_age.duration),
+        fail("from-the-future", age is not None and -age > limits.clock_ahead.duration),
+        fail("too-slow", last and not last.took_s <= limits.restore_time.value),
+        ok="lately",
+    )
     told = (
         f"{_days(now - last.at)}: {last.dump}, {last.rows} rows of {last.tables} tables in {last.took_s:.0f} s"
         if last
         else "no restore that went well was ever written down"
     )
-    return Finding(
-        holds=reason == "lately",
-        reason=reason,
-        expected=f"a restore of a backup that went well, at most {limits.drill_age.value / 86400:g} days ago",
+    return judged.finding(
+        expected=f"a restore of a backup that went well within {limits.restore_time}, at most {limits.drill_age.value / 86400:g} days ago",
         observed=told,
         details=(f"the restore check writes it down in {restore.record}",),
-        limits=(limits.drill_age.named("drill_age"), limits.clock_ahead.named("clock_ahead")),
+        limits=tuple(
+            getattr(limits, name).named(name) for name in ("drill_age", "clock_ahead", "restore_time")
+        ),
     )
 
 
@@ -55,11 +56,16 @@ def done_in_time(
     ahead = [i for i in items if i in done.done and done.done[i] - now > limits.clock_ahead.duration]
     told = {item: _days(now - done.done[item]) if item in done.done else "never" for item in items}
     lines = tuple(f"by hand: {item}: {when}" for item, when in told.items())
-    return Finding(
-        holds=not (late or ahead),
-        reason="overdue" if late else "from-the-future" if ahead else "done",
+    return first_of(
+        fail("overdue", late),
+        fail("from-the-future", ahead),
+        unknown("nothing-listed", not items),
+        ok="done",
+    ).finding(
         expected=f"done by hand within {period.days} days: {', '.join(items)}",
-        observed=f"overdue: {', '.join(late)}" if late else "; ".join(f"{i}: {w}" for i, w in told.items()),
+        observed=f"overdue: {', '.join(late)}"
+        if late
+        else "; ".join(f"{i}: {w}" for i, w in told.items()) or "nothing is on the list",
         limits=(limits.clock_ahead.named("clock_ahead"),),
         details=(*lines, f"written down in {done.record}"),
     )

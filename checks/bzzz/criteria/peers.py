@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixtures.bzzz.seen.api import State
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.peers import Bootstraps, Links, NodeComponents, PeerLists, TasksRan
+    from opsverify.verdict import Finding
 
 __all__ = ["bootstraps_accept", "command_worked", "enough_peers", "every_link", "pubsub_works"]
 
+UNREACHABLE = ("refused", "silent", "reset", "server-error", "certificate-expired")
+"""Kinds of silence of a node that are the system's doing, where a check calls them FAIL."""
 _MOST_SHOWN = 20
 
 
@@ -22,26 +25,35 @@ def enough_peers(seen: PeerLists, limits: BzzzLimits) -> Finding:
     """Each agent has enough peers."""
     few = {who: value for who, value in seen.counts.items() if not value >= limits.peers.value}
     shown = ", ".join(f"{who} {value:g}" for who, value in sorted(seen.counts.items(), key=lambda c: c[1]))
-    return Finding(
-        holds=not few,
-        reason="too-few-peers" if few else "enough-peers",
+    judged = first_of(
+        fail("too-few-peers", few),
+        unknown("part-missing", seen.missing or not seen.counts),
+        ok="enough-peers",
+    )
+    observed = f"{', '.join(few)} below: {shown}" if few else f"{shown}; {seen.running}"
+    return judged.finding(
         expected=f"at least {limits.peers} on each agent, from every running one",
-        observed=f"{', '.join(few)} below: {shown}" if few else f"{shown}; {seen.running}",
-        details=(*(seen.evidence if few else ()), *seen.warnings),
+        observed="; ".join((observed, *seen.missing)),
+        details=(*(() if judged.holds else seen.evidence), *seen.warnings),
         limits=(limits.peers.named("peers"),),
     )
 
 
 def bootstraps_accept(seen: Bootstraps, limits: BzzzLimits) -> Finding:
     """Each bootstrap accepts a connection and keeps it."""
-    bad = [b for b in seen.bootstraps if b.answer not in {"accepted", "not-seen"}]
-    worst = sorted(bad, key=lambda b: ("closed", "reset", "silent", "refused").index(b.answer))
+    answers = {each.answer for each in seen.bootstraps}
+    bad = [b for b in seen.bootstraps if b.answer != "accepted"]
     fine = ", ".join(
         f"{b.node} {b.address} in {b.connect_ms:.1f} ms" for b in seen.bootstraps if b not in bad
     )
-    return Finding(
-        holds=not bad,
-        reason=f"bootstrap-{worst[-1].answer}" if bad else "accepted",
+    return first_of(
+        fail("bootstrap-refused", "refused" in answers),
+        fail("bootstrap-silent", "silent" in answers),
+        fail("bootstrap-reset", "reset" in answers),
+        fail("bootstrap-closed", "closed" in answers),
+        unknown("part-missing", "not-seen" in answers or not answers),
+        ok="accepted",
+    ).finding(
         expected=f"each of {len(seen.bootstraps)} bootstraps accepts a connection that is still open after {seen.held_s:g} s",
         observed=f"not {'; '.join(map(str, bad))}" if bad else fine,
         details=tuple(map(str, seen.bootstraps)) if bad else (),
@@ -53,19 +65,29 @@ def every_link(seen: Links, limits: BzzzLimits) -> Finding:
     """Each node reaches each other on its ports, and no way is slow."""
     cut = [link for link in seen.links if not link.reached]
     slow = [
-        link for link in seen.links if link.latency_ms is not None and link.latency_ms > limits.latency.value
+        link
+        for link in seen.links
+        if link.latency_ms is not None and not link.latency_ms <= limits.latency.value
     ]
     known = sorted(link.latency_ms for link in seen.links if link.latency_ms is not None)
     latency = f", latency {known[0]:.1f} to {known[-1]:.1f} ms" if known else ", latency not known"
     pairs = list(dict.fromkeys(f"{link.origin} to {link.target}" for link in cut))
-    reason = "cut" if cut else "silent" if seen.silent else "slow" if slow else "reached"
-    trouble = (*cut, *seen.silent, *slow)
-    told = [*([f"cut: {', '.join(pairs)}"] if cut else []), *map(str, seen.silent)]
-    return Finding(
-        holds=not trouble,
-        reason=reason,
+    trouble = (*cut, *slow, *seen.silent)
+    told = [
+        *([f"cut: {', '.join(pairs)}"] if cut else []),
+        *([f"{len(seen.links)} ways{latency}, {len(slow)} slow"] if slow and not cut else []),
+        *map(str, seen.silent),
+        *seen.missing,
+    ]
+    return first_of(
+        fail("cut", cut),
+        fail("slow", slow),
+        unknown("silent", seen.silent),
+        unknown("part-missing", seen.missing or not seen.links),
+        ok="reached",
+    ).finding(
         expected=f"each node reaches each other on its P2P and bootstrap port, within {limits.latency}",
-        observed="; ".join(told) or f"{len(seen.links)} ways{latency}{f', {len(slow)} slow' if slow else ''}",
+        observed="; ".join(told) or f"{len(seen.links)} ways{latency}",
         details=(*map(str, (trouble or seen.links)[:_MOST_SHOWN]), *seen.places),
         limits=(limits.latency.named("latency"),),
     )
@@ -75,40 +97,42 @@ def pubsub_works(seen: NodeComponents, now: datetime, limits: BzzzLimits) -> Fin
     """PubSub's active health check passes on every agent, and is made lately."""
     ill = {node: c for node, c in seen.nodes.items() if c.state is not State.HEALTHY}
     ages = {n: (now - c.last_check).total_seconds() for n, c in seen.nodes.items() if c.last_check}
-    old = {node: age for node, age in ages.items() if age > limits.pubsub_age.value}
-    reason = (
-        f"pubsub-{next(iter(ill.values())).state}"
-        if ill
-        else str(seen.silent[0].kind)
-        if seen.silent
-        else "not-listed"
-        if seen.without
-        else "not-looked-lately"
-        if old
-        else "healthy"
-    )
+    old = {node: age for node, age in ages.items() if not age <= limits.pubsub_age.value}
+    ahead = {node: age for node, age in ages.items() if -age > limits.clock_ahead.value}
+    undated = [node for node in seen.nodes if node not in ages]
     trouble = (
         *(f"{node}: {component}" for node, component in ill.items()),
         *map(str, seen.silent),
         *(f"{node} lists no {seen.name}" for node in seen.without),
         *(f"{node}: last looked {age:.0f} s ago" for node, age in old.items() if node not in ill),
+        *(f"{node}: last looked {-age:.0f} s from now, by its clock" for node, age in ahead.items()),
+        *(f"{node} does not tell when it last looked" for node in undated if node not in ill),
     )
-    return Finding(
-        holds=not trouble,
-        reason=reason,
+    states = {component.state for component in ill.values()}
+    return first_of(
+        fail("pubsub-unhealthy", State.UNHEALTHY in states),
+        fail("pubsub-degraded", State.DEGRADED in states),
+        *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
+        fail("not-listed", seen.without),
+        fail("not-looked-lately", old),
+        unknown("from-the-future", ahead),
+        unknown("not-dated", undated),
+        unknown("part-missing", seen.silent or not seen.nodes),
+        ok="healthy",
+    ).finding(
         expected=f"{seen.name} healthy on each node, looked at within {limits.pubsub_age}",
-        observed="; ".join(trouble) or f"healthy on {', '.join(seen.nodes)}",
-        limits=(limits.pubsub_age.named("pubsub_age"),),
+        observed="; ".join(trouble) or f"healthy on {', '.join(seen.nodes) or 'none'}",
+        limits=(limits.pubsub_age.named("pubsub_age"), limits.clock_ahead.named("clock_ahead")),
     )
 
 
 def command_worked(seen: TasksRan) -> Finding:
     """The command worked on every agent."""
     failed = [ran for ran in seen.ran if ran.status != 0]
-    return Finding(
-        holds=not failed,
-        reason="command-failed" if failed else "worked",
+    return first_of(
+        fail("command-failed", failed), unknown("part-missing", not seen.ran), ok="worked"
+    ).finding(
         expected=f"`{seen.command}` ends with status 0 on each of {len(seen.ran)} agents",
-        observed=", ".join(f"{ran.node}: status {ran.status}" for ran in seen.ran),
+        observed=", ".join(f"{ran.node}: status {ran.status}" for ran in seen.ran) or "it ran on none",
         details=tuple(f"{ran.node}: {ran.output}" for ran in (failed or seen.ran)),
     )

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.restoring import Account, Restored
+    from opsverify.verdict import Finding
 
 __all__ = ["accounted_for", "holds_what_it_should", "newest_backup_restores", "restored_in_time"]
 
 _MOST = 20
+REFUSALS = (
+    "empty",
+    "not-a-dump",
+    "cluster-dump",
+    "encoding",
+    "truncated",
+    "corrupt",
+    "role-missing",
+    "psql-command",
+    "dump-error",
+    "not-empty",
+    "too-slow",
+)
+"""What a dump itself can be refused for."""
 _REMEDIES = {
     "role-missing": "roles first: keep the output of pg_dumpall --globals-only beside the dumps",
     "truncated": "pg_dump or gzip did not end, or the file was cut on its way; take a new dump now",
@@ -38,9 +53,11 @@ def newest_backup_restores(seen: Restored) -> Finding:
         details.append(
             f"file of roles: {seen.roles_file or 'none in the folder (roles_*.sql, globals_*.sql)'}"
         )
-    return Finding(
-        holds=not seen.refused,
-        reason=seen.refused or "restored",
+    return first_of(
+        *(fail(reason, seen.refused == reason) for reason in REFUSALS),
+        fail("not-restored", seen.refused),
+        ok="restored",
+    ).finding(
         expected="the newest dump goes into an empty database as a whole",
         observed=seen.told if seen.refused else took,
         details=tuple(details),
@@ -49,9 +66,7 @@ def newest_backup_restores(seen: Restored) -> Finding:
 
 def restored_in_time(seen: Restored, limits: BzzzLimits) -> Finding:
     """The restore, with everything that it needs, takes no longer than a P0 may last."""
-    return Finding(
-        holds=seen.took_s <= limits.restore_time.value,
-        reason="in-time" if seen.took_s <= limits.restore_time.value else "too-slow",
+    return first_of(fail("too-slow", not seen.took_s <= limits.restore_time.value), ok="in-time").finding(
         expected=f"restored within {limits.restore_time}",
         observed=f"{seen.took_s:.1f} s, {seen.took_s / limits.restore_time.value:.1%} of it",
         details=(f"written down in {seen.record}, for B-MNT-2",) if seen.record else (),
@@ -66,9 +81,7 @@ def holds_what_it_should(seen: Restored) -> list[Finding]:
         "the target asks nothing of it: add [bzzz.backups.validation] users = {query = …, at_least = …}"
     )
     found = [
-        Finding(
-            holds=seen.rows > 0,
-            reason="has-rows" if seen.rows else "no-rows",
+        first_of(fail("no-rows", not seen.rows > 0), ok="has-rows").finding(
             expected="tables with rows in the restored database",
             observed=f"{seen.rows} rows in {len(seen.tables)} tables",
             details=(
@@ -80,9 +93,7 @@ def holds_what_it_should(seen: Restored) -> list[Finding]:
     for name, asked in seen.validated.items():
         got = asked.trouble or ("no row" if asked.found is None else f"{asked.found:g}")
         found.append(
-            Finding(
-                holds=asked.met,
-                reason="validated" if asked.met else "validation-not-met",
+            first_of(fail("validation-not-met", not asked.met), ok="validated").finding(
                 expected=f"{name}: at least {asked.at_least:g}",
                 observed=f"{name}: {got}",
                 evidence=(asked.query,),
@@ -97,9 +108,9 @@ def accounted_for(before: Account, after: Account, what: str, *, ahead: bool = F
     Sequences may be `ahead` after a recovery from WAL: what was drawn from them is never taken back.
     """
     lost = [*_differences(before, after), *_sequences(before, after, ahead=ahead)]
-    return Finding(
-        holds=not lost,
-        reason="differs" if lost else "accounted-for",
+    return first_of(
+        fail("differs", lost), unknown("nothing-to-account", not before.tables), ok="accounted-for"
+    ).finding(
         expected=f"{what}: every row, sequence and definition is accounted for",
         observed=f"{len(lost)} differences" if lost else _told(after),
         details=tuple(lost[:_MOST]),

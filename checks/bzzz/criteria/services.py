@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Finding
+from fixtures.bzzz.seen.running import FAILED, same_image
+from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.running import RunningServices
     from fixtures.bzzz.seen.services import ServiceSeen, UpdateSettings
+    from opsverify.verdict import Finding
 
 __all__ = ["as_they_should", "safe_settings"]
 
-_ORDER = (
+TROUBLES = (
     "no-quorum",
     "node-not-ready",
     "service-missing",
@@ -28,26 +31,48 @@ _ORDER = (
     "other-image",
     "mixed-images",
 )
+UNDER_WAY = frozenset({"updating", "rollback_started"})
 
 
 def as_they_should(seen: RunningServices, limits: BzzzLimits) -> Finding:
     """Every service runs the tasks that it should, of the image that it should, and none in a loop."""
-    troubles = sorted(seen.troubles(), key=lambda t: _ORDER.index(t.reason))
-    running = ", ".join(f"{s.name} {len(s.running)}/{s.desired}" for s in seen.services)
-    without = [n for n, e in seen.expected.items() if not e.image]
-    logs = [f"log of {name}: {line}" for name, lines in seen.logs.items() for line in lines]
-    resting = [
-        f"node {n.name}: availability {n.availability}" for n in seen.nodes if n.availability != "active"
+    loops = {s.name: _failing(s, seen.at, limits) for s in seen.services}
+    troubles = sorted(_troubles(seen, loops), key=lambda t: TROUBLES.index(t[0]))
+    reasons = {reason for reason, _ in troubles}
+    updating = [
+        f"{s.name}: {s.update_message or s.update_state}"
+        for s in seen.services
+        if s.update_state in UNDER_WAY
     ]
-    return Finding(
-        holds=not troubles,
-        reason=troubles[0].reason if troubles else "as-expected",
+    unexpected = [s.name for s in seen.services if s.name not in seen.expected]
+    undigested = list(_undigested(seen))
+    judged = first_of(
+        *(fail(reason, reason in reasons) for reason in TROUBLES),
+        unknown("updating", updating),
+        unknown("no-expectation", unexpected),
+        unknown("no-digest", undigested),
+        unknown("no-service", not seen.services),
+        ok="as-expected",
+    )
+    running = ", ".join(f"{s.name} {len(s.running)}/{s.desired}" for s in seen.services)
+    observed = {
+        "updating": f"an update is in progress: {'; '.join(updating)}",
+        "no-expectation": f'nobody said what {", ".join(unexpected)} should be: add [bzzz.services.expected."{(*unexpected, "")[0]}"] with replicas and image, or accept what runs: --act bzzz.accept_services',
+        "no-digest": f"a digest is expected, and the manager tells none of {', '.join(undigested)}",
+        "no-service": "the manager runs none of them",
+        "as-expected": f"{running}; {len(seen.nodes)} nodes ready",
+    }
+    return judged.finding(
         expected=f"each service with the tasks and the image that {seen.known_from} names, every node ready, none in a restart loop",
-        observed="; ".join(t.told for t in troubles) or f"{running}; {len(seen.nodes)} nodes ready",
+        observed=observed.get(judged.reason) or "; ".join(told for _, told in troubles),
         details=(
-            *logs,
-            *resting,
-            *(f"no image is expected of {name}" for name in without),
+            *(f"log of {name}: {line}" for name in loops if loops[name] for line in seen.logs.get(name, ())),
+            *(
+                f"node {n.name}: availability {n.availability}"
+                for n in seen.nodes
+                if n.availability != "active"
+            ),
+            *(f"no image is expected of {name}" for name, each in seen.expected.items() if not each.image),
             *(f"at the first look: {look}" for look in seen.looked),
         ),
         limits=(
@@ -57,17 +82,98 @@ def as_they_should(seen: RunningServices, limits: BzzzLimits) -> Finding:
     )
 
 
+def _failing(service: ServiceSeen, now: datetime, limits: BzzzLimits) -> list[str]:
+    """The slots of a service whose tasks fail again and again, with their exit statuses, newest first."""
+    slots: dict[tuple[int, str], list[str]] = {}
+    for task in service.tasks:
+        if task.state in FAILED and now - task.since <= limits.failure_window.duration:
+            told = "no exit status" if task.exit_code is None else f"exit {task.exit_code}"
+            slots.setdefault((task.slot, task.node), []).append(told)
+    return [
+        f"{service.name}.{slot} on {node} failed {len(codes)} times ({', '.join(codes)})"
+        for (slot, node), codes in slots.items()
+        if len(codes) >= limits.task_failures.value
+    ]
+
+
+def _undigested(seen: RunningServices) -> Iterator[str]:
+    """Tasks of which the manager does not tell the digest that is expected of them."""
+    for service in seen.services:
+        expected = seen.expected.get(service.name)
+        if expected is not None and "@" in (expected.image or ""):
+            yield from (f"{service.name}.{t.slot}: {t.image}" for t in service.running if "@" not in t.image)
+
+
+def _troubles(seen: RunningServices, loops: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """All that is certainly wrong: the reason, and what it is."""
+    yield from _of_the_swarm(seen)
+    present = {service.name for service in seen.services}
+    for name in sorted({*seen.required, *seen.expected} - present):
+        if name in seen.required or seen.expected[name].replicas:
+            yield "service-missing", f"there is no service {name}"
+    for service in seen.services:
+        if loops[service.name]:
+            yield "restart-loop", "; ".join(loops[service.name])
+        yield from _of_updates(service)
+        if service.update_state not in UNDER_WAY:  # how many tasks, and of which image, changes then
+            yield from _of_tasks(service, seen)
+
+
+def _of_the_swarm(seen: RunningServices) -> Iterator[tuple[str, str]]:
+    managers = [n for n in seen.nodes if n.manager]
+    reachable = [n for n in managers if n.manager == "reachable"]
+    if len(reachable) * 2 <= len(managers) or not any(n.leader for n in managers):
+        leader = next((n.name for n in managers if n.leader), "none")
+        yield "no-quorum", f"{len(reachable)} of {len(managers)} managers reachable, leader {leader}"
+    for node in seen.nodes:
+        if node.state != "ready":
+            yield "node-not-ready", f"node {node.name} is {node.state}"
+
+
+def _of_updates(service: ServiceSeen) -> Iterator[tuple[str, str]]:
+    name, state, message = service.name, service.update_state, service.update_message
+    if state in {"paused", "rollback_paused"}:
+        yield "update-paused", f"{name}: {state}: {message}"
+    if state == "rollback_completed":
+        yield "rolled-back", f"{name}: the last update was rolled back: {message}"
+
+
+def _of_tasks(service: ServiceSeen, seen: RunningServices) -> Iterator[tuple[str, str]]:
+    name, expected = service.name, seen.expected.get(service.name)
+    if service.desired == 0 and (expected is None or expected.replicas):
+        yield "scaled-to-zero", f"{name} is to run no task at all"
+    wanted = service.desired if expected is None else expected.replicas
+    if service.desired != wanted and service.desired:
+        yield "other-scale", f"{name} is scaled to {service.desired}, expected {wanted} ({seen.known_from})"
+    if len(service.running) != service.desired:
+        states = ", ".join(
+            f"{t.slot} {t.state}{f': {t.error}' if t.error else ''}" for t in service.tasks[:4]
+        )
+        told = f"{name} runs {len(service.running)} of {service.desired} tasks ({states or 'no task'})"
+        yield "tasks-missing", told
+    for task in service.running:
+        if expected is not None and expected.image and same_image(task.image, expected.image) is False:
+            told = f"{name}.{task.slot} on {task.node} runs {task.image}, expected {expected.image} ({seen.known_from})"
+            yield "other-image", told
+    images = sorted({t.image for t in service.running})
+    if len(images) > 1:
+        yield "mixed-images", f"{name} runs {' and '.join(images)}"
+
+
 def safe_settings(services: tuple[ServiceSeen, ...], limits: BzzzLimits) -> Finding:
     """Each service is updated task by task, with a pause, rolls back by itself, and has limits."""
     found = {service.name: list(_unsafe(service, limits)) for service in services}
     unsafe = {name: whys for name, whys in found.items() if whys}
     kinds = {reason for whys in unsafe.values() for reason, _ in whys}
-    return Finding(
-        holds=not unsafe,
-        reason="no-limits" if kinds == {"no-limits"} else "unsafe-update" if unsafe else "safe",
+    return first_of(
+        fail("unsafe-update", "unsafe-update" in kinds),
+        fail("no-limits", "no-limits" in kinds),
+        unknown("no-service", not services),
+        ok="safe",
+    ).finding(
         expected=f"parallelism 1 or more and below the replicas, at least {limits.update_delay} between tasks, failure action rollback, a limit of memory and of CPU",
         observed="; ".join(f"{n}: {', '.join(told for _, told in whys)}" for n, whys in unsafe.items())
-        or f"{len(services)} services are safe to update",
+        or (f"{len(services)} services are safe to update" if services else "there is no service"),
         details=tuple(_told(service) for service in services if service.name in unsafe),
         limits=(limits.update_delay.named("update_delay"),),
     )
@@ -81,11 +187,13 @@ def _unsafe(service: ServiceSeen, limits: BzzzLimits) -> Iterator[tuple[str, str
         if service.desired > 1 and not 0 < settings.parallelism < service.desired:
             told = "all at once" if settings.parallelism == 0 else f"{settings.parallelism} at once"
             yield "unsafe-update", f"{what} replaces {told} of {service.desired}"
-        if what == "update" and service.desired > 1 and settings.delay_s < limits.update_delay.value:
+        if what == "update" and service.desired > 1 and not settings.delay_s >= limits.update_delay.value:
             yield "unsafe-update", f"only {settings.delay_s:g} s between tasks"
         if what == "update" and settings.failure_action != "rollback":
             yield "unsafe-update", f"a failed update will {settings.failure_action}"
-    lacking = [w for w, limit in (("memory", service.memory_limit), ("CPU", service.cpu_limit)) if not limit]
+    lacking = [
+        w for w, limit in (("memory", service.memory_limit), ("CPU", service.cpu_limit)) if not limit > 0
+    ]
     if lacking:
         yield "no-limits", f"no limit of {' and '.join(lacking)}"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from checks.bzzz import test_api, test_database, test_dht, test_election, test_p2p
 from checks.bzzz.criteria import restoring
 from opsverify import seconds
+from opsverify.ladder import fail, first_of
 from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
@@ -67,20 +68,20 @@ def accounted_for(drill: Drill, before: Account, after: Account, what: str, *, a
 
 def in_time(drill: Drill, what: str, clock: Deadline) -> None:
     """Conclude whether a recovery, which `clock` has timed from the loss on, took no longer than a P0 may last."""
-    drill.conclude(
-        holds=not clock.passed,
-        reason="too-slow" if clock.passed else "in-time",
-        expected=f"{what} within the resolution time of a P0, {clock.within}",
-        observed=f"{clock.elapsed.total_seconds():.1f} s",
+    drill.findings.append(
+        first_of(fail("too-slow", clock.passed), ok="in-time").finding(
+            expected=f"{what} within the resolution time of a P0, {clock.within}",
+            observed=f"{clock.elapsed.total_seconds():.1f} s",
+        )
     )
 
 
 def depart(drill: Drill, departures: Mapping[str, str]) -> None:
     """State each step that was not done as the runbook says it, and why."""
-    drill.conclude(
-        holds=True,
-        reason="departures",
-        expected="what was done otherwise than the runbook says is reported with its reason",
-        observed=f"{len(departures)} departures",
-        details=tuple(f"{what}: {why}" for what, why in departures.items()),
+    drill.findings.append(
+        first_of(ok="departures").finding(
+            expected="what was done otherwise than the runbook says is reported with its reason",
+            observed=f"{len(departures)} departures",
+            details=tuple(f"{what}: {why}" for what, why in departures.items()),
+        )
     )

@@ -17,6 +17,7 @@ from checks.bzzz import (
 from fixtures.bzzz.alert_watch import AlertWatch
 from opsverify import seconds
 from opsverify.deadline import DeadlinePassed
+from opsverify.ladder import fail, first_of
 from opsverify.verdict import CheckFailed
 
 if TYPE_CHECKING:
@@ -58,16 +59,18 @@ async def alert_fires(drill: Drill, watch: AlertWatch) -> None:
         try:
             told = await watch.fires(within=ALERT)
         except DeadlinePassed as passed:
-            _failed(
-                drill, "alert-did-not-fire", f"{watch.alert} fires within {ALERT.total_seconds():g} s", passed
+            drill.findings.append(
+                first_of(fail("alert-did-not-fire", passed), ok="alert-fired").finding(
+                    expected=f"{watch.alert} fires within {ALERT.total_seconds():g} s", observed=str(passed)
+                )
             )
             raise CheckFailed(drill.findings) from None
         notes.append(told)
-    drill.conclude(
-        holds=True,
-        reason="alert-fired",
-        expected=f"{watch.alert} fires within {ALERT.total_seconds():g} s of the fault",
-        observed=told,
+    drill.findings.append(
+        first_of(ok="alert-fired").finding(
+            expected=f"{watch.alert} fires within {ALERT.total_seconds():g} s of the fault",
+            observed=told,
+        )
     )
 
 
@@ -84,19 +87,18 @@ async def alert_clears(drill: Drill, watch: AlertWatch) -> None:
         try:
             told = await watch.clears(within=CLEAR)
         except DeadlinePassed as passed:
-            _failed(
-                drill,
-                "alert-did-not-clear",
-                f"{watch.alert} clears within {CLEAR.total_seconds():g} s",
-                passed,
+            drill.findings.append(
+                first_of(fail("alert-did-not-clear", passed), ok="alert-cleared").finding(
+                    expected=f"{watch.alert} clears within {CLEAR.total_seconds():g} s", observed=str(passed)
+                )
             )
             raise CheckFailed(drill.findings) from None
         notes.append(told)
-    drill.conclude(
-        holds=True,
-        reason="alert-cleared",
-        expected=f"{watch.alert} clears within {CLEAR.total_seconds():g} s of the recovery",
-        observed=told,
+    drill.findings.append(
+        first_of(ok="alert-cleared").finding(
+            expected=f"{watch.alert} clears within {CLEAR.total_seconds():g} s of the recovery",
+            observed=told,
+        )
     )
 
 
@@ -104,7 +106,3 @@ async def over(drill: Drill, watch: AlertWatch, *checks: Callable[..., Any]) -> 
     """The alert clears, the steady state is back, and the alert stays clear as long as `cleared_for` wants it watched."""
     await alert_clears(drill, watch)
     await drill.recovered(*STEADY, *checks, within=seconds(60))
-
-
-def _failed(drill: Drill, reason: str, expected: str, passed: DeadlinePassed) -> None:
-    drill.conclude(holds=False, reason=reason, expected=expected, observed=str(passed))

@@ -9,6 +9,7 @@ import pytest
 from checks.bzzz.drills import rehearsal
 from fixtures.bzzz.faults.lost_data import DatabaseDropped
 from opsverify import Deadline, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from opsverify.drill import Drill
@@ -53,10 +54,10 @@ async def test_a_lost_database_is_restored(drill: Drill) -> None:
     await drill.recovered(*rehearsal.STEADY, within=seconds(60))
     rehearsal.in_time(drill, "restored from its dump, agents and all", clock)
     back = await rehearsal.agents_asked_for(drill)
-    drill.conclude(
-        holds=back == replicas,
-        reason="replicas-as-recorded" if back == replicas else "replicas-differ",
-        expected=f"{replicas} agents, as recorded",
-        observed=f"{back} agents",
+    drill.findings.append(
+        first_of(fail("replicas-differ", back != replicas), ok="replicas-as-recorded").finding(
+            expected=f"{replicas} agents, as recorded",
+            observed=f"{back} agents",
+        )
     )
     rehearsal.depart(drill, DEPARTURES)

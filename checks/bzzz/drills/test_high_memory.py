@@ -11,6 +11,7 @@ from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents import AgentGrows
 from fixtures.bzzz.incidents import MEMORY
 from opsverify import seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from opsverify.drill import Drill
@@ -32,11 +33,13 @@ async def test_high_memory_is_detected_and_recovered(drill: Drill) -> None:
     seen = await drill.detected(test_incidents.test_memory_is_back_under_its_limit, within=seconds(10))
     offender = drill.site.section.nodes[AgentGrows.agents[0]].agent.removeprefix("http://")  # type: ignore[attr-defined]
     told = seen.findings[0].observed if seen.findings else ""
-    drill.conclude(
-        holds=told.startswith(f"{offender} above"),
-        reason="offender-named" if told.startswith(f"{offender} above") else "offender-not-named",
-        expected=f"the offender is named: {offender}",
-        observed=told,
+    drill.findings.append(
+        first_of(
+            fail("offender-not-named", not told.startswith(f"{offender} above")), ok="offender-named"
+        ).finding(
+            expected=f"the offender is named: {offender}",
+            observed=told,
+        )
     )
     watch.begin()
     async with act(drill, "restart the high-memory service") as notes:

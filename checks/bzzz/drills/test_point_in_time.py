@@ -11,6 +11,7 @@ from checks.bzzz.drills import rehearsal
 from fixtures.bzzz.faults.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
 from fixtures.bzzz.restoring.refusal import NotRestored
 from opsverify import Deadline, seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.bzzz.seen.restoring import Account
@@ -75,11 +76,11 @@ async def _refused(drill: Drill, fault: Fault, reason: str) -> None:
         except NotRestored as refused:
             why, told = refused.reason.value, refused.told
         notes.append(told)
-    drill.conclude(
-        holds=why == reason,
-        reason=f"{fault.name}-refused" if why == reason else f"{fault.name}-not-refused",
-        expected=f"a recovery with {fault.name} is refused: {reason}",
-        observed=f"{why}: {told}",
+    drill.findings.append(
+        first_of(fail("not-refused", why != reason), ok="refused").finding(
+            expected=f"a recovery with {fault.name} is refused: {reason}",
+            observed=f"{why}: {told}",
+        )
     )
     async with drill.step("recover", f"take {fault.name} out again"):
         fault.restore()

@@ -11,6 +11,7 @@ from fixtures.bzzz.operator.monitoring import TEST_ALERT
 from fixtures.bzzz.seen.alerts import Matcher
 from fixtures.bzzz.silencing import as_wanted, stood
 from opsverify import seconds
+from opsverify.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from opsverify.drill import Drill
@@ -45,22 +46,22 @@ async def test_a_silence_mutes_what_it_should_and_ends(drill: Drill) -> None:
         wanted = {UNDER: ("suppressed", False), BESIDE: ("active", True)}
         muted = await stood(client, wanted, within=seconds(10))
         notes += [f"{test}: {how}" for test, how in muted.items()]
-    holds = as_wanted(muted, wanted) and muted[UNDER].silenced_by == (silence,)
-    drill.conclude(
-        holds=holds,
-        reason="mutes-its-own" if holds else "mutes-otherwise",
-        expected="the silence mutes what is maintained, and nothing else",
-        observed=f"{UNDER} {muted[UNDER]}; {BESIDE} {muted[BESIDE]}",
+    its_own = as_wanted(muted, wanted) and muted[UNDER].silenced_by == (silence,)
+    drill.findings.append(
+        first_of(fail("mutes-otherwise", not its_own), ok="mutes-its-own").finding(
+            expected="the silence mutes what is maintained, and nothing else",
+            observed=f"{UNDER} {muted[UNDER]}; {BESIDE} {muted[BESIDE]}",
+        )
     )
     async with drill.step("recover", "the window ends", bound=WINDOW + seconds(15)) as notes:
         wanted = {UNDER: ("active", True)}
         heard = await stood(client, wanted, within=WINDOW + seconds(15))
         notes.append(str(heard[UNDER]))
-    drill.conclude(
-        holds=as_wanted(heard, wanted),
-        reason="ended-with-its-window" if as_wanted(heard, wanted) else "mutes-on",
-        expected="once the window is over, the alert that was muted is told",
-        observed=f"{UNDER} {heard[UNDER]}",
+    drill.findings.append(
+        first_of(fail("mutes-on", not as_wanted(heard, wanted)), ok="ended-with-its-window").finding(
+            expected="once the window is over, the alert that was muted is told",
+            observed=f"{UNDER} {heard[UNDER]}",
+        )
     )
     async with drill.step(
         "recover", "a silence that is no longer needed is ended early", bound=seconds(10)
@@ -73,10 +74,10 @@ async def test_a_silence_mutes_what_it_should_and_ends(drill: Drill) -> None:
         ended = await stood(client, {UNDER: ("gone", True), BESIDE: ("gone", True)}, within=seconds(15))
         notes += [f"{test}: {how}" for test, how in ended.items()]
     left = await client.alertmanager.silences()
-    drill.conclude(
-        holds=not left,
-        reason="silences-left" if left else "no-silence-left",
-        expected="no silence is left",
-        observed="; ".join(s.told for s in left) or "none",
+    drill.findings.append(
+        first_of(fail("silences-left", left), ok="no-silence-left").finding(
+            expected="no silence is left",
+            observed="; ".join(s.told for s in left) or "none",
+        )
     )
     await drill.recovered(*STEADY, within=seconds(30))

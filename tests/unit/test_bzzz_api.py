@@ -1,0 +1,148 @@
+"""The rules of BZZZ's own health, of UCXI's boundary and of a task that is followed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checks.bzzz.criteria import api
+from fixtures.bzzz.limits import BzzzLimits
+from fixtures.bzzz.seen.api import (
+    Boundary,
+    Component,
+    Components,
+    Health,
+    Refusal,
+    Repeated,
+    State,
+    TaskFlow,
+)
+
+LIMITS = BzzzLimits()
+
+
+@pytest.mark.parametrize(
+    ("state", "worse", "milder"),
+    [
+        (State.HEALTHY, (True, "healthy"), (True, "healthy")),
+        (State.DEGRADED, (True, "degraded"), (False, "degraded")),
+        (State.UNHEALTHY, (False, "unhealthy"), (True, "unhealthy")),
+    ],
+)
+def test_each_word_is_judged_by_one_check(
+    state: State, worse: tuple[bool, str], milder: tuple[bool, str]
+) -> None:
+    """Unhealthy fails the worse check alone, degraded the milder one."""
+    health = Health(state=state, word=str(state), status=200, shown="{}")
+    found = [api.says_healthy(health, worse=each) for each in (True, False)]
+    assert [(f.holds, f.reason) for f in found] == [worse, milder]
+    assert [f.details for f in found] == [() if f.holds else ("{}",) for f in found]
+
+
+def components(*states: State, strange: tuple[str, ...] = ()) -> Components:
+    """Components in these states."""
+    listed = tuple(Component(name=f"c{n}-health", state=state) for n, state in enumerate(states))
+    return Components(components=listed, strange=strange)
+
+
+@pytest.mark.parametrize(
+    ("seen", "holds", "reason"),
+    [
+        (components(State.HEALTHY, State.HEALTHY), True, "all-healthy"),
+        (components(State.HEALTHY, State.DEGRADED), False, "component-degraded"),
+        (components(State.UNHEALTHY, State.DEGRADED), False, "component-unhealthy"),
+        (components(State.HEALTHY, strange=("c9: purple",)), None, "unexpected-reply"),
+        (components(State.DEGRADED, strange=("c9: purple",)), False, "component-degraded"),
+        (components(), None, "unexpected-reply"),
+    ],
+)
+def test_every_component_is_healthy_in_words_that_are_known(
+    seen: Components, reason: str, *, holds: bool | None
+) -> None:
+    """One that is ill fails it, whatever else is not understood; else what is not understood leaves it open."""
+    found = api.every_component_healthy(seen)
+    assert (found.holds, found.reason) == (holds, reason)
+    assert all(any(each in line for line in found.details) for each in seen.strange)
+
+
+def boundary(*malformed: tuple[int, str], good: int = 404) -> Boundary:
+    """UCXI's answers: status and code of each."""
+    refusals = [
+        Refusal(address=f"ucxl://{n}", meant="bad", status=status, code=code)
+        for n, (status, code) in enumerate(malformed)
+    ]
+    return Boundary(
+        malformed=tuple(refusals), well_formed=Refusal(address="u", meant="good", status=good, code="")
+    )
+
+
+BAD = (400, "UCXL-400")
+
+
+@pytest.mark.parametrize(
+    ("seen", "holds", "reason"),
+    [
+        (boundary(BAD, BAD), True, "refused"),
+        (boundary(BAD, good=200), True, "refused"),
+        (boundary(BAD, (200, "")), False, "malformed-accepted"),
+        (boundary(BAD, (404, "UCXL-404")), False, "malformed-looked-up"),
+        (boundary((404, "UCXL-404"), (302, "")), False, "malformed-accepted"),
+        (boundary(BAD, good=400), False, "refuses-well-formed"),
+        (boundary(BAD, (422, "")), False, "no-ucxl-code"),
+        (boundary(BAD, (499, "x"), (400, "x")), True, "refused"),
+        (boundary(BAD, (500, "")), None, "server-error"),
+        (boundary(BAD, good=503), None, "server-error"),
+        (boundary((200, ""), (503, "")), False, "malformed-accepted"),
+        (boundary((422, ""), good=503), False, "no-ucxl-code"),
+        (boundary(), None, "part-missing"),
+    ],
+)
+def test_malformed_addresses_are_refused_and_no_other(
+    seen: Boundary, reason: str, *, holds: bool | None
+) -> None:
+    """What was let in is known, whatever else ended in an error of UCXI's own; such an error alone leaves it open."""
+    found = api.malformed_refused(seen)
+    assert (found.holds, found.reason) == (holds, reason)
+
+
+WELL = {
+    "task": "t", "accepted": 202, "address": "ucxl://a", "well_formed": True, "resolved": True, "status": 200,
+    "holds_task": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, "resolved"),
+        ({"refused": "HTTP 503", "address": ""}, "task-refused"),
+        ({"address": "", "well_formed": False, "resolved": False}, "no-address"),
+        ({"well_formed": False}, "malformed-address"),
+        ({"resolved": False, "holds_task": False}, "not-resolved"),
+        ({"holds_task": False}, "other-content"),
+    ],
+)
+def test_a_task_is_followed_to_its_own_content(change: dict[str, Any], reason: str) -> None:
+    """Each stage that a task is lost at has its reason."""
+    found = api.data_flows(TaskFlow.model_validate(WELL | change), LIMITS)
+    assert (found.holds, found.reason) == (reason == "resolved", reason)
+
+
+@pytest.mark.parametrize(
+    ("second", "times", "holds", "reason"),
+    [
+        ("duplicate", 1, True, "handled-once"),
+        ("taken", 1, True, "handled-once"),
+        ("taken", 2, False, "handled-again"),
+        ("duplicate", 2, False, "handled-again"),
+        ("refused", 2, False, "handled-again"),
+        ("refused", 1, None, "second-refused"),
+        ("taken", 0, None, "not-handled"),
+    ],
+)
+def test_a_repeated_event_is_counted(second: str, times: int, reason: str, *, holds: bool | None) -> None:
+    """Handled twice fails; a second that was refused for a reason of its own was not put to the test."""
+    seen = Repeated.model_validate({"task": "t", "said": "HTTP 200", "second": second, "times": times})
+    found = api.handled_once(seen)
+    assert (found.holds, found.reason) == (holds, reason)

@@ -100,7 +100,7 @@ def site(
         section=ToySection,
         connect=connect,
         start_twin=no_twin,
-        observations=(),
+        declares=tuple,
         operate=operate or (lambda s: Hand(s.arming)),
     )
     return Site(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bench.beside_pytest import beside_pytest
 from bench.endpoints import endpoints, raise_descriptors
 from bench.gathering import SIZES, against_bare
 from bench.measured import Row, markdown, note
 from bench.restoring import SIZES_MB, restoring
 from bench.whole_runs import black_hole, overhead, smoke
 
-PARTS = ("gathering", "overhead", "black-hole", "smoke", "restoring")
+PARTS = ("whole", "gathering", "overhead", "black-hole", "smoke", "restoring")
 CHECKS = 5000
 EACH = 2  # a connection has two ends; the server's are in its own process, but count with a margin
 
@@ -49,6 +50,8 @@ def main() -> None:
         )
     rows: list[Row] = []
     with endpoints() as where:
+        if "whole" in parts:
+            rows += beside_pytest(where, options.repeats)
         if "gathering" in parts:
             rows += against_bare(where, sizes, options.repeats)
         if "overhead" in parts:

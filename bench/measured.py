@@ -26,6 +26,10 @@ __all__ = ["LONGEST_S", "ROOT", "Process", "Row", "markdown", "note", "run", "sp
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_S = 300.0
 POLL_S = 0.01
+_CHANGE_THE_COST = (
+    "PYTHONDONTWRITEBYTECODE",
+    "PYTHONUNBUFFERED",
+)  # of imports, and of every line on the terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ def run(command: Sequence[str], *, cwd: Path, environment: dict[str, str]) -> Pr
 
     Bytecode is cached as in a warm environment, but in a folder of the benchmark's own.
     """
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env = {name: value for name, value in os.environ.items() if name not in _CHANGE_THE_COST}
     env |= {"PYTHONPYCACHEPREFIX": _bytecode(), **environment}
     began, cpu = time.monotonic(), _cpu_of_children()
     with tempfile.TemporaryFile() as output:

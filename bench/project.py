@@ -1,4 +1,4 @@
-"""Generated projects in a temporary folder: checks of the toy under the engine, and trivial tests under pytest alone."""
+"""Generated projects in a temporary folder: checks of the toy under the engine, and tests under pytest alone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ if TYPE_CHECKING:
     from bench.measured import Process
     from bench.toy import Plan
 
-__all__ = ["Checked", "check_project", "trivial_project"]
+__all__ = [
+    "Checked",
+    "check_project",
+    "run_asking",
+    "run_checks",
+    "trivial_project",
+    "write_asking",
+    "write_checks",
+]
 
 PYPROJECT = """
 [tool.pytest.ini_options]
 pythonpath = ["."]
-addopts = ["-p", "no:valkey", "-p", "no:hypothesispytest"]  # what only this suite's own tests need
+# What only this suite's own systems and tests need.
+addopts = ["-p", "no:valkey", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:pytest11.testinfra", "-p", "no:xdist", "-p", "no:xdist.looponfail"]
 strict_markers = true
 asyncio_mode = "auto"
 asyncio_default_fixture_loop_scope = "session"
@@ -47,6 +56,32 @@ def test_{n}():
     """Holds."""
     assert {n} == {n}
 '''
+ASKING = '''"""Generated."""
+import asyncio
+import aiohttp
+import pytest_asyncio
+
+URLS = {urls}
+
+async def page(session, url):
+    try:
+        async with session.get(url) as reply:
+            return (await reply.json())["status"]
+    except TimeoutError:
+        return "silent"
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pages():
+    timeout = aiohttp.ClientTimeout(total={deadline})
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
+        return await asyncio.gather(*(page(session, url) for url in URLS))
+'''
+ASKED = '''
+
+def test_page_{n}(pages):
+    """Page {n} says ok."""
+    assert pages[{n}] == "ok"
+'''
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +104,14 @@ class Checked:
         return datetime.fromisoformat(record["at"]).timestamp()
 
 
-def check_project(folder: Path, plan: Plan, *, profiler: tuple[str, ...] = ()) -> Checked:
+def check_project(folder: Path, plan: Plan) -> Checked:
     """Generate a project with one check per page, and run it."""
+    write_checks(folder, plan)
+    return run_checks(folder)
+
+
+def write_checks(folder: Path, plan: Plan) -> None:
+    """Generate a project with one check per page."""
     checks = folder / "checks" / "toy"
     checks.mkdir(parents=True)
     (folder / "times").mkdir()
@@ -82,9 +123,12 @@ def check_project(folder: Path, plan: Plan, *, profiler: tuple[str, ...] = ()) -
     )
     planned = dataclasses.asdict(dataclasses.replace(plan, times=str(folder / "times")))
     (folder / "plan.json").write_text(json.dumps(planned), encoding="utf-8")
+
+
+def run_checks(folder: Path) -> Checked:
+    """Run it, with every report."""
     command = [
         sys.executable,
-        *profiler,
         "-m",
         "pytest",
         "checks",
@@ -95,9 +139,28 @@ def check_project(folder: Path, plan: Plan, *, profiler: tuple[str, ...] = ()) -
         "-q",
     ]
     ended = run(command, cwd=folder, environment=_environment(folder) | {PLAN: str(folder / "plan.json")})
-    runs = [p for p in (folder / "reports").glob("*") if p.is_dir() and not p.is_symlink()]
-    assert len(runs) == 1, ended.printed[-2000:]
-    return Checked(ended, runs[0], folder / "times")
+    latest = folder / "reports/latest"
+    assert latest.is_dir(), ended.printed[-2000:]
+    return Checked(ended, latest.resolve(), folder / "times")
+
+
+def write_asking(folder: Path, plan: Plan) -> None:
+    """Generate the least that asks the same pages: one gather in a session fixture, and a test per page."""
+    folder.mkdir(parents=True)
+    urls = [plan.address(n) for n in range(plan.count)]
+    (folder / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+    (folder / "conftest.py").write_text(ASKING.format(urls=urls, deadline=plan.deadline), encoding="utf-8")
+    (folder / "test_pages.py").write_text(
+        '"""Generated."""\n' + "".join(ASKED.format(n=n) for n in range(plan.count)), encoding="utf-8"
+    )
+
+
+def run_asking(folder: Path) -> Process:
+    """Run that under pytest with pytest-asyncio alone: no engine, no HTML, no JUnit."""
+    command = [sys.executable, "-m", "pytest", "test_pages.py", "-p", "no:cacheprovider", "-q"]
+    without = ("opsverify", "html", "metadata")
+    command += [word for name in without for word in ("-p", f"no:{name}")]
+    return run(command, cwd=folder, environment=_environment(folder))
 
 
 def trivial_project(folder: Path, count: int) -> Process:

@@ -118,7 +118,7 @@ def toy_system(plan: Plan) -> System:
         connect=connect,
         operate=none,
         start_twin=none,
-        observations=tuple(
+        declares=lambda: tuple(
             ObservationSpec(
                 name=f"page_{n}",
                 system="toy",

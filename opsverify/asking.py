@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opsverify.incident import nearest
-from opsverify.planning import Rehearsal
-from opsverify.runbook import RunbookError, load_runbook
+from opsverify.planning import Rehearsal, plan, preflight
+from opsverify.runbook import runbooks_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opsverify.check import Check
     from opsverify.run import Run
-    from opsverify.runbook import Runbook
 
-__all__ = ["explain", "list_runbooks"]
+__all__ = ["explain", "list_runbooks", "rehearsed"]
+
+
+def rehearsed(run: Run, chosen: list[Check], option: Callable[[str], Any]) -> Rehearsal:
+    """What is told instead of a run: by `--runbook`, `--explain`, `--plan` or `--preflight`."""
+    if option("runbook"):
+        return list_runbooks(run)
+    if option("explain"):
+        return explain(run, option("explain"))
+    return plan(run, chosen) if option("plan") else asyncio.run(preflight(run, chosen))
 
 
 def list_runbooks(run: Run) -> Rehearsal:
     """Each procedure of each registered system with its checks, their severities and what each needs."""
     by_id = {check.id: check for check in run.checks.values()}
     lines: list[str] = []
-    for system, runbook in _runbooks(run).items():
+    for system, runbook in runbooks_beside(run.checks_folder, run.systems).items():
         lines += [*([""] if lines else []), f"{system}: {runbook.title}"]
         for procedure in runbook.procedure:
             lines.append(f"  {procedure.section}")
@@ -61,18 +70,6 @@ def _profiles(check: Check) -> str:
     return " ".join(sorted(check.profiles))
 
 
-def _runbooks(run: Run) -> dict[str, Runbook]:
-    found = {}
-    for name in run.systems:
-        path = run.checks_folder / name / "runbook.toml"
-        if path.is_file():
-            try:
-                found[name] = load_runbook(path)
-            except RunbookError as error:
-                raise pytest.UsageError(str(error)) from None
-    return found
-
-
 def explain(run: Run, check_id: str) -> Rehearsal:
     """One check in full.
 
@@ -94,7 +91,7 @@ def _told(run: Run, check: Check) -> Iterator[str]:
     yield f"  runs in   {_profiles(check)}"
     sections = [
         procedure.section
-        for book in _runbooks(run).values()
+        for book in runbooks_beside(run.checks_folder, run.systems).values()
         for procedure in book.procedure
         if check.id in procedure.checks
     ]

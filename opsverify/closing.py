@@ -6,10 +6,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opsverify.bundle import redacted_target, versions, write_bundle
 from opsverify.canary.ending import after_reports
 from opsverify.evidence import bounded_text
-from opsverify.report.html import render_html
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
 from opsverify.report.terminal import summary
@@ -60,6 +58,8 @@ def write_ours(run: Run) -> None:
     run's folder.
     """
     if "html" in run.reports:
+        from opsverify.report.html import render_html  # noqa: PLC0415 -- jinja2 is loaded where a page is written
+
         _write(
             run, "html", run.reports["html"], partial(render_html, appendix=_appendix(run.reports["html"]))
         )
@@ -90,6 +90,8 @@ def write_run_bundle(run: Run) -> None:
     """Pack the finished run where `--bundle` asks for it; trouble with that is the run's, and is in its report."""
     if run.bundle is None or run.usage_error:
         return
+    from opsverify.bundle import redacted_target, versions, write_bundle  # noqa: PLC0415 -- only what is asked for is loaded
+
     files = {"journal.jsonl": run.journal.path} | {
         _BUNDLED.get(name, path.name): path for name, path in run.reports.items()
     }

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.drill import Drill
 from opsverify.evidence import bounded_text
 from opsverify.judge import concluded
 from opsverify.observation import Observation, Unobservable
@@ -15,6 +14,7 @@ from opsverify.report.text import headline, message
 from opsverify.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
+    from opsverify.drill import Drill
     from opsverify.report.model import CheckResult
     from opsverify.run import Run
 
@@ -62,6 +62,10 @@ def seen_by(item: pytest.Function) -> list[Observation[Any]]:
 
 def _drill(item: pytest.Function) -> Drill | None:
     rehearsal = item.funcargs.get("drill")
+    if rehearsal is None:
+        return None
+    from opsverify.drill import Drill  # noqa: PLC0415 -- only what is asked for is loaded
+
     return rehearsal if isinstance(rehearsal, Drill) else None
 
 

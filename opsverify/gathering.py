@@ -226,15 +226,16 @@ def _bracket(
 
 
 def _nothing_reachable(results: list[Observation[Any]]) -> bool:
-    reached: dict[tuple[str, str], bool] = {}
+    dead: set[tuple[str, str]] = set()
     for one in results:
         trouble = one.unobservable
         if trouble and trouble.kind.not_applicable:
             continue
-        for surface in one.surfaces:
-            key = one.system, surface
-            reached[key] = reached.get(key, False) or not (trouble and trouble.kind.cut_off)
-    return len(reached) >= _FEWEST_ENDPOINTS and not any(reached.values())
+        if not trouble or not trouble.kind.cut_off:
+            return False
+        if len(one.surfaces) == 1:  # of several, one is enough to end a look, and nobody knows which
+            dead.add((one.system, one.surfaces[0]))
+    return len(dead) >= _FEWEST_ENDPOINTS
 
 
 def _cut_off(one: Observation[Any]) -> Observation[Any]:

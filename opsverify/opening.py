@@ -14,14 +14,10 @@ from uuid import uuid4
 import pytest
 
 from opsverify import interrupt
-from opsverify.acting import Order, read_order
-from opsverify.baseline import LAST_GREEN, last_green, load_baseline
-from opsverify.bundle import prepared
 from opsverify.canary.opening import accompany
 from opsverify.evidence import JOURNAL_FORMAT, Journal
 from opsverify.options import LOOKS_AT_NOTHING, REHEARSALS
 from opsverify.redaction import Redactor
-from opsverify.replay import ReplayError, SavedRun, load_run
 from opsverify.run import Options, Run
 from opsverify.runbook import compare_with_file
 from opsverify.state import (
@@ -39,6 +35,8 @@ from opsverify.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opsverify.acting import Order
+    from opsverify.replay import SavedRun
     from opsverify.system import System
     from opsverify.target import Section, Target
 
@@ -70,6 +68,8 @@ def order(config: pytest.Config) -> Order | None:
     """What `--act` asks for, or None. Raises pytest.UsageError, also for its companions without it."""
     text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
     if text is not None:
+        from opsverify.acting import read_order  # noqa: PLC0415 -- only what is asked for is loaded
+
         return read_order(text, dry=dry, verify_within=within)
     if dry or within is not None:
         msg = "--dry-run and --verify-within belong to --act SYSTEM.ACTION; what a run would do is told by --plan"
@@ -218,6 +218,10 @@ def _only(config: pytest.Config, target: Target, saved: SavedRun | None) -> tupl
 def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:
     """Find the run to compare with. Raises pytest.UsageError for a path that is no run."""
     named = config.getoption("baseline")
+    if named is None:
+        return
+    from opsverify.baseline import LAST_GREEN, last_green, load_baseline  # noqa: PLC0415 -- only what is asked for is loaded
+
     if named == LAST_GREEN:
         reports = Path(config.getoption("baseline_from") or reports)
         run.baseline = last_green(reports, run.key)
@@ -225,13 +229,13 @@ def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:
             run.warnings.append(
                 f"--baseline last-green: {reports} holds no green run of this target; nothing was compared"
             )
-    elif named is not None:
+    else:
         run.baseline = load_baseline(config.invocation_params.dir / named)
 
 
 def _compared_runbooks(options: list[str], run: Run) -> list[str]:
     """How real runbook files (`SYSTEM=FILE`) differ from the maps; raises pytest.UsageError for a wrong option."""
-    known, told = run.runbooks(), list[str]()
+    known, told = run.runbooks, list[str]()
     for option in options:
         system, _, file = option.partition("=")
         if system not in known or not Path(file).is_file():
@@ -248,6 +252,8 @@ def _saved_run(config: pytest.Config) -> SavedRun | None:
     folder = config.getoption("replay")
     if folder is None:
         return None
+    from opsverify.replay import ReplayError, load_run  # noqa: PLC0415 -- only what is asked for is loaded
+
     try:
         return load_run(config.invocation_params.dir / folder)
     except ReplayError as error:
@@ -292,6 +298,8 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
         "junit": Path(getattr(config.option, "xmlpath", None) or run.folder / "junit.xml"),
     }
     if config.getoption("bundle"):
+        from opsverify.bundle import prepared  # noqa: PLC0415 -- only what is asked for is loaded
+
         run.bundle = prepared(config.invocation_params.dir / config.getoption("bundle"))
     for name, path in paths.items():
         try:

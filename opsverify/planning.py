@@ -53,9 +53,10 @@ class Rehearsal:
 def plan(run: Run, checks: Iterable[Check]) -> Rehearsal:
     """What would run, what would be skipped and why, and what would write, a line each."""
     would, write, skip = list[str](), list[str](), list[str]()
+    sections = run.target.sections()
     for check in sorted(checks, key=lambda c: c.id):
         specs = run.specs_of(check)
-        section = run.target.sections()[check.system]
+        section = sections[check.system]
         absent = [f"{s}: {section.absent[s]}" for spec in specs for s in spec.surfaces if s in section.absent]
         acts = [spec.active for spec in specs if spec.active]
         refused = [why for act in acts if (why := run.arming.why_not("actions", act))]
@@ -94,13 +95,14 @@ async def preflight(run: Run, checks: Iterable[Check]) -> Rehearsal:
     async with AsyncExitStack() as stack:
         for name, section in run.target.sections().items():
             system = run.systems[name]
-            for surface, addresses in section.addresses().items():
+            configured = section.addresses()
+            for surface, addresses in configured.items():
                 for address in addresses.split(", "):
                     steps += await _network(f"{name}.{surface}", address)
             site = Site(system=system, section=section, arming=run.arming)
             site.client = await stack.enter_async_context(system.connect(section))
             for surface, what, question in system.questions(site.client):
-                if surface in section.addresses():
+                if surface in configured:
                     steps.append(await _step(f"{name}.{surface}", what, question))
     if not steps:
         return Rehearsal(

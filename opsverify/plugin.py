@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import acting, asking, interrupt, opening, options, planning, selection, session
+from opsverify import interrupt, opening, options, selection, session
 from opsverify.canary import confirming, ending
 from opsverify.closing import (
     give_back,
@@ -24,12 +23,10 @@ from opsverify.closing import (
 from opsverify.dressing import LETTERS, dress, outcome_of, seen_by, trace, without_source
 from opsverify.evidence import clean_text
 from opsverify.exits import Exit
-from opsverify.expecting import expected_items
 from opsverify.judge import apply, precondition
 from opsverify.pytest_root import rooted
 from opsverify.run import RUN, Run
 from opsverify.verdict import Verdict
-from opsverify.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -77,6 +74,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if not config.getoption("watch"):
         return None
     interrupt.loaded()
+    from opsverify.watch import watch  # noqa: PLC0415 -- only what is asked for is loaded
+
     return watch(config)
 
 
@@ -90,15 +89,17 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     for line in selection.plain_markers(systems.values()):
         config.addinivalue_line("markers", line)
-    config.pluginmanager.register(session.observation_fixtures(systems.values()), "opsverify_observations")
-    config.pluginmanager.register(session, "opsverify_session")
     options.settle(config)
+    asked_for = list(systems.values())
     if not config.option.collectonly and opening.is_operational(config):
         run = _open(config)
         if not _rehearses(config):
             run.reports = opening.report_paths(config, run)
+        asked_for = [systems[name] for name in run.target.sections()]
     else:
         interrupt.loaded()
+    config.pluginmanager.register(session.observation_fixtures(asked_for), "opsverify_observations")
+    config.pluginmanager.register(session, "opsverify_session")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -134,9 +135,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         run.warnings.append("HTML and JUnit reports need --target or --profile, or a path under checks/")
     run.checks = checks
     kept, left = selection.select(run, items)
-    asked_for = expected_items(run, config.getoption("expect") or [], items)
-    selection.mark_plainly(asked_for, checks)
-    items[:] = [*kept, *asked_for]
+    items[:] = kept
+    if config.getoption("expect"):
+        from opsverify.expecting import expected_items  # noqa: PLC0415 -- only what is asked for is loaded
+
+        asked_for = expected_items(run, config.getoption("expect"), items)
+        selection.mark_plainly(asked_for, checks)
+        items += asked_for
     if left:
         config.hook.pytest_deselected(items=left)
 
@@ -161,10 +166,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.problem(f"{session.testsfailed} file(s) could not be collected; nothing was looked at")
         return True if session.config.option.continue_on_collection_errors else None
     if (order := opening.order(session.config)) is not None:
+        from opsverify import acting  # noqa: PLC0415 -- only what is asked for is loaded
+
         run.rehearsal = acting.act(run, order, lambda: opening.take_target(run, undone=None))
         return True
     if _rehearses(session.config):
-        run.rehearsal = _rehearsed(run, session)
+        from opsverify.asking import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
+
+        chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
+        run.rehearsal = rehearsed(run, chosen, session.config.getoption)
         return True
     run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
     opening.take_target(run, undone=session.config.getoption("undone"))
@@ -173,16 +183,6 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def _rehearses(config: pytest.Config) -> bool:
     return any(config.getoption(option) for option in options.REHEARSALS)
-
-
-def _rehearsed(run: Run, session: pytest.Session) -> planning.Rehearsal:
-    asked = session.config.getoption
-    if asked("runbook"):
-        return asking.list_runbooks(run)
-    if asked("explain"):
-        return asking.explain(run, asked("explain"))
-    chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
-    return planning.plan(run, chosen) if asked("plan") else asyncio.run(planning.preflight(run, chosen))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify.arming import Arming
-from opsverify.baseline import Baseline, compare
 from opsverify.evidence import shortened
 from opsverify.exits import Exit, Judged, RunFacts, decide
 from opsverify.observation import Observation, ObservationSpec
@@ -29,7 +28,7 @@ from opsverify.report.model import (
     Tied,
     Trend,
 )
-from opsverify.runbook import Runbook, RunbookError, load_runbook
+from opsverify.runbook import Runbook, runbooks_beside
 from opsverify.verdict import Outcome, Severity, Verdict
 from opsverify.waivers import Waivers
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from opsverify.baseline import Baseline
     from opsverify.canary.canary import Canary
     from opsverify.check import Check
     from opsverify.evidence import Journal
@@ -141,27 +141,25 @@ class Run:
             confirmed=self.options.arm == self.target.name,
         )
 
-    def runbooks(self) -> dict[str, Runbook]:
-        """The runbook map of each system of the target that has one beside its checks."""
-        found = {}
-        for name in self.target.sections():
-            path = self.checks_folder / name / "runbook.toml"
-            if path.is_file():
-                try:
-                    found[name] = load_runbook(path)
-                except RunbookError as error:
-                    raise pytest.UsageError(str(error)) from None
-        return found
+    @cached_property
+    def runbooks(self) -> Mapping[str, Runbook]:
+        """The runbook map of each system of the target that has one beside its checks. Raises pytest.UsageError."""
+        return runbooks_beside(self.checks_folder, self.target.sections())
 
     def specs_of(self, check: Check) -> list[ObservationSpec]:
         """The observations that a check asks for by parameter name. Drills take their own."""
         if check.drill:
             return []
-        return [self._specs[name] for name in check.asks if name in self._specs]
+        known = self._specs
+        if check.system not in self.target.sections():
+            known = {spec.name: spec for spec in self.systems[check.system].observations}
+        return [known[name] for name in check.asks if name in known]
 
     @cached_property
     def _specs(self) -> dict[str, ObservationSpec]:
-        return {spec.name: spec for system in self.systems.values() for spec in system.observations}
+        return {
+            spec.name: spec for name in self.target.sections() for spec in self.systems[name].observations
+        }
 
     def severity(self, check: Check) -> Severity:
         """The check's severity; a target may raise it, never lower it."""
@@ -257,7 +255,7 @@ class Run:
         period = self.options.period
         other = {c.id for c in self.checks.values() if period and c.period not in ("", period)}
         missing = {}
-        for system, runbook in self.runbooks().items():
+        for system, runbook in self.runbooks.items():
             for check in runbook.required.get(self.options.profile, ()):
                 tied = self.incident is None or self.incident.place(check) is not None
                 if check not in ran | other and tied and self._may_be_of_part(check, system):
@@ -294,7 +292,7 @@ class Run:
             for r in self.results.values()
             if r.verdict is Verdict.SKIP and r.reason.startswith("not published")
         }
-        pairs = {check: stand for book in self.runbooks().values() for check, stand in book.stand_in.items()}
+        pairs = {check: stand for book in self.runbooks.values() for check, stand in book.stand_in.items()}
         missing = {}
         for check in skipped:
             stand_in = pairs.get(check)
@@ -365,11 +363,15 @@ class Run:
         return report.model_copy(update={"comparison": self._compared(self.baseline, report)})
 
     def _compared(self, earlier: Baseline, report: RunReport) -> Comparison:
-        judged_from = {c.id: [s.name for s in self.specs_of(c)] for c in self.checks.values()}
-        limits = {n: s.limits.model_dump(mode="json") for n, s in self.target.sections().items()}
+        from opsverify.baseline import compare  # noqa: PLC0415 -- only what is asked for is loaded
+
+        sections = self.target.sections()
+        own = [check for check in self.checks.values() if check.system in sections]
+        judged_from = {check.id: [spec.name for spec in self.specs_of(check)] for check in own}
+        limits = {name: section.limits.model_dump(mode="json") for name, section in sections.items()}
         return compare(earlier, report, self.values, limits, judged_from)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The identity of the instance: the target's, or that of the saved run."""
         return str(self.saved.run.get("key", "")) if self.saved else self.target.key

@@ -7,6 +7,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING
 
+import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from opsverify.check import PROFILES
@@ -25,6 +26,7 @@ __all__ = [
     "contradictions",
     "digest",
     "load_runbook",
+    "runbooks_beside",
     "titles",
 ]
 
@@ -77,6 +79,15 @@ def load_runbook(path: Path) -> Runbook:
         msg = f"{path}: required: {sorted(wrong)} are no profiles; they are {', '.join(PROFILES)}"
         raise RunbookError(msg)
     return runbook
+
+
+def runbooks_beside(checks: Path, systems: Iterable[str]) -> dict[str, Runbook]:
+    """The map of each of these systems that has one in its folder of checks. Raises pytest.UsageError."""
+    paths = {system: checks / system / "runbook.toml" for system in systems}
+    try:
+        return {system: load_runbook(path) for system, path in paths.items() if path.is_file()}
+    except RunbookError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def contradictions(runbook: Runbook, checks: Iterable[Check]) -> list[str]:

@@ -87,6 +87,8 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
         items.sort(key=lambda item: _place(run, item))
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
+    sections = {} if run.target.owned else run.target.sections()
+    unconfigured = {name: frozenset(section.unconfigured()) for name, section in sections.items()}
     for item in items:
         check = run.checks.get(item.nodeid)
         if check is None:
@@ -94,13 +96,7 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
             continue
         why = _why_not(run, check)
         if why is None:
-            section = run.target.sections()[check.system]
-            lacking = [
-                s
-                for spec in run.specs_of(check)
-                for s in spec.surfaces
-                if s in section.unconfigured() and not run.target.owned
-            ]
+            lacking = [s for s in run.surfaces_of(check) if s in unconfigured.get(check.system, ())]
             if lacking:
                 run.passed_over[check.id] = (
                     f"surface {lacking[0]!r} of {check.system} is neither configured nor declared absent in {run.target_file}"
@@ -118,10 +114,13 @@ def _tell_of_part(run: Run, part: Part, chosen: list[Check]) -> None:
     in_vain = part.without_any(chosen, run.surfaces_of)
     run.warnings += [f"only {word}: no check of it runs in {where}" for word in in_vain]
     run.in_vain = frozenset(in_vain) if chosen else frozenset()
+    there = run.target.sections()
     both = [
         check.id
         for check in run.checks.values()
-        if part.touches(check, run.surfaces_of(check)) and run.options.profile in (None, *check.profiles)
+        if check.system in there
+        and part.touches(check, run.surfaces_of(check))
+        and run.options.profile in (None, *check.profiles)
     ]
     if both:
         run.warnings.append(
@@ -166,14 +165,14 @@ def _belongs(check: Check, systems: Mapping[str, System]) -> None:
 
 def _validate(run: Run) -> set[str]:
     """Every check's id. Raises pytest.UsageError: see `select`."""
-    for name, runbook in run.runbooks().items():
+    for name, runbook in run.runbooks.items():
         troubles = contradictions(runbook, (c for c in run.checks.values() if c.system == name))
         if troubles:
             msg = f"{run.checks_folder / name / 'runbook.toml'} and the checks disagree:\n" + "\n".join(
                 troubles
             )
             raise pytest.UsageError(msg)
-    known = {check for book in run.runbooks().values() for check in book.known()} | {
+    known = {check for book in run.runbooks.values() for check in book.known()} | {
         c.id for c in run.checks.values()
     }
     waivers_fit(run, known)

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from opsverify.baseline import earlier_value
 from opsverify.canary.confirming import second_samples
-from opsverify.drill import Drill
 from opsverify.gathering import Gatherer, not_started
 from opsverify.observation import Kind, Observation, ObservationSpec
 from opsverify.progress import shown_while_gathering
@@ -25,6 +23,7 @@ from opsverify.system import Site
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
+    from opsverify.drill import Drill
     from opsverify.limits import Limits
     from opsverify.system import System, Twin
 
@@ -64,7 +63,8 @@ def needed(run: Run, items: Iterable[pytest.Item]) -> list[ObservationSpec]:
     """The observations that the selected checks ask for, each once."""
     checks = [run.checks[item.nodeid] for item in items if item.nodeid in run.checks]
     asked = {spec.name for check in checks for spec in run.specs_of(check)}
-    return [spec for system in run.systems.values() for spec in system.observations if spec.name in asked]
+    there = [run.systems[name] for name in run.target.sections()]
+    return [spec for system in there for spec in system.observations if spec.name in asked]
 
 
 @pytest.fixture(scope="session")
@@ -141,6 +141,10 @@ async def observations(
         wanted = [s for s in specs if s.name not in missing]
 
         def earlier(spec: ObservationSpec) -> Any:
+            if run.baseline is None:
+                return None
+            from opsverify.baseline import earlier_value  # noqa: PLC0415 -- only what is asked for is loaded
+
             return earlier_value(run.baseline, spec, run.key)
 
         gatherer = Gatherer(sites, journal, earlier)
@@ -231,6 +235,8 @@ def limits(request: pytest.FixtureRequest) -> Limits:
 @pytest_asyncio.fixture(loop_scope="session")
 async def drill(request: pytest.FixtureRequest) -> AsyncIterator[Drill]:
     """A drill on a twin of its own; whatever it changed is undone at its end, last in first out."""
+    from opsverify.drill import Drill  # noqa: PLC0415 -- only what is asked for is loaded
+
     run = request.config.stash[RUN]
     check = run.checks[request.node.nodeid]
     rehearsal = Drill(run, check)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _no_faults() -> tuple[type[Fault], ...]:
 class System:
     """A system under verification.
 
+    `declares` gives its observations; it is asked where a target has the system, and loads the client only then.
     `connect` opens the read-only client (no traffic yet); `operate` makes the operator, whose methods are the
     runbook's actions (its modules are loaded only then); `start_twin` starts a twin on owned servers.
     `questions` are what the preflight asks of a client: surface, what is asked, and the question. `faults` are the
@@ -70,12 +72,17 @@ class System:
     connect: Callable[[Any], AbstractAsyncContextManager[Any]]
     operate: Callable[[Site], Any]
     start_twin: Callable[[Any, ServersTable], Twin]
-    observations: tuple[ObservationSpec, ...]
+    declares: Callable[[], tuple[ObservationSpec, ...]]
     questions: Callable[[Any], list[tuple[str, str, Callable[[], Awaitable[str]]]]] = _no_questions
     faults: Callable[[], tuple[type[Fault], ...]] = _no_faults
     no_such_alert: Callable[[str, Mapping[str, Observation[Any]]], str] = _any_alert
     steady_within: timedelta | None = None
     abandon_twins: Callable[[], None] = _no_twins
+
+    @cached_property
+    def observations(self) -> tuple[ObservationSpec, ...]:
+        """What it declares."""
+        return self.declares()
 
 
 @dataclass(kw_only=True)
@@ -89,6 +96,7 @@ class Site:
     backends: Mapping[str, str] = field(default_factory=dict)
     client: Any = None
     folder: Path | None = None
+    _known: tuple[Section, Mapping[str, str]] | None = field(default=None, init=False, repr=False)
 
     def operator(self) -> Any:
         """A new operator for this site."""
@@ -96,6 +104,10 @@ class Site:
 
     def backend(self, surface: str) -> str:
         """What serves `surface`: an owned server's description, or the live address."""
-        return (
-            self.backends.get(surface) or f"live {self.section.addresses().get(surface, '(not configured)')}"
-        )
+        return self.backends.get(surface) or f"live {self._addresses().get(surface, '(not configured)')}"
+
+    def _addresses(self) -> Mapping[str, str]:
+        # Asked once of each section: a run asks for every observation, and a section may have a thousand surfaces.
+        if self._known is None or self._known[0] is not self.section:
+            self._known = self.section, self.section.addresses()
+        return self._known[1]

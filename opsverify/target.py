@@ -139,8 +139,8 @@ class Section(Table):
 
     def unconfigured(self) -> list[str]:
         """Surfaces that are neither configured nor declared absent: their required checks make a run vacuous."""
-        addresses = self.addresses()
-        return [s for s in self.surfaces if s not in {*addresses, *self.absent, *self.lacking}]
+        known = {*self.addresses(), *self.absent, *self.lacking}
+        return [s for s in self.surfaces if s not in known]
 
 
 class Target(Table):

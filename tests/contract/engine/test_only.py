@@ -47,7 +47,7 @@ def _also_at_the_switch(project: Project) -> Ran:
 
         @pytest.hookimpl
         def pytest_opsverify_system():
-            return replace(LAMP, observations=(*LAMP.observations, both))
+            return replace(LAMP, declares=lambda: (*LAMP.observations, both))
         """,
     )
     project.write("conftest.py", 'pytest_plugins = ("lamp_both",)\n')

@@ -13,9 +13,13 @@ _LOADED = """
 import sys
 
 def pytest_terminal_summary(terminalreporter):
-    names = sorted(m for m in sys.modules if "lamp" in m or "dark" in m)
-    terminalreporter.write_line("loaded: " + " ".join(names))
+    terminalreporter.write_line("loaded: " + " ".join(sys.modules))
 """
+
+
+def _loaded(ran: Ran) -> set[str]:
+    line = next(line for line in ran.stdout.splitlines() if line.startswith("loaded: "))
+    return set(line.split()[1:])
 
 
 def _incident(project: Project) -> Ran:
@@ -39,11 +43,12 @@ def _taken_twice(project: Project) -> Ran:
 
         @pytest.hookimpl
         def pytest_opsverify_system():
-            return replace(LAMP, name="torch", observations=(brightness,))
+            return replace(LAMP, name="torch", declares=lambda: (brightness,))
         """,
     )
     project.write("conftest.py", 'pytest_plugins = ("lamp_system", "second_system")\n')
-    return project.run("--profile", "smoke")
+    target = project.target('name = "both"\n[servers]\nprovider = "embedded"\n[lamp]\n[torch]\n', name="both")
+    return project.run("--profile", "smoke", "--target", target)
 
 
 def _same_id(project: Project) -> Ran:
@@ -133,11 +138,16 @@ def test_a_marker_that_nobody_declared_is_refused(left_by: Callable[[str], Ran])
 
 def test_an_incident_run_loads_nothing_that_breaks_or_acts(left_by: Callable[[str], Ran]) -> None:
     """The profile incident on a live target imports no drill, fault, twin or operator that nothing armed."""
-    loaded = next(
-        line for line in left_by("incident").stdout.splitlines() if line.startswith("loaded: ")
-    ).split()[1:]
-    assert {"lamp_system", "lamp_client"} <= set(loaded)
-    assert {"lamp_faults", "lamp_twin", "lamp_operator", "test_dark"} & set(loaded) == set()
+    loaded = _loaded(left_by("incident"))
+    assert {"lamp_system", "lamp_client"} <= loaded
+    assert {"lamp_faults", "lamp_twin", "lamp_operator", "test_dark"} & loaded == set()
+
+
+def test_a_run_loads_no_part_of_the_engine_that_it_was_not_asked_for(left_by: Callable[[str], Ran]) -> None:
+    """What only an option, a drill, a canary or a history needs is loaded by those."""
+    ways = "acting asking baseline bundle drill expecting history planning replay watch canary.canary notify.telling"
+    assert {f"opsverify.{way}" for way in ways.split()} & _loaded(left_by("incident")) == set()
+    assert "sqlalchemy" not in _loaded(left_by("incident"))
 
 
 def test_a_name_that_is_taken_names_both_files(left_by: Callable[[str], Ran]) -> None:

@@ -6,17 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from lamp_client import open_lamp
-from lamp_observations import OBSERVATIONS
 from lamp_target import LampSection
 
 from opsverify.system import System
 
 if TYPE_CHECKING:
     from opsverify.fault import Fault
+    from opsverify.observation import ObservationSpec
     from opsverify.system import Site, Twin
     from opsverify.target import ServersTable
 
 __all__ = ["LAMP"]
+
+
+def _declares() -> tuple[ObservationSpec, ...]:
+    from lamp_observations import OBSERVATIONS  # noqa: PLC0415 - loaded only where a target has the lamp
+
+    return OBSERVATIONS
 
 
 def _operate(site: Site) -> Any:
@@ -45,7 +51,7 @@ LAMP = System(
     connect=open_lamp,
     operate=_operate,
     start_twin=_start_twin,
-    observations=OBSERVATIONS,
+    declares=_declares,
     faults=_faults,
 )
 

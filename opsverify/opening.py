@@ -16,6 +16,7 @@ import pytest
 from opsverify import interrupt
 from opsverify.canary.opening import accompany
 from opsverify.evidence import JOURNAL_FORMAT, Journal
+from opsverify.limits import Window
 from opsverify.options import LOOKS_AT_NOTHING, REHEARSALS
 from opsverify.redaction import Redactor
 from opsverify.run import Options, Run
@@ -106,9 +107,21 @@ def read_target(
 def _target_of(saved: SavedRun, where: str, config: pytest.Config, systems: Mapping[str, System]) -> Target:
     sections = {name: system.section for name, system in systems.items()}
     try:
-        return make_target(where, _as_target(saved, systems), sections, _limits(config.getoption("limit")))
+        asked = _limits(config.getoption("limit"))
+        target = make_target(where, _as_target(saved, systems), sections, asked)
     except TargetError as error:
         raise pytest.UsageError(str(error)) from None
+    for system, names in asked.items():
+        for name, value in names.items():
+            limit = getattr(target.sections()[system].limits, name)
+            fetched = saved.run["limits"][system][name]["value"]
+            if isinstance(limit, Window) and value != fetched:
+                msg = (
+                    f"--limit {system}.{name}={value:g}: the saved run looked with {name} = {fetched:g} {limit.unit},"
+                    f" and judging it again cannot change that; leave it out, or run without --replay"
+                )
+                raise pytest.UsageError(msg)
+    return target
 
 
 def _shorter(path: Path, config: pytest.Config) -> Path:

@@ -117,6 +117,17 @@ def test_a_saved_run_is_judged_with_other_limits(saved: Path, tmp_path: Path) ->
     assert "lag = -1 entries (set in the target; otherwise 1000" in done.stdout
 
 
+def test_what_was_fetched_cannot_be_asked_again(saved: Path, tmp_path: Path) -> None:
+    """A window is no threshold: another one than the evidence was fetched with is exit 4, the same one is taken."""
+    other = suite(tmp_path, "checks/bzzz", "--replay", str(saved), "--limit", "bzzz.sli_window=7")
+    assert other.returncode == 4
+    assert "the saved run looked with sli_window = " in other.stderr
+    assert "run without --replay" in other.stderr
+    fetched = load_run(saved).run["limits"]["bzzz"]["sli_window"]["value"]
+    same = suite(tmp_path, "checks/bzzz", "--replay", str(saved), "--limit", f"bzzz.sli_window={fetched}")
+    assert same.returncode == 0, same.stdout
+
+
 def test_a_changed_line_is_told(saved: Path, tmp_path: Path) -> None:
     """A journal in which a line was changed or removed is refused with the line's number: exit 4."""
     copy = moved(saved, tmp_path)

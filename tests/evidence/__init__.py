@@ -1,0 +1,1 @@
+"""Recorded evidence, judged again: with other limits, and with less of it."""

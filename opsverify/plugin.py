@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import interrupt, opening, options, selection, session
+from opsverify import garbage, interrupt, opening, options, selection, session
 from opsverify.canary import confirming, ending
 from opsverify.closing import (
     give_back,
@@ -156,6 +156,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Take the target's lock before anything is looked at."""
+    garbage.of_the_run()
     run = session.config.stash.get(RUN, None)
     if run is None:
         return None

@@ -39,10 +39,6 @@ _RESTORE = pytest.StashKey[Sequence[Any]]()
 _STARTED = pytest.StashKey[float]()
 
 
-class NotJudged(Exception):
-    """A check that could not look, or is broken."""
-
-
 class Specs:
     """The one hook by which systems make themselves known."""
 
@@ -201,7 +197,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     if outcome.verdict is Verdict.SKIP:
         pytest.skip(f"{outcome.reason}: {outcome.explanation}")
     if outcome.verdict is Verdict.UNKNOWN:
-        raise NotJudged(outcome.explanation)
+        # Its trace would be of this file, which pytest would read and parse for each check that could not look.
+        pytest.fail(outcome.explanation, pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,9 +3,11 @@
 PYTEST_DONT_REWRITE: `python -m opsverify` loads it before pytest could, and it asserts nothing.
 """
 
-from opsverify import interrupt
+from opsverify import garbage, interrupt
 
 interrupt.loading()
+if interrupt.is_pytest():
+    garbage.left_alone()
 
 from opsverify.arming import Arming, NotArmed
 from opsverify.deadline import Deadline, DeadlinePassed, eventually, seconds

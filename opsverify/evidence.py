@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from opsverify.redaction import Redactor
 
-__all__ = ["JOURNAL_FORMAT", "Journal", "bounded_text", "clean_text", "finite", "seal", "shortened"]
+__all__ = [
+    "JOURNAL_FORMAT",
+    "Journal",
+    "as_json",
+    "bounded_text",
+    "clean_text",
+    "finite",
+    "seal",
+    "shortened",
+]
 
 JOURNAL_FORMAT = 1
 
@@ -53,6 +62,14 @@ def shortened(value: Any) -> Any:
     return [shortened(item) for item in value] if isinstance(value, list) else value
 
 
+def as_json(value: Any, *, sort_keys: bool = False) -> str:
+    """JSON-like `value` in one line of JSON; NaN and infinities, of which JSON has none, as texts."""
+    try:
+        return json.dumps(value, sort_keys=sort_keys, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(value), sort_keys=sort_keys, default=str)
+
+
 def finite(value: Any) -> Any:
     """JSON-like `value` with NaN and infinities as text: JSON has none."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -81,19 +98,10 @@ class Journal:
     def append(self, kind: str, redacted: dict[str, Any]) -> None:
         """Append one record of `kind` whose values are redacted already."""
         record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **redacted}
-        try:
-            body = json.dumps(record, sort_keys=True, default=str, allow_nan=False)
-        except ValueError:
-            record = finite(record)
-            body = json.dumps(record, sort_keys=True, default=str)
+        body = as_json(record, sort_keys=True)
         if len(body) > _MOST_BYTES:
-            kept = {
-                name: value
-                for name, value in record.items()
-                if len(json.dumps(value, default=str)) < _KEPT_BYTES
-            }
-            record = {**kept, "not_saved": f"{len(body)} bytes is too much"}
-            body = json.dumps(record, sort_keys=True, default=str)
+            kept = {name: value for name, value in record.items() if len(as_json(value)) < _KEPT_BYTES}
+            body = as_json({**kept, "not_saved": f"{len(body)} bytes is too much"}, sort_keys=True)
         self._seal = seal(self._seal, body)
         try:
             self._file.write(f'{body[:-1]}, "seal": "{self._seal}"}}\n')

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-__all__ = ["before_end", "closed", "closing", "loaded", "loading", "over", "replace_process"]
+__all__ = ["before_end", "closed", "closing", "is_pytest", "loaded", "loading", "over", "replace_process"]
 
 _STATUS = 2
 _ENOUGH = 3
@@ -30,7 +30,7 @@ _replaced: dict[int, Any] = {}
 
 def loading() -> None:
     """From here on a signal ends the process at once, if this process is pytest's own and nobody else handles it."""
-    if _is_pytest() and not _stderr:
+    if is_pytest() and not _stderr:
         _stderr.append(os.dup(2))
         for number in _SIGNALS:
             if signal.getsignal(number) in _OWN_WAYS:
@@ -90,12 +90,13 @@ def closed() -> None:
 
 def over() -> None:
     """The exit status is decided and everything is written: nothing interrupts the last steps of pytest's own process."""
-    if _is_pytest():
+    if is_pytest():
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
 
-def _is_pytest() -> bool:
+def is_pytest() -> bool:
+    """Whether this process is pytest's own, and not that of a program which calls it."""
     # While Python looks for the module of `python -m opsverify`, the program is called "-m".
     program = sys.argv[0].removesuffix("/__main__.py") if sys.argv else ""
     return program.rpartition("/")[2] in ("pytest", "py.test", "opsverify", "-m")

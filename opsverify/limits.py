@@ -13,7 +13,7 @@ __all__ = ["Limit", "Limits", "Window"]
 class Limit(BaseModel):
     """A threshold: `value` in `unit`, and where it comes from (runbook section, "assumed", or the target file)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     value: FiniteFloat
     unit: str
@@ -42,7 +42,7 @@ class Window(Limit):
 class Limits(BaseModel):
     """One system's table of limits. A subclass declares each as a `Limit`; a target file overrides by a bare number."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -102,6 +102,7 @@ class Observed(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        defer_build=True,
         ser_json_inf_nan="strings",
         ser_json_bytes="base64",
         val_json_bytes="base64",
@@ -175,14 +176,15 @@ class ObservationSpec:
     def adapter(self) -> TypeAdapter[Any]:
         """The saved form of the value, from the function's return annotation."""
         returned: Any = get_type_hints(self.function)["return"]
-        if self.identity:
-            returned = Bracketed.__class_getitem__(returned)
-        if isinstance(returned, type) and issubclass(returned, BaseModel):
-            return TypeAdapter(returned)
-        return TypeAdapter(
-            returned,
-            config=ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64"),
-        )
+        return _adapter(Bracketed.__class_getitem__(returned) if self.identity else returned)
+
+
+@cache
+def _adapter(returned: Any) -> TypeAdapter[Any]:
+    if isinstance(returned, type) and issubclass(returned, BaseModel):
+        return TypeAdapter(returned)
+    config = ConfigDict(ser_json_inf_nan="strings", ser_json_bytes="base64", val_json_bytes="base64")
+    return TypeAdapter(returned, config=config)
 
 
 def observation(

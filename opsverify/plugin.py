@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import interrupt, opening, options, selection, session
+from opsverify import garbage, interrupt, opening, options, selection, session
 from opsverify.canary import confirming, ending
 from opsverify.closing import (
     give_back,
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
 _SYSTEMS = pytest.StashKey[Mapping[str, "System"]]()
 _RESTORE = pytest.StashKey[Sequence[Any]]()
 _STARTED = pytest.StashKey[float]()
-
-
-class NotJudged(Exception):
-    """A check that could not look, or is broken."""
 
 
 class Specs:
@@ -156,6 +152,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Take the target's lock before anything is looked at."""
+    garbage.of_the_run()
     run = session.config.stash.get(RUN, None)
     if run is None:
         return None
@@ -200,7 +197,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     if outcome.verdict is Verdict.SKIP:
         pytest.skip(f"{outcome.reason}: {outcome.explanation}")
     if outcome.verdict is Verdict.UNKNOWN:
-        raise NotJudged(outcome.explanation)
+        # Its trace would be of this file, which pytest would read and parse for each check that could not look.
+        pytest.fail(outcome.explanation, pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -21,6 +21,9 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SUSPECT = re.compile(r"passw|secret|key|token|bearer|basic", re.IGNORECASE)
+_IN_NUMBERS = re.compile(
+    r"[-+0-9.einfa]+"
+)  # what the text of a number is made of: no other secret stands in one
 _MOST_REMEMBERED = 20_000
 _LONGEST_REMEMBERED = 200
 _AUTHORIZATION = re.compile(
@@ -85,6 +88,7 @@ class Redactor:
         ordered = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
         self._known: dict[str, str] = {}  # keys and short texts come again and again
+        self._numbers = any(map(_IN_NUMBERS.fullmatch, (*forms, *self._short)))
 
     def text(self, text: str) -> str:
         """`text` without secrets."""
@@ -117,12 +121,15 @@ class Redactor:
     def data(self, value: Any) -> Any:
         """JSON-like `value` (dicts, lists, texts, numbers) without secrets, keys included."""
         if isinstance(value, str):
-            return self.text(value)
+            return self._known.get(value) or self.text(value)
+        if value is None or isinstance(value, bool):
+            return value
         if isinstance(value, dict):
-            return {self.text(str(key)): self.data(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
+            known = self._known
+            return {known.get(key) or self.text(str(key)): self.data(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
             return [self.data(item) for item in value]
-        if not isinstance(value, bool) and isinstance(value, int | float):
+        if self._numbers and isinstance(value, (int, float)):
             told = str(value)
             return MASK if self.text(told) != told else value
         return value

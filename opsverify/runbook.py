@@ -40,7 +40,7 @@ class RunbookError(Exception):
 class Procedure(BaseModel):
     """One section of the runbook: its title, what verifies it, or why nothing does (yet)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     section: str
     checks: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Runbook(BaseModel):
     for a check that a target may not publish, the check that must have run in its place.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     title: str
     digest: str

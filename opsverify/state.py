@@ -168,7 +168,7 @@ class Change(BaseModel):
     `before` and `left` are the observed states; `by_hand` is the command for a person.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: str
     run: str

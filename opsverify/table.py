@@ -31,4 +31,4 @@ EnvSecret = Annotated[SecretStr, BeforeValidator(_from_environment)]
 class Table(BaseModel):
     """A table of a target file: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

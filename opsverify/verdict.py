@@ -68,7 +68,10 @@ class Verdict(StrEnum):
     @property
     def badness(self) -> int:
         """0 for the worst verdict; for sorting worst first."""
-        return list(Verdict).index(self)
+        return _BADNESS[self]
+
+
+_BADNESS = {verdict: place for place, verdict in enumerate(Verdict)}
 
 
 class SkipReason(StrEnum):
@@ -90,7 +93,7 @@ class Figure(BaseModel):
     None where it does not.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     title: str
     points: tuple[tuple[datetime, float], ...]
@@ -112,7 +115,7 @@ class Finding(BaseModel):
     where a report can.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     holds: bool | None
     reason: str
@@ -130,7 +133,7 @@ class Outcome(BaseModel):
     `cause` says in short what a check that was not judged shares with others, where it shares something.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     verdict: Verdict
     reason: str

@@ -32,7 +32,7 @@ class Waiver(BaseModel):
     `code` is the finding's reason code, as the report shows it; `owner` answers for it; `reason` says why it is accepted.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     check: str = Field(min_length=1)
     target: str = Field(min_length=1)
@@ -48,7 +48,7 @@ class Waiver(BaseModel):
 
 
 class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     waiver: tuple[Waiver, ...] = ()
 

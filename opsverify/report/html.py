@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
+from importlib.util import cache_from_source
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from opsverify.evidence import clean_text
@@ -20,6 +26,7 @@ from opsverify.verdict import Severity, Verdict, deciding
 
 if TYPE_CHECKING:
     from jinja2 import Template
+    from jinja2.bccache import Bucket
 
     from opsverify.redaction import Redactor
 
@@ -30,6 +37,35 @@ _NEEDS_SOMEBODY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)
 _OWN_ADDRESS = """<script>{let at = location.href; const Real = URL;
 history.pushState = (state, title, to) => { at = to };
 window.URL = function (url, base) { return new Real(url === location.href ? at : url, base) }}</script>"""
+
+
+class _BesideModules(BytecodeCache):
+    """Keeps the compiled template where Python keeps compiled modules, if it may: compiling it takes longer than a run's
+    other reports together.
+    """
+
+    def get_source_checksum(self, source: str) -> str:
+        """What it was made of: the template, this module with its options, and jinja2."""
+        made_by = f"{version('jinja2')} {Path(__file__).stat().st_mtime_ns}"
+        return super().get_source_checksum(source + made_by)
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take it, where it is there and made of the same."""
+        with suppress(OSError):
+            bucket.bytecode_from_string(self._place().read_bytes())
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Leave it for the next run."""
+        place = self._place()
+        fresh = place.with_suffix(f".{os.getpid()}")
+        with suppress(OSError):
+            if not sys.dont_write_bytecode:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                fresh.write_bytes(bucket.bytecode_to_string())
+                fresh.replace(place)
+
+    def _place(self) -> Path:
+        return Path(cache_from_source(str(Path(__file__).with_name("report.html.j2"))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +81,7 @@ def _drawn() -> _Drawn:
     environment = Environment(
         loader=PackageLoader("opsverify.report", "templates"),
         autoescape=True,
+        bytecode_cache=_BesideModules(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -124,6 +124,16 @@ def test_a_short_secret_of_digits_is_masked_as_a_number() -> None:
     assert Redactor({"pin": "1"}).data([1, True, 1.0, 11]) == [MASK, True, 1.0, 11]
 
 
+@given(
+    st.one_of(st.floats(), st.integers()),
+    st.text("0123456789.+-einfabx", min_size=1, max_size=10),
+)
+def test_a_number_is_masked_exactly_where_its_text_is(number: float, secret: str) -> None:
+    """Whatever the secret looks like, a number hides nothing that its text would not."""
+    redactor = Redactor({"a": secret})
+    assert (redactor.data(number) == MASK) == (redactor.text(str(number)) != str(number))
+
+
 @pytest.mark.parametrize(
     "text",
     [

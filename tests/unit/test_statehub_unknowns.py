@@ -256,8 +256,7 @@ def test_nothing_is_judged_before_an_instant_has_had_its_time(
     judge: Callable[[Runs], Finding], as_of: float, *, early: bool
 ) -> None:
     """A sweep's time and slack after the first instant it is judged, and not before."""
-    limits = "S-REC-1b" if judge is OF_RUNS["S-REC-1b"] else ""
-    since = STEP * 2 if limits else STEP  # two instants are wanted there
+    since = STEP * 2 if judge is OF_RUNS["S-REC-1b"] else STEP  # two instants are wanted there
     finding = judge(runs(100, since=since, as_of=LAST + timedelta(seconds=as_of), standby=True))
     assert verdict(finding)[1] is (None if early else True)
     assert (finding.reason == "too-early") is early

@@ -145,7 +145,7 @@ def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
         "idle-not-caught-up": f"nothing arrived, and {seen.owed}",
         "not-caught-up": f"nothing arrived, and {seen.owed}",
         "no-traffic": 'nothing arrived, although the target says workload = "running"',
-        "stream-quiet": f"nothing arrived on {', '.join(f'{seen.names[r]} {_for(seen.quiet_s[r])}' for r in quiet)}",
+        "stream-quiet": f"nothing arrived on {', '.join(f'{seen.names[r]} {_for(seen.quiet_s[r])}' for r in quiet)}, while the others take entries",
         "idle": "idle, caught up: nothing arrived, and the groups owe nothing",
         "caught-up": "caught up: nothing arrived for a moment, and the groups owe nothing",
     }.get(judged.reason, "counters move")
@@ -165,7 +165,7 @@ def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
         )
     return judged.finding(
         expected="Nissa counts what arrives",
-        observed=f"{observed} in {seen.seconds:g} s (+ {seen.settled:.1f} s to settle)",
+        observed=f"{observed}; looked at for {seen.seconds:g} s (+ {seen.settled:.1f} s to settle)",
         details=tuple(details),
         limits=(limits.fresh.named("fresh"),),
     )
@@ -173,5 +173,5 @@ def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
 
 def _for(age_s: float | None, since: str = "") -> str:
     if age_s is None:
-        return "ever"
+        return "never" if since else "ever"
     return f"{age_s:.0f} s {since}" if since else f"for {age_s:.0f} s"

@@ -12,7 +12,7 @@ import pytest
 from opsverify.deadline import Deadline, seconds
 from opsverify.gathering import Gatherer
 from opsverify.observation import Observation, ObservationSpec, asked
-from tests.unit.gathering.toy import SURFACES, Named, Toy, gather, identity, site, spec, takes
+from tests.unit.gathering.toy import SURFACES, Named, Toy, ToySection, gather, identity, site, spec, takes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -228,6 +228,23 @@ async def test_what_serves_each_surface_is_told_once() -> None:
     owned = {"s0": "redis 7.2", "s1": "redis 7.2", "s2": "postgres 15"}
     seen = await gather([spec("a", takes(0), "s0", "s1", "s2", "s3")], site(backends=owned))
     assert seen["a"].backend == "redis 7.2 + postgres 15 + live toy://s3"
+
+
+async def test_a_section_is_asked_once_for_its_addresses() -> None:
+    """However many observations there are: a section with a thousand surfaces makes a thousand addresses each time."""
+    times = []
+
+    class Counting(ToySection):
+        def addresses(self) -> dict[str, str]:
+            times.append(1)
+            return super().addresses()
+
+    where = site(Counting())
+    times.clear()
+    await gather([spec(f"o{n}", takes(0), surface) for n, surface in enumerate(SURFACES)], where)
+    assert len(times) == 2  # what is not configured, and what serves each surface
+    where.section = Counting(left_out=("s0",))
+    assert where.backend("s0") == "live (not configured)"
 
 
 async def test_what_a_broken_look_asked_is_kept() -> None:

@@ -79,7 +79,9 @@ def _without(value: Any, path: tuple[Any, ...]) -> Any:
     head, *rest = path
     if rest:
         inner = _without(value[head], tuple(rest))
-        return {**value, head: inner} if isinstance(value, dict) else [*value[:head], inner, *value[head + 1 :]]
+        return (
+            {**value, head: inner} if isinstance(value, dict) else [*value[:head], inner, *value[head + 1 :]]
+        )
     if isinstance(value, dict):
         return {key: item for key, item in value.items() if key != head}
     return [*value[:head], *value[head + 1 :]]

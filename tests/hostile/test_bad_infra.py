@@ -252,11 +252,12 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_a_target_passes_only_if_it_is_up_and_was_scraped_lately(
     age_s: float, interval_s: float, health: Any
 ) -> None:
-    """A target holds exactly if it is up and its last scrape is no older than the limits allow."""
+    """A target holds exactly if it is up and its last scrape is neither older than the limits allow nor of the future."""
     one = ScrapeTarget(job="nissa", url="u", health=health, error="", age_s=age_s, interval_s=interval_s)
     seen = Scraping.model_validate(
         {"job": "nissa", "targets": (one,), "with_series": 1, "at": STAMP, "warnings": ()}
     )
     limits = EsperLimits()
-    lately = age_s <= limits.scrape_intervals.value * interval_s + limits.scrape_slack.value
+    slack = limits.scrape_slack.value
+    lately = -slack <= age_s <= limits.scrape_intervals.value * interval_s + slack
     assert scraped(seen, limits).holds is (health == "up" and lately)

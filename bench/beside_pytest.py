@@ -13,6 +13,7 @@ from bench.toy import Plan
 
 if TYPE_CHECKING:
     from bench.endpoints import Endpoints
+    from bench.measured import Process
 
 __all__ = ["beside_pytest"]
 
@@ -26,22 +27,21 @@ def beside_pytest(where: Endpoints, repeats: int) -> list[Row]:
     """One row per size, and one of endpoints that never answer. Both projects are warm, and take turns."""
     rows = []
     for count, goal in GOALS.items():
-        plan = Plan(count=count, url=where.answering)
-        ours, bare = _turns(plan, repeats, (HOLDS, 0))
-        ratio = median(a / b for a, b in zip(ours, bare, strict=True))
+        turns = _turns(Plan(count=count, url=where.answering), repeats, (HOLDS, 0))
+        ratio = median(ours.took / bare.took for ours, bare in turns)
         what = f"whole run, {count:,} check{'s' if count > 1 else ''} of 50 ms"
-        rows.append(Row(what, ratio, "times", goal, _told(ours, bare)))
+        rows.append(Row(what, ratio, "times", goal, _told(turns)))
     silent = Plan(
         count=SILENT + 1, deadline=DEADLINE_S, url=where.answering, silent_url=where.silent, silent=SILENT
     )
-    ours, bare = _turns(silent, repeats, (GATED_FAIL, TESTS_FAILED))
+    turns = _turns(silent, repeats, (GATED_FAIL, TESTS_FAILED))
     what = f"whole run, {SILENT} endpoints that never answer, deadline {DEADLINE_S:g} s"
-    rows.append(Row(what, median(ours), "s", DEADLINE_S + MARGIN_S, _told(ours, bare)))
+    rows.append(Row(what, median(ours.took for ours, _ in turns), "s", DEADLINE_S + MARGIN_S, _told(turns)))
     return rows
 
 
-def _turns(plan: Plan, repeats: int, statuses: tuple[int, int]) -> tuple[list[float], list[float]]:
-    ours, bare = [], []
+def _turns(plan: Plan, repeats: int, statuses: tuple[int, int]) -> list[tuple[Process, Process]]:
+    turns = []
     with tempfile.TemporaryDirectory(prefix="opsverify-bench-") as folder:
         write_checks(Path(folder, "ours"), plan)
         write_asking(Path(folder, "bare"), plan)
@@ -50,11 +50,15 @@ def _turns(plan: Plan, repeats: int, statuses: tuple[int, int]) -> tuple[list[fl
             pair = run_checks(Path(folder, "ours")).process, run_asking(Path(folder, "bare"))
             for process, status in zip(pair, statuses, strict=True):
                 assert process.status == status, process.printed[-2000:]
-            if turn:  # the first one warms caches
-                ours.append(pair[0].took)
-                bare.append(pair[1].took)
-    return ours, bare
+            turns.append(pair)
+    return turns[1:]  # the first one warms caches
 
 
-def _told(ours: list[float], bare: list[float]) -> str:
-    return f"ours with every report {spread(ours)}; pytest with one gather on aiohttp {spread(bare)}, turn by turn"
+def _told(turns: list[tuple[Process, Process]]) -> str:
+    ours, bare = zip(*turns, strict=True)
+    cpu = min(process.cpu for process in ours) / min(process.cpu for process in bare)
+    times = [spread([process.took for process in side]) for side in (ours, bare)]
+    return (
+        f"ours with every report {times[0]}; pytest with one gather on aiohttp {times[1]}, turn by turn; "
+        f"the least CPU of each: {cpu:.2f} times"
+    )

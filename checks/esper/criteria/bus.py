@@ -231,9 +231,9 @@ def keeps_up(seen: Consumption, limits: EsperLimits) -> Finding:
     uncounted = [p for p in seen.progress if not p.last.lag_exact]
     judged = first_of(
         fail("deleted-undelivered", gone),
+        fail("pending-grows", grows),  # nobody claims them: they are as good as lost, what waits is not
         fail("group-stuck", stuck),
         fail("lagging", far),
-        fail("pending-grows", grows),
         unknown("group-missing", seen.missing),
         unknown("lag-not-counted", uncounted),
         unknown("no-groups", not seen.progress),
@@ -265,9 +265,9 @@ def keeps_up(seen: Consumption, limits: EsperLimits) -> Finding:
         details.append(f"{p.group} on {p.stream}: {state}")
     wrong = {
         "deleted-undelivered": gone,
+        "pending-grows": grows,
         "group-stuck": stuck,
         "lagging": far,
-        "pending-grows": grows,
         "missing": seen.missing,
     }
     return judged.finding(

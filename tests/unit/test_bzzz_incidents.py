@@ -43,7 +43,8 @@ def task(slot: int) -> TaskSeen:
 
 def service(name: str = "bzzz-v2_bzzz-agent", running: int = 3) -> ServiceSeen:
     """A service of three tasks."""
-    return ServiceSeen(name=name, image="i", desired=3, tasks=tuple(map(task, range(1, running + 1))))
+    tasks = tuple(map(task, range(1, running + 1)))
+    return ServiceSeen(name=name, image="i", desired=3, tasks=tasks, update_state="")
 
 
 HELD = ("database-health", "storage-health", "dht-health")
@@ -53,7 +54,9 @@ def components(*names: str, **states: str) -> Components:
     """What an agent says of its components, all healthy but those that are named with a state."""
     given = dict.fromkeys(names, "healthy") | {n.replace("_", "-"): s for n, s in states.items()}
     return Components(
-        components=tuple(Component(name=n, state=State(s), message="m") for n, s in given.items())
+        components=tuple(Component(name=n, state=State(s), message="m") for n, s in given.items()),
+        strange=(),
+        listed=len(given),
     )
 
 

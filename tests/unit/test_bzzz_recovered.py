@@ -27,7 +27,7 @@ MEMORY = LIMITS.agent_memory.value
 def standing(*values: float, **changes: Any) -> Standing:
     """An incident whose alert looks at these values."""
     whole = {"alert": "A", "values": dict(zip("abcd", values, strict=False)), "evidence": ("looked",)}
-    return Standing.model_validate(whole | changes)
+    return Standing.model_validate(whole | {"missing": (), "active": ()} | changes)
 
 
 CRITICAL = LIMITS.health_critical.value
@@ -128,7 +128,8 @@ def test_an_alert_that_is_muted_is_not_quiet() -> None:
 def validated(**changes: Any) -> Validated:
     """A recovery that brought everything back."""
     whole = {"services": {"x": (3, 3)}, "ill": (), "peers": {"a": 3.0}, "copies": 2.0}
-    return Validated.model_validate(whole | changes)
+    nothing = dict.fromkeys(("unlisted", "missing_peers", "missing_copies"), ())
+    return Validated.model_validate(whole | nothing | changes)
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def boundary(*malformed: tuple[int, str], good: int = 404) -> Boundary:
     """UCXI's answers: status and code of the first, and of each after them as it should be."""
     answers = chain(malformed, repeat(BAD)) if malformed else ()
     refusals = [
-        Refusal(address=address, meant="bad", status=status, code=code)
-        for address, (status, code) in zip(MALFORMED, answers, strict=False)
+        Refusal(address=address, meant=meant, status=status, code=code)
+        for (address, meant), (status, code) in zip(MALFORMED.items(), answers, strict=False)
     ]
     return Boundary(
         malformed=tuple(refusals), well_formed=Refusal(address="u", meant="good", status=good, code="")

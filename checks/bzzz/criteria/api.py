@@ -70,7 +70,7 @@ def malformed_refused(seen: Boundary) -> Finding:
     codeless = [r for r in seen.malformed if r.status in _CLIENT_ERRORS and not r.code]
     good = seen.well_formed
     refused = [] if good.status in {_OK, 404} or good in broken else [good]
-    unasked = MALFORMED.keys() - {r.address for r in seen.malformed}
+    unasked = {*MALFORMED.values()} - {r.meant for r in seen.malformed}
     return first_of(
         fail("malformed-accepted", taken),
         fail("malformed-looked-up", missing),

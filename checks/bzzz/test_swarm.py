@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.configuration import Networks, Reached
     from fixtures.bzzz.seen.running import RunningServices
-    from fixtures.bzzz.seen.services import ServiceSeen
+    from fixtures.bzzz.seen.services import ServiceSettings
     from opsverify import Observation
 
 
@@ -40,7 +40,7 @@ def test_services_run_as_they_should(
     runbook='"Rolling Updates"',
     next_step="docker service update --update-parallelism 1 --update-delay 30s --update-failure-action rollback, --limit-memory and --limit-cpu of the service that is named",
 )
-def test_updates_are_safe(service_settings: Observation[tuple[ServiceSeen, ...]], limits: BzzzLimits) -> None:
+def test_updates_are_safe(service_settings: Observation[ServiceSettings], limits: BzzzLimits) -> None:
     """Every service is updated task by task with a pause, rolls back by itself, and has limits of memory and CPU."""
     verify(criteria.safe_settings(service_settings.value, limits))
 

@@ -4,5 +4,9 @@ from __future__ import annotations
 
 __all__ = ["ONLY_TROUBLES"]
 
-ONLY_TROUBLES: dict[tuple[str, str], str] = {}
+ONLY_TROUBLES: dict[tuple[str, str], str] = {
+    ("errors", ".rates.series[]"): "a component's counter of errors is there from its first error on",
+    ("recovery_watched", ".fired"): "ALERTS has a series of an alert only while it fires",
+    ("recovery_watched", ".fired[]"): "ALERTS has a series of an alert only while it fires",
+}
 """Observation and place in it → why nobody could expect it to be there."""

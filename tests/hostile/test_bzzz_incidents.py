@@ -74,9 +74,9 @@ async def test_what_prometheus_does_not_tell_is_not_over(stage: Stage, act: Act,
 
 
 MANAGERS = [
-    # Nothing else is asked here: both look as if they were away.
-    case(silent, "UNKNOWN observer-cut-off", id="says nothing"),
-    case(resets, "UNKNOWN observer-cut-off", id="resets"),
+    # Of two that are asked at once nobody knows which is away.
+    case(silent, "UNKNOWN silent", id="says nothing"),
+    case(resets, "UNKNOWN reset", id="resets"),
     case(alertmanager({"v2/alerts": page("[{}]")}), "UNKNOWN unexpected-reply", id="alerts that are none"),
     case(alertmanager({"v2/alerts": page({}, status=500)}), "UNKNOWN server-error", id="500"),
     case(alertmanager({"v2/alerts": page([alert("A", "suppressed")])}), "FAIL still-alerting", id="muted"),

@@ -215,7 +215,8 @@ class Manager:
 
     async def services(self) -> list[ServiceSeen]:
         """The services."""
-        return [ServiceSeen(name=name, image="", desired=1, tasks=()) for name in self._lines]
+        told: dict[str, Any] = {"image": "", "desired": 1, "tasks": (), "update_state": ""}
+        return [ServiceSeen(name=name, **told) for name in self._lines]
 
     async def logs(self, service: str, *, since: timedelta, most: int) -> tuple[str, ...]:
         """The newest lines."""

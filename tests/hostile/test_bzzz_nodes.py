@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.hostile.servers import Stage
 
 DENIED = """echo "find: '/var/log/private': Permission denied" >&2; exit 1"""
-NOT_SEEN = "UNKNOWN precondition"
+NOT_SEEN = "UNKNOWN part-missing"
 HANGS = "sleep 20"
 
 
@@ -95,7 +95,7 @@ async def test_logs_are_judged_by_their_largest_and_by_all(logs: Path) -> None:
 async def test_logs_that_nobody_could_see_are_no_pass(logs: Path) -> None:
     """No shell, no such folder, and a node that refuses: each is named; one that was seen to be too large still fails."""
     refusing = {**node(logs), "shell": f"ssh://{LOOPBACK}:{free_port()}", "identity_file": str(logs / "none")}
-    assert await told(node(logs) | {"shell": None}) == NOT_SEEN
+    assert await told(node(logs) | {"shell": None}) == "UNKNOWN precondition"
     assert await told(node(logs / "gone", logs / "gone-too")) == NOT_SEEN
     assert await told(node(logs, logs / "gone")) == "PASS logs-bounded"
     assert await told(node(logs), node(logs / "gone")) == NOT_SEEN

@@ -169,6 +169,7 @@ def standing(**more: Any) -> Cleared:
         "muted_by": (),
         "fired_at": NOW - CLEAR,
         "inputs": ("a 5",),
+        "missing": (),
     }
     return Cleared.model_validate({**told, **more})
 

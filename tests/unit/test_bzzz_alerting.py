@@ -28,7 +28,7 @@ from fixtures.bzzz.seen.alerts import (
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()
 SETTLE = LIMITS.alerting_settle.duration
-SERVER = AlertmanagerSeen(version="0.25.0", api="v2", started=NOW - SETTLE, at=NOW)
+SERVER = AlertmanagerSeen(version="0.25.0", api="v2", started=NOW - SETTLE, at=NOW, cluster="ready")
 NEEDED = (HEALTH, PEERS)
 
 
@@ -49,6 +49,7 @@ def alerts(*found: Alert, watchdog: str = "Watchdog", silences: tuple[Silence, .
         matchers=('alertname=~"BZZZ.*"',),
         alerts=found,
         silences=silences,
+        whole=True,
     )
 
 

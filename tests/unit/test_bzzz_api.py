@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from fixtures.bzzz.seen.api import (
     State,
     TaskFlow,
 )
+from fixtures.bzzz.ucxl import MALFORMED
 
 LIMITS = BzzzLimits()
 
@@ -40,10 +42,10 @@ def test_each_word_is_judged_by_one_check(
     assert [f.details for f in found] == [() if f.holds else ("{}",) for f in found]
 
 
-def components(*states: State, strange: tuple[str, ...] = ()) -> Components:
-    """Components in these states."""
+def components(*states: State, strange: tuple[str, ...] = (), untold: int = 0) -> Components:
+    """Components in these states, and so many of which nothing is told."""
     listed = tuple(Component(name=f"c{n}-health", state=state) for n, state in enumerate(states))
-    return Components(components=listed, strange=strange)
+    return Components(components=listed, strange=strange, listed=len(states) + len(strange) + untold)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,8 @@ def components(*states: State, strange: tuple[str, ...] = ()) -> Components:
         (components(State.HEALTHY, strange=("c9: purple",)), None, "unexpected-reply"),
         (components(State.DEGRADED, strange=("c9: purple",)), False, "component-degraded"),
         (components(), None, "unexpected-reply"),
+        (components(State.HEALTHY, untold=1), None, "part-missing"),
+        (components(State.DEGRADED, untold=1), False, "component-degraded"),
     ],
 )
 def test_every_component_is_healthy_in_words_that_are_known(
@@ -66,18 +70,24 @@ def test_every_component_is_healthy_in_words_that_are_known(
     assert all(any(each in line for line in found.details) for each in seen.strange)
 
 
+BAD = (400, "UCXL-400")
+
+
 def boundary(*malformed: tuple[int, str], good: int = 404) -> Boundary:
-    """UCXI's answers: status and code of each."""
+    """UCXI's answers: status and code of the first, and of each after them as it should be."""
+    answers = chain(malformed, repeat(BAD)) if malformed else ()
     refusals = [
-        Refusal(address=f"ucxl://{n}", meant="bad", status=status, code=code)
-        for n, (status, code) in enumerate(malformed)
+        Refusal(address=address, meant=meant, status=status, code=code)
+        for (address, meant), (status, code) in zip(MALFORMED.items(), answers, strict=False)
     ]
     return Boundary(
         malformed=tuple(refusals), well_formed=Refusal(address="u", meant="good", status=good, code="")
     )
 
 
-BAD = (400, "UCXL-400")
+def half(seen: Boundary) -> Boundary:
+    """The same without the last answer."""
+    return seen.model_copy(update={"malformed": seen.malformed[:-1]})
 
 
 @pytest.mark.parametrize(
@@ -96,6 +106,8 @@ BAD = (400, "UCXL-400")
         (boundary((200, ""), (503, "")), False, "malformed-accepted"),
         (boundary((422, ""), good=503), False, "no-ucxl-code"),
         (boundary(), None, "part-missing"),
+        (half(boundary(BAD)), None, "part-missing"),
+        (half(boundary((200, ""))), False, "malformed-accepted"),
     ],
 )
 def test_malformed_addresses_are_refused_and_no_other(
@@ -108,7 +120,7 @@ def test_malformed_addresses_are_refused_and_no_other(
 
 WELL = {
     "task": "t", "accepted": 202, "address": "ucxl://a", "well_formed": True, "resolved": True, "status": 200,
-    "holds_task": True,
+    "holds_task": True, "refused": "",
 }  # fmt: skip
 
 

@@ -15,6 +15,11 @@ from fixtures.bzzz.services.logs import lines_of, unframed
 SECRET, CONFIG, AGENT = "bzzz_postgres_password", "bzzz_v2_config", "bzzz-v2_bzzz-agent"
 
 
+def variable_of(name: str, holds: str, level: str = "") -> Variable:
+    """A variable."""
+    return Variable(name=name, holds=holds, level=level)
+
+
 def seen(
     *environment: Variable,
     secret: str = SECRET,
@@ -23,8 +28,20 @@ def seen(
     levels: dict[str, str] | None = None,
 ) -> Configuration:
     """What one service is given."""
-    service = Given(service=AGENT, secrets=(secret,), configs=(CONFIG,), environment=environment)
-    return Configuration(services=(service,), secrets=secrets, configs=configs, levels=levels or {})
+    service = Given(
+        service=AGENT,
+        secrets=(secret,),
+        configs=(CONFIG,),
+        environment=environment,
+        variables=len(environment),
+    )
+    return Configuration(services=(service,), listed=1, secrets=secrets, configs=configs, levels=levels or {})
+
+
+def cut(configuration: Configuration, variables: int = 0) -> Configuration:
+    """The same, of which a service, or so many variables of its only one, are not told."""
+    services = tuple(s.model_copy(update={"variables": variables}) for s in configuration.services)
+    return configuration.model_copy(update={"services": services, "listed": 1 if variables else 2})
 
 
 @pytest.mark.parametrize(
@@ -51,34 +68,38 @@ def test_versions_are_told_from_names(used: str, existing: list[str], expected: 
         (seen(configs=()), "missing"),
         (seen(secrets=(SECRET, f"{SECRET}_v2")), "superseded"),
         (seen(secret=f"{SECRET}_v2", secrets=(SECRET, f"{SECRET}_v2")), "sound"),
-        (seen(Variable(name="POSTGRES_PASSWORD", holds="text")), "secret-in-environment"),
-        (seen(Variable(name="BZZZ_DATABASE_URL", holds="login")), "secret-in-environment"),
-        (seen(Variable(name="POSTGRES_PASSWORD_FILE", holds="file")), "sound"),
-        (seen(Variable(name="POSTGRES_PASSWORD_FILE", holds="text")), "sound"),
-        (seen(Variable(name="API_TOKEN", holds="empty")), "sound"),
-        (seen(Variable(name="LOG_LEVEL", holds="text", level="debug")), "debug-left-on"),
-        (seen(Variable(name="LOG_LEVEL", holds="text", level="info")), "sound"),
+        (seen(variable_of("POSTGRES_PASSWORD", "text")), "secret-in-environment"),
+        (seen(variable_of("BZZZ_DATABASE_URL", "login")), "secret-in-environment"),
+        (seen(variable_of("POSTGRES_PASSWORD_FILE", "file")), "sound"),
+        (seen(variable_of("POSTGRES_PASSWORD_FILE", "text")), "sound"),
+        (seen(variable_of("API_TOKEN", "empty")), "sound"),
+        (seen(variable_of("LOG_LEVEL", "text", "debug")), "debug-left-on"),
+        (seen(variable_of("LOG_LEVEL", "text", "info")), "sound"),
         (seen(levels={CONFIG: "trace"}), "debug-left-on"),
         (seen(levels={"not_used": "debug"}), "sound"),
-        (seen(Variable(name="LOG_LEVEL", holds="text", level="debug"), secrets=()), "missing"),
+        (seen(variable_of("LOG_LEVEL", "text", "debug"), secrets=()), "missing"),
         (
-            seen(Variable(name="A_TOKEN", holds="text"), secrets=(SECRET, f"{SECRET}_v2")),
+            seen(variable_of("A_TOKEN", "text"), secrets=(SECRET, f"{SECRET}_v2")),
             "secret-in-environment",
         ),
         (
-            seen(Variable(name="LOG_LEVEL", holds="text", level="trace"), configs=(CONFIG, f"{CONFIG}_v2")),
+            seen(variable_of("LOG_LEVEL", "text", "trace"), configs=(CONFIG, f"{CONFIG}_v2")),
             "superseded",
         ),
-        (Configuration(services=(), secrets=(SECRET,), configs=(CONFIG,)), "nothing-given"),
+        (
+            Configuration(services=(), listed=0, secrets=(SECRET,), configs=(CONFIG,), levels={}),
+            "nothing-given",
+        ),
+        (cut(seen()), "part-missing"),
+        (cut(seen(), 1), "part-missing"),
+        (cut(seen(), 1).model_copy(update={"secrets": ()}), "missing"),
     ],
 )
 def test_what_services_are_given(configuration: Configuration, reason: str) -> None:
     """Each way in which a configuration is not sound has its reason, and a _FILE variable is no secret value."""
     finding = sound_configuration(configuration)
-    assert (finding.reason, finding.holds) == (
-        reason,
-        None if reason == "nothing-given" else reason == "sound",
-    )
+    holds = {"sound": True, "nothing-given": None, "part-missing": None}.get(reason, False)
+    assert (finding.reason, finding.holds) == (reason, holds)
 
 
 @given(name=st.text(min_size=1, max_size=30), value=st.text(min_size=14, max_size=60))
@@ -109,7 +130,7 @@ def on(services: tuple[str, ...], *, cut: tuple[str, ...] = (), unlisted: tuple[
     network = NetworkSeen(
         name="bzzz-internal", driver="overlay", scope="swarm", services=services, cut=cut, unlisted=unlisted
     )
-    return Networks(network="bzzz-internal", expected=("a", "b"), networks=(network,))
+    return Networks(network="bzzz-internal", expected=("a", "b"), specified=("b",), networks=(network,))
 
 
 @pytest.mark.parametrize(
@@ -119,10 +140,14 @@ def on(services: tuple[str, ...], *, cut: tuple[str, ...] = (), unlisted: tuple[
         (on(("a",)), "service-not-attached"),
         (on(("a", "b"), cut=("a.1",)), "task-cut-off"),
         (on(("a", "b"), unlisted=("a.1",)), "task-not-found"),
-        (Networks(network="bzzz-internal", expected=("a",), networks=()), "network-missing"),
+        (
+            Networks(network="bzzz-internal", expected=("a",), specified=(), networks=()),
+            "network-missing",
+        ),
+        (on(("a",)).model_copy(update={"expected": ("a",)}), "service-not-attached"),
         (on(("a",), cut=("a.1",), unlisted=("a.2",)), "service-not-attached"),
         (on(("a", "b"), cut=("a.1",), unlisted=("a.2",)), "task-cut-off"),
-        (on(("a",)).model_copy(update={"expected": ()}), "nobody-expected"),
+        (on(("a", "b")).model_copy(update={"expected": ()}), "nobody-expected"),
     ],
 )
 def test_who_is_on_the_network(networks: Networks, reason: str) -> None:

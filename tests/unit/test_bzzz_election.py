@@ -128,6 +128,19 @@ def test_nobody_seen_is_no_pass() -> None:
         assert (found.holds, found.reason) == (None, "part-missing")
 
 
+def test_a_node_of_which_nothing_is_told_leaves_it_open() -> None:
+    """Neither its view nor its silence: an agent that runs, or that answered at the beginning of the window, is missed."""
+    views, told = [view(node) for node in NODES[:2]], [slurp_view(node) for node in NODES[:2]]
+    for found in (
+        election.one_admin(seen(*views)),
+        election.heartbeat_fresh(window(*views), LIMITS),
+        election.led_by_the_admin(slurp(*told)),
+        election.queue_bounded(slurp(*told), LIMITS),
+    ):
+        assert (found.holds, found.reason) == (None, "part-missing")
+        assert "acacia" in found.observed
+
+
 def window(*last: NodeElection) -> ElectionWindow:
     """A window that began with walnut as admin in term 3 everywhere."""
     return ElectionWindow(first=tuple(map(view, NODES)), last=last, silent=(), changes="changes: 4")
@@ -163,7 +176,7 @@ def test_a_node_seen_at_one_end_only_was_not_seen_to_be_steady() -> None:
 )
 def test_heartbeats_at_their_boundary(age_s: float | None, reason: str) -> None:
     """As old as the limit is fresh; older, and none at all, are not; of one to come nobody knows how old it is."""
-    found = election.heartbeat_fresh(window(view("walnut", age_s=age_s)), LIMITS)
+    found = election.heartbeat_fresh(window(view("walnut", age_s=age_s), *map(view, NODES[1:])), LIMITS)
     holds = {"fresh": True, "from-the-future": None}.get(reason, False)
     assert (found.holds, found.reason) == (holds, reason)
 
@@ -192,7 +205,7 @@ def test_two_running_nodes_may_become_admin(
 def slurp_view(node: str, **told: Any) -> NodeSlurp:
     """A node's view of SLURP."""
     well = {"leader": "walnut", "leading": node == "walnut", "queue": 0, "capacity": 100, "dead_letters": 2}
-    return NodeSlurp.model_validate({"node": node, **well, **told})
+    return NodeSlurp.model_validate({"node": node, "backpressure": False, **well, **told})
 
 
 def slurp(*last: NodeSlurp, admins: dict[str, str | None] | None = None) -> Slurp:
@@ -239,7 +252,8 @@ def test_slurp_is_led_by_the_admin(given_: Slurp, reason: str) -> None:
 )
 def test_the_queue_and_the_dead_letters_are_bounded(told: dict[str, Any], reason: str) -> None:
     """A full queue, and dead letters that grow, fail it; old ones do not until they are many."""
-    found = election.queue_bounded(slurp(slurp_view("walnut", **told)), LIMITS)
+    others = map(slurp_view, NODES[1:])
+    found = election.queue_bounded(slurp(slurp_view("walnut", **told), *others), LIMITS)
     assert (found.holds, found.reason) == (reason == "bounded", reason)
 
 

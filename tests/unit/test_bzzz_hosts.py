@@ -37,6 +37,7 @@ def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen
         "at": NOW,
         "status": 200,
         "tls": True,
+        "trouble": "",
         "names": ("grafana.test",),
         "issuer": "an authority",
         "not_before": NOW - timedelta(days=1),
@@ -104,6 +105,7 @@ def path(**more: Any) -> StoragePath:
         "type": "nfs4",
         "device": "nas:/bzzz",
         "options": ("rw", "vers=4.2"),
+        "trouble": "",
         "writable": True,
         "size": 1000,
         "free": 500,
@@ -113,7 +115,8 @@ def path(**more: Any) -> StoragePath:
 
 def storage(*paths: StoragePath) -> StorageSeen:
     """A host that sees these."""
-    return StorageSeen(host="local://", types=("nfs", "nfs4"), paths=paths)
+    needed = tuple(each.path for each in paths)
+    return StorageSeen(host="local://", types=("nfs", "nfs4"), needed=needed, paths=paths)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +147,15 @@ def test_of_several_paths_the_worst_is_told() -> None:
     assert criteria.mounted(storage(missing, hangs)).reason == "storage-hangs"
     none = criteria.mounted(storage())
     assert (none.holds, none.reason) == (None, "no-paths")
+
+
+def test_a_path_that_is_needed_and_was_not_looked_at_leaves_it_open() -> None:
+    """What is wrong with another is known all the same."""
+    half = storage(path()).model_copy(update={"needed": ("/rust", "/backup")})
+    for found in (criteria.mounted(half), criteria.usable(half), criteria.roomy(half, LIMITS)):
+        assert (found.holds, found.reason) == (None, "part-missing")
+    full = half.model_copy(update={"paths": (path(free=0, options=("ro",), type="ext4"),)})
+    assert [criteria.mounted(full).reason, criteria.usable(full).reason] == ["not-mounted", "read-only"]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +298,7 @@ def logs(*sizes: int, **more: Any) -> NodeLogs:
     """A node's logs of these sizes."""
     files = tuple(LogFile(path=f"/var/log/{i}", size=size) for i, size in enumerate(sizes))
     known: dict[str, Any] = {"node": "n", "folders": ("/var/log",), "size": sum(sizes), "count": len(sizes)}
-    return NodeLogs(**{**known, "largest": files, **more})
+    return NodeLogs(**{**known, "largest": files, "missing": (), "trouble": "", **more})
 
 
 @pytest.mark.parametrize(
@@ -299,6 +311,9 @@ def logs(*sizes: int, **more: Any) -> NodeLogs:
         (logs(GIB + 1, size=10 * GIB + 1), "log-too-large"),
         (logs(), "logs-bounded"),
         (logs(5, trouble="refused: x"), "part-missing"),
+        (logs(5, count=2), "part-missing"),
+        (logs(1, 1, 1, 1, 1, count=9), "logs-bounded"),
+        (logs(GIB + 1, count=2), "log-too-large"),
         (logs(folders=("/a",), missing=("/a",)), "part-missing"),
         (logs(GIB + 1, trouble="refused: x"), "log-too-large"),
     ],

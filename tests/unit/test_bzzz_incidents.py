@@ -15,7 +15,7 @@ from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.observations import incidents, recovered
 from fixtures.bzzz.seen.alerts import Alert
 from fixtures.bzzz.seen.api import Component, Components, State
-from fixtures.bzzz.seen.incidents import Standing
+from fixtures.bzzz.seen.incidents import Fired, Standing
 from fixtures.bzzz.seen.monitoring import Sample, Samples, Series, SeriesRange
 from fixtures.bzzz.seen.peers import NotAnswering
 from fixtures.bzzz.seen.services import ServiceSeen, TaskSeen
@@ -43,7 +43,8 @@ def task(slot: int) -> TaskSeen:
 
 def service(name: str = "bzzz-v2_bzzz-agent", running: int = 3) -> ServiceSeen:
     """A service of three tasks."""
-    return ServiceSeen(name=name, image="i", desired=3, tasks=tuple(map(task, range(1, running + 1))))
+    tasks = tuple(map(task, range(1, running + 1)))
+    return ServiceSeen(name=name, image="i", desired=3, tasks=tasks, update_state="")
 
 
 HELD = ("database-health", "storage-health", "dht-health")
@@ -53,7 +54,9 @@ def components(*names: str, **states: str) -> Components:
     """What an agent says of its components, all healthy but those that are named with a state."""
     given = dict.fromkeys(names, "healthy") | {n.replace("_", "-"): s for n, s in states.items()}
     return Components(
-        components=tuple(Component(name=n, state=State(s), message="m") for n, s in given.items())
+        components=tuple(Component(name=n, state=State(s), message="m") for n, s in given.items()),
+        strange=(),
+        listed=len(given),
     )
 
 
@@ -262,13 +265,13 @@ def at(ago: timedelta) -> tuple[tuple[datetime, float], ...]:
 
 def test_a_recovery_is_watched_for_its_time() -> None:
     """Of what fired before its time, or before the recovery, nothing counts."""
-    assert watched(HOUR).fired == {}
+    assert watched(HOUR).fired == ()
     assert watched(HOUR - timedelta(seconds=10)).begin == NOW - HOUR + timedelta(seconds=10)
     early = watched(HOUR / 2, fired={"A": at(HOUR / 4)})
-    assert early.fired == {"A": NOW - HOUR / 4}
-    assert watched(HOUR * 9, fired={"A": at(HOUR * 1.1)}).fired == {}
-    assert watched(HOUR, fired={"A": at(HOUR)}).fired.keys() == {"A"}
-    assert watched(HOUR, fired={"A": ()}).fired == {}
+    assert early.fired == (Fired(alert="A", at=NOW - HOUR / 4),)
+    assert watched(HOUR * 9, fired={"A": at(HOUR * 1.1)}).fired == ()
+    assert [each.alert for each in watched(HOUR, fired={"A": at(HOUR)}).fired] == ["A"]
+    assert watched(HOUR, fired={"A": ()}).fired == ()
     with pytest.raises(Unobservable, match="yet to come"):
         watched(-HOUR)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.bzzz.accepted import Accepted, write_accepted
 from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.observations.services import running_services
 from fixtures.bzzz.seen.api import Refusal
@@ -43,7 +44,7 @@ def task(state: str = "running", ago: timedelta = timedelta(0), **more: Any) -> 
 def service(*tasks: TaskSeen, **more: Any) -> ServiceSeen:
     """A service of one task."""
     return ServiceSeen.model_validate(
-        {"name": NAME, "image": IMAGE, "desired": 1, "tasks": tasks or (task(),), **more}
+        {"name": NAME, "image": IMAGE, "desired": 1, "tasks": tasks or (task(),), "update_state": "", **more}
     )
 
 
@@ -98,6 +99,28 @@ async def looked(manager: Manager, **limits: float) -> RunningServices:
         SimpleNamespace(section=section, services=manager)
     )
     return seen
+
+
+async def test_an_image_that_the_target_does_not_name_is_the_accepted_one() -> None:
+    """How many tasks the target says; the image that nobody says is none."""
+    target = ServicesTarget(
+        manager="docker+unix:///nowhere",
+        expected={n: ExpectedService(replicas=1) for n in (NAME, "bzzz-v2_more")},
+    )
+    accepted = {
+        NAME: ExpectedService(replicas=9, image=IMAGE),
+        "other": ExpectedService(replicas=2, image=IMAGE),
+    }
+    write_accepted(target, Accepted(at=datetime.now(UTC), services=accepted))
+    section = SimpleNamespace(
+        services=target, limits=BzzzLimits.model_validate({"services_confirm": 0}), nodes={}
+    )
+    seen = await running_services.function(SimpleNamespace(section=section, services=Manager((WELL,))))
+    assert {n: (e.replicas, e.image) for n, e in seen.expected.items()} == {
+        NAME: (1, IMAGE),
+        "bzzz-v2_more": (1, None),
+        "other": (2, IMAGE),
+    }
 
 
 UNLIKE = [

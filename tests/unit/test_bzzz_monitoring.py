@@ -33,7 +33,9 @@ def scores(*values: float, wanted: int | None = None) -> HealthScores:
     """The scores of as many agents; each has one component of the same score."""
     wanted = len(values) if wanted is None else wanted
     missing = () if wanted == len(values) else (f"of {len(values)} agents now, {wanted} expected",)
-    return HealthScores(system=samples(*values), components=samples(*values), wanted=wanted, missing=missing)
+    return HealthScores(
+        system=samples(*values), components=samples(*values), wanted=wanted, missing=missing, componentless=""
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_compliance_is_that_of_all_checks_together(
     passed: tuple[float, ...], failed: tuple[float, ...], *, holds: bool
 ) -> None:
     """Passed over passed and failed, of all agents together; the objective itself is met, and no number never is."""
-    seen = HealthChecks(passed=samples(*passed), failed=samples(*failed), window_s=300)
+    seen = HealthChecks(passed=samples(*passed), failed=samples(*failed), window_s=300, missing=())
     found = monitoring.health_checks_pass(seen, LIMITS)
     assert (found.holds, found.reason) == (holds, "sli-met" if holds else "sli-missed")
 
@@ -138,6 +140,8 @@ def test_compliance_is_that_of_all_checks_together(
     [
         ((1.0,), (0.0,), ("one",), "part-missing"),
         ((1.0,), (1.0,), ("one",), "sli-missed"),
+        ((1.0,), (), (), "part-missing"),
+        ((), (1.0,), (), "sli-missed"),
         ((0.0,), (0.0,), (), "no-checks"),
         ((0.0,), (0.0,), ("one",), "no-checks"),
         ((), (), (), "no-checks"),
@@ -178,15 +182,15 @@ def test_errors_of_a_part_are_not_those_of_all(
 )
 def test_errors_are_counted_together(rates: tuple[float, ...], *, holds: bool) -> None:
     """The limit is one for all agents together, and is itself within it."""
-    found = monitoring.errors_are_few(Errors(rates=samples(*rates), window_s=300), LIMITS)
+    found = monitoring.errors_are_few(Errors(rates=samples(*rates), window_s=300, missing=()), LIMITS)
     assert (found.holds, found.reason) == (holds, "errors-few" if holds else "errors-many")
 
 
 def test_who_makes_most_errors_comes_first() -> None:
     """Who counts none is left out, the others are told highest first, and more than twenty are counted."""
-    found = monitoring.errors_are_few(Errors(rates=samples(0.0, 1.0, 2.0), window_s=300), LIMITS)
+    found = monitoring.errors_are_few(Errors(rates=samples(0.0, 1.0, 2.0), window_s=300, missing=()), LIMITS)
     assert found.details == ("h2: 2.000 errors per second", "h1: 1.000 errors per second")
-    many = monitoring.errors_are_few(Errors(rates=samples(*[1.0] * 50), window_s=300), LIMITS)
+    many = monitoring.errors_are_few(Errors(rates=samples(*[1.0] * 50), window_s=300, missing=()), LIMITS)
     assert (len(many.details), many.details[-1]) == (21, "and 30 more")
 
 

@@ -68,7 +68,7 @@ def test_every_agent_has_to_have_enough_peers(
 @given(COUNTS)
 def test_who_has_too_few_is_named_first(counts: dict[str, float]) -> None:
     """Each agent below the limit is named."""
-    found = peers.enough_peers(PeerLists(counts=counts, running=RUNNING), LIMITS)
+    found = peers.enough_peers(PeerLists(counts=counts, running=RUNNING, missing=()), LIMITS)
     few = [who for who, value in counts.items() if value < LIMITS.peers.value]
     assert found.holds is not bool(few)
     assert all(who in found.observed.split(" below")[0] for who in few)
@@ -77,7 +77,12 @@ def test_who_has_too_few_is_named_first(counts: dict[str, float]) -> None:
 def replicas(*factors: float, missing: tuple[str, ...] = (), **more: Any) -> Replication:
     """So many copies on each agent."""
     known = dict(zip(NODES, factors, strict=False))
-    whole: dict[str, Any] = {"records": dict.fromkeys(known, 1.0), "put_rate": None, "running": RUNNING}
+    whole: dict[str, Any] = {
+        "records": dict.fromkeys(known, 1.0),
+        "put_rate": None,
+        "running": RUNNING,
+        "missing_records": (),
+    }
     return Replication(factors=known, missing_factors=missing, **{**whole, **more})
 
 
@@ -110,7 +115,7 @@ def test_the_average_is_judged_as_the_alert_does_and_the_milder_is_silent_then(
 @given(COUNTS)
 def test_never_do_both_replication_checks_fail(factors: dict[str, float]) -> None:
     """Whatever the factors, at most one of the two fails."""
-    seen = Replication(factors=factors, records=dict.fromkeys(factors, 1.0), put_rate=None, running=RUNNING)
+    seen = replicas().model_copy(update={"factors": factors, "records": dict.fromkeys(factors, 1.0)})
     assert dht.replicated(seen, LIMITS).holds or dht.none_alone(seen, LIMITS).holds
 
 
@@ -135,13 +140,7 @@ def test_provider_records_are_on_every_instance(
 
 def test_an_instance_without_provider_records_is_named() -> None:
     """Records have to be present on every instance."""
-    seen = Replication(
-        factors={"a": 3, "b": 3},
-        records={"a": 12, "b": 0},
-        put_rate=0.5,
-        running=RUNNING,
-        evidence=("b: no route",),
-    )
+    seen = replicas(3, 3, records={"a": 12, "b": 0}, evidence=("b: no route",))
     found = dht.records_present(seen)
     assert (found.holds, found.reason) == (False, "no-provider-records")
     assert "none on b" in found.observed
@@ -162,7 +161,7 @@ def test_an_instance_without_provider_records_is_named() -> None:
 )
 def test_the_error_budget_at_its_boundaries(rate: float, p95: float, reasons: tuple[str, str]) -> None:
     """One failure in a hundred is within the budget, more is not; the 95th percentile has its own limit."""
-    seen = Operations(success={"all": rate}, p95_s=p95, window_s=300)
+    seen = Operations(success={"all": rate}, p95_s=p95, window_s=300, missing=())
     found = dht.operations_succeed(seen, LIMITS), dht.quick(seen, LIMITS)
     assert tuple(f.reason for f in found) == reasons
     assert [f.holds for f in found] == [reason in {"within-budget", "quick"} for reason in reasons]
@@ -197,12 +196,14 @@ def test_a_rate_that_is_none_leaves_the_budget_open(
         (("reset", "silent"), "bootstrap-silent"),
         (("silent", "refused"), "bootstrap-refused"),
         (("accepted", "not-seen"), "part-missing"),
+        (("accepted",), "part-missing"),
         ((), "part-missing"),
     ],
 )
 def test_a_bootstrap_has_to_keep_the_connection(answers: tuple[str, ...], reason: str) -> None:
     """Accepted and closed, reset, refused and silent fail, the worst named; one that was not seen leaves it open."""
     seen = Bootstraps(
+        wanted=NODES[:2],
         bootstraps=tuple(
             Bootstrap.model_validate({"node": n, "address": f"{n}:9101", "answer": a})
             for n, a in zip(NODES, answers, strict=False)
@@ -229,9 +230,8 @@ def link(origin: str, target: str, *, latency_ms: float | None = 1.0, told: str 
 
 def test_the_pair_that_is_cut_is_named() -> None:
     """A cut between two nodes is named as that pair, and the latency of the others is known."""
-    seen = Links(
-        links=(link("walnut", "acacia", told="not connected"), link("walnut", "ironwood")), places=("here",)
-    )
+    ways = (link("walnut", "acacia", told="not connected"), link("walnut", "ironwood"))
+    seen = Links(links=ways, places=("here",), silent=(), missing=())
     found = peers.every_link(seen, LIMITS)
     assert (found.holds, found.reason, found.observed) == (False, "cut", "cut: walnut to acacia")
 
@@ -259,7 +259,8 @@ def test_a_silent_agent_hides_its_ways(
     links: tuple[Link, ...], more: dict[str, Any], reason: str, *, holds: bool | None
 ) -> None:
     """A way that is cut or slow fails, whoever is silent; else a silent agent leaves it open, and no way is no pass."""
-    found = peers.every_link(Links(links=links, places=("here",), **more), LIMITS)
+    seen = Links.model_validate({"links": links, "places": ("here",), "silent": (), "missing": (), **more})
+    found = peers.every_link(seen, LIMITS)
     assert (found.holds, found.reason) == (holds, reason)
     assert ("acacia does not answer" in found.observed) is ("silent" in more)
 
@@ -320,6 +321,7 @@ def test_a_command_has_to_work_on_every_agent() -> None:
     """One status other than 0 fails it, and its output is shown."""
     seen = TasksRan(
         command="bzzz x",
+        nodes=("walnut", "acacia"),
         ran=(
             TaskRan(node="walnut", status=0, output="ok"),
             TaskRan(node="acacia", status=1, output="no peer"),
@@ -327,7 +329,10 @@ def test_a_command_has_to_work_on_every_agent() -> None:
     )
     found = peers.command_worked(seen)
     assert (found.holds, found.reason, found.details) == (False, "command-failed", ("acacia: no peer",))
-    well = peers.command_worked(seen.model_copy(update={"ran": seen.ran[:1]}))
+    half = peers.command_worked(seen.model_copy(update={"ran": seen.ran[:1]}))
+    assert (half.holds, half.reason) == (None, "part-missing")
+    assert "acacia: not run" in half.observed
+    well = peers.command_worked(seen.model_copy(update={"ran": seen.ran[:1], "nodes": ("walnut",)}))
     assert (well.holds, well.reason) == (True, "worked")
     none = peers.command_worked(seen.model_copy(update={"ran": ()}))
     assert (none.holds, none.reason) == (None, "part-missing")

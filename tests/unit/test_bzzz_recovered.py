@@ -27,7 +27,7 @@ MEMORY = LIMITS.agent_memory.value
 def standing(*values: float, **changes: Any) -> Standing:
     """An incident whose alert looks at these values."""
     whole = {"alert": "A", "values": dict(zip("abcd", values, strict=False)), "evidence": ("looked",)}
-    return Standing.model_validate(whole | changes)
+    return Standing.model_validate(whole | {"missing": (), "active": ()} | changes)
 
 
 CRITICAL = LIMITS.health_critical.value
@@ -128,7 +128,8 @@ def test_an_alert_that_is_muted_is_not_quiet() -> None:
 def validated(**changes: Any) -> Validated:
     """A recovery that brought everything back."""
     whole = {"services": {"x": (3, 3)}, "ill": (), "peers": {"a": 3.0}, "copies": 2.0}
-    return Validated.model_validate(whole | changes)
+    nothing = dict.fromkeys(("unlisted", "missing_peers", "missing_copies"), ())
+    return Validated.model_validate(whole | nothing | changes)
 
 
 @pytest.mark.parametrize(
@@ -191,18 +192,19 @@ DAY = LIMITS.watched.duration
         ({"recovered_at": NOW - 2 * DAY}, "held"),
         ({"recovered_at": NOW - DAY + timedelta(seconds=1)}, "watching"),
         ({"recovered_at": NOW + DAY}, "watching"),
+        ({"begin": NOW - DAY + timedelta(seconds=1)}, "watching"),
         ({"measured": 474}, "held"),
         ({"measured": 473}, "not-measured"),
         ({"measured": 0}, "not-measured"),
         ({"measured": 0, "instants": 1}, "not-measured"),
         ({"measured": 1, "instants": 1}, "held"),
-        ({"measured": 0, "recovered_at": NOW, "fired": {"A": NOW}}, "fired-again"),
+        ({"measured": 0, "recovered_at": NOW, "fired": ({"alert": "A", "at": NOW},)}, "fired-again"),
     ],
 )
 def test_a_recovery_holds_until_an_incident_fires(more: dict[str, Any], reason: str) -> None:
     """For its whole time, of which a twentieth and one instant may be missing; what fired is never waited out."""
     seen = {"recovered_at": NOW - DAY, "begin": NOW - DAY, "at": NOW, "measured": 501, "instants": 500}
-    found = criteria.held_since(Watched.model_validate({**seen, "fired": {}, **more}), LIMITS)
+    found = criteria.held_since(Watched.model_validate({**seen, "fired": (), **more}), LIMITS)
     assert (found.holds, found.reason) == ({"held": True, "fired-again": False}.get(reason), reason)
     if reason == "fired-again":
         assert found.observed == "A at 2026-01-31 03:00:00Z"

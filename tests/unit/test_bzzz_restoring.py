@@ -240,6 +240,9 @@ def restored(**changes: Any) -> Restored:
         "server": "postgresql 15.18",
         "took_s": 2.0,
         "tables": {"public.users": 2},
+        "refused": "",
+        "asked": tuple(changes.get("validated", ())),
+        "validated": {},
     }
     return Restored.model_validate(whole | changes)
 
@@ -261,6 +264,9 @@ def test_a_restore_is_judged_by_outcome_time_and_contents() -> None:
         timed = restoring.restored_in_time(restored(took_s=took_s), limits)
         assert (timed.holds, timed.reason) == (holds, "in-time" if holds else "too-slow")
     assert restoring.holds_what_it_should(restored(tables={"a": 0}))[0].reason == "no-rows"
+    (rows,) = restoring.holds_what_it_should(restored(asked=("users",)))
+    assert (rows.holds, rows.reason) == (None, "part-missing")
+    assert restoring.holds_what_it_should(restored(asked=("users",), tables={}))[0].reason == "no-rows"
     for bad in ({"found": 1.0}, {"found": float("nan")}, {"found": None, "trouble": "no such table"}):
         unmet = restored(validated={"users": asked.model_copy(update=bad)})
         assert restoring.holds_what_it_should(unmet)[1].reason == "validation-not-met"

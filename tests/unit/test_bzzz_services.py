@@ -13,7 +13,7 @@ from checks.bzzz.criteria.services import as_they_should, safe_settings
 from fixtures.bzzz.accepted import Accepted, accepted_path, read_accepted, write_accepted
 from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.seen.running import RunningServices, same_image
-from fixtures.bzzz.seen.services import ServiceSeen, SwarmNode, TaskSeen, UpdateSettings
+from fixtures.bzzz.seen.services import ServiceSeen, ServiceSettings, SwarmNode, TaskSeen, UpdateSettings
 from fixtures.bzzz.target.services import ExpectedService, ServicesTarget
 from opsverify.observation import Kind, Unobservable
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 IMAGE, OLDER = f"bzzz:v2.0.0@{DIGEST}", f"bzzz:v1.0.0@{OTHER}"
-OPEN = {"updating", "no-expectation", "no-digest", "no-service"}
+OPEN = {"updating", "no-expectation", "no-digest", "no-service", "part-missing"}
 NAME = "bzzz-v2_bzzz-agent"
 LIMITS = BzzzLimits()
 SAFE = UpdateSettings(parallelism=1, delay_s=30, failure_action="rollback")
@@ -41,6 +41,7 @@ def service(*tasks: TaskSeen, **told: Any) -> ServiceSeen:
         "desired": 2,
         "update": SAFE,
         "rollback": SAFE,
+        "update_state": "",
         "memory_limit": 1,
         "cpu_limit": 1.0,
     }
@@ -62,6 +63,8 @@ def running(*services: ServiceSeen, **told: Any) -> RunningServices:
         "nodes": NODES,
         "expected": {NAME: ExpectedService(replicas=2, image=IMAGE)},
         "required": (),
+        "services_listed": len(services),
+        "nodes_listed": len(told.get("nodes", NODES)),
     }
     return RunningServices(at=NOW, services=services, known_from="the target", **{**known, **told})
 
@@ -114,6 +117,12 @@ def failed(slot: int, ago: timedelta = timedelta(0)) -> TaskSeen:
         (running(service(update_state="updating")), "updating"),
         (running(service(update_state="rollback_started"), expected={}), "updating"),
         (running(service(), expected={}), "no-expectation"),
+        (running(service(), expected={NAME: ExpectedService(replicas=2)}), "no-expectation"),
+        (running(service(task(1)), expected={NAME: ExpectedService(replicas=2)}), "tasks-missing"),
+        (running(service(), services_listed=2), "part-missing"),
+        (running(service(), nodes_listed=4), "part-missing"),
+        (running(service(), nodes=NODES[:2], nodes_listed=3), "part-missing"),
+        (running(service(task(1)), nodes_listed=4), "tasks-missing"),
         (running(service(task(1), task(2, image="bzzz:v2.0.0"))), "mixed-images"),
         (running(service(task(1, image="bzzz:v2.0.0"), task(2, image="bzzz:v2.0.0"))), "no-digest"),
         (running(expected={NAME: ExpectedService(replicas=0)}), "no-service"),
@@ -197,14 +206,18 @@ def test_an_image_is_its_digest(image: str, expected: str, *, same: bool | None)
 )
 def test_settings_at_their_boundaries(told: dict[str, Any], reason: str) -> None:
     """Update settings and limits are judged at their boundaries."""
-    found = safe_settings((service(**told),), LIMITS)
+    found = safe_settings(ServiceSettings(services=(service(**told),), listed=1), LIMITS)
     assert (found.holds, found.reason) == (reason == "safe", reason)
 
 
 def test_no_service_is_not_safe_to_update() -> None:
-    """Of no service there is nothing to say."""
-    found = safe_settings((), LIMITS)
+    """Of no service there is nothing to say, and of a part of them nothing of all."""
+    found = safe_settings(ServiceSettings(services=(), listed=0), LIMITS)
     assert (found.holds, found.reason) == (None, "no-service")
+    part = ServiceSettings(services=(service(),), listed=2)
+    assert (safe_settings(part, LIMITS).holds, safe_settings(part, LIMITS).reason) == (None, "part-missing")
+    unsafe = part.model_copy(update={"services": (service(memory_limit=0),)})
+    assert safe_settings(unsafe, LIMITS).reason == "no-limits"
 
 
 @given(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixtures.bzzz.seen.api import State
+from fixtures.bzzz.ucxl import MALFORMED
 from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
@@ -41,13 +42,14 @@ def every_component_healthy(seen: Components) -> Finding:
     observed = (
         f"{named} of {len(seen.components)} components"
         if ill
-        else f"{len(seen.components)} components healthy: {', '.join(c.name for c in seen.components)}"
+        else f"{len(seen.components)} of {seen.listed} components healthy: {', '.join(c.name for c in seen.components)}"
     )
     strange = [f"not understood: {each}" for each in seen.strange]
     return first_of(
         fail("component-unhealthy", ill and ill[0].state is State.UNHEALTHY),
         fail("component-degraded", ill),
         unknown("unexpected-reply", strange or not seen.components),
+        unknown("part-missing", len(seen.components) + len(seen.strange) < seen.listed),
         ok="all-healthy",
     ).finding(
         expected="every component check healthy",
@@ -68,13 +70,14 @@ def malformed_refused(seen: Boundary) -> Finding:
     codeless = [r for r in seen.malformed if r.status in _CLIENT_ERRORS and not r.code]
     good = seen.well_formed
     refused = [] if good.status in {_OK, 404} or good in broken else [good]
+    unasked = {*MALFORMED.values()} - {r.meant for r in seen.malformed}
     return first_of(
         fail("malformed-accepted", taken),
         fail("malformed-looked-up", missing),
         fail("refuses-well-formed", refused),
         fail("no-ucxl-code", codeless),
         unknown("server-error", broken),
-        unknown("part-missing", not seen.malformed),
+        unknown("part-missing", unasked),
         ok="refused",
     ).finding(
         expected="every malformed address refused with the 400 family and a UCXL code; a well-formed one that names nothing: 404",

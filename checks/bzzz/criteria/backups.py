@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
+from fixtures.bzzz.dumps import uncompressed_since
+from fixtures.bzzz.seen.backups import KINDS, MOST_LISTED
 from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def dump_young(dumps: Dumps, limits: BzzzLimits) -> Finding:
     newest = dumps.newest
     return first_of(
         *(fail(each, reason == each) for each in UNFIT),
+        unknown("part-missing", _unlisted(dumps)),
         ok="young",
     ).finding(
         expected="a compressed dump of the last day, none newer left uncompressed, not smaller than those before it",
@@ -70,12 +73,17 @@ def dump_young(dumps: Dumps, limits: BzzzLimits) -> Finding:
     )
 
 
+def _unlisted(dumps: Dumps) -> bool:
+    """Whether one is not among those that are listed, so that nobody can measure the newest by it."""
+    return dumps.newest not in dumps.files or len(dumps.files) < min(dumps.count, MOST_LISTED)
+
+
 def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[Unfit | None, str]:
-    if dumps.uncompressed:
-        left = dumps.uncompressed[0]
+    newest = dumps.newest
+    if plain := dumps.uncompressed or uncompressed_since(dumps.files, newest):
+        left = plain[0]
         told = f"{_shown(left)} is newer than any compressed one: the two `date` of the runbook's commands gave two names, and gzip found nothing"
         return "uncompressed", told
-    newest = dumps.newest
     if newest is None:
         return "no-dump", f"{dumps.folder} holds no finished dump"
     return _age_trouble(dumps, newest, limits) or _size_trouble(dumps, newest, limits) or (None, "")
@@ -84,7 +92,8 @@ def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[Unfit | None, str]:
 def _age_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[Unfit, str] | None:
     allowed = limits.dump_age.duration + limits.dump_slack.duration
     age = dumps.at - newest.written
-    if -age > limits.clock_ahead.duration or newest.named - dumps.at > _ZONES:
+    ahead = max(each.named for each in (newest, *dumps.files)) - dumps.at
+    if -age > limits.clock_ahead.duration or ahead > _ZONES:
         told = f"the newest, {_shown(newest)}, is of a time to come: the clock there says {dumps.at:%Y-%m-%d %H:%M:%S}Z"
         return "from-the-future", told
     if age > allowed:
@@ -143,11 +152,11 @@ def archive_without_gaps(wal: WalArchive) -> Finding:
     observed = f"{wal.segments} segments from {wal.first} to {wal.newest or 'none'}"
     if wal.missing_count:
         observed = f"{wal.missing_count} missing: {', '.join(wal.missing)}"
-    elif wal.odd:
-        observed = f"not of {wal.segment} bytes: {', '.join(wal.odd)}"
+    elif wal.odd_count:
+        observed = f"{wal.odd_count} not of {wal.segment} bytes: {', '.join(wal.odd)}"
     judged = first_of(
         fail("gap", wal.missing_count),
-        fail("segment-cut", wal.odd),
+        fail("segment-cut", wal.odd_count),
         unknown("no-segment", not wal.segments > 0),
         ok="whole",
     )
@@ -162,9 +171,10 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
     """The export is there, can be read, is younger than a week, and somebody knows where the secrets' payloads are."""
     age = export.at - export.oldest if export.oldest else None
     held = (*export.secrets, *export.configs, *export.services)
+    lacking = [kind for kind in KINDS if kind not in export.there]
     judged = first_of(
-        fail("absent", export.absent),
-        fail("not-readable", export.problems),
+        fail("absent", export.absent or lacking),
+        fail("not-readable", export.problems or export.read < export.files),
         fail("old", age is not None and age > limits.export_age.duration),
         fail("from-the-future", age is not None and -age > limits.clock_ahead.duration),
         fail("no-payloads", export.without_payload and not export.payloads),
@@ -176,8 +186,9 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
     kept = f"; payloads of secrets: {export.payloads}" if export.payloads else ""
     names = ", ".join(export.without_payload[:_MOST_NAMED])
     told = {
-        "absent": f"there is no {', no '.join(export.absent)}",
-        "not-readable": "; ".join(export.problems[:_MOST_NAMED]),
+        "absent": f"there is no {', no '.join(export.absent or lacking)}",
+        "not-readable": "; ".join(export.problems[:_MOST_NAMED])
+        or f"{export.files - export.read} of {export.files} files",
         "old": f"its oldest file is {_ago(age)} old" if age else "",
         "from-the-future": f"all of it is of a time to come, the oldest file by {_ago(-age)}" if age else "",
         "no-payloads": f"`docker secret inspect` exports no payload ({names}), and the target does not say where they are kept ([bzzz.backups] payloads)",
@@ -212,17 +223,25 @@ def export_agrees(export: Export, now: Configured) -> Finding:
         ),
     ]
     reasons = {reason for reason, _ in troubles}
+    there = {*now.secrets, *now.configs}
+    hidden = [
+        f"{name} is given {', '.join(sorted(lost)) or 'what it needs'}, and is not told with it"
+        for name, used in now.used.items()
+        if (lost := set(used) - there) or name not in now.services
+    ]
     return first_of(
         fail("incomplete", "incomplete" in reasons),
         fail("changed-since", "changed-since" in reasons),
-        unknown("nothing-there", not (now.secrets or now.configs or now.services)),
+        unknown("nothing-there", not now.services),
+        unknown("part-missing", hidden),
         ok="agrees",
     ).finding(
         expected="an export newer than the newest change (runbook: immediately after changes)",
         observed=troubles[0][1]
         if troubles
-        else f"all of {len(now.secrets)} secrets, {len(now.configs)} configs, {len(now.services)} services",
-        details=tuple(told for _, told in troubles[:20]),
+        else "; ".join(hidden[:_MOST_NAMED])
+        or f"all of {len(now.secrets)} secrets, {len(now.configs)} configs, {len(now.services)} services",
+        details=(*(told for _, told in troubles[:20]), *hidden[:20]),
     )
 
 
@@ -271,7 +290,7 @@ def _kept(
     name, most = allowed
     age = newest.at - newest.written if newest.written else None
     judged = first_of(
-        fail("none", age is None),
+        fail("none", age is None or newest.name is None),
         fail("empty", newest.size == 0),
         fail("damaged", newest.problem),
         fail("old", age is not None and age > most.duration),
@@ -281,7 +300,7 @@ def _kept(
     )
     told = (
         f"{newest.folder}/{newest.name}, {_ago(age)} old, {newest.size} bytes"
-        if age is not None
+        if age is not None and newest.name
         else f"{newest.folder} holds none"
     )
     if judged.reason == "named-latest":

@@ -44,14 +44,16 @@ def sound_configuration(seen: Configuration) -> Finding:
     found = sorted(_troubles(seen), key=lambda trouble: UNSOUND.index(trouble[0]))
     reasons = {reason for reason, _ in found}
     used = {name for each in seen.services for name in (*each.secrets, *each.configs)}
+    cut = [each.service for each in seen.services if len(each.environment) < each.variables]
     return first_of(
         *(fail(reason, reason in reasons) for reason in UNSOUND),
         unknown("nothing-given", not used),
+        unknown("part-missing", cut or len(seen.services) < seen.listed),
         ok="sound",
     ).finding(
         expected="every secret and config that a service uses exists and has no newer version; no secret's value in an environment; no log level left at debug",
         observed="; ".join(told for _, told in found)
-        or f"{len(seen.services)} services use {', '.join(sorted(used))}",
+        or f"{len(seen.services)} of {seen.listed} services use {', '.join(sorted(used))}",
         details=(
             f"secrets: {', '.join(seen.secrets) or 'none'}",
             f"configs: {', '.join(seen.configs) or 'none'}",
@@ -107,8 +109,9 @@ def _used(service: Given, seen: Configuration) -> tuple[tuple[str, tuple[str, ..
 def attached(seen: Networks) -> Finding:
     """The network is there, every service that should be on it is, and its tasks are found there."""
     network, expected = seen.network, seen.expected
+    wanted = dict.fromkeys((*expected, *seen.specified))
     found = next((each for each in seen.networks if each.name == network), None)
-    lacking = [] if found is None else [name for name in expected if name not in found.services]
+    lacking = [] if found is None else [n for n in wanted if n not in found.services]
     troubles: list[tuple[str, str]] = []
     if found is None:
         there = ", ".join(each.name for each in seen.networks) or "none"
@@ -135,7 +138,7 @@ def attached(seen: Networks) -> Finding:
         unknown("nobody-expected", not expected),
         ok="attached",
     ).finding(
-        expected=f"{network} exists, and {', '.join(expected)} are on it with all their tasks",
+        expected=f"{network} exists, and {', '.join(wanted)} are on it with all their tasks",
         observed="; ".join(told for _, told in troubles) or shown,
         details=(shown,) if troubles and shown else (),
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixtures.bzzz.seen.database import MOST_TABLES, MOST_TRANSACTIONS
 from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.database import (
         Archiving,
@@ -85,13 +88,24 @@ def well_kept(health: DatabaseHealth, limits: BzzzLimits) -> Finding:
     return first_of(
         *(fail(reason, reason in reasons) for reason in ILL_KEPT),
         unknown("no-tables", not health.tables),
+        unknown("part-missing", _not_told(health)),
         ok="kept",
     ).finding(
         expected="size, dead rows, statistics and open transactions within limits",
-        observed=f"{sizes}; {troubles[0][1]}" if troubles else sizes,
+        observed=f"{sizes}; {troubles[0][1]}" if troubles else f"{sizes}{_not_told(health)}",
         details=tuple(told for _, told in troubles),
         limits=tuple(getattr(limits, name).named(name) for name in names),
     )
+
+
+def _not_told(health: DatabaseHealth) -> str:
+    """Of what the server counts more than it tells, or nothing."""
+    tables, open_ = health.tables_counted, health.transactions_counted
+    if len(health.tables) < min(tables, MOST_TABLES) or len(health.transactions) < min(
+        open_, MOST_TRANSACTIONS
+    ):
+        return f", of {tables} that it counts; {len(health.transactions)} of {open_} open transactions"
+    return ""
 
 
 def _too_large(health: DatabaseHealth, limits: BzzzLimits) -> list[tuple[str, str]]:
@@ -157,6 +171,8 @@ def archived(archiving: Archiving, limits: BzzzLimits) -> Finding:
     judged = first_of(
         *(fail(reason, reason in reasons) for reason in UNARCHIVED),
         unknown("waiting-not-known", archiving.waiting is None),
+        unknown("from-the-future", _ahead(archiving, limits)),
+        unknown("order-not-known", archiving.last_failed > archiving.last),
         ok="archived",
     )
     last = f"{archiving.last} at {archiving.last_at:%H:%M:%S}Z" if archiving.last_at else "nothing yet"
@@ -171,8 +187,14 @@ def archived(archiving: Archiving, limits: BzzzLimits) -> Finding:
             f"archive_mode {archiving.mode}, archive_command {archiving.command!r}",
             f"last archived: {last}; failures so far: {archiving.failed}",
         ),
-        limits=(limits.archive_age.named("archive_age"),),
+        limits=(limits.archive_age.named("archive_age"), limits.clock_ahead.named("clock_ahead")),
     )
+
+
+def _ahead(archiving: Archiving, limits: BzzzLimits) -> list[datetime]:
+    """Its times that are to come, by its own clock."""
+    times = (archiving.last_at, archiving.last_failed_at, archiving.waiting_since)
+    return [at for at in times if at and at - archiving.at > limits.clock_ahead.duration]
 
 
 def _archive_troubles(archiving: Archiving, limits: BzzzLimits) -> list[tuple[str, str]]:

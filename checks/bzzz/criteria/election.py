@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 from opsverify.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.peers import Election, ElectionWindow, Roles, Slurp
+    from fixtures.bzzz.seen.peers import (
+        Election,
+        ElectionWindow,
+        NodeElection,
+        NodeSlurp,
+        NotAnswering,
+        Roles,
+        Slurp,
+    )
     from opsverify.verdict import Finding
 
 __all__ = [
@@ -25,11 +35,21 @@ UNREACHABLE = ("refused", "silent", "reset", "server-error", "certificate-expire
 """Kinds of silence of a node that are the system's doing: every check here calls them FAIL."""
 
 
+def _of(seen: Iterable[NodeElection | NodeSlurp | NotAnswering]) -> set[str]:
+    return {each.node for each in seen}
+
+
+def _left(seen: ElectionWindow | Slurp) -> list[str]:
+    """The nodes that answered at the beginning of a window, and of which nothing is told at its end."""
+    return sorted(_of(seen.first) - _of(seen.last) - _of(seen.silent))
+
+
 def one_admin(seen: Election) -> Finding:
     """Every node names the same admin, in the same term."""
     terms = {view.term for view in seen.views}
     nobody = [view.node for view in seen.views if view.admin is None]
     named = sorted({view.admin for view in seen.views if view.admin is not None})
+    unseen = sorted({*(seen.running.nodes or ())} - _of(seen.views) - _of(seen.silent))
     judged = first_of(
         fail("no-admin", seen.views and not named),
         fail("two-admins", len(named) > 1),
@@ -37,7 +57,7 @@ def one_admin(seen: Election) -> Finding:
         fail("admin-not-known", nobody),
         fail("terms-differ", len(terms) > 1),
         fail("stranger", named and named[0] not in {view.node for view in seen.views}),
-        unknown("part-missing", seen.silent or not seen.views),
+        unknown("part-missing", seen.silent or unseen or not seen.views),
         ok="one-admin",
     )
     told = {
@@ -54,7 +74,9 @@ def one_admin(seen: Election) -> Finding:
     earlier = [f"first look: {line}" for line in seen.earlier]
     return judged.finding(
         expected="one admin, the same and in the same term on every node",
-        observed=told.get(judged.reason) or "; ".join(map(str, seen.silent)) or "no node's view",
+        observed=told.get(judged.reason)
+        or "; ".join([*map(str, seen.silent), *(f"no view of {node}" for node in unseen)])
+        or "no node's view",
         details=tuple(earlier if judged.holds else (*views[:-2], *earlier, *views[-2:])),
     )
 
@@ -63,17 +85,19 @@ def heartbeat_fresh(seen: ElectionWindow, limits: BzzzLimits) -> Finding:
     """Every node has heard a heartbeat of the admin lately."""
     ages = {v.node: (v.at - v.heartbeat).total_seconds() for v in seen.last if v.heartbeat}
     never = [v.node for v in seen.last if v.heartbeat is None]
+    left = _left(seen)
     judged = first_of(
         fail("heartbeat-missing", never),
         fail("heartbeat-old", [age for age in ages.values() if not age <= limits.heartbeat.value]),
         *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
         unknown("from-the-future", [age for age in ages.values() if -age > limits.clock_ahead.value]),
-        unknown("part-missing", seen.silent or not seen.last),
+        unknown("part-missing", seen.silent or left or not seen.last),
         ok="fresh",
     )
     heard = [
         *(f"{node} {age:.1f} s ago" for node, age in ages.items()),
         *(f"{node} never" for node in never),
+        *(f"{node} not seen any more" for node in left),
         *map(str, seen.silent),
     ]
     return judged.finding(
@@ -136,6 +160,7 @@ def led_by_the_admin(seen: Slurp) -> Finding:
         and (v.leader != seen.admins.get(v.node, v.leader) or v.leading != (v.leader == v.node))
     ]
     without_admin = [v.node for v in seen.last if v.node not in seen.admins]
+    left = _left(seen)
     wrong = [v for v in seen.last if v in unled or v in another]
     told = [
         *(
@@ -144,12 +169,13 @@ def led_by_the_admin(seen: Slurp) -> Finding:
         ),
         *map(str, seen.silent),
         *(f"{node} does not tell who is admin" for node in without_admin),
+        *(f"{node} does not tell any more" for node in left),
     ]
     return first_of(
         fail("not-led", unled),
         fail("led-by-another", another),
         *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
-        unknown("part-missing", seen.silent or without_admin or not seen.last),
+        unknown("part-missing", seen.silent or without_admin or left or not seen.last),
         ok="led-by-the-admin",
     ).finding(
         expected="SLURP led by the admin, on every node",
@@ -167,14 +193,18 @@ def queue_bounded(seen: Slurp, limits: BzzzLimits) -> Finding:
     many = [v for v in seen.last if not v.dead_letters <= limits.slurp_dead_letters.value]
     growing = [v for v in seen.last if v.node in first and v.dead_letters > first[v.node].dead_letters]
     once = [v.node for v in seen.last if v.node not in first]
-    late = [f"{node} did not answer at the beginning of the window" for node in once]
+    left = _left(seen)
+    late = [
+        *(f"{node} did not answer at the beginning of the window" for node in once),
+        *(f"{node} does not tell any more at its end" for node in left),
+    ]
     hidden = seen.silent if not any(view.leading for view in seen.last) else ()
     return first_of(
         fail("queue-full", full),
         fail("dead-letters-grow", growing),
         fail("dead-letters", many),
         *(fail(kind, [s for s in hidden if s.kind == kind]) for kind in UNREACHABLE),
-        unknown("part-missing", hidden or once or not seen.last),
+        unknown("part-missing", hidden or once or left or not seen.last),
         ok="bounded",
     ).finding(
         expected=f"a queue below {limits.slurp_queue.value:.0%} of its bound; at most {limits.slurp_dead_letters}, and not more of them than before",

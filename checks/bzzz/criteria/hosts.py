@@ -6,6 +6,7 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from fixtures.bzzz.seen.hosts import LARGEST
 from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
@@ -80,15 +81,23 @@ def mounted(seen: StorageSeen) -> Finding:
     return first_of(
         *(fail(reason, reason in kinds) for reason in NOT_THERE),
         unknown("no-paths", not seen.paths),
+        unknown("part-missing", _unseen(seen)),
         ok="mounted",
     ).finding(
         expected=f"each path in a mount of type {' or '.join(seen.types)} that answers",
-        observed=f"{len(bad)} of {len(seen.paths)} paths are not" if bad else f"all {len(seen.paths)} are",
+        observed=f"{len(bad)} of {len(seen.paths)} paths are not"
+        if bad
+        else f"{len(seen.paths)} of {len(seen.needed)} are",
         details=(
             *(f"{path}: {told}" for path, (_, told) in bad.items()),
             *(f"{p.path}: {_mount(p)}" for p in seen.paths if p.path not in bad),
         ),
     )
+
+
+def _unseen(seen: StorageSeen) -> list[str]:
+    """The paths that are needed, and of which nothing is told."""
+    return sorted({*seen.needed} - {p.path for p in seen.paths})
 
 
 def _mount(path: StoragePath) -> str:
@@ -114,6 +123,7 @@ def usable(seen: StorageSeen) -> Finding:
         fail("read-only", any(p.read_only for p in bad)),
         fail("not-writable", bad),
         unknown("not-there", not there),
+        unknown("part-missing", _unseen(seen)),
         ok="writable",
     ).finding(
         expected="each path mounted rw, and writable for the user that looks",
@@ -136,6 +146,7 @@ def roomy(seen: StorageSeen, limits: BzzzLimits) -> Finding:
         fail("storage-full", full),
         unknown("not-there", gone or not seen.paths),
         unknown("size-unknown", sizeless),
+        unknown("part-missing", _unseen(seen)),
         ok="room-left",
     ).finding(
         expected=f"at least {limit.value:.0%} of each file system free",
@@ -191,6 +202,7 @@ def logs_bounded(seen: Sequence[NodeLogs], limits: BzzzLimits) -> Finding:
     large = [(n, f) for n in seen for f in n.largest if not f.size <= limits.log_file.value]
     full = [n for n in seen if not n.size <= limits.logs_in_all.value]
     unseen = [f"{n.node}: {n.unseen}" for n in seen if n.unseen]
+    unseen += [f"{n.node}: its largest files" for n in seen if len(n.largest) < min(n.count, LARGEST)]
     shown = [f"{n.node}: {f.path} {_bytes(f.size)}" for n, f in large]
     shown += [f"{n.node}: {n.count} files, {_bytes(n.size)} in {', '.join(n.folders)}" for n in full]
     return first_of(

@@ -199,12 +199,12 @@ def peers_connected(seen: Validated, limits: BzzzLimits) -> Finding:
 
 def held_since(seen: Watched, limits: BzzzLimits) -> Finding:
     """No incident has fired since the recovery, for as long as it is watched, and measured in all that time."""
-    fired = [f"{name} at {at:%Y-%m-%d %H:%M:%SZ}" for name, at in sorted(seen.fired.items())]
+    fired = [f"{each.alert} at {each.at:%Y-%m-%d %H:%M:%SZ}" for each in seen.fired]
     until = seen.recovered_at + limits.watched.duration
     least = seen.instants * (1 - limits.watch_gap.value) - 1  # the window's ends may fall between two points
     judged = first_of(
         fail("fired-again", fired),
-        unknown("watching", not seen.at >= until),
+        unknown("watching", not seen.at >= until or seen.at - seen.begin < limits.watched.duration),
         unknown("not-measured", not seen.measured or not seen.measured >= least),
         ok="held",
     )

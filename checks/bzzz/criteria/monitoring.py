@@ -76,7 +76,7 @@ def health_checks_pass(seen: HealthChecks, limits: BzzzLimits) -> Finding:
     return first_of(
         fail("sli-missed", made > 0 and not share >= least.value),
         unknown("no-checks", not made > 0),
-        unknown("part-missing", seen.missing),
+        unknown("part-missing", seen.missing or not seen.passed.series or not seen.failed.series),
         ok="sli-met",
     ).finding(
         expected=f"at least {least}, over {seen.window_s:g} s",

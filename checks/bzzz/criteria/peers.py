@@ -43,6 +43,7 @@ def bootstraps_accept(seen: Bootstraps, limits: BzzzLimits) -> Finding:
     """Each bootstrap accepts a connection and keeps it."""
     answers = {each.answer for each in seen.bootstraps}
     bad = [b for b in seen.bootstraps if b.answer != "accepted"]
+    unseen = sorted({*seen.wanted} - {b.node for b in seen.bootstraps})
     fine = ", ".join(
         f"{b.node} {b.address} in {b.connect_ms:.1f} ms" for b in seen.bootstraps if b not in bad
     )
@@ -51,11 +52,13 @@ def bootstraps_accept(seen: Bootstraps, limits: BzzzLimits) -> Finding:
         fail("bootstrap-silent", "silent" in answers),
         fail("bootstrap-reset", "reset" in answers),
         fail("bootstrap-closed", "closed" in answers),
-        unknown("part-missing", "not-seen" in answers or not answers),
+        unknown("part-missing", "not-seen" in answers or not answers or unseen),
         ok="accepted",
     ).finding(
-        expected=f"each of {len(seen.bootstraps)} bootstraps accepts a connection that is still open after {seen.held_s:g} s",
-        observed=f"not {'; '.join(map(str, bad))}" if bad else fine,
+        expected=f"each of {len(seen.wanted)} bootstraps accepts a connection that is still open after {seen.held_s:g} s",
+        observed=f"not {'; '.join(map(str, bad))}"
+        if bad
+        else "; ".join([*([fine] if fine else []), *(f"{node} not seen" for node in unseen)]),
         details=tuple(map(str, seen.bootstraps)) if bad else (),
         limits=(limits.bootstrap_hold.named("bootstrap_hold"),),
     )
@@ -129,10 +132,17 @@ def pubsub_works(seen: NodeComponents, now: datetime, limits: BzzzLimits) -> Fin
 def command_worked(seen: TasksRan) -> Finding:
     """The command worked on every agent."""
     failed = [ran for ran in seen.ran if ran.status != 0]
+    left = sorted({*seen.nodes} - {ran.node for ran in seen.ran})
     return first_of(
-        fail("command-failed", failed), unknown("part-missing", not seen.ran), ok="worked"
+        fail("command-failed", failed), unknown("part-missing", left or not seen.ran), ok="worked"
     ).finding(
-        expected=f"`{seen.command}` ends with status 0 on each of {len(seen.ran)} agents",
-        observed=", ".join(f"{ran.node}: status {ran.status}" for ran in seen.ran) or "it ran on none",
+        expected=f"`{seen.command}` ends with status 0 on each of {len(seen.nodes)} agents",
+        observed=", ".join(
+            [
+                *(f"{ran.node}: status {ran.status}" for ran in seen.ran),
+                *(f"{node}: not run" for node in left),
+            ]
+        )
+        or "it ran on none",
         details=tuple(f"{ran.node}: {ran.output}" for ran in (failed or seen.ran)),
     )

@@ -80,13 +80,15 @@ def holds_what_it_should(seen: Restored) -> list[Finding]:
     none_asked = (
         "the target asks nothing of it: add [bzzz.backups.validation] users = {query = …, at_least = …}"
     )
+    unasked = [name for name in seen.asked if name not in seen.validated]
     found = [
-        first_of(fail("no-rows", not seen.rows > 0), ok="has-rows").finding(
+        first_of(fail("no-rows", not seen.rows > 0), unknown("part-missing", unasked), ok="has-rows").finding(
             expected="tables with rows in the restored database",
             observed=f"{seen.rows} rows in {len(seen.tables)} tables",
             details=(
                 *(f"{name}: {count} rows" for name, count in largest),
-                *([] if seen.validated else [none_asked]),
+                *([] if seen.asked else [none_asked]),
+                *(f"{name}: its query was not asked" for name in unasked),
             ),
         )
     ]

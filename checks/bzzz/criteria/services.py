@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.running import RunningServices
-    from fixtures.bzzz.seen.services import ServiceSeen, UpdateSettings
+    from fixtures.bzzz.seen.services import ServiceSeen, ServiceSettings, UpdateSettings
     from opsverify.verdict import Finding
 
 __all__ = ["as_they_should", "safe_settings"]
@@ -45,21 +45,30 @@ def as_they_should(seen: RunningServices, limits: BzzzLimits) -> Finding:
         if s.update_state in UNDER_WAY
     ]
     unexpected = [s.name for s in seen.services if s.name not in seen.expected]
+    imageless = [
+        s.name
+        for s in seen.services
+        if s.running and s.name in seen.expected and not seen.expected[s.name].image
+    ]
     undigested = list(_undigested(seen))
     judged = first_of(
         *(fail(reason, reason in reasons) for reason in TROUBLES),
         unknown("updating", updating),
-        unknown("no-expectation", unexpected),
+        unknown("no-expectation", unexpected or imageless),
         unknown("no-digest", undigested),
         unknown("no-service", not seen.services),
+        unknown(
+            "part-missing", len(seen.services) < seen.services_listed or len(seen.nodes) < seen.nodes_listed
+        ),
         ok="as-expected",
     )
     running = ", ".join(f"{s.name} {len(s.running)}/{s.desired}" for s in seen.services)
     observed = {
         "updating": f"an update is in progress: {'; '.join(updating)}",
-        "no-expectation": f'nobody said what {", ".join(unexpected)} should be: add [bzzz.services.expected."{(*unexpected, "")[0]}"] with replicas and image, or accept what runs: --act bzzz.accept_services',
+        "no-expectation": f'nobody said what {", ".join((*unexpected, *imageless))} should be: add [bzzz.services.expected."{(*unexpected, *imageless, "")[0]}"] with replicas and image, or accept what runs: --act bzzz.accept_services',
         "no-digest": f"a digest is expected, and the manager tells none of {', '.join(undigested)}",
         "no-service": "the manager runs none of them",
+        "part-missing": f"{len(seen.services)} of {seen.services_listed} services and {len(seen.nodes)} of {seen.nodes_listed} nodes are told",
         "as-expected": f"{running}; {len(seen.nodes)} nodes ready",
     }
     return judged.finding(
@@ -160,8 +169,9 @@ def _of_tasks(service: ServiceSeen, seen: RunningServices) -> Iterator[tuple[str
         yield "mixed-images", f"{name} runs {' and '.join(images)}"
 
 
-def safe_settings(services: tuple[ServiceSeen, ...], limits: BzzzLimits) -> Finding:
+def safe_settings(seen: ServiceSettings, limits: BzzzLimits) -> Finding:
     """Each service is updated task by task, with a pause, rolls back by itself, and has limits."""
+    services = seen.services
     found = {service.name: list(_unsafe(service, limits)) for service in services}
     unsafe = {name: whys for name, whys in found.items() if whys}
     kinds = {reason for whys in unsafe.values() for reason, _ in whys}
@@ -169,11 +179,16 @@ def safe_settings(services: tuple[ServiceSeen, ...], limits: BzzzLimits) -> Find
         fail("unsafe-update", "unsafe-update" in kinds),
         fail("no-limits", "no-limits" in kinds),
         unknown("no-service", not services),
+        unknown("part-missing", len(services) < seen.listed),
         ok="safe",
     ).finding(
         expected=f"parallelism 1 or more and below the replicas, at least {limits.update_delay} between tasks, failure action rollback, a limit of memory and of CPU",
         observed="; ".join(f"{n}: {', '.join(told for _, told in whys)}" for n, whys in unsafe.items())
-        or (f"{len(services)} services are safe to update" if services else "there is no service"),
+        or (
+            f"{len(services)} of {seen.listed} services are safe to update"
+            if services
+            else "there is no service"
+        ),
         details=tuple(_told(service) for service in services if service.name in unsafe),
         limits=(limits.update_delay.named("update_delay"),),
     )

@@ -19,7 +19,7 @@ from checks.statehub.timing import (
     watching,
 )
 from checks.statehub.words import at, by_reason
-from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due
+from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
 from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
@@ -183,8 +183,8 @@ def no_older_gaps(runs: Runs, limits: StateHubLimits) -> Finding:
     there = {r.scheduled_for for r in runs.scheduled if r.scheduled_for}
     last = min(at_or_after(runs.since, step) - step, ripe_until(runs, limits))
     astray, lost = runs_astray(runs, limits), runs_lost(runs)
-    instants = [] if astray else due(runs.day, last, step)
-    gone, looked = [instant for instant in instants if instant not in there], len(instants)
+    gone = [] if astray else missing(runs.day, last, step, there)
+    looked = 0 if astray else len(due(runs.day, last, step))
     clock, early = apart(runs, limits), watching(runs, limits)
     observed = f"{len(gone)} of {looked} instants have no run"
     if not looked:

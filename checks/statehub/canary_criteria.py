@@ -53,6 +53,10 @@ def canary_worked(canary: Canary, limits: StateHubLimits) -> Finding:
     if not skipped:  # what the lock skipped has nothing to show
         troubles += [t for t in (reply and _of_reply(reply, canary, limits), _of_events(own, reply)) if t]
     found = by_reason(troubles, _REASONS)
+    # It is followed no longer than this.
+    followed = canary.took + limits.canary.duration + limits.canary_slack.duration * 2
+    late = [e.id for e in own if e.at > canary.posted + followed + limits.skew.duration]
+    lost = len(canary.events) + len(canary.others) != canary.count
     gaps = reply.assessment_failures if reply else None
     details = [words for _, words in troubles]
     details += [
@@ -60,6 +64,10 @@ def canary_worked(canary: Canary, limits: StateHubLimits) -> Finding:
         for e in own[:4]
     ]
     details += [f"new, not its own: {e.id} of {e.result.source} at {e.at:%H:%M:%S}Z" for e in others[:4]]
+    if late:
+        details.append(f"of the future: {', '.join(late[:4])}")
+    if lost:
+        details.append(f"{canary.count} new events, {len(canary.events) + len(canary.others)} are here")
     if gaps:
         details.append(f"{gaps} assessment failures: work to follow up, no failure of this check")
     asked, took = f"asked for at {canary.posted:%H:%M:%S}Z", f"after {canary.took.total_seconds():.1f} s"
@@ -70,6 +78,8 @@ def canary_worked(canary: Canary, limits: StateHubLimits) -> Finding:
         observed = f"{asked}; no answer of a sweep {took}, not asked for again"
     return first_of(
         *(fail(reason, found[reason]) for reason in _REASONS),
+        unknown("clock-ahead", late),
+        unknown("part-missing", lost),
         unknown("lock-skipped", skipped),
         ok="worked",
     ).finding(

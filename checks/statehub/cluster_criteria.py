@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen_sources import Deployment, Deployments, Route, SyncJob, Timer
+    from fixtures.statehub.seen_sources import Deployment, Deployments, Drift, Route, SyncJob, Timer
     from opsverify.verdict import Finding
 
 __all__ = ["applied", "one_image", "points_to_the_bridge", "synced", "timer_off"]
@@ -34,21 +34,29 @@ def one_image(seen: Deployments) -> Finding:
     still = [d for d in seen.deployments if not d.rolling]
     ids = sorted({i for d in still for i in d.image_ids})
     if len(ids) > 1:
-        each = "; ".join(f"{d.name}: {', '.join(d.image_ids)}" for d in still if d.image_ids)
+        each = "; ".join(f"{d.name}: {', '.join(sorted(set(d.image_ids)))}" for d in still if d.image_ids)
         troubles.append(("images-differ", f"{len(ids)} builds of one name: {each}; restart what is old"))
     found = by_reason(troubles, (*_WRONG, *_OPEN))
     told = _worst_first(found)
-    names = ", ".join(d.name for d in seen.deployments)
+    lost = _lost(seen)
+    names = ", ".join(seen.wanted)
     return first_of(
         *(fail(reason, found[reason]) for reason in _WRONG),
         *(unknown(reason, found[reason]) for reason in _OPEN),
         unknown("no-deployment", not seen.deployments),
+        unknown("part-missing", lost),
         ok="one-image",
     ).finding(
         expected=f"{names} available, all on one build of {seen.image}",
         observed=told[0] if told else f"{len(still)} deployments available on {', '.join(ids) or 'nothing'}",
-        details=(*told[1:], *(pod for d in seen.deployments for pod in d.pods)),
+        details=(*told[1:], *lost, *(pod for d in seen.deployments for pod in d.pods)),
     )
+
+
+def _lost(seen: Deployments) -> list[str]:
+    """Deployments that should be there, of which nothing is here."""
+    here = {d.name for d in seen.deployments}
+    return [f"{name}: nothing is known of it" for name in seen.wanted if name not in here]
 
 
 def _of_deployment(d: Deployment, image: str) -> list[tuple[str, str]]:
@@ -66,8 +74,9 @@ def _of_deployment(d: Deployment, image: str) -> list[tuple[str, str]]:
         troubles.append(
             ("image", f"{d.name} is to run {', '.join(d.images) or 'nothing'}; should be {image}")
         )
-    elif not d.rolling and d.available and not d.image_ids:
-        troubles.append(("image-unknown", f"{d.name}: none of its pods tells which build it runs"))
+    elif not d.rolling and len(d.image_ids) < d.available:
+        told = f"{d.name}: {len(d.image_ids)} of {d.available} available replicas tell which build they run"
+        troubles.append(("image-unknown", told))
     return troubles
 
 
@@ -134,14 +143,16 @@ def points_to_the_bridge(route: Route) -> Finding:
 def applied(seen: Deployments) -> Finding:
     """What runs is what the manifest said that was applied last."""
     there = [d for d in seen.deployments if d.found]
-    drift = [f"{d.name}: {told}" for d in there for told in d.drift or ()]
+    drift = [words for d in there if d.drift for words in _drifted(d.name, d.drift)]
+    lost = _lost(seen)
+    bare = [f"{d.name}: nothing was compared" for d in there if d.drift and not d.drift.compared]
     silent = [f"{d.name}: no annotation of `kubectl apply`" for d in there if d.drift is None]
     rolling = [f"{d.name} is being rolled out: {d.rolling}" for d in there if d.rolling]
-    words = [*drift, *rolling, *silent]
+    words = [*drift, *rolling, *silent, *bare, *lost]
     return first_of(
         fail("drifted", drift),
         unknown("rollout-under-way", rolling),
-        unknown("part-missing", silent),
+        unknown("part-missing", silent or bare or lost),
         unknown("no-deployment", not there),
         ok="as-applied",
     ).finding(
@@ -149,6 +160,13 @@ def applied(seen: Deployments) -> Finding:
         observed=words[0] if words else f"{len(there)} deployments as applied",
         details=tuple(words[1:]),
     )
+
+
+def _drifted(name: str, drift: Drift) -> list[str]:
+    """Where a deployment is not as applied."""
+    if drift.differences or drift.same == drift.compared:
+        return [f"{name}: {told}" for told in drift.differences]
+    return [f"{name}: {drift.compared - drift.same} of {drift.compared} settings differ"]
 
 
 def timer_off(timer: Timer) -> Finding:
@@ -163,12 +181,14 @@ def timer_off(timer: Timer) -> Finding:
     found = by_reason(troubles, _TIMER)
     words = _worst_first(found)
     each = "; ".join(f"{u.scope}: {u.enabled_word}, {u.active_word}" for u in timer.units)
+    lost = sorted(set(timer.scopes) - {u.scope for u in timer.units})
     return first_of(
         *(fail(reason, found[reason]) for reason in _TIMER),
         unknown("no-scope", not timer.units),
+        unknown("part-missing", lost),
         ok="off",
     ).finding(
         expected=f"{timer.name} disabled and inactive: the cluster is the only scheduler",
         observed=words[0] if words else each or "no service manager was asked",
-        details=(*words[1:], each),
+        details=(*words[1:], each, *(f"{scope}: nothing is known of it" for scope in lost)),
     )

@@ -7,14 +7,14 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from checks.statehub.timing import future
+from checks.statehub.timing import events_astray, events_lost, future
 from checks.statehub.words import at, by_reason, signed
 from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.statehub.seen import ActivityServer, Definition, Newest, SweepEvent, Sweeps
+    from fixtures.statehub.seen import ActivityServer, Definition, Newest, Repos, SweepEvent, Sweeps
     from fixtures.statehub.target import StateHubLimits
     from opsverify.observation import Bracketed, Observation
     from opsverify.verdict import Finding
@@ -40,13 +40,17 @@ def same_newest(direct: Observation[Newest], bridged: Observation[Newest], limit
     ended = max(o.at for o in (direct, bridged)) + limits.skew.duration
     sides = {"direct": direct.value.events, "bridge": bridged.value.events}
     empty = [side for side, events in sides.items() if not events]
-    newest = {side: max(events, key=lambda e: (e[1], e[0])) for side, events in sides.items() if events}
+    newest = {side: events[0] for side, events in sides.items() if events}
+    lost = [
+        side for side, o in (("direct", direct), ("bridge", bridged)) if len(sides[side]) != o.value.count
+    ]
     same = not empty and newest["direct"][0] == newest["bridge"][0]
     late = [] if same or empty else _recorded_later(sides, newest, began)
     shown = "; ".join(f"{side}: {name} of {at(moment)}" for side, (name, moment) in newest.items())
     return first_of(
         fail("differs", not (same or empty or late)),
         unknown("no-event", empty),
+        unknown("part-missing", lost),
         unknown("clock-ahead", any(moment > ended for moment in late)),
         fine("moved-between", late),
         ok="same",
@@ -55,6 +59,7 @@ def same_newest(direct: Observation[Newest], bridged: Observation[Newest], limit
         observed=f"{newest['direct'][0]} of {at(newest['direct'][1])} on both ways"
         if same
         else "; ".join(filter(None, (shown, *(f"{side}: no event" for side in empty)))),
+        details=tuple(f"{side}: not every event of the reply is here" for side in lost),
         limits=(limits.skew.named("skew"),),
     )
 
@@ -91,7 +96,7 @@ def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool)
         if newest
         else f"no event of {sweeps.source} since {at(sweeps.covers)}"
     )
-    clock = future(sweeps, limits)
+    clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
     expected = (
         f"fewer than {row} sweeps missed in a row"
         if worse
@@ -101,14 +106,25 @@ def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool)
         fail("no-scheduled-event", worse and newest is None and not cut),
         fail("missed", missed >= row if worse else newest and 0 < missed < row),
         unknown("clock-ahead", clock),
-        unknown("part-missing", cut),
+        unknown("out-of-window", astray),
+        unknown("part-missing", cut or lost),
         fine("critical-judged", not worse and missed >= row),
         ok="fresh",
     ).finding(
         expected=expected,
-        observed="; ".join(filter(None, (observed, clock))),
+        observed="; ".join(filter(None, (observed, clock, astray, lost))),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "in_a_row", "skew")),
     )
+
+
+def _named(repos: Repos | None) -> set[str]:
+    return set(repos.names or ()) if repos else set()
+
+
+def _half_named(event: SweepEvent) -> bool:
+    """Whether it names some of the repositories that it has processed or left alone, and not all."""
+    parts = (event.result.processed, event.result.skipped_clean)
+    return any(part and part.names is not None and not part.all_named for part in parts)
 
 
 def _evidence_troubles(event: SweepEvent, sweeps: Sweeps) -> list[tuple[str, str]]:
@@ -121,9 +137,7 @@ def _evidence_troubles(event: SweepEvent, sweeps: Sweeps) -> list[tuple[str, str
         troubles.append(("exit-code", f"exit_code {result.exit_code}, although no automation error is told"))
     if all(part is None for part in (result.processed, result.skipped_clean)):
         troubles.append(("accounting-missing", "tells neither repos_processed nor skipped_clean"))
-    both = set(result.processed.names if result.processed else ()) & set(
-        result.skipped_clean.names if result.skipped_clean else ()
-    )
+    both = set.intersection(*(_named(part) for part in (result.processed, result.skipped_clean)))
     if both:
         troubles.append(("processed-clean", f"processed although clean: {', '.join(sorted(both)[:5])}"))
     return troubles
@@ -142,7 +156,8 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     found = by_reason(troubles, _EVIDENCE)
     _, missed = _missed(sweeps, sweeps.looked, limits)
     single = sum(e.result.lock_skipped for e in recent)
-    clock = future(sweeps, limits)
+    clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
+    nameless = [e.id for e in recent if _half_named(e)]
     observed = f"{len(recent)} newest scheduled events are healthy, {single} skipped by the lock"
     if troubles:
         observed = f"{len(troubles)} troubles in {len(recent)} newest scheduled events"
@@ -152,13 +167,16 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         *(fail(reason, found[reason]) for reason in _EVIDENCE),
         fail("no-scheduled-event", not recent and missed),
         unknown("clock-ahead", clock),
-        unknown("part-missing", not recent),
+        unknown("out-of-window", astray),
+        unknown("part-missing", not recent or lost),
+        unknown("names-missing", nameless),
         ok="healthy",
     ).finding(
         expected="source, exit_code, accounting as the runbook says; never two lock skips in a row",
-        observed="; ".join(filter(None, (observed, clock))),
+        observed="; ".join(filter(None, (observed, clock, astray, lost))),
         details=(
             *(words for _, words in troubles[:10]),
+            *(f"{name} does not name all repositories that it counts" for name in nameless),
             *([f"{sweeps.repeated} events came twice in the reply"] if sweeps.repeated else []),
         ),
         limits=(limits.recent.named("recent"), limits.skew.named("skew")),
@@ -175,7 +193,7 @@ def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) 
         for e in failed[:5]
     )
     over = f"; {len(failed)} earlier in the window are over" if failed and not streak else ""
-    clock = future(sweeps, limits)
+    clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
     observed = f"the newest of {len(worked)} scheduled sweeps did its work{over}"
     if streak:
         observed = f"the newest {streak} of {len(worked)} scheduled sweeps could not do their work"
@@ -184,12 +202,14 @@ def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) 
     return first_of(
         fail("automation-error", streak >= row if worse else 0 < streak < row),
         unknown("clock-ahead", clock),
+        unknown("out-of-window", astray),
+        unknown("part-missing", lost),
         unknown("no-sweep", not worked),
         fine("critical-judged", not worse and streak >= row),
         ok="no-automation-error",
     ).finding(
         expected=f"fewer than {row} automation errors in a row" if worse else "the newest sweep did its work",
-        observed="; ".join(filter(None, (observed, clock))),
+        observed="; ".join(filter(None, (observed, clock, astray, lost))),
         details=shown,
         limits=(limits.in_a_row.named("in_a_row"), limits.skew.named("skew")),
     )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from checks.statehub.timing import apart, future, ripe, ripe_until, watching
+from checks.statehub.timing import (
+    apart,
+    events_astray,
+    events_lost,
+    future,
+    ripe,
+    ripe_until,
+    runs_astray,
+    runs_lost,
+    watching,
+)
 from checks.statehub.words import at, by_reason
 from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
 from opsverify.ladder import fail, fine, first_of, unknown
@@ -43,7 +54,7 @@ def _in_flight(instant: datetime, sweeps: Sweeps, limits: StateHubLimits) -> boo
         if took is None:
             before = event.result.source in sweeps.manual
         else:
-            before = event.at - timedelta(seconds=took) <= instant
+            before = math.isfinite(took) and event.at - timedelta(seconds=took) <= instant
         if instant < event.at <= latest and before and not event.result.lock_skipped:
             return True
     return False
@@ -131,19 +142,22 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
             troubles.append((trouble[0], f"{instant.isoformat()}: {trouble[1]}"))
     clocks = "; ".join(filter(None, (apart(runs, limits), future(sweeps, limits))))
     found = by_reason([t for t in troubles if not clocks or t[0] in _TIMELESS], _ORDER)
+    astray = runs_astray(runs, limits) or events_astray(sweeps, limits)
+    lost = runs_lost(runs) or events_lost(sweeps)
     early = watching(runs, limits)
     alone = [i for i in instants if i < sweeps.covers]
     cut = (
         f"events reach back to {at(sweeps.covers)} only: {len(alone)} older runs are not compared with theirs"
     )
     observed = ", ".join(f"{len(words)} {reason}" for reason, words in found.items() if words)
-    for why in (clocks, early, cut if alone else ""):
+    for why in (clocks, astray, lost, early, cut if alone else ""):
         observed = observed or why
     return first_of(
         *(fail(reason, found[reason]) for reason in _ORDER),
         unknown("clock-skew", clocks),
+        unknown("out-of-window", astray),
         unknown("too-early", early),
-        unknown("part-missing", alone),
+        unknown("part-missing", alone or lost),
         ok="one-each",
     ).finding(
         expected=f"one run for each of {len(instants)} instants from {at(runs.since)} ({runs.since_why}) to {at(until)}",
@@ -168,8 +182,9 @@ def no_older_gaps(runs: Runs, limits: StateHubLimits) -> Finding:
     step = limits.interval.duration
     there = {r.scheduled_for for r in runs.scheduled if r.scheduled_for}
     last = min(at_or_after(runs.since, step) - step, ripe_until(runs, limits))
-    gone = missing(runs.day, last, step, there)
-    looked = len(due(runs.day, last, step))
+    astray, lost = runs_astray(runs, limits), runs_lost(runs)
+    gone = [] if astray else missing(runs.day, last, step, there)
+    looked = 0 if astray else len(due(runs.day, last, step))
     clock, early = apart(runs, limits), watching(runs, limits)
     observed = f"{len(gone)} of {looked} instants have no run"
     if not looked:
@@ -177,12 +192,14 @@ def no_older_gaps(runs: Runs, limits: StateHubLimits) -> Finding:
     return first_of(
         fail("older-gaps", gone and not clock),
         unknown("clock-skew", clock),
+        unknown("out-of-window", astray),
         unknown("too-early", early),
+        unknown("part-missing", lost),
         fine("whole-day", not looked),
         ok="none",
     ).finding(
         expected=f"no gap from {at(runs.day)} to {at(runs.since)} ({runs.since_why})",
-        observed=clock or (observed if gone else early or observed),
+        observed=clock or (observed if gone else astray or early or lost or observed),
         details=tuple(f"{at(instant)}: no run" for instant in gone[:_MOST]),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "skew")),
     )
@@ -196,6 +213,7 @@ def resumed(runs: Runs, limits: StateHubLimits) -> Finding:
     gone = [instant for instant in instants if instant not in fired]
     last = max(fired, default=None)
     clock, early = apart(runs, limits), watching(runs, limits, wanted)
+    astray, lost = runs_astray(runs, limits), runs_lost(runs)
     observed = f"{len(instants)} of {len(instants)} have one"
     if gone:
         observed = f"{len(gone)} of {len(instants)} have none; the newest run is {at(last) if last else 'none of today'}"
@@ -203,11 +221,13 @@ def resumed(runs: Runs, limits: StateHubLimits) -> Finding:
     return first_of(
         fail("not-resumed", gone and not clock),
         unknown("clock-skew", clock),
+        unknown("out-of-window", astray),
         unknown("too-early", early),
+        unknown("part-missing", lost),
         ok="resumed",
     ).finding(
         expected=f"a run at each of the newest {wanted} instants that were due since {runs.since_why}: {named or 'none yet'}",
-        observed=clock or (observed if gone else early or observed),
+        observed=clock or (observed if gone else astray or early or lost or observed),
         details=tuple(f"{at(instant)}: no run" for instant in gone),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "resumed", "sweep", "slack", "skew")),
     )

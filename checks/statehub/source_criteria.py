@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from checks.statehub.timing import events_astray, events_lost
 from checks.statehub.words import at, by_reason, signed
 from fixtures.statehub.grid import at_or_after, at_or_before
 from opsverify.ladder import fail, fine, first_of, unknown
@@ -44,11 +45,12 @@ def fires(seen: Observation[Schedule], limits: StateHubLimits) -> Finding:
     schedule, allowed = seen.value, limits.interval.duration + limits.slack.duration
     oldest, latest, last = seen.at - allowed, seen.at + limits.skew.duration, schedule.last
     young = schedule.created is not None and schedule.created > oldest
-    due = bool(schedule.found) and not schedule.paused and not young
+    due = bool(schedule.count) and not schedule.paused and not young
     missed = f"{schedule.missed} actions were missed because Temporal was down for too long"
     return first_of(
         fail("stuck", due and (last is None or not last >= oldest)),
         unknown("clock-ahead", any(moment and moment > latest for moment in (last, schedule.created))),
+        unknown("part-missing", len(schedule.found) != schedule.count),
         fine("none-due", not due),
         ok="fires",
     ).finding(
@@ -69,35 +71,43 @@ def promised_schedule(seen: Observation[Schedule], limits: StateHubLimits) -> Fi
     found = by_reason(troubles, _SCHEDULE)
     coming = ", ".join(f"{moment:%H:%M:%S}" for moment in schedule.next[:count])
     details = [words for _, words in troubles[1:]]
-    if schedule.found:
+    if schedule.count:
         details += [
             f"next fire times {coming or 'none'} (UTC), jitter {schedule.jitter.total_seconds():g} s",
             f"catch-up window {schedule.catchup}, note {schedule.note or 'none'}",
         ]
     else:
         details += [f"there are: {', '.join(schedule.others)}" if schedule.others else "there is none at all"]
-    return first_of(*(fail(reason, found[reason]) for reason in _SCHEDULE), ok="as-promised").finding(
+    return first_of(
+        *(fail(reason, found[reason]) for reason in _SCHEDULE),
+        unknown("part-missing", len(schedule.found) != schedule.count),
+        ok="as-promised",
+    ).finding(
         expected=f"one schedule, not paused, its next {count} fire times on the grid of {limits.interval}, overlap {_SKIP}",
         observed=troubles[0][1]
         if troubles
-        else f"{schedule.found[0]}: next {coming}, overlap {schedule.overlap}",
+        else f"{_name(schedule)}: next {coming}, overlap {schedule.overlap}",
         details=tuple(details),
         limits=tuple(getattr(limits, n).named(n) for n in ("fire_times", "interval", "skew")),
     )
+
+
+def _name(schedule: Schedule) -> str:
+    return schedule.found[0] if schedule.found else f"the schedule of {schedule.definition}"
 
 
 def _of_schedule(
     schedule: Schedule, seen: Observation[Schedule], limits: StateHubLimits
 ) -> list[tuple[str, str]]:
     """What is wrong with the schedule, worst first: reason and words."""
-    if not schedule.found:
+    if not schedule.count:
         return [("no-schedule", f"no schedule for definition {schedule.definition}")]
     troubles = []
     if schedule.paused:
         why = schedule.note or "nobody wrote down why"
-        troubles.append(("paused", f"{schedule.found[0]} is paused: {why}"))
-    if len(schedule.found) > 1:
-        told = f"{len(schedule.found)} schedules fire this definition: {', '.join(schedule.found)}"
+        troubles.append(("paused", f"{_name(schedule)} is paused: {why}"))
+    if schedule.count > 1:
+        told = f"{schedule.count} schedules fire this definition: {', '.join(schedule.found)}"
         troubles.append(("ambiguous", told))
     if schedule.invalid:
         troubles.append(("invalid", f"Temporal cannot use it: {schedule.invalid}"))
@@ -143,17 +153,22 @@ def same_state_hub(
     # Older ones than the direct look has asked for may be there all the same.
     strange = [(name, moment) for name, moment in more if direct.value.covers < moment < began]
     future = [(name, moment) for name, moment in more if moment > ended]
+    lost, astray = events_lost(direct.value), events_astray(direct.value, limits)
+    if len(events) != bridged.value.count:
+        lost = f"the bridge showed {bridged.value.count} events, {len(events)} are here"
     observed = f"{len(events) - len(more)} of {len(events)} newest events are known directly"
     if strange:
         observed = f"{len(strange)} of {len(events)} newest events are not known directly"
     return first_of(
         fail("another-state-hub", strange),
         unknown("clock-ahead", future),
+        unknown("out-of-window", astray),
         unknown("nothing-to-compare", len(more) == len(events)),
+        unknown("part-missing", lost),
         ok="same",
     ).finding(
         expected="through the bridge the events of this State Hub",
-        observed=observed,
+        observed="; ".join(filter(None, (observed, astray, lost))),
         details=tuple(f"{name} of {at(moment)}" for name, moment in (*strange, *future)),
         limits=(limits.skew.named("skew"),),
     )
@@ -182,16 +197,18 @@ def clocks_agree(clocks: Clocks, limits: StateHubLimits) -> Finding:
     apart = fastest[1] - slowest[1]
     off = not apart <= limits.skew.duration
     shown = ", ".join(f"{name} {signed(ahead)}" for name, ahead in clocks.ahead) or "no clock"
+    untold = sorted(set(clocks.asked) - {name for name, _ in clocks.ahead})
+    silent = clocks.missing or tuple(f"{name}: no clock" for name in untold)
     return first_of(
         fail("clock-skew", off),
-        unknown("part-missing", clocks.missing),
+        unknown("part-missing", untold or clocks.missing),
         unknown("no-clock", not clocks.ahead),
         ok="agree",
     ).finding(
         expected=f"all clocks within {limits.skew} of each other",
         observed=f"{fastest[0]} is {apart.total_seconds():.3f} s ahead of {slowest[0]}"
         if off
-        else "; ".join((shown, *clocks.missing)),
-        details=(f"against ours: {shown}", *clocks.missing, *clocks.clockless),
+        else "; ".join((shown, *silent)),
+        details=(f"against ours: {shown}", *silent, *clocks.clockless),
         limits=(limits.skew.named("skew"),),
     )

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from checks.statehub.timing import apart, future, ripe, watching
+from checks.statehub.timing import (
+    apart,
+    events_astray,
+    events_lost,
+    future,
+    ripe,
+    runs_astray,
+    runs_lost,
+    stretch_astray,
+    watching,
+)
 from checks.statehub.words import at
-from fixtures.statehub.grid import at_or_before, consecutive, due
+from fixtures.statehub.grid import at_or_after, at_or_before, consecutive
 from opsverify.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
@@ -38,18 +48,28 @@ def known_sources(sources: Sources, limits: StateHubLimits) -> Finding:
     counts = ", ".join(f"{s.name} {s.count}" for s in sources.judged)
     cut = sources.covers > sources.since
     more = f"events reach back to {at(sources.covers)} only" if cut else ""
+    lost, astray = _lost(sources), stretch_astray(sources.day, sources.since)
     return first_of(
         fail("stranger", strange),
         unknown("clock-ahead", not sources.ahead <= limits.skew.duration),
+        unknown("out-of-window", astray),
         unknown("no-sweep", not sources.judged),
-        unknown("part-missing", cut),
+        unknown("part-missing", cut or lost),
         ok="known",
     ).finding(
         expected=f"only {', '.join(sources.allowed)} since {at(sources.since)} ({sources.since_why})",
-        observed="; ".join(filter(None, (counts or "no sweep at all since then", more, _clock(sources)))),
+        observed="; ".join(
+            filter(None, (counts or "no sweep at all since then", more, lost, astray, _clock(sources)))
+        ),
         details=tuple(strange[:_MOST]),
         limits=(limits.skew.named("skew"),),
     )
+
+
+def _lost(sources: Sources) -> str:
+    """How many sweeps of the day are of no source that is here. Empty where none is."""
+    here = sum(s.count for s in (*sources.judged, *sources.earlier))
+    return "" if here == sources.count else f"{sources.count} sweeps of the day, of {here} the source is here"
 
 
 def _clock(sources: Sources) -> str:
@@ -63,10 +83,10 @@ def no_earlier_strangers(sources: Sources, limits: StateHubLimits) -> Finding:
     strange = _strangers(sources.earlier, sources.allowed)
     counts = ", ".join(f"{s.name} {s.count}" for s in sources.earlier)
     # Sweeps of these instants have ended before the stretch begins that is judged.
-    ended = due(
-        sources.day, sources.since - limits.sweep.duration - limits.slack.duration, limits.interval.duration
-    )
-    cut = bool(ended) and sources.covers > sources.day
+    astray, lost = stretch_astray(sources.day, sources.since), _lost(sources)
+    until = sources.since - limits.sweep.duration - limits.slack.duration
+    ended = at_or_after(sources.day, limits.interval.duration) <= until
+    cut = ended and sources.covers > sources.day
     observed = counts or ("no sweep" if ended else "no older sweep: the stretch is the whole day")
     more = f"events reach back to {at(sources.covers)} only" if cut else ""
     if not sources.judged:
@@ -74,13 +94,14 @@ def no_earlier_strangers(sources: Sources, limits: StateHubLimits) -> Finding:
     return first_of(
         fail("earlier-stranger", strange),
         unknown("clock-ahead", not sources.ahead <= limits.skew.duration),
+        unknown("out-of-window", astray),
         unknown("no-sweep", not sources.judged or (ended and not sources.earlier)),
-        unknown("part-missing", cut),
+        unknown("part-missing", cut or lost),
         fine("whole-day", not ended),
         ok="none",
     ).finding(
         expected=f"nobody else before {at(sources.since)} ({sources.since_why})",
-        observed="; ".join(filter(None, (observed, more, _clock(sources)))),
+        observed="; ".join(filter(None, (observed, more, lost, astray, _clock(sources)))),
         details=tuple(strange[:_MOST]),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "skew")),
     )
@@ -107,6 +128,8 @@ def lock_is_free(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         for group in rows[-_MOST:]
     ]
     ahead, clock, early = future(sweeps, limits), apart(runs, limits), watching(runs, limits)
+    astray = runs_astray(runs, limits) or events_astray(sweeps, limits)
+    lost = runs_lost(runs) or events_lost(sweeps)
     cut = [i for i in ripe(runs, limits) if i < sweeps.covers and i not in known]
     observed = f"{len(skipped)} skipped since {at(runs.since)} ({runs.since_why}), never two in a row"
     if rows:
@@ -120,14 +143,18 @@ def lock_is_free(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         fail("held", rows and not ahead),  # by two clocks one skip may look like two
         unknown("clock-ahead", ahead),
         unknown("clock-skew", clock),
+        unknown("out-of-window", astray),
         unknown("too-early", early),
-        unknown("part-missing", cut),
+        unknown("part-missing", cut or lost),
         unknown("no-sweep", not known),
         ok="free",
     ).finding(
         expected="a sweep that the lock skips now and then, never two in a row",
         observed="; ".join(
-            filter(None, (observed, ahead, clock, early, more, "" if known else "no sweep is known"))
+            filter(
+                None,
+                (observed, ahead, clock, astray, lost, early, more, "" if known else "no sweep is known"),
+            )
         ),
         details=tuple(details),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "skew")),
@@ -148,11 +175,11 @@ def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     count = max(1, int(limits.starved.value))
     newest = [e for e in sweeps.worked if not e.result.automation_error][:count]
     skipped = [(e, e.result.skipped_budget) for e in newest]
-    names = [set(repos.names) if repos else set() for _, repos in skipped]
-    nameless = [e for e, repos in skipped if repos and len(repos.names) < repos.count]
+    names = [set(repos.names or ()) if repos else set() for _, repos in skipped]
+    nameless = [e for e, repos in skipped if repos and not repos.all_named]
     few = len(newest) < count
     always = set() if few else set.intersection(*names)
-    clock = future(sweeps, limits)
+    clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
     most = max((repos.count for _, repos in skipped if repos), default=0)
     observed = f"at most {most} left out by one sweep, none by all {len(newest)}"
     if always:
@@ -167,12 +194,14 @@ def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     return first_of(
         fail("starved", always),
         unknown("clock-ahead", clock),
+        unknown("out-of-window", astray),
+        unknown("part-missing", lost),
         unknown("too-few", few),
         unknown("names-missing", nameless),
         ok="all-had-a-turn",
     ).finding(
         expected=f"no repository in skipped_budget of {limits.starved} in a row",
-        observed="; ".join(filter(None, (observed, clock))),
+        observed="; ".join(filter(None, (observed, clock, astray, lost))),
         limits=(limits.starved.named("starved"), limits.skew.named("skew")),
     )
 
@@ -180,11 +209,14 @@ def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
 def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     """Hygiene gaps do not rise over the window, and none is new. Only ever advisory: work to follow up, no failure."""
     worked, clock = sweeps.worked, future(sweeps, limits)
+    astray, lost = events_astray(sweeps, limits), events_lost(sweeps)
     counted = [e for e in reversed(worked) if e.result.assessment_failures is not None]
     first, last = (counted[0], counted[-1]) if counted else (None, None)
     before, now = (e.result.assessment_failures or 0 if e else 0 for e in (first, last))
-    was, has = (set(e.result.gaps if e else ()) for e in (first, last))
-    named = bool(was or not before) and bool(has or not now)
+    listed = [e.result.gaps if e else None for e in (first, last)]
+    was, has = (set(gaps.names if gaps else ()) for gaps in listed)
+    nameless = [gaps for gaps in listed if gaps and not gaps.all_named]
+    named = not nameless and bool(was or not before) and bool(has or not now)
     new, fixed = (sorted(has - was), sorted(was - has)) if named else ([], [])
     details: list[str] = []
     observed = f"none of {len(worked)} scheduled events counts them"
@@ -205,12 +237,15 @@ def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         fail("new", new),
         fail("not-reported", worked and not counted),
         unknown("clock-ahead", clock),
+        unknown("out-of-window", astray),
+        unknown("part-missing", lost),
         unknown("no-sweep", not worked),
         unknown("too-few", len(counted) == 1),
+        unknown("names-missing", nameless),
         ok="not-rising",
     ).finding(
         expected="no more assessment failures, and no others, than at the beginning of the window (never counted by a gate)",
-        observed="; ".join(filter(None, (observed, clock))),
+        observed="; ".join(filter(None, (observed, clock, astray, lost))),
         details=tuple(details),
         limits=(limits.skew.named("skew"),),
     )
@@ -220,13 +255,17 @@ def _trends(first: SweepEvent, last: SweepEvent) -> list[str]:
     """Counts per repository and per code at both ends of the window, where there are any."""
     lines = []
     for what, part in (("repository", 0), ("code", 1)):
-        ends = [Counter(_parts(gap)[part] for gap in e.result.gaps) for e in (first, last)]
+        ends = [Counter(_parts(gap)[part] for gap in _listed(e)) for e in (first, last)]
         keys = sorted(set(ends[0]) | set(ends[1]), key=lambda k: (-ends[1][k], k))
         shown = [f"{k or '?'} {ends[0][k]} → {ends[1][k]}" for k in keys[:_MOST]]
         more = f" and {len(keys) - _MOST} more" if len(keys) > _MOST else ""
         if shown:
             lines.append(f"per {what}: {', '.join(shown)}{more}")
     return lines
+
+
+def _listed(event: SweepEvent) -> tuple[str, ...]:
+    return event.result.gaps.names if event.result.gaps else ()
 
 
 def _parts(gap: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Which instants have had their time, and whose clock cannot be trusted."""
+"""Which instants have had their time, whose clock cannot be trusted, and which times and parts of evidence do not fit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from fixtures.statehub.limits import StateHubLimits
     from fixtures.statehub.seen import Runs, Sweeps
 
-__all__ = ["apart", "future", "ripe", "ripe_until", "watching"]
+__all__ = [
+    "apart",
+    "events_astray",
+    "events_lost",
+    "future",
+    "ripe",
+    "ripe_until",
+    "runs_astray",
+    "runs_lost",
+    "stretch_astray",
+    "watching",
+]
 
 
 def future(sweeps: Sweeps, limits: StateHubLimits) -> str:
@@ -30,13 +41,56 @@ def apart(runs: Runs, limits: StateHubLimits) -> str:
     return f"the database's clock is {runs.ahead.total_seconds():+.0f} s from ours; see S-DB-1"
 
 
+def events_lost(sweeps: Sweeps) -> str:
+    """How many events of the reply are not here. Empty where all are."""
+    here = len(sweeps.events)
+    return (
+        "" if here == sweeps.count else f"the reply had {sweeps.count} events of the window, {here} are here"
+    )
+
+
+def runs_lost(runs: Runs) -> str:
+    """How many rows of the database's answer are not here. Empty where all are."""
+    here = len(runs.runs)
+    return "" if here == runs.count else f"the database gave {runs.count} runs, {here} are here"
+
+
+def events_astray(sweeps: Sweeps, limits: StateHubLimits) -> str:
+    """Which time of the events cannot be one of the window that was asked for. Empty where all can."""
+    longest = limits.window.duration + limits.interval.duration + limits.skew.duration
+    if not -limits.skew.duration <= sweeps.looked - sweeps.covers <= longest:
+        return f"events of {at(sweeps.covers)} to {at(sweeps.looked)} are none of a window of {limits.window}"
+    old = [e for e in sweeps.events if e.at < sweeps.covers]
+    return f"event {old[0].id} of {at(old[0].at)} is older than {at(sweeps.covers)}" if old else ""
+
+
+def stretch_astray(day: datetime, since: datetime) -> str:
+    """Why a stretch cannot be the one that is judged. Empty where it can."""
+    return "" if day <= since else f"a stretch that begins at {at(since)} is not of the day since {at(day)}"
+
+
+def runs_astray(runs: Runs, limits: StateHubLimits) -> str:
+    """Which time of the runs cannot be one of the window that was asked for. Empty where all can."""
+    skew, interval = limits.skew.duration, limits.interval.duration
+    ended = runs.day + limits.window.duration
+    if not runs.as_of <= ended + skew:
+        return f"rows as of {at(runs.as_of)} are none of the day since {at(runs.day)}"
+    first, last = runs.day - interval - skew, ended + interval + skew  # it may have fired while it was asked
+    for run in runs.runs:
+        if run.scheduled_for is not None and not first <= run.scheduled_for <= last:
+            return f"run {run.run_id} of {at(run.scheduled_for)} is none of the day since {at(runs.day)}"
+    return stretch_astray(runs.day, runs.since)
+
+
 def ripe_until(runs: Runs, limits: StateHubLimits) -> datetime:
     """The last instant at which a run has had its time."""
     return at_or_before(runs.as_of - limits.sweep.duration - limits.slack.duration, limits.interval.duration)
 
 
 def ripe(runs: Runs, limits: StateHubLimits) -> list[datetime]:
-    """Every instant since the beginning at which a run has had its time."""
+    """Every instant since the beginning at which a run has had its time: none where the times do not fit."""
+    if runs_astray(runs, limits):
+        return []
     return due(runs.since, ripe_until(runs, limits), limits.interval.duration)
 
 

@@ -20,6 +20,7 @@ from fixtures.statehub.seen import Canary, Repos, SweepEvent, SweepResult
 from fixtures.statehub.target import ActivityTarget, StateHubLimits, StateHubSection
 from opsverify.http import Reply
 from opsverify.observation import Kind, Unobservable
+from tests.unit.statehub_seen import result as plain
 
 if TYPE_CHECKING:
     from fixtures.statehub.client import StateHubClient
@@ -42,7 +43,7 @@ def result(**fields: Any) -> SweepResult:
         "assessment_failures": 2,
         "skipped_clean": Repos(count=1, names=("a",)),
     }
-    return SweepResult(**(healthy | fields))
+    return plain(**(healthy | fields))
 
 
 def seen(**fields: Any) -> Canary:
@@ -52,7 +53,8 @@ def seen(**fields: Any) -> Canary:
         "posted": NOW, "took": timedelta(seconds=3), "reply": result(), "no_reply": "", "events": (event,),
         "others": (), "waited": timedelta(0),
     }  # fmt: skip
-    return Canary(**(healthy | fields))
+    healthy |= fields
+    return Canary(**({"count": len(healthy["events"]) + len(healthy["others"])} | healthy))
 
 
 @pytest.mark.parametrize(
@@ -80,12 +82,17 @@ def seen(**fields: Any) -> Canary:
         ({"posted": NOW + timedelta(seconds=5.1)}, "no-event"),
         ({"took": timedelta(seconds=299.9)}, "worked"),
         ({"reply": result(took_s=math.nan)}, "over-budget"),
+        ({"posted": NOW - timedelta(seconds=428)}, "worked"),
+        ({"posted": NOW - timedelta(seconds=428.1)}, "clock-ahead"),
+        ({"count": 2}, "part-missing"),
     ],
 )
 def test_what_a_canary_is_judged_by(fields: dict[str, Any], reason: str) -> None:
     """Reply, work, budget, event and agreement are told apart; assessment failures never fail it."""
     finding = canary_worked(seen(**fields), LIMITS)
-    verdict = {"worked": True, "lock-skipped": None}.get(reason, False)
+    verdict = {"worked": True, **dict.fromkeys(("lock-skipped", "clock-ahead", "part-missing"))}.get(
+        reason, False
+    )
     assert (finding.reason, finding.holds) == (reason, verdict)
 
 

@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 from checks.statehub import criteria, run_criteria, sweep_criteria
 from fixtures.statehub.seen import (
     ActivityRun,
-    Definition,
     Newest,
     Promised,
     Repos,
     Runs,
     SweepEvent,
-    SweepResult,
     Sweeps,
 )
 from fixtures.statehub.target import StateHubLimits, StateHubSection
 from opsverify.observation import Observation
+from tests.unit.statehub_seen import definition, result
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -39,7 +38,7 @@ def event(number: int, at: datetime, **fields: Any) -> SweepEvent:
         "assessment_failures": 1,
         "skipped_clean": Repos(count=1, names=("a",)),
     }
-    return SweepEvent(id=f"e{number}", at=at, result=SweepResult(**(healthy | fields)))
+    return SweepEvent(id=f"e{number}", at=at, result=result(**(healthy | fields)))
 
 
 def sweeps(*events: SweepEvent) -> Sweeps:
@@ -47,7 +46,13 @@ def sweeps(*events: SweepEvent) -> Sweeps:
     ordered = tuple(sorted(events, key=lambda e: e.at, reverse=True))
     start = NOW - timedelta(days=1)
     return Sweeps(
-        events=ordered, looked=NOW, covers=start, repeated=0, source="activity-core", manual=("manual",)
+        events=ordered,
+        count=len(ordered),
+        looked=NOW,
+        covers=start,
+        repeated=0,
+        source="activity-core",
+        manual=("manual",),
     )
 
 
@@ -109,7 +114,7 @@ def test_assessment_failures_rise_only_when_there_are_more() -> None:
 def newest(name: str, *events: tuple[str, datetime]) -> Observation[Newest]:
     """What one way showed, looked at now for 0.1 s."""
     took = timedelta(seconds=0.1)
-    return Observation(name, "statehub", (name,), Newest(events=events), NOW, took)
+    return Observation(name, "statehub", (name,), Newest(events=events, count=len(events)), NOW, took)
 
 
 def test_a_new_event_between_two_looks_is_no_difference() -> None:
@@ -139,8 +144,7 @@ def test_a_new_event_between_two_looks_is_no_difference() -> None:
 )
 def test_the_definition_must_be_as_promised(change: dict[str, Any], reason: str) -> None:
     """Each promised property is judged, and none other."""
-    there = {"found": 1, "enabled": True, **PROMISED.model_dump()}
-    assert criteria.promised_definition(Definition(promised=PROMISED, **(there | change))).reason == reason
+    assert criteria.promised_definition(definition(PROMISED, **change)).reason == reason
 
 
 def run(instant: datetime, *, at: datetime | None = None, **fields: Any) -> ActivityRun:
@@ -156,6 +160,7 @@ def runs(*rows: ActivityRun, hours: int = 2) -> Runs:
     since = NOW - timedelta(hours=hours)
     return Runs(
         runs=rows,
+        count=len(rows),
         day=NOW - timedelta(days=1),
         since=since,
         since_why="24 h ago",
@@ -244,7 +249,7 @@ def test_runs_by_hand_and_what_is_not_told_do_not_count() -> None:
     """A run by hand is off the grid by nature; a field that only one side tells is no difference."""
     rows, seen = trail(set(range(8)))
     by_hand = run(INSTANTS[2], at=INSTANTS[2] + timedelta(seconds=77), source="manual")
-    untold = rows.runs[3].model_copy(update={"result": SweepResult(lock_skipped=False)})
+    untold = rows.runs[3].model_copy(update={"result": result(source="", exit_code=None)})
     changed = runs(*rows.runs[:3], untold, *rows.runs[4:], by_hand)
     assert run_criteria.one_run_per_instant(changed, seen, LIMITS).holds
 

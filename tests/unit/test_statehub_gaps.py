@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from checks.statehub.run_criteria import one_run_per_instant
 from fixtures.statehub.definition import run_of
 from fixtures.statehub.grid import due
-from fixtures.statehub.seen import Repos, Runs, SweepEvent, SweepResult, Sweeps
+from fixtures.statehub.seen import Repos, Runs, SweepEvent, Sweeps
 from fixtures.statehub.target import StateHubLimits
+from tests.unit.statehub_seen import result
 
 STEP, MINUTE = timedelta(minutes=15), timedelta(minutes=1)
 # Nights in which clocks change: in Europe, North America, and on Lord Howe, where they change by half an hour.
@@ -22,7 +23,7 @@ ZONES = [UTC, *map(ZoneInfo, ("Europe/Berlin", "America/New_York", "Australia/Lo
 LIMITS = StateHubLimits()
 INSTANTS = 64
 RESULT = {"lock_skipped": False, "automation_error": False, "exit_code": 0}
-DONE = SweepResult(source="activity-core", lock_skipped=False, exit_code=0, skipped_clean=Repos(count=8))
+DONE = result(skipped_clean=Repos(count=8, names=None))
 
 
 def brute(since: datetime, until: datetime, there: set[datetime], busy: list[tuple[datetime, datetime]]) -> list[datetime]:  # fmt: skip
@@ -67,8 +68,8 @@ def test_any_runs_have_the_gaps_that_a_brute_force_finds(
     ]  # fmt: skip
     for number, (start, end) in enumerate(busy):
         took = (end - start).total_seconds()
-        result = DONE.model_copy(update={"source": "manual", "took_s": took})
-        events.append(SweepEvent(id=f"by hand {number}", at=end, result=result))
+        by_them = DONE.model_copy(update={"source": "manual", "took_s": took})
+        events.append(SweepEvent(id=f"by hand {number}", at=end, result=by_them))
     # As PostgreSQL tells them: in the session's zone, in which an hour of the autumn night comes twice.
     rows = [
         {"run": str(i), "scheduled": i.astimezone(zone), "fired": i.astimezone(zone), "result": RESULT, "size": 1}
@@ -78,6 +79,7 @@ def test_any_runs_have_the_gaps_that_a_brute_force_finds(
     until = max(since, night + min(timedelta(seconds=stretch[1]), STEP * (INSTANTS - 1)))
     seen = Runs(
         runs=tuple(map(run_of, rows)),
+        count=len(rows),
         day=night,
         since=since,
         since_why="the definition's last change",
@@ -88,6 +90,7 @@ def test_any_runs_have_the_gaps_that_a_brute_force_finds(
     )
     sweeps = Sweeps(
         events=tuple(sorted(events, key=lambda e: e.at, reverse=True)),
+        count=len(events),
         looked=night + STEP * (INSTANTS + 1),
         covers=night,
         repeated=0,

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from fixtures.statehub.observations import OBSERVATIONS
-from fixtures.statehub.seen import SweepEvent, SweepResult
+from fixtures.statehub.seen import SweepEvent
 from fixtures.statehub.target import HttpTarget, KubernetesTarget, StateHubSection
 from opsverify.observation import Kind, Unobservable
+from tests.unit.statehub_seen import result
 
 HOUR = timedelta(hours=1)
 CLUSTER = KubernetesTarget(kubeconfig="k")
@@ -62,8 +63,7 @@ def look(name: str, **answers: Any) -> Any:
 
 def event(ago: timedelta, **fields: Any) -> SweepEvent:
     """A scheduled sweep's event."""
-    done = {"source": "activity-core", "lock_skipped": False, "exit_code": 0} | fields
-    return SweepEvent(id=f"e{ago}", at=datetime.now(UTC) - ago, result=SweepResult(**done))
+    return SweepEvent(id=f"e{ago}", at=datetime.now(UTC) - ago, result=result(**fields))
 
 
 def definition(**fields: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,19 +16,15 @@ from checks.statehub import cluster_criteria, criteria, source_criteria
 from fixtures.statehub.grid import at_or_before, due
 from fixtures.statehub.limits import StateHubLimits
 from fixtures.statehub.seen import (
-    ActivityServer,
-    Definition,
     Newest,
     Promised,
     SweepEvent,
-    SweepResult,
     Sweeps,
 )
 from fixtures.statehub.seen_sources import (
-    Allowance,
     Clocks,
-    Deployment,
     Deployments,
+    Drift,
     Frontend,
     Route,
     Schedule,
@@ -36,6 +33,7 @@ from fixtures.statehub.seen_sources import (
     Unit,
 )
 from opsverify.observation import Bracketed, Observation
+from tests.unit.statehub_seen import allowance, definition, deployment, drift, result, schedule, server
 
 NOW = datetime(2026, 6, 21, 12, 1, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -47,14 +45,11 @@ def seen(at: datetime = NOW, **fields: Any) -> Observation[Schedule]:
     """A healthy schedule, but for `fields`, looked at then for 0.2 s."""
     first = at_or_before(at, STEP) + STEP
     healthy: dict[str, Any] = {
-        "found": ("7c4e",),
-        "definition": "7c4e",
-        "overlap": "skip",
         "next": tuple(first + STEP * n for n in range(10)),
         "last": first - STEP,
         "created": at - timedelta(days=9),
     }
-    value = Schedule(**(healthy | fields))
+    value = schedule(**(healthy | fields))
     return Observation("s", "statehub", ("temporal",), value, at, timedelta(seconds=0.2))
 
 
@@ -64,6 +59,9 @@ def seen(at: datetime = NOW, **fields: Any) -> Observation[Schedule]:
         ({}, "as-promised"),
         ({"found": ()}, "no-schedule"),
         ({"paused": True}, "paused"),
+        ({"found": ("7c4e",), "count": 2}, "ambiguous"),
+        ({"found": (), "count": 1}, "part-missing"),
+        ({"found": (), "count": 1, "paused": True}, "paused"),
         ({"paused": True, "next": ()}, "paused"),
         ({"found": ("7c4e", "Sweep")}, "ambiguous"),
         ({"overlap": "buffer_one"}, "overlap"),
@@ -118,6 +116,8 @@ def test_the_grid_holds_through_daylight_saving_time(day: datetime) -> None:
         ({"last": None, "created": NOW - timedelta(seconds=959)}, "none-due"),
         ({"last": None, "paused": True}, "none-due"),
         ({"last": None, "found": ()}, "none-due"),
+        ({"found": (), "count": 1}, "part-missing"),
+        ({"found": (), "count": 1, "last": None}, "stuck"),
         ({"last": NOW + timedelta(seconds=5)}, "fires"),
         ({"last": NOW + timedelta(seconds=6)}, "clock-ahead"),
         ({"last": None, "created": NOW + timedelta(seconds=6)}, "clock-ahead"),
@@ -135,18 +135,6 @@ def test_a_namespace_that_is_being_deleted_is_told() -> None:
         assert source_criteria.namespace_registered(frontend).holds is holds
 
 
-def deployment(name: str, **fields: Any) -> Deployment:
-    """A healthy deployment, but for `fields`."""
-    healthy: dict[str, Any] = {
-        "found": True,
-        "desired": 1,
-        "available": 1,
-        "images": ("i:1",),
-        "image_ids": ("a",),
-    }
-    return Deployment(name=name, **(healthy | fields))
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -162,6 +150,8 @@ def deployment(name: str, **fields: Any) -> Deployment:
         ({"image_ids": ("b",)}, "images-differ"),
         ({"image_ids": ("a", "b")}, "images-differ"),
         ({"image_ids": ()}, "image-unknown"),
+        ({"desired": 2, "available": 2}, "image-unknown"),
+        ({"desired": 2, "available": 2, "image_ids": ("a", "a")}, "one-image"),
         ({"rolling": "0 of 1", "available": 0, "image_ids": ("b",)}, "rollout-under-way"),
         ({"rolling": "0 of 1", "images": ("i:2",)}, "image"),
         ({"no": "deployment"}, "no-deployment"),
@@ -170,8 +160,12 @@ def deployment(name: str, **fields: Any) -> Deployment:
 def test_deployments_run_one_build(change: dict[str, Any], reason: str) -> None:
     """All are available and run the same build; scaled to nothing is not available."""
     there = () if change == {"no": "deployment"} else (deployment("worker"), deployment("api", **change))
-    both = Deployments(image="i:1", deployments=there)
+    both = Deployments(image="i:1", wanted=("worker", "api"), deployments=there)
     assert cluster_criteria.one_image(both).reason == reason
+    assert cluster_criteria.one_image(both.model_copy(update={"deployments": there[:1]})).reason in (
+        "part-missing",
+        "no-deployment",
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,8 +189,8 @@ def test_a_job_that_is_gone_is_judged_by_its_definition(
     """A finished job says it itself; one that is gone is judged by the age of what it synced."""
     promised = Promised(id="7c4e", name="Sweep", cron="*/15 * * * *", timezone="UTC", misfire="skip")
     changed = NOW - timedelta(seconds=age_s) if isinstance(age_s, int) else None
-    left = Definition(promised=promised, found=int(age_s is not None), changed=changed)
-    job = SyncJob(name="actcore-sync", state=state, definition=left)
+    left = definition(promised, found=int(age_s is not None), changed=changed)
+    job = SyncJob(name="actcore-sync", state=state, told="", definition=left)
     assert cluster_criteria.synced(job, NOW, LIMITS).reason == reason
 
 
@@ -227,6 +221,7 @@ def test_the_worker_must_point_to_the_bridge(change: dict[str, Any], reason: str
         "exists": True,
         "ports": (8000,),
         "ready": 1,
+        "not_ready": 0,
     }
     assert cluster_criteria.points_to_the_bridge(Route(**(healthy | change))).reason == reason
 
@@ -248,25 +243,34 @@ def test_the_worker_must_point_to_the_bridge(change: dict[str, Any], reason: str
 )
 def test_how_long_a_request_may_take(seen: dict[str, float], reason: str) -> None:
     """360 s must pass; a sweep that took as long shows it too, and a shorter one shows nothing."""
-    told = Allowance(**seen, known_from="somewhere")
+    told = allowance(**seen)
     assert source_criteria.long_requests_pass(told, LIMITS).reason == reason
 
 
 def test_identity_through_the_bridge() -> None:
     """Events that are not known directly are another State Hub's, but those that were recorded during the looks."""
-    healthy = SweepResult(source="activity-core", lock_skipped=False, exit_code=0)
+    healthy = result()
     known = tuple(SweepEvent(id=f"e{n}", at=NOW - STEP * n, result=healthy) for n in range(5))
     start = NOW - timedelta(days=1)
-    value = Sweeps(events=known, looked=NOW, covers=start, repeated=0, source="activity-core", manual=())
+    value = Sweeps(
+        events=known,
+        count=len(known),
+        looked=NOW,
+        covers=start,
+        repeated=0,
+        source="activity-core",
+        manual=(),
+    )
     direct = Observation("p", "statehub", ("api",), value, NOW, timedelta(seconds=0.1))
     shown = tuple((e.id, e.at) for e in known)
     beyond = tuple((f"old{n}", start - STEP * n) for n in range(5))
 
-    def reason(*events: tuple[str, datetime]) -> str:
-        bridged = Observation(
-            "b", "statehub", ("bridge",), Newest(events=events), NOW, timedelta(seconds=0.1)
-        )
-        return source_criteria.same_state_hub(bridged, direct, LIMITS).reason
+    def reason(
+        *events: tuple[str, datetime], showed: int | None = None, known: Observation[Sweeps] = direct
+    ) -> str:
+        newest = Newest(events=events, count=len(events) if showed is None else showed)
+        bridged = Observation("b", "statehub", ("bridge",), newest, NOW, timedelta(seconds=0.1))
+        return source_criteria.same_state_hub(bridged, known, LIMITS).reason
 
     def new(age_s: float) -> tuple[str, datetime]:
         return "new", NOW - timedelta(seconds=age_s)
@@ -276,6 +280,11 @@ def test_identity_through_the_bridge() -> None:
     assert reason(new(5.2), *shown) == reason(new(30), *shown) == "another-state-hub"
     assert reason(new(-5.2), *shown) == "clock-ahead"
     assert reason() == reason(new(1)) == reason(*beyond) == "nothing-to-compare"
+    assert reason(*shown, showed=6) == reason(new(5), *shown[1:], showed=6) == "part-missing"
+    cut = replace(direct, outcome=value.model_copy(update={"count": 6}))
+    assert reason(*shown, known=cut) == "part-missing"
+    early = replace(direct, outcome=value.model_copy(update={"covers": NOW + STEP}))
+    assert reason(*shown, known=early) == "out-of-window"
 
 
 @pytest.mark.parametrize(
@@ -291,9 +300,10 @@ def test_the_timer_is_off_in_every_scope(*, enabled: bool, active: bool, reason:
     """One service manager that has it on is enough."""
     off = Unit(scope="system", enabled=False, enabled_word="not-found", active=False, active_word="inactive")
     other = Unit(scope="user", enabled=enabled, enabled_word="?", active=active, active_word="?")
-    timer = Timer(name="custodian-sync.timer", host="local://", units=(off, other))
+    timer = Timer(name="custodian-sync.timer", host="local://", scopes=("system", "user"), units=(off, other))
     assert cluster_criteria.timer_off(timer).reason == reason
     assert cluster_criteria.timer_off(timer.model_copy(update={"units": ()})).reason == "no-scope"
+    assert cluster_criteria.timer_off(timer.model_copy(update={"units": (off,)})).reason == "part-missing"
 
 
 @pytest.mark.parametrize(
@@ -314,8 +324,11 @@ def test_clocks_are_compared_with_each_other(
     ahead: tuple[int, ...], missing: tuple[str, ...], reason: str
 ) -> None:
     """The fastest and the slowest, ours among them, are no further apart than allowed; one that is missing is told."""
-    told = Clocks(ahead=tuple((f"c{n}", timedelta(seconds=a)) for n, a in enumerate(ahead)), missing=missing)
+    here = tuple((f"c{n}", timedelta(seconds=a)) for n, a in enumerate(ahead))
+    told = Clocks(asked=tuple(name for name, _ in here), ahead=here, missing=missing, clockless=())
     assert source_criteria.clocks_agree(told, LIMITS).reason == reason
+    more = source_criteria.clocks_agree(told.model_copy(update={"asked": ("c0", "c1", "api")}), LIMITS)
+    assert more.reason == ("clock-skew" if reason == "clock-skew" else "part-missing")
 
 
 @pytest.mark.parametrize(
@@ -335,14 +348,7 @@ def test_clocks_are_compared_with_each_other(
 )
 def test_a_standby_must_not_be_far_behind(change: dict[str, Any], reason: str) -> None:
     """A standby a minute behind its primary shows the past."""
-    healthy: dict[str, Any] = {
-        "version": "15",
-        "cluster": "1",
-        "started": NOW,
-        "standby": False,
-        "ahead": timedelta(0),
-    }
-    assert criteria.current(ActivityServer(**(healthy | change)), LIMITS).reason == reason
+    assert criteria.current(server(NOW, **change), LIMITS).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -351,28 +357,32 @@ def test_a_standby_must_not_be_far_behind(change: dict[str, Any], reason: str) -
 )
 def test_a_primary_takes_writes(*, standby: bool, refuses: bool, reason: str) -> None:
     """A primary that refuses writes loses runs; a standby never takes any."""
-    server = ActivityServer(
-        version="15", cluster="1", started=NOW, standby=standby, refuses_writes=refuses, ahead=timedelta(0)
-    )
-    assert criteria.takes_writes(server).reason == reason
-    assert criteria.same_server(Bracketed(first=server, last=server)).reason == "same-server"
-    again = server.model_copy(update={"started": NOW + STEP})
-    assert criteria.same_server(Bracketed(first=server, last=again)).reason == "server-replaced"
+    one = server(NOW, standby=standby, refuses_writes=refuses)
+    assert criteria.takes_writes(one).reason == reason
+    assert criteria.same_server(Bracketed(first=one, last=one)).reason == "same-server"
+    again = one.model_copy(update={"started": NOW + STEP})
+    assert criteria.same_server(Bracketed(first=one, last=again)).reason == "server-replaced"
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        (({"drift": ()}, {"drift": ()}), "as-applied"),
-        (({"drift": ()}, {"drift": ("image",)}), "drifted"),
-        (({"drift": None}, {"drift": ("image",)}), "drifted"),
-        (({"drift": None}, {"drift": ()}), "part-missing"),
-        (({"drift": (), "rolling": "0 of 1"}, {"drift": ()}), "rollout-under-way"),
-        (({"found": False}, {"drift": ()}), "as-applied"),
+        (({"drift": drift()}, {"drift": drift()}), "as-applied"),
+        (({"drift": drift()}, {"drift": drift("image")}), "drifted"),
+        (({"drift": None}, {"drift": drift("image")}), "drifted"),
+        (({"drift": None}, {"drift": drift()}), "part-missing"),
+        (({"drift": drift()}, {"drift": Drift(compared=3, same=2, differences=())}), "drifted"),
+        (({"drift": drift()}, {"drift": drift(compared=0)}), "part-missing"),
+        (({"drift": drift(), "rolling": "0 of 1"}, {"drift": drift()}), "rollout-under-way"),
+        (({"found": False}, {"drift": drift()}), "as-applied"),
         (({"found": False}, {"found": False}), "no-deployment"),
     ],
 )
 def test_what_runs_is_compared_with_the_manifest(changes: tuple[dict[str, Any], ...], reason: str) -> None:
     """One that has drifted is told whatever the others say; one that says nothing leaves it open."""
     there = tuple(deployment(name, **change) for name, change in zip(("worker", "api"), changes, strict=True))
-    assert cluster_criteria.applied(Deployments(image="i:1", deployments=there)).reason == reason
+    both = Deployments(image="i:1", wanted=("worker", "api"), deployments=there)
+    assert cluster_criteria.applied(both).reason == reason
+    if there[0].drift == drift() and not there[0].rolling:
+        one = both.model_copy(update={"deployments": there[:1]})
+        assert cluster_criteria.applied(one).reason == "part-missing"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.statehub.seen import SweepEvent
+from fixtures.statehub.seen import Gaps, Repos, SweepEvent
 from fixtures.statehub.sweep import parse_reply, parse_result
 from opsverify.observation import Kind, Unobservable
 
@@ -90,21 +90,34 @@ def test_order_and_repetition_do_not_matter() -> None:
 @pytest.mark.parametrize(
     ("told", "count", "gaps"),
     [
-        (3, 3, ()),
+        (3, 3, None),
         ([{"repo": "b", "code": "C-07"}, {"repo": "a", "code": "C-01"}], 2, ("a C-01", "b C-07")),
         ({"a": "C-01"}, 1, ("a C-01",)),
         ([{"repo": "a", "codes": ["C-02", "C-01"]}], 1, ("a C-01", "a C-02")),
         ({"a": ["C-02", "C-01"], "b": []}, 2, ("a C-01", "a C-02")),
         ([], 0, ()),
-        (None, None, ()),
+        (None, None, None),
     ],
 )
 def test_assessment_failures_are_a_number_or_a_list(
-    told: Any, count: int | None, gaps: tuple[str, ...]
+    told: Any, count: int | None, gaps: tuple[str, ...] | None
 ) -> None:
     """A count, a list and an object by repository are counted alike."""
     result = one({**EVENT, "detail": {**DETAIL, "assessment_failures": told}}).result
-    assert (result.assessment_failures, result.gaps) == (count, gaps)
+    assert result.assessment_failures == count
+    assert result.gaps == (None if gaps is None else Gaps(count=len(gaps), names=gaps))
+
+
+def test_what_is_not_kept_is_counted() -> None:
+    """More names than are kept are counted all the same; a number alone names nobody."""
+    told = [f"r{n}" for n in range(501)]
+    detail = {**DETAIL, "skipped_clean": told, "assessment_failures": told, "repos_processed": 3}
+    result = one({**EVENT, "detail": detail}).result
+    assert result.skipped_clean
+    assert result.gaps
+    assert (result.skipped_clean.count, result.skipped_clean.all_named) == (501, False)
+    assert (result.gaps.count, result.gaps.all_named) == (501, False)
+    assert result.processed == Repos(count=3, names=None)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from checks.statehub import sweep_criteria
 from fixtures.statehub.bridge_route import allowance_used
 from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.seen import ActivityRun, Repos, Runs, SweepEvent, SweepResult, Sweeps
+from fixtures.statehub.seen import ActivityRun, Gaps, Repos, Runs, SweepEvent, SweepResult, Sweeps
 from fixtures.statehub.seen_sources import Source, Sources
+from tests.unit.statehub_seen import result
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=15)
@@ -25,7 +26,7 @@ INSTANTS = [NOW - STEP * (8 - n) for n in range(8)]
 def event(name: str, at: datetime, **fields: Any) -> SweepEvent:
     """A healthy event, but for `fields`."""
     healthy: dict[str, Any] = {"source": "activity-core", "lock_skipped": False, "exit_code": 0}
-    return SweepEvent(id=name, at=at, result=SweepResult(**(healthy | fields)))
+    return SweepEvent(id=name, at=at, result=result(**(healthy | fields)))
 
 
 def sweeps(*events: SweepEvent) -> Sweeps:
@@ -33,7 +34,13 @@ def sweeps(*events: SweepEvent) -> Sweeps:
     ordered = tuple(sorted(events, key=lambda e: e.at, reverse=True))
     start = NOW - timedelta(days=1)
     return Sweeps(
-        events=ordered, looked=NOW, covers=start, repeated=0, source="activity-core", manual=("manual",)
+        events=ordered,
+        count=len(ordered),
+        looked=NOW,
+        covers=start,
+        repeated=0,
+        source="activity-core",
+        manual=("manual",),
     )
 
 
@@ -45,6 +52,7 @@ def runs(*results: SweepResult | None) -> Runs:
     ]
     return Runs(
         runs=tuple(rows),
+        count=len(rows),
         day=NOW - timedelta(days=1),
         since=INSTANTS[0],
         since_why="24 h ago",
@@ -57,7 +65,7 @@ def runs(*results: SweepResult | None) -> Runs:
 
 def skip(*, skipped: bool) -> SweepResult:
     """What a run says that the lock skipped, or not."""
-    return SweepResult(source="activity-core", lock_skipped=skipped, exit_code=0)
+    return result(lock_skipped=skipped)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=8, max_size=8))
@@ -118,6 +126,7 @@ def test_sources_are_judged_from_their_beginning() -> None:
         ((core,), (timer,), True, False),
     ):
         seen = Sources(
+            count=sum(s.count for s in (*judged, *earlier)),
             day=NOW - STEP * 96,
             covers=NOW - STEP * 97,
             ahead=timedelta(0),
@@ -133,7 +142,9 @@ def test_sources_are_judged_from_their_beginning() -> None:
 
 def gaps(at: datetime, *found: str) -> SweepEvent:
     """A sweep that has found these."""
-    return event(f"e{at}", at, assessment_failures=len(found), gaps=tuple(sorted(found)))
+    return event(
+        f"e{at}", at, assessment_failures=len(found), gaps=Gaps(count=len(found), names=tuple(sorted(found)))
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 from checks.statehub import criteria, run_criteria, sweep_criteria
 from checks.statehub.words import by_reason
 from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.seen import ActivityRun, Newest, Repos, Runs, SweepEvent, SweepResult, Sweeps
+from fixtures.statehub.seen import ActivityRun, Newest, Repos, Runs, SweepEvent, Sweeps
 from fixtures.statehub.seen_sources import Source, Sources
 from opsverify.observation import Observation
+from tests.unit.statehub_seen import result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ def event(number: int, age: timedelta, **fields: Any) -> SweepEvent:
         "assessment_failures": 1,
         "skipped_clean": Repos(count=1, names=("a",)),
     }
-    return SweepEvent(id=f"e{number}", at=NOW - age, result=SweepResult(**(healthy | fields)))
+    return SweepEvent(id=f"e{number}", at=NOW - age, result=result(**(healthy | fields)))
 
 
 def sweeps(*events: SweepEvent, covers: timedelta = DAY + STEP) -> Sweeps:
@@ -43,6 +44,7 @@ def sweeps(*events: SweepEvent, covers: timedelta = DAY + STEP) -> Sweeps:
     ordered = tuple(sorted(events, key=lambda e: e.at, reverse=True))
     return Sweeps(
         events=ordered,
+        count=len(ordered),
         looked=NOW,
         covers=NOW - covers,
         repeated=0,
@@ -58,9 +60,9 @@ def several(count: int = 9, first: timedelta = timedelta(minutes=7), **fields: A
 
 def runs(count: int = 4, *, since: timedelta = STEP * 4, **fields: Any) -> Runs:
     """Runs of the newest instants, judged since so long before the last of them."""
-    result = event(0, DAY).result
+    done = event(0, DAY).result
     rows = [
-        ActivityRun(run_id=f"r{n}", scheduled_for=LAST - STEP * n, fired_at=LAST - STEP * n, result=result)
+        ActivityRun(run_id=f"r{n}", scheduled_for=LAST - STEP * n, fired_at=LAST - STEP * n, result=done)
         for n in range(count)
     ]
     whole: dict[str, Any] = {
@@ -73,7 +75,7 @@ def runs(count: int = 4, *, since: timedelta = STEP * 4, **fields: Any) -> Runs:
         "standby": False,
         "manual": ("manual",),
     }
-    return Runs(**(whole | fields))
+    return Runs(**({**whole, "count": len((whole | fields)["runs"])} | fields))
 
 
 def sources(**fields: Any) -> Sources:
@@ -89,7 +91,10 @@ def sources(**fields: Any) -> Sources:
         "judged": core,
         "earlier": core,
     }
-    return Sources(**(whole | fields))
+    whole |= fields
+    return Sources(
+        **({**whole, "count": sum(s.count for s in (*whole["judged"], *whole["earlier"]))} | fields)
+    )
 
 
 def verdict(finding: Finding) -> tuple[str, bool | None]:
@@ -160,7 +165,7 @@ SKIPPED = sweeps(*several(3, lock_skipped=True))
         ("S-LCK-1b", NOTHING, ("too-few", None)),
         ("S-LCK-1b", sweeps(*several(3)), ("too-few", None)),
         ("S-LCK-1b", sweeps(*several(4)), ("all-had-a-turn", True)),
-        ("S-LCK-1b", sweeps(*several(4, skipped_budget=Repos(count=2))), ("names-missing", None)),
+        ("S-LCK-1b", sweeps(*several(4, skipped_budget=Repos(count=2, names=None))), ("names-missing", None)),
         ("S-LCK-1b", sweeps(*several(4, skipped_budget=Repos(count=2, names=("a",)))), ("starved", False)),
     ],
 )
@@ -189,7 +194,9 @@ def test_one_event_more_on_one_way(age: float, expected: tuple[str, bool | None]
     """One that was recorded during the looks excuses a difference, an older one does not, one of the future is neither."""
 
     def way(*events: tuple[str, datetime]) -> Observation[Newest]:
-        return Observation("n", "statehub", ("api",), Newest(events=events), NOW, timedelta(seconds=0.1))
+        return Observation(
+            "n", "statehub", ("api",), Newest(events=events, count=len(events)), NOW, timedelta(seconds=0.1)
+        )
 
     old, new = ("e1", NOW - STEP), ("e2", NOW - timedelta(seconds=age))
     for both in ((way(new, old), way(old)), (way(old), way(new, old))):
@@ -223,7 +230,7 @@ def test_a_database_with_another_time_leaves_it_open(
     judge: Callable[[Runs], Finding], ahead: float, *, wrong: bool
 ) -> None:
     """Beyond the difference of two clocks nobody knows which run is late or missing."""
-    finding = judge(runs(100, ahead=timedelta(seconds=ahead)))
+    finding = judge(runs(97, ahead=timedelta(seconds=ahead)))
     assert finding.holds is (None if wrong else True)
     assert (finding.reason == "clock-skew") is wrong
 
@@ -257,7 +264,7 @@ def test_nothing_is_judged_before_an_instant_has_had_its_time(
 ) -> None:
     """A sweep's time and slack after the first instant it is judged, and not before."""
     since = STEP * 2 if judge is OF_RUNS["S-REC-1b"] else STEP  # two instants are wanted there
-    finding = judge(runs(100, since=since, as_of=LAST + timedelta(seconds=as_of), standby=True))
+    finding = judge(runs(97, since=since, as_of=LAST + timedelta(seconds=as_of), standby=True))
     assert verdict(finding)[1] is (None if early else True)
     assert (finding.reason == "too-early") is early
     assert ("watching until" in finding.observed and "a standby" in finding.observed) is early
@@ -281,12 +288,12 @@ def test_two_runs_show_that_it_goes_on(due: int, there: int, expected: tuple[str
 def test_older_gaps_are_judged_up_to_what_has_had_its_time() -> None:
     """The last older instant may be without its run still; the day before without any is told at once."""
     judge = OF_RUNS["S-ACT-1b"]
-    young = runs(100, since=timedelta(0), as_of=LAST + timedelta(seconds=60))  # the change came after LAST
+    young = runs(97, since=timedelta(0), as_of=LAST + timedelta(seconds=60))  # the change came after LAST
     fresh = young.model_copy(update={"runs": young.runs[:-1]})
     assert verdict(judge(fresh)) == ("too-early", None)
     assert verdict(judge(fresh.model_copy(update={"runs": young.runs[:-2]}))) == ("older-gaps", False)
-    assert verdict(judge(runs(100))) == ("none", True)
-    assert verdict(judge(runs(100, since=DAY, day=LAST - DAY + STEP))) == ("whole-day", True)
+    assert verdict(judge(runs(97))) == ("none", True)
+    assert verdict(judge(runs(97, since=DAY, day=LAST - DAY + STEP))) == ("whole-day", True)
 
 
 def test_runs_without_their_events_are_not_compared() -> None:

@@ -185,7 +185,7 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
 
 def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) -> Finding:
     """The newest scheduled sweeps could do their work. `worse` judges errors in a row, otherwise fewer than that."""
-    worked, row = sweeps.worked, int(limits.in_a_row.value)
+    worked, row = sweeps.own, int(limits.in_a_row.value)
     streak = next((n for n, e in enumerate(worked) if not e.result.automation_error), len(worked))
     failed = [e for e in worked if e.result.automation_error]
     shown = tuple(

@@ -173,7 +173,7 @@ def _before(first: datetime, sweeps: Sweeps) -> str:
 def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     """No repository is left out by the budget of every one of the newest sweeps."""
     count = max(1, int(limits.starved.value))
-    newest = [e for e in sweeps.worked if not e.result.automation_error][:count]
+    newest = [e for e in sweeps.own if not e.result.automation_error][:count]
     skipped = [(e, e.result.skipped_budget) for e in newest]
     names = [set(repos.names or ()) if repos else set() for _, repos in skipped]
     nameless = [e for e, repos in skipped if repos and not repos.all_named]
@@ -208,7 +208,7 @@ def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
 
 def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     """Hygiene gaps do not rise over the window, and none is new. Only ever advisory: work to follow up, no failure."""
-    worked, clock = sweeps.worked, future(sweeps, limits)
+    worked, clock = sweeps.own, future(sweeps, limits)
     astray, lost = events_astray(sweeps, limits), events_lost(sweeps)
     counted = [e for e in reversed(worked) if e.result.assessment_failures is not None]
     first, last = (counted[0], counted[-1]) if counted else (None, None)

@@ -50,9 +50,7 @@ def observing(system: str) -> list[Path]:
     return [
         path
         for path in modules(f"fixtures/{system}")
-        if not any(
-            part.removesuffix(".py") in CHANGES_OR_BREAKS for part in path.relative_to(folder).parts
-        )
+        if not any(part.removesuffix(".py") in CHANGES_OR_BREAKS for part in path.relative_to(folder).parts)
     ]
 
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from fixtures.esper.seen.bus import (
         Consumption,
         Flow,
-        GroupPresence,
         NewestEntries,
         QueueState,
+        ServiceGroups,
         StreamState,
     )
     from fixtures.esper.seen.nissa import CanaryRun
@@ -32,7 +32,7 @@ SPIKE = '5 "Oona Queue Depth Spike"'
     runbook='3.2 "Oona Message Bus"',
     next_step="restart Nissa (it creates its groups at start), then the producers; what was published meanwhile is never delivered",
 )
-def test_consumer_groups_exist(service_groups: Observation[tuple[GroupPresence, ...]]) -> None:
+def test_consumer_groups_exist(service_groups: Observation[ServiceGroups]) -> None:
     """The consumer groups that the services need exist on their streams."""
     verify(criteria.groups_exist(service_groups.value))
 
@@ -46,7 +46,7 @@ def test_consumer_groups_exist(service_groups: Observation[tuple[GroupPresence, 
     next_step="see who owes what in E-OON-5; ease the publishers, let the consumers drain, then trim by MINID (never by length)",
 )
 def test_queue_depth_of_the_normal_stream(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
-    """The normal stream is not in its reroute band, where publishers spill into the emergency stream."""
+    """The normal stream is neither in its reroute band, where publishers spill over, nor untrimmed at its drop threshold."""
     verify(criteria.not_in_reroute_band(normal_queue.value, limits))
 
 

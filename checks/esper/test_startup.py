@@ -12,7 +12,7 @@ from opsverify import verify
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import Consumption, Flow, GroupPresence, QueueState, RedisServer
+    from fixtures.esper.seen.bus import Consumption, Flow, QueueState, RedisServer, ServiceGroups
     from fixtures.esper.seen.files import Forge, Library, ReportLog
     from fixtures.esper.seen.infra import Scraping
     from fixtures.esper.seen.nissa import NissaHealth, NissaMetrics
@@ -35,7 +35,7 @@ FORGE = '3.4 "Tezzeret Forge + Urza Library"'
 )
 def test_the_control_loop_was_started(
     bus_server: Observation[Bracketed[RedisServer]],
-    service_groups: Observation[tuple[GroupPresence, ...]],
+    service_groups: Observation[ServiceGroups],
     tolaria_run: Observation[TolariaRun],
     stream_flow: Observation[Flow],
     report_log: Observation[ReportLog],
@@ -65,7 +65,7 @@ def test_the_control_loop_was_started(
 )
 def test_the_bus_was_started(
     bus_server: Observation[Bracketed[RedisServer]],
-    service_groups: Observation[tuple[GroupPresence, ...]],
+    service_groups: Observation[ServiceGroups],
     normal_queue: Observation[QueueState],
     limits: EsperLimits,
 ) -> None:
@@ -89,7 +89,7 @@ def test_the_bus_was_started(
     next_step="go on at the step that does not hold. A 200 from /healthz only says that the process lives: its groups have to advance",
 )
 def test_nissa_was_started(
-    service_groups: Observation[tuple[GroupPresence, ...]],
+    service_groups: Observation[ServiceGroups],
     nissa_health: Observation[NissaHealth],
     nissa_metrics: Observation[NissaMetrics],
     consumer_progress: Observation[Consumption],

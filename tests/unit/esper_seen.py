@@ -46,4 +46,4 @@ def run(
         strict=True,
     )
     epochs = [Epoch(packet="p", entry="1-0", loss=loss, latency_ms=ms) for loss, ms in pairs]
-    return TolariaRun(source=source(**more), epochs=tuple(epochs), completed=True)
+    return TolariaRun(source=source(**more), count=len(epochs), epochs=tuple(epochs), completed=True)

@@ -57,6 +57,9 @@ ACTIVE = (CoreAlert(name="a", metric="m", value=5.0, routes=("slack",)),)
         ({"fed_s": {"a": 60.1}, "workload": "idle"}, "quiet"),
         ({"fed_s": {"a": -61.0}}, "nothing-feeds-them"),
         ({"fed_s": {"a": None}, "workload": "idle"}, "nothing-feeds-them"),
+        ({"fed_s": {"a": float("nan")}, "workload": "idle"}, "nothing-feeds-them"),
+        ({"fed_s": {"a": -60.1}, "workload": "idle"}, "nothing-feeds-them"),
+        ({"fed_s": {"a": -60.0}, "workload": "idle"}, "quiet"),
         ({"fed_s": {}}, "nothing-feeds-them"),
         ({"alerts": ACTIVE}, "alert-active"),
         ({"alerts": ACTIVE, "fed_s": {}}, "alert-active"),
@@ -95,7 +98,9 @@ def target(health: str = "up", age_s: float = 1.0, job: str = "nissa") -> Scrape
 
 def scraping(*targets: ScrapeTarget, with_series: int = 1) -> Scraping:
     """What Prometheus scrapes."""
-    return Scraping(job="nissa", targets=targets, with_series=with_series, at=NOON, warnings=())
+    return Scraping(
+        job="nissa", active=len(targets), targets=targets, with_series=with_series, at=NOON, warnings=()
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,6 +143,13 @@ def test_nissas_job_brings_its_series(
     expected = {"job-configured": True, "nissas-series": True, "no-targets": None}
     for found, reason in ((infra.job_configured(seen), job), (infra.brings_nissas_series(seen), series)):
         assert (found.reason, found.holds) == (reason, expected.get(reason, False))
+
+
+def test_a_target_that_is_not_told_of_leaves_it_open() -> None:
+    """As many as Prometheus lists must be there."""
+    seen = scraping(target()).model_copy(update={"active": 2})
+    for found in (infra.job_configured(seen), infra.scraped(seen, LIMITS), infra.brings_nissas_series(seen)):
+        assert (found.reason, found.holds) == ("part-missing", None)
 
 
 @pytest.mark.parametrize(("database", "reason"), [("ok", "database-ok"), ("failing", "database-failing")])

@@ -17,6 +17,7 @@ from fixtures.esper.seen.bus import (
     NewestEntries,
     Progress,
     QueueState,
+    ServiceGroups,
     StreamState,
 )
 from fixtures.esper.seen.nissa import CanaryRun
@@ -28,6 +29,8 @@ OPEN = {
     "stream-missing",
     "group-missing",
     "lag-not-counted",
+    "not-a-number",
+    "part-missing",
     "no-traffic",
     "no-groups",
     "no-entries",
@@ -75,8 +78,8 @@ def test_the_emergency_stream_is_low_and_still(
 ) -> None:
     """Few entries, none arriving unread; a stream that is not there tells nothing, unless another is wrong."""
     seen = flow(
-        lengths={"emergency": length},
-        added={"emergency": added},
+        lengths={"normal": 50, "emergency": length, "telemetry": 50},
+        added=moved(5, added),
         emergency_read_by=read_by,
         missing=missing,
     )
@@ -102,6 +105,8 @@ def moved(normal: int, emergency: int, telemetry: int = 5) -> dict[str, int]:
         (8000, moved(0, 0, 0), {}, "no-traffic"),
         (8000, moved(0, 0, 0), {"workload": "idle"}, "idle"),
         (50, {"normal": 5}, {"missing": NO_EMERGENCY}, "stream-missing"),
+        (50, {"normal": 5, "emergency": 0}, {}, "stream-missing"),
+        (50, {}, {"workload": "idle"}, "stream-missing"),
         (8000, {"normal": 0, "telemetry": 1}, {"missing": NO_EMERGENCY}, "dropping"),
     ],
 )
@@ -109,7 +114,7 @@ def test_nothing_speaks_for_drops(
     depth: int, added: dict[str, int], more: dict[str, Any], reason: str
 ) -> None:
     """From a threshold on, what goes elsewhere or nowhere is told; without traffic nothing can be."""
-    seen = flow(lengths={"normal": depth}, added=added, **more)
+    seen = flow(lengths={"normal": depth, "emergency": 0, "telemetry": 50}, added=added, **more)
     see(bus.nothing_dropped(seen, LIMITS), reason, "none-seen", "idle")
 
 
@@ -126,8 +131,10 @@ def test_groups_exist(kind: str, present: bool, reason: str) -> None:  # noqa: F
     """A group that is missing on one stream is missing, whatever stands there instead."""
     there = GroupPresence(group="g", stream="s", kind="stream", present=True, others=())
     other = GroupPresence(group="g", stream="t", kind=kind, present=present, others=())
-    see(bus.groups_exist((there, other)), reason, "groups-exist")
-    see(bus.groups_exist(()), "no-groups")
+    both = ServiceGroups(needed=(("g", "s"), ("g", "t")), found=(there, other))
+    see(bus.groups_exist(both), reason, "groups-exist")
+    see(bus.groups_exist(both.model_copy(update={"found": (there,)})), "part-missing")
+    see(bus.groups_exist(both.model_copy(update={"needed": (), "found": ()})), "no-groups")
 
 
 def queue(length: int, behind: dict[str, int], **said: Any) -> QueueState:
@@ -135,16 +142,16 @@ def queue(length: int, behind: dict[str, int], **said: Any) -> QueueState:
     well: dict[str, Any] = {
         "name": "s",
         "kind": "stream",
-        "at_least": (),
-        "missing": (),
+        "readers": tuple(behind),
+        "exact": tuple(behind),
         "others": (),
     }
     return QueueState.model_validate({**well, "length": length, "behind": behind, **said})
 
 
 FAR, NEAR, HALF = {"g": 151}, {"g": 150}, {"g": 150, "h": 151}
-LOST: dict[str, Any] = {"missing": ("h",)}
-BOUND: dict[str, Any] = {"at_least": ("g",)}
+LOST: dict[str, Any] = {"readers": ("g", "h")}
+BOUND: dict[str, Any] = {"exact": ()}
 DEPTHS = [
     (3999, FAR, {}, "depth", "depth", "depth"),
     (4000, FAR, {}, "reroute-band", "depth", "depth"),
@@ -154,8 +161,11 @@ DEPTHS = [
     (8001, FAR, {}, "depth", "drop-threshold", "depth"),
     (3999, NEAR, {}, "depth", "depth", "depth"),
     (4000, NEAR, {}, "depth", "depth", "untrimmed"),
-    (8000, {"g": 149}, {}, "depth", "depth", "untrimmed"),
+    (7999, NEAR, {}, "depth", "depth", "untrimmed"),
+    (8000, {"g": 149}, {}, "untrimmed-at-drop", "depth", "untrimmed"),
+    (8001, NEAR, {}, "untrimmed-at-drop", "depth", "untrimmed"),
     (8000, {}, {}, "depth", "drop-threshold", "depth"),  # nobody reads it
+    (8000, {}, {"readers": ("g",)}, "group-missing", "group-missing", "group-missing"),
     (8000, {}, LOST, "group-missing", "group-missing", "group-missing"),
     (50, NEAR, LOST, "group-missing", "group-missing", "group-missing"),
     (8000, NEAR, LOST, "group-missing", "group-missing", "group-missing"),
@@ -163,7 +173,7 @@ DEPTHS = [
     (4000, FAR, LOST, "reroute-band", "group-missing", "group-missing"),
     (0, {}, {"kind": "none", **LOST}, "stream-missing", "stream-missing", "stream-missing"),
     (4000, NEAR, BOUND, "lag-not-counted", "depth", "lag-not-counted"),
-    (8000, NEAR, BOUND, "depth", "lag-not-counted", "lag-not-counted"),
+    (8000, NEAR, BOUND, "lag-not-counted", "lag-not-counted", "lag-not-counted"),
     (8000, FAR, BOUND, "depth", "drop-threshold", "depth"),
 ]
 
@@ -188,6 +198,8 @@ def progress(
     pending: tuple[int, int] = (0, 0),
     idle_s: float = 0.0,
     gone: int = 0,
+    seconds: float = 5.0,
+    stream: str = "s",
 ) -> Progress:
     """A group over a window of five seconds."""
     first = GroupState(
@@ -205,17 +217,25 @@ def progress(
     oldest = ("1-0",) if pending[1] else ()
     return Progress(
         group="g",
-        stream="s",
+        stream=stream,
         first=first,
         last=last,
         added=1,
-        seconds=5,
+        seconds=seconds,
         settled=0,
         oldest=oldest,
         oldest_idle_s=idle_s,
+        deleted="0-0",
     )
 
 
+def consumption(seen: tuple[Progress, ...], missing: tuple[str, ...], *more: tuple[str, str]) -> Consumption:
+    """What was looked at, and the groups that were looked for beside these."""
+    wanted = tuple((p.group, p.stream) for p in seen)
+    return Consumption(wanted=(*wanted, *more), progress=seen, missing=missing)
+
+
+NAN = float("nan")
 GROWS = progress(pending=(1, 9), idle_s=5.0)
 GONE: tuple[str, ...] = ("group g on s does not exist",)
 
@@ -241,11 +261,20 @@ GONE: tuple[str, ...] = ("group g on s does not exist",)
         ((progress(lag=1001),), GONE, "lagging"),
         ((), GONE, "group-missing"),
         ((), (), "no-groups"),
+        ((progress(pending=(1, 9), idle_s=NAN),), (), "not-a-number"),
+        ((progress(pending=(1, 9), idle_s=9.0, seconds=NAN),), (), "not-a-number"),
     ],
 )
 def test_groups_keep_up(seen: tuple[Progress, ...], missing: tuple[str, ...], reason: str) -> None:
     """Of several troubles the worst is the reason; what is wrong with one group outranks that another is missing."""
-    see(bus.keeps_up(Consumption(progress=seen, missing=missing), LIMITS), reason, "keeps-up")
+    see(bus.keeps_up(consumption(seen, missing), LIMITS), reason, "keeps-up")
+
+
+def test_a_group_that_nothing_is_told_of_is_missing() -> None:
+    """Who was looked for is known: groups that keep up say nothing of one that is not among them."""
+    seen = consumption((progress(),), (), ("g", "t"))
+    see(bus.keeps_up(seen, LIMITS), "group-missing")
+    see(bus.no_old_pending(seen, LIMITS), "group-missing")
 
 
 @pytest.mark.parametrize(
@@ -260,24 +289,38 @@ def test_groups_keep_up(seen: tuple[Progress, ...], missing: tuple[str, ...], re
         ((GROWS, progress(pending=(9, 9), idle_s=61)), GONE, "old-pending"),
         ((progress(),), GONE, "group-missing"),
         ((), (), "no-groups"),
+        ((progress(pending=(1, 9), idle_s=61, seconds=NAN),), (), "old-pending"),
+        ((progress(pending=(1, 9), idle_s=9, seconds=NAN),), (), "not-a-number"),
     ],
 )
 def test_no_delivery_waits_for_long(
     seen: tuple[Progress, ...], missing: tuple[str, ...], reason: str
 ) -> None:
     """Above the limit a still set of deliveries is old."""
-    found = bus.no_old_pending(Consumption(progress=seen, missing=missing), LIMITS)
+    found = bus.no_old_pending(consumption(seen, missing), LIMITS)
     see(found, reason, "none-old", "growing")
 
 
-def entry(problem: Any = None, signature: Any = "valid") -> Entry:
+def entry(problem: Any = "", signature: Any = "valid") -> Entry:
     """An entry."""
     return Entry(
         id="1-0", decoded=Decoded(problem=problem, message_type="TELEMETRY", signature=signature, detail="d")
     )
 
 
-PROBLEMS = [name for part in get_args(Problem) for name in get_args(part)]
+PROBLEMS = [name for name in get_args(Problem) if name]
+
+
+def newest_entries(entries: tuple[Entry, ...], **said: Any) -> NewestEntries:
+    """These entries on one stream, and none on another."""
+    well: dict[str, Any] = {
+        "names": ("s", "empty"),
+        "counts": {"s": len(entries), "empty": 0},
+        "streams": {"s": entries, "empty": ()},
+        "missing": (),
+        "verified": True,
+    }
+    return NewestEntries(**{**well, **said})
 
 
 @pytest.mark.parametrize(
@@ -295,8 +338,21 @@ PROBLEMS = [name for part in get_args(Problem) for name in get_args(part)]
 )
 def test_entries_decode(entries: tuple[Entry, ...], missing: tuple[str, ...], reason: str) -> None:
     """Each problem that the wire knows is a reason; a stream that cannot be read leaves it open."""
-    newest = NewestEntries(streams={"s": entries, "empty": ()}, missing=missing, verified=True)
+    newest = newest_entries(entries, missing=missing)
     see(bus.decodes(newest), reason, "decodes")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"names": ("s", "empty", "policy")}, "stream-missing"),
+        ({"counts": {"s": 2, "empty": 0}}, "part-missing"),
+        ({"counts": {"s": 1, "empty": 3}}, "part-missing"),
+    ],
+)
+def test_entries_that_are_not_there_do_not_decode(said: dict[str, Any], reason: str) -> None:
+    """As many as Redis gave must be there, of each stream that the target names."""
+    see(bus.decodes(newest_entries((entry(),), **said)), reason, "decodes")
 
 
 @pytest.mark.parametrize(
@@ -339,5 +395,5 @@ def test_a_canary_goes_all_the_way(said: dict[str, Any], reason: str) -> None:
 )
 def test_nothing_rerouted_is_left(kind: str, length: int, reason: str) -> None:
     """A stream that is not there is not an empty one."""
-    stream = StreamState(role="emergency", name="s", kind=kind, length=length)
+    stream = StreamState.none("emergency", "s", kind).model_copy(update={"length": length})
     see(bus.emptied(stream), reason, "nothing-rerouted")

@@ -21,6 +21,7 @@ def seen(**said: Any) -> Ingest:
     well: dict[str, Any] = {
         "workload": "running",
         "names": {"telemetry": "oona.telemetry", "normal": "oona.normal"},
+        "missing": (),
         "quiet_s": {"telemetry": 0.1, "normal": 0.1},
         "rerouted": False,
         "arrived": {"telemetry": 4, "normal": 6},
@@ -51,6 +52,7 @@ def quiet(role: str, age_s: float | None) -> dict[str, Any]:
     return {"arrived": {role: 0, other: 4}, "quiet_s": {role: age_s, other: 0.1}}
 
 
+NAN = float("nan")
 SHORT = {"TELEMETRY": 4.0, "SYSTEM_STATE": 1.0, "FIELD_REPORT": 3.0}
 
 
@@ -78,13 +80,22 @@ SHORT = {"TELEMETRY": 4.0, "SYSTEM_STATE": 1.0, "FIELD_REPORT": 3.0}
         ({**quiet("telemetry", 60.1), "counted": {"telemetry": 0.0, "normal": 0.0}}, "counters-flat"),
         (quiet("normal", 60.1), "stream-quiet"),
         ({**quiet("normal", 60.1), "rerouted": True}, "ingests"),
+        ({"handled": {"TELEMETRY": 4, "SYSTEM_STATE": 3}}, "part-missing"),
+        ({"handled": {}}, "part-missing"),
+        ({"counted_kinds": {"TELEMETRY": 4.0}}, "part-missing"),
+        ({"counted_kinds": {**SHORT, "FIELD_REPORT": NAN, "SYSTEM_STATE": 3.0}}, "counters-short"),
+        ({"counted": {"telemetry": 4.0, "normal": NAN}}, "counters-flat"),
+        ({"counted": {"telemetry": 4.0}}, "part-missing"),
+        ({"arrived": {"telemetry": 4}}, "part-missing"),
+        ({"quiet_s": {"telemetry": 0.1}}, "part-missing"),
+        ({"quiet_s": {"telemetry": 0.1}, "missing": ("normal",)}, "ingests"),  # E-OON-1 tells it
     ],
 )
 def test_ingest_is_judged_by_what_was_handed_out(said: dict[str, Any], reason: str) -> None:
     """Nissa has to count each entry that its group has had and acknowledged, unless it was restarted meanwhile."""
     found = ingests(seen(**said), EsperLimits())
     holds = reason in ("ingests", "idle", "caught-up")
-    open_ = reason in ("no-traffic", "stream-quiet", "not-caught-up")
+    open_ = reason in ("no-traffic", "stream-quiet", "not-caught-up", "part-missing")
     assert (found.reason, found.holds) == (reason, None if open_ else holds)
 
 
@@ -128,7 +139,10 @@ def progress(*, gone: int = 0, deleted: str = "0-0") -> Progress:
 )
 def test_entries_deleted_before_delivery_are_told(one: Progress, reason: str) -> None:
     """What was deleted after its delivery is no loss; what was deleted before it is, though nothing lags."""
-    assert keeps_up(Consumption(progress=(one,), missing=()), EsperLimits()).reason == reason
+    assert (
+        keeps_up(Consumption(wanted=(("g", "s"),), progress=(one,), missing=()), EsperLimits()).reason
+        == reason
+    )
 
 
 @given(

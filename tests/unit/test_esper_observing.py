@@ -44,7 +44,7 @@ def test_only_windows_are_read() -> None:
 
 def group(name: str = "nissa-service", **more: Any) -> GroupState:
     """A group at the end of its stream."""
-    at_end = {"consumers": 1, "pending": 2, "last_delivered": "9-0", "lag": 3, "lag_exact": True}
+    at_end = {"consumers": 1, "pending": 2, "last_delivered": "9-0", "lag": 3, "lag_exact": True, "gone": 0}
     return GroupState.model_validate({"name": name, **at_end, **more})
 
 
@@ -55,10 +55,9 @@ def client(*, alerts: Sequence[CoreAlert] = (), telemetry: Telemetry | None = No
     async def stream(role: Any) -> StreamState:
         groups = streams.get(role, (group(),))
         if groups is None:
-            return StreamState(role=role, name=names[role], kind="string")
-        return StreamState(
-            role=role, name=names[role], kind="stream", length=9, last_id="9-0", groups=tuple(groups)
-        )
+            return StreamState.none(role, names[role], "string")
+        at_end = {"kind": "stream", "length": 9, "last_id": "9-0", "groups": tuple(groups)}
+        return StreamState.none(role, names[role], "stream").model_copy(update=at_end)
 
     async def oldest_pending(_stream: str, _group: str) -> list[tuple[str, float]]:
         return [("1-0", 0.5)]
@@ -107,6 +106,8 @@ def epochs(*latencies: float, age_ms: int = 60_000) -> Telemetry:
         Entry(
             id=f"{NOW - age_ms - 1000 * back}-0",
             decoded=Decoded(
+                problem="",
+                signature="missing",
                 message_type="TELEMETRY",
                 source="tolaria",
                 packet_id=f"training-run-epoch-{len(latencies) - back}",

@@ -22,7 +22,14 @@ def stream(*published: dict[str, float], age_ms: int = 60_000) -> Telemetry:
     entries = [
         Entry(
             id=f"{NOW - age_ms + number}-0",
-            decoded=Decoded(message_type="TELEMETRY", source="any", packet_id=f"p{number}", metrics=metrics),
+            decoded=Decoded(
+                problem="",
+                signature="missing",
+                message_type="TELEMETRY",
+                source="any",
+                packet_id=f"p{number}",
+                metrics=metrics,
+            ),
         )
         for number, metrics in enumerate(published)
     ]

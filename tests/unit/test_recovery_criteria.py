@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +34,7 @@ def tamiyo(modes: str, *, paused_s: float | None = None) -> Conservative:
     """Modes newest first, a packet a second, with a pause so many seconds ago."""
     pauses = [] if paused_s is None else [paused_s]
     return Conservative(
-        source=SOURCE,
+        source=SOURCE.model_copy(update={"packets": len(modes)}),
         modes=tuple(reading(float(mode), age) for age, mode in enumerate(modes)),
         reasons=tuple(
             EventSeen(description="pause_triggered", level="WARNING", attributes={}, packet="p", age_s=age)
@@ -71,7 +72,8 @@ def test_a_lock_is_over_once_tamiyo_stays_calm(seen: Conservative, reason: str) 
 def watched(packets: int) -> Isolation:
     """Kasmina's counter at rest in so many packets."""
     readings = tuple(reading(0.0, float(age)) for age in range(packets))
-    return Isolation(source=SOURCE, at=NOW, readings=readings, recorded=(), seeds=(), acknowledged=None)
+    source = SOURCE.model_copy(update={"packets": packets})
+    return Isolation(source=source, at=NOW, readings=readings, recorded=(), seeds=(), acknowledged=None)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +120,8 @@ def test_a_breach_is_over_only_after_some_packets(packets: int, reason: str) -> 
 def esper(risk: float, tier: str, reported: str) -> Any:
     """A client whose Tamiyo tells this risk, and whose library has 35 safe blueprints of one and the same risk."""
     said = Decoded(
+        problem="",
+        signature="missing",
         message_type="TELEMETRY",
         source="tamiyo",
         packet_id="p",
@@ -128,11 +132,23 @@ def esper(risk: float, tier: str, reported: str) -> Any:
         now_ms=1000, stream="t", read=1, packets=(Packet(entry="900-0", at_ms=900, said=said),)
     )
     rows = [
-        Blueprint(id=f"BP{n:03d}", name="n", tier="BLUEPRINT_TIER_SAFE", path="p", risk=0.2)
+        Blueprint(
+            id=f"BP{n:03d}",
+            name="n",
+            tier="BLUEPRINT_TIER_SAFE",
+            path="p",
+            problem="",
+            copies=1,
+            size=9,
+            stamp="s",
+            risk=0.2,
+        )
         for n in range(1, 36)
     ]
     rows.append(rows[0].model_copy(update={"id": "BP036", "risk": None}))
-    report = SimpleNamespace(decoded=Decoded(message_type="FIELD_REPORT", blueprint=reported))
+    report = SimpleNamespace(
+        decoded=said.model_copy(update={"message_type": "FIELD_REPORT", "blueprint": reported})
+    )
 
     async def read(*, fresh: bool) -> Telemetry:
         assert not fresh
@@ -142,7 +158,14 @@ def esper(risk: float, tier: str, reported: str) -> Any:
         return (report,)
 
     async def library() -> Library:
-        return Library(path="catalog.db", blueprints=tuple(rows))
+        return Library(
+            path="catalog.db",
+            problem="",
+            rows=len(rows),
+            files=len(rows),
+            blueprints=tuple(rows),
+            orphans=(),
+        )
 
     return SimpleNamespace(
         section=SimpleNamespace(workload="running"),
@@ -175,6 +198,30 @@ async def test_a_blueprints_risk_is_that_of_its_row(
         None if reason == "risk-not-told" else reason == "risk-agrees",
         reason,
     )
+
+
+async def test_a_blueprint_whose_row_is_not_told_is_not_that_of_another() -> None:
+    """One row less than the library has may be the very row: that others are alike says nothing then."""
+    (spec,) = quarantine.OBSERVATIONS
+    seen = await spec.function(esper(0.2, "SAFE", "BP001"))
+    found = recovery.risk_is_the_librarys(seen.model_copy(update={"library": seen.library[1:]}))
+    assert (found.holds, found.reason) == (None, "part-missing")
+
+
+@pytest.mark.parametrize("place", ["modes", "reasons"])
+def test_a_pause_whose_time_is_no_number_leaves_it_open(place: str) -> None:
+    """Without a time it cannot be told whether a pause came before conservative mode was switched off, or after."""
+    seen = tamiyo("00000000", paused_s=2.0)
+    odd = [one.model_copy(update={"age_s": math.nan}) for one in getattr(seen, place)]
+    found = recovery.not_paused_again(seen.model_copy(update={place: tuple(odd)}), LIMITS)
+    assert (found.holds, found.reason) == (None, "not-a-number")
+
+
+def test_each_packet_has_to_be_there() -> None:
+    """Where Tamiyo shows more packets than there are readings, what the others say is not known."""
+    seen = tamiyo("000000")
+    found = recovery.not_paused_again(seen.model_copy(update={"modes": seen.modes[1:]}), LIMITS)
+    assert (found.holds, found.reason) == (None, "part-missing")
 
 
 async def test_a_library_that_cannot_be_read_tells_no_risk() -> None:

@@ -9,10 +9,23 @@ import pytest
 
 from checks.esper.criteria import leyline, simic
 from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.training import EnumValues, PolicyStream, Training, Validation
+from fixtures.esper.seen.training import EnumValues, PolicyStream, Reading, Training, Validation
 from tests.unit.esper_seen import reading, source
 
 LIMITS = EsperLimits()
+
+
+def readings_of(reward: float | None, loss: float) -> tuple[Reading, ...]:
+    """Simic's two metrics."""
+    return reading(reward, "simic.training.reward"), reading(loss, "simic.training.loss")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_both_metrics_of_simic_are_looked_for(number: int) -> None:
+    """One reading says nothing of the other."""
+    readings = (readings_of(0.5, 0.1)[number],)
+    found = simic.trains_soundly(Training(source=source("simic"), waiting_s=None, readings=readings), LIMITS)
+    assert (found.reason, found.holds) == ("part-missing", None)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +46,7 @@ def test_simic_trains_soundly(
     reward: float | None, waiting: float | None, more: dict[str, Any], reason: str
 ) -> None:
     """Reward and loss must be there and finite, once Simic has had the time to say anything."""
-    readings = () if reason == "no-readings" else (reading(reward), reading(0.1))
+    readings = () if reason == "no-readings" else readings_of(reward, 0.1)
     seen = Training(source=source("simic", **more), waiting_s=waiting, readings=readings)
     found = simic.trains_soundly(seen, LIMITS)
     expected = None if reason in ("too-early", "no-readings") else reason == "sound"
@@ -84,7 +97,11 @@ def test_the_validation_is_told_and_passed(
         ({"age_s": 61.0, "simic_age_s": 1.0}, "policies-arrive"),
         ({"age_s": 71.0, "simic_age_s": 1.0}, "policy-overtaken"),
         ({"age_s": 3600.0, "simic_age_s": None}, "policies-arrive"),
-        ({"age_s": -3601.0, "simic_age_s": None}, "ahead-of-the-clock"),
+        ({"age_s": -60.0, "simic_age_s": None}, "policies-arrive"),
+        ({"age_s": -60.1, "simic_age_s": None}, "ahead-of-the-clock"),
+        ({"age_s": math.nan, "simic_age_s": None, "workload": "idle"}, "ahead-of-the-clock"),
+        ({"age_s": math.nan}, "policy-overtaken"),
+        ({"simic_age_s": math.nan}, "policy-overtaken"),
         ({"age_s": 3601.0, "simic_age_s": None}, "policy-old"),
         ({"age_s": 3601.0, "simic_age_s": 3600.0, "workload": "idle"}, "policies-arrive"),
     ],
@@ -112,13 +129,18 @@ def test_policies_arrive(more: dict[str, Any], reason: str) -> None:
         ({}, "values-known", True),
         ({"unknown": ("t 1-0: TelemetryPacket.level = 9",), "missing": ("x",)}, "unknown-enum-value", False),
         ({"missing": ("oona.normal is a string",)}, "stream-missing", None),
-        ({"messages": 0}, "no-messages", None),
+        ({"messages": {"t": 0}, "known": 0}, "no-messages", None),
+        ({"known": 2}, "unknown-enum-value", False),  # whatever became of the line that names it
+        ({"messages": {}, "known": 0}, "stream-missing", None),
+        ({"names": ("t", "oona.normal")}, "stream-missing", None),
     ],
 )
 def test_unknown_enum_values_are_named(said: dict[str, Any], reason: str, *, holds: bool | None) -> None:
     """Each unknown value is told with its place; without any, the check holds where every stream was read."""
-    seen = EnumValues(messages=3, missing=(), unknown=(), health_from=("tolaria: x",))
+    seen = EnumValues(
+        names=("t",), messages={"t": 3}, known=3, missing=(), unknown=(), health_from=("tolaria: x",)
+    )
     found = leyline.values_known(seen.model_copy(update=said))
     assert (found.reason, found.holds) == (reason, holds)
-    if holds is False:
+    if "unknown" in said:
         assert found.details[0] == "t 1-0: TelemetryPacket.level = 9"

@@ -25,6 +25,8 @@ def packet(
         metrics = dict.fromkeys(metrics, 0.2) | {f"{source}.epoch_hook.latency_ms": 6.3}
     return Decoded.model_validate(
         {
+            "problem": "",
+            "signature": "missing",
             "message_type": "TELEMETRY",
             "source": source,
             "packet_id": packet_id or f"training-run-epoch-{epoch}",

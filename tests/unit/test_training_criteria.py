@@ -52,13 +52,17 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
         (run(()).model_copy(update={"epochs": ()}), "no-epochs"),
         (run(age_s=None, packets=0, workload="idle"), "none-shown"),
         (run(age_s=60.1, workload="window"), "loss-finite"),
+        (run(age_s=math.nan, workload="idle"), "ahead-of-the-clock"),
+        (run(age_s=-60.0, workload="idle"), "loss-finite"),
+        (run(age_s=-60.1, workload="idle"), "ahead-of-the-clock"),
+        (run(workload="idle").model_copy(update={"count": 2}), "part-missing"),
         (run(age_s=None, packets=0), "absent"),
     ],
 )
 def test_the_loss_is_finite_and_fresh(seen: TolariaRun, reason: str) -> None:
     """A loss must be there, finite, and fresh where training runs."""
     found = tolaria.loss_is_finite(seen, LIMITS)
-    open_ = reason in ("ahead-of-the-clock", "no-epochs", "none-shown")
+    open_ = reason in ("ahead-of-the-clock", "no-epochs", "none-shown", "part-missing")
     assert (found.reason, found.holds) == (reason, None if open_ else reason == "loss-finite")
 
 
@@ -93,6 +97,12 @@ def test_the_pace_is_judged_by_epochs_in_a_row(
     assert (found.reason, found.holds) == (reason, expected)
 
 
+def test_an_epoch_that_is_not_told_of_leaves_the_pace_open() -> None:
+    """It may be the third that was slow."""
+    found = tolaria.pace_is_kept(run(latencies=[18.1, 18.1]).model_copy(update={"count": 3}), LIMITS)
+    assert (found.reason, found.holds) == ("part-missing", None)
+
+
 @given(st.lists(st.floats(0, 100), min_size=3, max_size=40))
 def test_three_slow_epochs_at_the_end_are_found_after_any_others(latencies: list[float]) -> None:
     """Whatever came before, three slow epochs at the end are slow."""
@@ -120,7 +130,11 @@ def test_tolaria_feels_well(told: list[tuple[float | None, str]], reason: str) -
         HealthTold(packet="p", entry="1-0", health=health, summary="", indicators={}, seeds=seeds)
         for seeds, health in told
     ]
-    seen = TolariaHealth(source=source(), told=tuple(packets), events=(event("zero_samples"),))
+    seen = TolariaHealth(
+        source=source(), count=len(packets), told=tuple(packets), events=(event("zero_samples"),)
+    )
+    more = tolaria.feels_well(seen.model_copy(update={"count": 3}), LIMITS)
+    assert more.reason == ("part-missing" if reason == "well" else reason)
     found = tolaria.feels_well(seen, LIMITS)
     expected = None if reason == "health-not-told" else reason == "well"
     assert (found.reason, found.holds) == (reason, expected)
@@ -160,6 +174,7 @@ def test_the_alert_is_held_against_epochs_and_rule(
         active=active,
         value=25.0 if active else None,
         by_rule=by_rule,
+        epochs=len(latencies),
         latencies=latencies,
         behind=behind,
         reset_by="packet x of tamiyo (1-0)",
@@ -168,14 +183,18 @@ def test_the_alert_is_held_against_epochs_and_rule(
     found = tolaria.alert_agrees(seen, LIMITS)
     expected = None if reason == "latency-missing" else reason == "alert-agrees"
     assert (found.reason, found.holds) == (reason, expected)
+    more = tolaria.alert_agrees(seen.model_copy(update={"epochs": 9}), LIMITS)
+    assert more.reason == ("part-missing" if found.holds else reason)
     if reason == "alert-quiet-on-slow-epochs":
         assert "reset by packet x of tamiyo (1-0)" in found.details
 
 
-def isolation(values: Sequence[float], acknowledged: Acknowledged | None = None, **more: Any) -> Isolation:
+def isolation(
+    values: Sequence[float | None], acknowledged: Acknowledged | None = None, **more: Any
+) -> Isolation:
     """Kasmina's counter, newest first."""
     return Isolation(
-        source=source("kasmina", **more),
+        source=source("kasmina", **{"packets": len(values), **more}),
         at=NOON,
         readings=tuple(reading(v) for v in values),
         recorded=(event("violation_recorded", seed_id="seed-7", violations="4"),),
@@ -202,16 +221,32 @@ OVER = Acknowledged(count=4, owner="somebody", expires=NOON)
         ([2, 1, 0, 9, 9], None, "violations-rising"),  # and broke again
         ([math.inf, math.inf], None, "violations-rising"),
         ([], None, "no-packets"),
+        ([0, math.nan, 0, 0], None, "not-a-number"),
+        ([0, 0, 0, None], None, "not-a-number"),
+        ([4, math.nan, 0, 0], None, "violations-unacknowledged"),
+        ([0, 0, 0, 0, math.nan], None, "isolated"),  # before what is watched
     ],
 )
 def test_isolation_is_judged_by_rise_and_acknowledgement(
-    values: list[float], given_: Acknowledged | None, reason: str
+    values: list[float | None], given_: Acknowledged | None, reason: str
 ) -> None:
     """A counter that rises, or stands above what is acknowledged, is a breach; one that fell tells of a restart."""
     found = kasmina.isolation_kept(isolation(values, given_), LIMITS)
-    assert (found.reason, found.holds) == (reason, {"isolated": True, "no-packets": None}.get(reason, False))
-    restarted = any(new < old for new, old in pairwise(values))
+    assert (found.reason, found.holds) == (
+        reason,
+        {"isolated": True, "no-packets": None, "not-a-number": None}.get(reason, False),
+    )
+    restarted = any(new < old for new, old in pairwise(v or 0.0 for v in values if not math.isnan(v or 0.0)))
     assert any("Kasmina restarted" in line for line in found.details) == restarted
+
+
+def test_a_packet_of_kasmina_that_is_not_told_of_leaves_it_open() -> None:
+    """It may be the one that shows a rise."""
+    found = kasmina.isolation_kept(isolation([4, 4, 4], VALID, packets=4), LIMITS)
+    assert (found.reason, found.holds) == ("part-missing", None)
+    seen = Kernels(source=source("kasmina", packets=2), loads=(KernelLoad(fetch=reading(4.0), fallbacks=()),))
+    load = kasmina.kernels_in_time(seen, LIMITS)
+    assert (load.reason, load.holds) == ("part-missing", None)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30))
@@ -243,7 +278,8 @@ def test_kernels_come_in_time_from_the_library(
 ) -> None:
     """A slow fetch and a fallback are found, also where only the missing latency tells of it."""
     seen = [KernelLoad(fetch=reading(fetch), fallbacks=fallbacks) for fetch, fallbacks in loads]
-    found = kasmina.kernels_in_time(Kernels(source=source("kasmina"), loads=tuple(seen)), LIMITS)
+    heard = source("kasmina", packets=len(seen))
+    found = kasmina.kernels_in_time(Kernels(source=heard, loads=tuple(seen)), LIMITS)
     assert (found.reason, found.holds) == (
         reason,
         {"kernels-in-time": True, "no-packets": None}.get(reason, False),
@@ -260,7 +296,11 @@ def test_conservative_mode_is_told_since_when_and_why() -> None:
         ]
         reasons = (event("pause_triggered", loss_delta="0.200", conservative="true"),)
         return Conservative(
-            source=source("tamiyo"), modes=tuple(readings), reasons=reasons, loss_delta=0.2, risk=None
+            source=source("tamiyo", packets=len(modes)),
+            modes=tuple(readings),
+            reasons=reasons,
+            loss_delta=0.2,
+            risk=None,
         )
 
     on = tamiyo.not_conservative(seen(1.0, 1.0, 0.0, 1.0), LIMITS)
@@ -269,9 +309,12 @@ def test_conservative_mode_is_told_since_when_and_why() -> None:
     assert "pause_triggered conservative true, loss_delta 0.200 in p, 0.5 s ago" in on.details
     assert tamiyo.not_conservative(seen(1.0, 1.0), LIMITS).observed.startswith("1 for at least 1.0 s")
     assert tamiyo.not_conservative(seen(0.0, 1.0), LIMITS).reason == "not-conservative"
-    for odd in (seen(), seen(0.5)):
+    for odd in (seen(), seen(0.5), seen(math.nan, 1.0)):
         found = tamiyo.not_conservative(odd, LIMITS)
         assert (found.reason, found.holds) == ("mode-not-told", None)
+    older = seen(1.0, 0.0)
+    found = tamiyo.not_conservative(older.model_copy(update={"modes": older.modes[1:]}), LIMITS)
+    assert (found.reason, found.holds) == ("part-missing", None)
 
 
 @pytest.mark.parametrize(
@@ -287,6 +330,7 @@ def test_conservative_mode_is_told_since_when_and_why() -> None:
         (0.2, math.nan, None, "metric-missing"),
         (0.2, None, 0.2, "metric-missing"),
         (1e308, 0.2, 0.9, "validation-loss-high"),
+        (0.2, 0.0, math.nan, "metric-missing"),
     ],
 )
 def test_what_tamiyo_decides_on_is_within_limits(
@@ -294,7 +338,10 @@ def test_what_tamiyo_decides_on_is_within_limits(
 ) -> None:
     """Each value has its limit, and a risk that is not published is not judged."""
     pairs = {"validation_loss": loss, "loss_delta": delta, "blueprint.risk": risk}
-    highest = tuple(reading(v, f"tamiyo.{name}") for name, v in pairs.items() if v is not None)
+    highest = tuple(reading(v, f"tamiyo.{name}") for name, v in pairs.items())
+    for less in (highest[1:], highest[:1], highest[:2]):
+        seen = Decisions(source=source("tamiyo"), highest=less)
+        assert not tamiyo.within_limits(seen, LIMITS).holds
     found = tamiyo.within_limits(Decisions(source=source("tamiyo"), highest=highest), LIMITS)
     expected = None if reason == "metric-missing" else reason == "within-limits"
     assert (found.reason, found.holds) == (reason, expected)

@@ -55,6 +55,8 @@ def envelope(kind: int, payload: bytes) -> dict[bytes, bytes]:
         (
             TELEMETRY,
             Decoded(
+                problem="",
+                signature="missing",
                 message_type="TELEMETRY",
                 source="tolaria",
                 packet_id="training-run-epoch-0",
@@ -68,6 +70,8 @@ def envelope(kind: int, payload: bytes) -> dict[bytes, bytes]:
         (
             STATE,
             Decoded(
+                problem="",
+                signature="missing",
                 message_type="SYSTEM_STATE",
                 source="tolaria",
                 packet_id="training-run-epoch-1",
@@ -78,14 +82,34 @@ def envelope(kind: int, payload: bytes) -> dict[bytes, bytes]:
         (
             REPORT,
             Decoded(
+                problem="",
+                signature="missing",
                 message_type="FIELD_REPORT",
                 packet_id="field-report-0",
                 metrics={"loss_delta": -0.25},
                 issued_at=NOON,
             ),
         ),
-        (COMMAND, Decoded(message_type="ADAPTATION_COMMAND", packet_id="c-1", issued_at=NOON)),
-        (POLICY, Decoded(message_type="POLICY_UPDATE", packet_id="policy-demo", issued_at=NOON)),
+        (
+            COMMAND,
+            Decoded(
+                problem="",
+                signature="missing",
+                message_type="ADAPTATION_COMMAND",
+                packet_id="c-1",
+                issued_at=NOON,
+            ),
+        ),
+        (
+            POLICY,
+            Decoded(
+                problem="",
+                signature="missing",
+                message_type="POLICY_UPDATE",
+                packet_id="policy-demo",
+                issued_at=NOON,
+            ),
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -117,15 +141,15 @@ def test_an_empty_secret_is_refused() -> None:
 @pytest.mark.parametrize(
     ("sent_with", "read_with", "signature", "problem"),
     [
-        (None, None, "missing", None),
-        (SECRET, None, "unverified", None),
+        (None, None, "missing", ""),
+        (SECRET, None, "unverified", ""),
         (None, SECRET, "missing", "signature-missing"),
         ("another", SECRET, "wrong", "signature-wrong"),
-        (SECRET, SECRET, "valid", None),
+        (SECRET, SECRET, "valid", ""),
     ],
 )
 def test_a_signature_problem_leaves_the_rest_readable(
-    sent_with: str | None, read_with: str | None, signature: str, problem: str | None
+    sent_with: str | None, read_with: str | None, signature: str, problem: str
 ) -> None:
     """A missing or wrong signature is named, and the message is still read."""
     decoded = decode_entry(encode_entry(REPORT, secret=sent_with), secret=read_with)
@@ -166,7 +190,7 @@ def test_nan_and_impossible_times_are_kept_apart_from_errors() -> None:
     decoded = decode_entry(encode_entry(packet, secret=None), secret=None)
     assert math.isnan(decoded.metrics["m"])
     assert decoded.issued_at is None
-    assert decoded.problem is None
+    assert not decoded.problem
     assert math.isnan(Decoded.model_validate_json(decoded.model_dump_json()).metrics["m"])
 
 
@@ -185,7 +209,7 @@ def test_no_field_map_makes_decoding_raise(fields: dict[bytes, bytes]) -> None:
 def test_no_inner_bytes_make_decoding_raise(kind: int, inner: bytes) -> None:
     """An envelope of any type around any bytes is read or refused, never an exception."""
     decoded = decode_entry(envelope(kind, inner), secret=None)
-    assert decoded.problem is not None or decoded.packet_id
+    assert decoded.problem or decoded.packet_id
 
 
 @given(st.sampled_from([TELEMETRY, STATE, REPORT, COMMAND, POLICY]), st.data())

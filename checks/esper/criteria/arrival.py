@@ -27,7 +27,7 @@ def silent(source: SourceSeen, limits: EsperLimits) -> Finding | None:
         fail("absent", running and age_s is None),
         fail("stale", running and old and not (age_s or 0.0) < 0),
         unknown("none-shown", age_s is None),
-        unknown("ahead-of-the-clock", running and old),
+        unknown("ahead-of-the-clock", age_s is not None and not age_s >= -limits.fresh.value),
         ok="heard",
     )
     if judged.holds:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         NewestEntries,
         Progress,
         QueueState,
+        ServiceGroups,
         StreamState,
     )
     from fixtures.esper.seen.nissa import CanaryRun
@@ -47,6 +48,10 @@ _PROBLEMS = (
 )
 """What can be wrong with an entry (fixtures/esper/wire.py), the worst first."""
 _SEE = "see E-OON-1"
+_UNTRIMMED = (
+    "untrimmed, not backlog: every reader is at the end, and acknowledging never shortens a stream. Publishers with "
+    "thresholds reroute or drop by length all the same. Set max_stream_length (XADD MAXLEN ~), or XTRIM MINID once"
+)
 
 
 def emergency_low_and_still(flow: Flow, limits: EsperLimits) -> Finding:
@@ -55,13 +60,13 @@ def emergency_low_and_still(flow: Flow, limits: EsperLimits) -> Finding:
     judged = first_of(
         fail("growing-unread", added > 0 and not flow.emergency_read_by),
         fail("not-low", length > limits.emergency_depth.value),
-        unknown("stream-missing", flow.missing),
+        unknown("stream-missing", flow.missing or _unread(flow)),
         ok="low",
     )
     unread = "no configured group reads this stream: what arrives here is never ingested"
     return judged.finding(
         expected="few entries, and none arriving that no service reads",
-        observed=f"{length} entries on {flow.names['emergency']}, {added} arrived in {flow.seconds:g} s",
+        observed=f"{length} entries on {flow.names.get('emergency', 'the emergency stream')}, {added} arrived in {flow.seconds:g} s",
         details=(*((unread,) if judged.holds is False else ()), *_instead(flow)),
         limits=(limits.emergency_depth.named("emergency_depth"),),
     )
@@ -75,7 +80,7 @@ def nothing_dropped(flow: Flow, limits: EsperLimits) -> Finding:
     judged = first_of(
         fail("dropping", depth >= limits.drop_depth.value and not normal > 0 and arrives),
         fail("rerouting", emergency > 0 and depth >= limits.normal_depth.value),
-        unknown("stream-missing", flow.missing),
+        unknown("stream-missing", flow.missing or _unread(flow)),
         unknown("no-traffic", not arrives and flow.workload == "running"),
         fine("idle", not arrives),
         ok="none-seen",
@@ -96,21 +101,32 @@ def nothing_dropped(flow: Flow, limits: EsperLimits) -> Finding:
     )
 
 
+def _unread(flow: Flow) -> list[str]:
+    """The streams of which nothing is said."""
+    return [name for role, name in flow.names.items() if role not in flow.lengths or role not in flow.added]
+
+
 def _instead(flow: Flow) -> tuple[str, ...]:
     return tuple(f"{told}; {_SEE}" for told in dict.fromkeys(flow.missing.values()))
 
 
-def groups_exist(groups: tuple[GroupPresence, ...]) -> Finding:
+def groups_exist(groups: ServiceGroups) -> Finding:
     """Each group that a service needs exists on each of its streams."""
-    missing = tuple(f"{g.stream}: {_why_missing(g)}" for g in groups if not g.present)
-    names = ", ".join(dict.fromkeys(g.group for g in groups))
+    missing = tuple(f"{g.stream}: {_why_missing(g)}" for g in groups.found if not g.present)
+    names = ", ".join(dict.fromkeys(group for group, _ in groups.needed))
+    count = len(groups.needed)
     return first_of(
         fail("groups-missing", missing),
-        unknown("no-groups", not groups),
+        unknown("part-missing", groups.untold),
+        unknown("no-groups", not groups.found),
         ok="groups-exist",
     ).finding(
-        expected=f"{names} on {', '.join(dict.fromkeys(g.stream for g in groups))}",
-        observed=f"{len(missing)} of {len(groups)} missing" if missing else f"all {len(groups)} exist",
+        expected=f"{names} on {', '.join(dict.fromkeys(stream for _, stream in groups.needed))}",
+        observed=f"{len(missing)} of {count} missing"
+        if missing
+        else f"nothing is told of {', '.join(groups.untold)}"
+        if groups.untold
+        else f"all {count} exist",
         details=missing,
     )
 
@@ -160,6 +176,11 @@ def _owed(queue: QueueState, limits: EsperLimits) -> bool:
     return max(queue.behind.values()) > limits.in_flight.value
 
 
+def _only_untrimmed(queue: QueueState, limits: EsperLimits) -> bool:
+    """Whether each reader is known to be at the end: then what stands there is only what nobody has trimmed."""
+    return not (_owed(queue, limits) or queue.missing or queue.at_least)
+
+
 def _untold(queue: QueueState) -> tuple[Step, ...]:
     """What keeps from saying how far the readers are."""
     return (
@@ -169,18 +190,24 @@ def _untold(queue: QueueState) -> tuple[Step, ...]:
 
 
 def not_in_reroute_band(queue: QueueState, limits: EsperLimits) -> Finding:
-    """The queue is not between the emergency and the drop threshold with readers behind."""
-    inside = limits.normal_depth.value <= queue.length < limits.drop_depth.value
+    """The queue is not between the emergency and the drop threshold with readers behind, nor untrimmed at the latter.
+
+    From there on publishers lose every message by length alone, whoever has read what stands there.
+    """
+    long = queue.length >= limits.drop_depth.value
+    inside, owed = limits.normal_depth.value <= queue.length and not long, _owed(queue, limits)
     judged = first_of(
-        fail("reroute-band", inside and _owed(queue, limits)),
+        fail("reroute-band", inside and owed),
+        fail("untrimmed-at-drop", long and _only_untrimmed(queue, limits)),
         *_untold(queue),
-        unknown("lag-not-counted", inside and queue.at_least),
+        unknown("lag-not-counted", (inside or (long and not owed)) and queue.at_least),
         ok="depth",
     )
     expected = (
         f"not in the reroute band from {limits.normal_depth} on (E-OON-2b judges from {limits.drop_depth} on)"
     )
-    return _depth(queue, judged, limits, expected=expected)
+    untrimmed = judged.reason == "untrimmed-at-drop"
+    return _depth(queue, judged, limits, expected=expected, told=(_UNTRIMMED,) if untrimmed else ())
 
 
 def not_at_drop(queue: QueueState, limits: EsperLimits) -> Finding:
@@ -198,23 +225,18 @@ def not_at_drop(queue: QueueState, limits: EsperLimits) -> Finding:
 def not_untrimmed(queue: QueueState, limits: EsperLimits) -> Finding:
     """The queue is not above the emergency threshold only because nobody trims it."""
     long, owed = queue.length >= limits.normal_depth.value, _owed(queue, limits)
-    told = not queue.missing and not queue.at_least
     judged = first_of(
-        fail("untrimmed", long and not owed and told),
+        fail("untrimmed", long and _only_untrimmed(queue, limits)),
         *_untold(queue),
         unknown("lag-not-counted", long and not owed and queue.at_least),
         ok="depth",
-    )
-    why = (
-        "untrimmed, not backlog: every reader is at the end, and acknowledging never shortens a stream. Publishers with "
-        "thresholds reroute or drop by length all the same. Set max_stream_length (XADD MAXLEN ~), or XTRIM MINID once"
     )
     return _depth(
         queue,
         judged,
         limits,
         expected=f"below {limits.normal_depth} once everything is consumed",
-        told=(why,) if judged.holds is False else (),
+        told=(_UNTRIMMED,) if judged.holds is False else (),
     )
 
 
@@ -234,8 +256,9 @@ def keeps_up(seen: Consumption, limits: EsperLimits) -> Finding:
         fail("pending-grows", grows),  # nobody claims them: they are as good as lost, what waits is not
         fail("group-stuck", stuck),
         fail("lagging", far),
-        unknown("group-missing", seen.missing),
+        unknown("group-missing", seen.missing or seen.untold),
         unknown("lag-not-counted", uncounted),
+        unknown("not-a-number", any(p.untold for p in seen.progress)),
         unknown("no-groups", not seen.progress),
         ok="keeps-up",
     )
@@ -256,7 +279,7 @@ def keeps_up(seen: Consumption, limits: EsperLimits) -> Finding:
             troubles.append(f"{_lag(p)} entries behind")
         if p in grows:
             troubles.append(
-                f"unacknowledged deliveries grew from {p.first.pending} to {p.last.pending}, oldest {p.oldest[0]} for {p.oldest_idle_s:.1f} s"
+                f"unacknowledged deliveries grew from {p.first.pending} to {p.last.pending}, oldest {', '.join(p.oldest[:1])} for {p.oldest_idle_s:.1f} s"
             )
         state = (
             "; ".join(troubles)
@@ -268,7 +291,7 @@ def keeps_up(seen: Consumption, limits: EsperLimits) -> Finding:
         "pending-grows": grows,
         "group-stuck": stuck,
         "lagging": far,
-        "missing": seen.missing,
+        "missing": seen.missing or seen.untold,
     }
     return judged.finding(
         expected="every group advances, with bounded lag and pending",
@@ -285,7 +308,8 @@ def no_old_pending(seen: Consumption, limits: EsperLimits) -> Finding:
     old = [p for p in seen.progress if p not in grows and not p.oldest_idle_s <= limits.pending_age.value]
     judged = first_of(
         fail("old-pending", old),
-        unknown("group-missing", seen.missing),
+        unknown("group-missing", seen.missing or seen.untold),
+        unknown("not-a-number", any(p.untold for p in seen.progress)),
         unknown("no-groups", not seen.progress),
         fine("growing", grows),
         ok="none-old",
@@ -310,6 +334,8 @@ def no_old_pending(seen: Consumption, limits: EsperLimits) -> Finding:
 def decodes(newest: NewestEntries) -> Finding:
     """Every one of the newest entries is a bus envelope of a known type, signed as the others are."""
     bad, signed, unsigned, details = Counter[str](), 0, 0, list(newest.missing)
+    unread = [name for name in newest.names if name not in newest.streams]
+    short = [name for name, count in newest.counts.items() if len(newest.streams.get(name, ())) < count]
     for stream, entries in newest.streams.items():
         kinds = Counter(e.decoded.message_type or "?" for e in entries)
         details.append(
@@ -318,7 +344,7 @@ def decodes(newest: NewestEntries) -> Finding:
         for entry in entries:
             signed += entry.decoded.signature != "missing"
             unsigned += entry.decoded.signature == "missing"
-            if entry.decoded.problem is not None:
+            if entry.decoded.problem:
                 bad[entry.decoded.problem] += 1
                 details.insert(0, f"{stream} {entry.id}: {entry.decoded.problem}: {entry.decoded.detail}")
     mixed = bool(signed and unsigned)
@@ -335,7 +361,8 @@ def decodes(newest: NewestEntries) -> Finding:
     return first_of(
         *(fail(problem, problem in bad) for problem in _PROBLEMS),
         fail("signatures-mixed", mixed),
-        unknown("stream-missing", newest.missing),
+        unknown("stream-missing", newest.missing or unread),
+        unknown("part-missing", short),
         unknown("no-entries", not signed + unsigned),
         ok="decodes",
     ).finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from opsverify.ladder import fail, fine, first_of, unknown
@@ -49,8 +50,8 @@ def log_is_whole(log: ReportLog) -> Finding:
     return first_of(
         fail("missing", missing and log.workload == "running"),
         fail("not-a-file", log.problem == "not-a-file"),
-        fail("garbage", log.garbage_count),
-        fail("torn-tail", log.torn_at is not None),
+        fail("garbage", log.garbage_count or log.garbage),
+        fail("torn-tail", log.torn_at is not None or log.torn_bytes),
         unknown("no-log", missing),
         unknown("no-reports", not log.problem and not log.records),
         unknown("not-read-to-its-end", log.unread),
@@ -174,12 +175,14 @@ def library_matches_artifacts(seen: Library) -> Finding:
         details.append(
             "deleting the artifact alone does nothing: a blueprint with a row is never compiled again; drop the row too"
         )
+    told = sum(b.copies for b in seen.blueprints) + len(seen.orphans)
     counted = f"{len(seen.blueprints)} rows, {len(bad)} without a whole artifact, {len(seen.orphans)} artifacts without a row"
     return first_of(
         fail("library-unreadable", seen.problem),
         fail("artifact-bad", bad),
         fail("orphan", seen.orphans),
         unknown("no-blueprints", not seen.blueprints),
+        unknown("part-missing", len(seen.blueprints) < seen.rows or told < seen.files),
         ok="matches",
     ).finding(
         expected="each blueprint has its whole artifact, and each artifact its blueprint",
@@ -200,7 +203,7 @@ def retry_alert_quiet(seen: RetryAlert) -> Finding:
     )
     return first_of(
         fail("alert-active", seen.active),
-        unknown("never-published", seen.newest is None),
+        unknown("never-published", seen.newest is None or math.isnan(seen.newest)),
         ok="quiet",
     ).finding(
         expected="alert tezzeret_compile_retry_high quiet",

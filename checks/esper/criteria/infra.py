@@ -22,6 +22,7 @@ def job_configured(seen: Scraping) -> Finding:
     return first_of(
         fail("job-missing", seen.targets and not seen.of_job),
         unknown("no-targets", not seen.targets),
+        unknown("part-missing", len(seen.targets) < seen.active),
         ok="job-configured",
     ).finding(
         expected=f"an active target of job {seen.job}",
@@ -48,6 +49,7 @@ def scraped(seen: Scraping, limits: EsperLimits) -> Finding:
         fail("scrape-stale", stale),
         unknown("not-scraped-yet", waiting),
         unknown("no-targets", not seen.targets),
+        unknown("part-missing", len(seen.targets) < seen.active),
         ok="scraped",
     ).finding(
         expected=f"every active target up, its last scrape at most {limits.scrape_intervals} and {limits.scrape_slack} old",
@@ -74,6 +76,7 @@ def brings_nissas_series(seen: Scraping) -> Finding:
     return first_of(
         fail("series-missing", lacking),
         unknown("no-targets", not expected),
+        unknown("part-missing", len(seen.targets) < seen.active),
         ok="nissas-series",
     ).finding(
         expected=f"esper series from each of the {expected} targets of job {seen.job}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,12 @@ def isolation_kept(seen: Isolation, limits: EsperLimits) -> Finding:
     """The violation counter neither rose in the newest packets nor stands above what somebody has acknowledged."""
     if (found := silent(seen.source, limits)) is not None:
         return found
-    values = [r.value or 0.0 for r in seen.readings]  # newest first
+    values = [math.nan if r.value is None else r.value for r in seen.readings]  # newest first
     fell = next((i for i, (new, old) in enumerate(pairwise(values)) if new < old), None)
     life = values if fell is None else values[: fell + 1]
     watched = life[: int(limits.isolation_packets.value) + 1]
     now, before = (watched[0], watched[-1]) if watched else (0.0, 0.0)
-    rise = now - before
+    rise, untold = now - before, any(map(math.isnan, watched))
     given = seen.acknowledged
     valid = given is not None and given.expires > seen.at
     allowed = given.count if given is not None and valid else 0
@@ -45,9 +46,11 @@ def isolation_kept(seen: Isolation, limits: EsperLimits) -> Finding:
         "the counter never goes back by itself, and a cleared alert is no proof: any unrelated packet clears it"
     )
     return first_of(
-        fail("violations-rising", watched and not rise <= 0),
-        fail("violations-unacknowledged", watched and not now <= allowed),
+        fail("violations-rising", watched and not (untold or rise <= 0)),
+        fail("violations-unacknowledged", now > allowed),
         unknown("no-packets", not watched),
+        unknown("not-a-number", untold),
+        unknown("part-missing", seen.source.has_more(len(seen.readings))),
         ok="isolated",
     ).finding(
         expected=f"no increase over {limits.isolation_packets}, and not above {allowed} acknowledged",
@@ -74,6 +77,7 @@ def kernels_in_time(seen: Kernels, limits: EsperLimits) -> Finding:
         fail("fallback-kernel", fell_back),
         fail("fetch-slow", value is not None and not value <= limits.fetch.value),
         unknown("no-packets", not watched),
+        unknown("part-missing", seen.source.has_more(len(seen.loads))),
         ok="kernels-in-time",
     ).finding(
         expected=f"fetched within {limits.fetch}, no fallback in the newest {len(watched)} packets",

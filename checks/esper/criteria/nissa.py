@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import is_fresh
@@ -62,7 +63,7 @@ def alerts_quiet(summary: NissaSummary, limits: EsperLimits) -> Finding:
     fed = [
         alert
         for alert, age_s in summary.fed_s.items()
-        if age_s is not None and (is_fresh(age_s, limits) or not running)
+        if age_s is not None and (is_fresh(age_s, limits) or (not running and age_s >= -limits.fresh.value))
     ]
     unfed = [alert for alert in summary.fed_s if alert not in fed]
     details = [
@@ -117,14 +118,18 @@ def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
     """
     running = seen.workload == "running"
     silent = not any(count > 0 for count in seen.arrived.values())
-    flat = [role for role, count in seen.arrived.items() if count > 0 and not seen.counted[role] > 0]
+    flat = [role for role, count in seen.arrived.items() if count > 0 and not seen.counted.get(role, 1) > 0]
     # After a restart its counters begin anew: then only that they move can be judged.
-    short = {k: n for k, n in seen.handled.items() if not seen.counted_kinds[k] >= n and not seen.reset}
+    short = {
+        k: n for k, n in seen.handled.items() if not seen.counted_kinds.get(k, n) >= n and not seen.reset
+    }
+    untold = {*seen.names} - {*seen.arrived} | {*seen.names} - {*seen.counted}
+    untold |= {*seen.names} - {*seen.quiet_s, *seen.missing} | {*seen.handled} ^ {*seen.counted_kinds}
     rerouted = {"normal"} if seen.rerouted else set()  # E-OON-3 and E-OON-4 tell it
     quiet = [
         role
         for role, age_s in seen.quiet_s.items()
-        if not seen.arrived[role] > 0 and not is_fresh(age_s, limits) and role not in rerouted
+        if not seen.arrived.get(role, 0) > 0 and not is_fresh(age_s, limits) and role not in rerouted
     ]
     judged = first_of(
         fail("counters-flat", flat),
@@ -135,6 +140,7 @@ def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
         ),
         unknown("not-caught-up", silent and not seen.caught_up),
         unknown("stream-quiet", running and not silent and quiet),
+        unknown("part-missing", untold),
         fine("idle", silent and not running),
         fine("caught-up", silent),
         ok="ingests",
@@ -142,19 +148,20 @@ def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
     observed = {
         "counters-flat": f"counters flat for {', '.join(flat)}",
         "counters-short": f"fewer counted than acknowledged: {', '.join(short)}",
+        "part-missing": f"nothing is told of {', '.join(sorted(untold))}",
         "idle-not-caught-up": f"nothing arrived, and {seen.owed}",
         "not-caught-up": f"nothing arrived, and {seen.owed}",
         "no-traffic": 'nothing arrived, although the target says workload = "running"',
-        "stream-quiet": f"nothing arrived on {', '.join(f'{seen.names[r]} {_for(seen.quiet_s[r])}' for r in quiet)}, while the others take entries",
+        "stream-quiet": f"nothing arrived on {', '.join(f'{seen.names.get(r, r)} {_for(seen.quiet_s[r])}' for r in quiet)}, while the others take entries",
         "idle": "idle, caught up: nothing arrived, and the groups owe nothing",
         "caught-up": "caught up: nothing arrived for a moment, and the groups owe nothing",
     }.get(judged.reason, "counters move")
     details = [
-        f"{role}: {count} arrived, counters moved by {seen.counted[role]:g}, last entry {_for(seen.quiet_s.get(role), 'ago')}"
+        f"{role}: {count} arrived, counters moved by {seen.counted.get(role, math.nan):g}, last entry {_for(seen.quiet_s.get(role), 'ago')}"
         for role, count in seen.arrived.items()
     ]
     details += [
-        f"{kind}: its group has had and acknowledged {count}, Nissa counted {seen.counted_kinds[kind]:g}: another program "
+        f"{kind}: its group has had and acknowledged {count}, Nissa counted {seen.counted_kinds.get(kind, math.nan):g}: another program "
         f"takes entries in its group, or the group was moved forward; consumers at work: {', '.join(seen.consumers) or 'none'}"
         for kind, count in short.items()
     ]

@@ -34,7 +34,9 @@ def not_paused_again(seen: Conservative, limits: EsperLimits) -> Finding:
     enough = max(1, int(limits.calm_packets.value))
     watched = off[:enough]
     since = watched[-1].age_s if watched else 0.0
-    again = [e for e in seen.reasons if e.description == "pause_triggered" and watched and e.age_s <= since]
+    pauses = [e for e in seen.reasons if e.description == "pause_triggered"]
+    again = [e for e in pauses if watched and e.age_s <= since]
+    untold = any(map(math.isnan, [since, *(e.age_s for e in pauses)]))
     when = (
         f"switched off {off[-1].age_s:.1f} s ago"
         if off and switched
@@ -44,6 +46,8 @@ def not_paused_again(seen: Conservative, limits: EsperLimits) -> Finding:
         fail("still-on", seen.modes and not off),
         fail("paused-again", again),
         unknown("too-few-packets", len(watched) < enough),
+        unknown("not-a-number", untold),
+        unknown("part-missing", seen.source.has_more(len(seen.modes))),
         ok="stays-off",
     ).finding(
         expected=f"conservative mode off, and no pause_triggered in the newest {limits.calm_packets}",
@@ -112,6 +116,7 @@ def risk_is_the_librarys(seen: Quarantine) -> Finding:
         fail("not-in-the-library", known_risk and row is None and not alike),
         unknown("library-unreadable", seen.unreadable),
         unknown("risk-not-told", untold),
+        unknown("part-missing", len(seen.library) < seen.rows),
         ok="risk-agrees",
     ).finding(
         expected="risk and tier on the bus are those of the library",

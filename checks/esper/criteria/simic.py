@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["policies_arrive", "trains_soundly", "validation_passed"]
 
+_METRICS = {"simic.training.reward", "simic.training.loss"}
+
 _DIES = (
     "a failed validation blocks the policy update, and the program dies of it before it publishes the outcome: "
     "look at its console for 'Policy update blocked'"
@@ -43,6 +45,7 @@ def trains_soundly(seen: Training, limits: EsperLimits) -> Finding:
         fail("metric-missing", missing),
         fail("not-finite", odd),
         unknown("no-readings", not seen.readings),
+        unknown("part-missing", _METRICS - {r.metric for r in seen.readings}),
         ok="sound",
     ).finding(
         expected="simic.training.reward and simic.training.loss present and finite",
@@ -112,7 +115,7 @@ def policies_arrive(seen: PolicyStream, limits: EsperLimits) -> Finding:
         fail("not-a-policy-update", seen.message_type != "POLICY_UPDATE"),
         fail("policy-overtaken", not overtaken <= limits.simic_lag.value),
         fail("policy-old", seen.workload == "running" and age is not None and not age <= most),
-        unknown("ahead-of-the-clock", age is None or not age >= -most),
+        unknown("ahead-of-the-clock", age is None or not age >= -limits.fresh.value),
         ok="policies-arrive",
     )
     told = {
@@ -133,5 +136,9 @@ def policies_arrive(seen: PolicyStream, limits: EsperLimits) -> Finding:
                 else ()
             ),
         ),
-        limits=(limits.policy_age.named("policy_age"), limits.simic_lag.named("simic_lag")),
+        limits=(
+            limits.policy_age.named("policy_age"),
+            limits.simic_lag.named("simic_lag"),
+            limits.fresh.named("fresh"),
+        ),
     )

@@ -32,6 +32,7 @@ def not_conservative(seen: Conservative, limits: EsperLimits) -> Finding:
     judged = first_of(
         fail("conservative", streak),
         unknown("mode-not-told", not seen.modes or seen.modes[0].value != 0.0),
+        unknown("part-missing", seen.source.has_more(len(seen.modes))),
         ok="not-conservative",
     )
     if not streak:
@@ -65,6 +66,8 @@ def within_limits(seen: Decisions, limits: EsperLimits) -> Finding:
         "tamiyo.blueprint.risk": ("risk", limits.risk),
     }
     told = {r.metric: r.value for r in seen.highest if r.value is not None and not math.isnan(r.value)}
+    odd = [r for r in seen.highest if r.value is not None and math.isnan(r.value)]
+    named = {r.metric for r in seen.highest}
     above = [r for r in seen.highest if _breaks(r.metric, told.get(r.metric), bounds)]
     high = {r.metric for r in above}
     shown = tuple(f"{r.metric} {_shown(r.value)} in packet {r.packet} ({r.entry})" for r in seen.highest)
@@ -74,7 +77,7 @@ def within_limits(seen: Decisions, limits: EsperLimits) -> Finding:
         fail("validation-loss-high", "tamiyo.validation_loss" in high),
         fail("loss-delta-high", "tamiyo.loss_delta" in high),
         fail("risk-high", "tamiyo.blueprint.risk" in high),
-        unknown("metric-missing", len(told) < len(seen.highest) or not told.keys() >= _ALWAYS),
+        unknown("metric-missing", odd or not told.keys() >= _ALWAYS or not named >= bounds.keys()),
         ok="within-limits",
     ).finding(
         expected=f"within {names}",

@@ -40,6 +40,7 @@ def loss_is_finite(run: TolariaRun, limits: EsperLimits) -> Finding:
         fail("loss-missing", missing),
         fail("loss-not-finite", odd),
         unknown("no-epochs", not judged),
+        unknown("part-missing", len(run.epochs) < run.count),
         ok="loss-finite",
     ).finding(
         expected="tolaria.training.loss present and finite",
@@ -68,6 +69,7 @@ def pace_is_kept(run: TolariaRun, limits: EsperLimits) -> Finding:
     return first_of(
         fail("epochs-slow", streak >= limits.slow_epochs.value),
         unknown("latency-missing", untold),
+        unknown("part-missing", len(run.epochs) < run.count),
         ok="pace-kept",
     ).finding(
         expected=f"fewer than {limits.slow_epochs} above {limits.epoch}",
@@ -104,6 +106,7 @@ def feels_well(seen: TolariaHealth, limits: EsperLimits) -> Finding:
         fail("unhealthy", ill),
         fail("seeds-not-reported", uncounted),
         unknown("health-not-told", untold or not seen.told),
+        unknown("part-missing", len(seen.told) < seen.count),
         ok="well",
     ).finding(
         expected=f"tolaria.seeds.active reported, system_health not {' or '.join(_ILL)}",
@@ -128,6 +131,7 @@ def alert_agrees(seen: AlertAgreement, limits: EsperLimits) -> Finding:
         fail("alert-quiet-on-slow-epochs", slow and not seen.active),
         fail("alert-against-its-rule", seen.active not in seen.by_rule),
         unknown("latency-missing", not seen.latencies or (perhaps and not seen.active)),
+        unknown("part-missing", len(seen.latencies) < seen.epochs),
         ok="alert-agrees",
     )
     details = [f"latencies in ms, oldest first: {_listed(seen.latencies[-10:])}"]

@@ -9,10 +9,13 @@ import pytest
 from pydantic import ValidationError
 
 from checks.statehub import criteria, run_criteria, sweep_criteria
+from fixtures.statehub import kubernetes_objects as objects
 from fixtures.statehub import seen, seen_sources
 from fixtures.statehub.limits import StateHubLimits
 from fixtures.statehub.seen import ActivityRun, Gaps, Newest, Repos, Runs, SweepEvent, Sweeps
 from fixtures.statehub.seen_sources import Source, Sources
+from fixtures.statehub.target import KubernetesTarget
+from fixtures.statehub.twin import cluster
 from opsverify.observation import Observation, Observed
 from tests.unit.statehub_seen import allowance, definition, deployment, repos, result, schedule, server
 
@@ -252,3 +255,19 @@ def test_whoever_makes_a_value_states_every_field(value: Observed) -> None:
     for name in whole:
         with pytest.raises(ValidationError):
             type(value).model_validate({k: v for k, v in whole.items() if k != name})
+
+
+def test_a_deployment_counts_what_was_compared() -> None:
+    """Replicas, image and variables, each of them; and each container that tells which build it runs."""
+    worker = cluster.objects_of(KubernetesTarget(kubeconfig="k"))
+    path, pod = (p for p in worker if p.endswith(("/actcore-worker", "/actcore-worker-0")))
+    live = worker[path]
+    live["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = "http://elsewhere"
+    pods = objects.parsed(objects.PodList, {"items": [worker[pod], worker[pod]]}, "pods").items
+    image = KubernetesTarget(kubeconfig="k").image
+    told = objects.deployment_of(
+        "actcore-worker", objects.parsed(objects.Containers, live, "worker"), pods, image
+    )
+    differences = ("actcore-worker: variable STATE_HUB_URL",)
+    assert told.drift == seen_sources.Drift(compared=3, same=2, differences=differences)
+    assert told.image_ids == (cluster.IMAGE_ID,) * 2

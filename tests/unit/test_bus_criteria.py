@@ -144,13 +144,14 @@ def queue(length: int, behind: dict[str, int], **said: Any) -> QueueState:
         "kind": "stream",
         "readers": tuple(behind),
         "exact": tuple(behind),
+        "missing": (),
         "others": (),
     }
     return QueueState.model_validate({**well, "length": length, "behind": behind, **said})
 
 
 FAR, NEAR, HALF = {"g": 151}, {"g": 150}, {"g": 150, "h": 151}
-LOST: dict[str, Any] = {"readers": ("g", "h")}
+LOST: dict[str, Any] = {"readers": ("g", "h"), "missing": ("h",)}
 BOUND: dict[str, Any] = {"exact": ()}
 DEPTHS = [
     (3999, FAR, {}, "depth", "depth", "depth"),
@@ -167,6 +168,8 @@ DEPTHS = [
     (8000, {}, {}, "depth", "drop-threshold", "depth"),  # nobody reads it
     (8000, {}, {"readers": ("g",)}, "group-missing", "group-missing", "group-missing"),
     (8000, {}, LOST, "group-missing", "group-missing", "group-missing"),
+    (50, NEAR, {"readers": ("g", "h")}, "group-missing", "group-missing", "group-missing"),
+    (50, NEAR, {"missing": ("h",)}, "group-missing", "group-missing", "group-missing"),
     (50, NEAR, LOST, "group-missing", "group-missing", "group-missing"),
     (8000, NEAR, LOST, "group-missing", "group-missing", "group-missing"),
     (8000, FAR, LOST, "group-missing", "drop-threshold", "group-missing"),

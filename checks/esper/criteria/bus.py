@@ -150,8 +150,8 @@ def _depth(
         or "no reader is configured"
     )
     details = list(told)
-    if queue.missing:
-        details.append(f"groups that do not exist: {', '.join(queue.missing)}; {_SEE}")
+    if queue.untold:
+        details.append(f"groups that do not exist: {', '.join(queue.untold)}; {_SEE}")
         behind = behind if queue.behind else "the readers' groups do not exist"
     if queue.others:
         details.append(f"further groups there: {', '.join(queue.others)}")
@@ -172,20 +172,20 @@ def _depth(
 def _owed(queue: QueueState, limits: EsperLimits) -> bool:
     """Whether a reader is known to be further behind than what is in flight at any moment, or nobody reads at all."""
     if not queue.behind:
-        return not queue.missing
+        return not queue.untold
     return max(queue.behind.values()) > limits.in_flight.value
 
 
 def _only_untrimmed(queue: QueueState, limits: EsperLimits) -> bool:
     """Whether each reader is known to be at the end: then what stands there is only what nobody has trimmed."""
-    return not (_owed(queue, limits) or queue.missing or queue.at_least)
+    return not (_owed(queue, limits) or queue.untold or queue.at_least)
 
 
 def _untold(queue: QueueState) -> tuple[Step, ...]:
     """What keeps from saying how far the readers are."""
     return (
         unknown("stream-missing", queue.kind != "stream"),
-        unknown("group-missing", queue.missing),
+        unknown("group-missing", queue.untold),
     )
 
 

@@ -79,7 +79,7 @@ def client(
 
     async def newest_of_each(_count: int) -> tuple[dict[str, tuple[Entry, ...]], tuple[str, ...]]:
         told = {name: entries if name == names["telemetry"] else () for name in names.values()}
-        no_stream = [names[role] for role, groups in streams.items() if groups is None]
+        no_stream = [name for role, name in names.items() if streams.get(role, ()) is None]
         return {n: e for n, e in told.items() if n not in no_stream}, tuple(no_stream)
 
     section = EsperSection.model_validate({"limits": {"settle": 0.01}})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper.criteria import bus as criteria
+from checks.esper.criteria import messages
 from opsverify import verify
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def test_no_delivery_is_left_unacknowledged(
 )
 def test_newest_entries_decode_and_verify(newest_entries: Observation[NewestEntries]) -> None:
     """The newest entries are bus envelopes of known types, and their signatures verify where a secret is configured."""
-    verify(criteria.decodes(newest_entries.value))
+    verify(messages.decodes(newest_entries.value))
 
 
 @pytest.mark.check(
@@ -150,7 +151,7 @@ def test_newest_entries_decode_and_verify(newest_entries: Observation[NewestEntr
 )
 def test_a_canary_message_is_counted_by_nissa(canary: Observation[CanaryRun], limits: EsperLimits) -> None:
     """A canary telemetry message published to the bus is consumed, acknowledged and counted by Nissa."""
-    verify(criteria.canary_counted(canary.value, limits))
+    verify(messages.canary_counted(canary.value, limits))
 
 
 @pytest.mark.check(

@@ -20,7 +20,11 @@ def source(name: str = "tolaria", **more: Any) -> SourceSeen:
         "read": 9,
         "packets": 3,
         "age_s": 0.5,
+        "entry": "1-0",
         "health": "HEALTHY",
+        "summary": "",
+        "indicators": {},
+        "others": (),
     }
     return SourceSeen.model_validate({**heard, **more})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -10,18 +10,14 @@ from checks.esper.criteria import bus
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.seen.bus import (
     Consumption,
-    Entry,
     Flow,
     GroupPresence,
     GroupState,
-    NewestEntries,
     Progress,
     QueueState,
     ServiceGroups,
     StreamState,
 )
-from fixtures.esper.seen.nissa import CanaryRun
-from fixtures.esper.wire import Decoded, Problem
 from opsverify.verdict import Finding
 
 LIMITS = EsperLimits()
@@ -31,9 +27,9 @@ OPEN = {
     "lag-not-counted",
     "not-a-number",
     "part-missing",
+    "no-window",
     "no-traffic",
     "no-groups",
-    "no-entries",
 }
 
 
@@ -57,6 +53,7 @@ def flow(**said: Any) -> Flow:
     return Flow.model_validate(well | said)
 
 
+NAN = float("nan")
 NO_EMERGENCY = {"emergency": "oona.emergency does not exist"}
 
 
@@ -106,6 +103,8 @@ def moved(normal: int, emergency: int, telemetry: int = 5) -> dict[str, int]:
         (8000, moved(0, 0, 0), {"workload": "idle"}, "idle"),
         (50, {"normal": 5}, {"missing": NO_EMERGENCY}, "stream-missing"),
         (50, {"normal": 5, "emergency": 0}, {}, "stream-missing"),
+        (50, moved(5, 0), {"seconds": 0.0}, "no-window"),
+        (50, moved(0, 0, 0), {"seconds": NAN, "workload": "idle"}, "no-window"),
         (50, {}, {"workload": "idle"}, "stream-missing"),
         (8000, {"normal": 0, "telemetry": 1}, {"missing": NO_EMERGENCY}, "dropping"),
     ],
@@ -116,6 +115,11 @@ def test_nothing_speaks_for_drops(
     """From a threshold on, what goes elsewhere or nowhere is told; without traffic nothing can be."""
     seen = flow(lengths={"normal": depth, "emergency": 0, "telemetry": 50}, added=added, **more)
     see(bus.nothing_dropped(seen, LIMITS), reason, "none-seen", "idle")
+
+
+def test_an_empty_window_shows_nothing_still() -> None:
+    """Over no time nothing arrives, whatever is going on."""
+    see(bus.emergency_low_and_still(flow(seconds=0.0), LIMITS), "no-window")
 
 
 @pytest.mark.parametrize(
@@ -144,13 +148,14 @@ def queue(length: int, behind: dict[str, int], **said: Any) -> QueueState:
         "kind": "stream",
         "readers": tuple(behind),
         "exact": tuple(behind),
+        "missing": (),
         "others": (),
     }
     return QueueState.model_validate({**well, "length": length, "behind": behind, **said})
 
 
 FAR, NEAR, HALF = {"g": 151}, {"g": 150}, {"g": 150, "h": 151}
-LOST: dict[str, Any] = {"readers": ("g", "h")}
+LOST: dict[str, Any] = {"readers": ("g", "h"), "missing": ("h",)}
 BOUND: dict[str, Any] = {"exact": ()}
 DEPTHS = [
     (3999, FAR, {}, "depth", "depth", "depth"),
@@ -167,6 +172,8 @@ DEPTHS = [
     (8000, {}, {}, "depth", "drop-threshold", "depth"),  # nobody reads it
     (8000, {}, {"readers": ("g",)}, "group-missing", "group-missing", "group-missing"),
     (8000, {}, LOST, "group-missing", "group-missing", "group-missing"),
+    (50, NEAR, {"readers": ("g", "h")}, "group-missing", "group-missing", "group-missing"),
+    (50, NEAR, {"missing": ("h",)}, "group-missing", "group-missing", "group-missing"),
     (50, NEAR, LOST, "group-missing", "group-missing", "group-missing"),
     (8000, NEAR, LOST, "group-missing", "group-missing", "group-missing"),
     (8000, FAR, LOST, "group-missing", "drop-threshold", "group-missing"),
@@ -235,7 +242,6 @@ def consumption(seen: tuple[Progress, ...], missing: tuple[str, ...], *more: tup
     return Consumption(wanted=(*wanted, *more), progress=seen, missing=missing)
 
 
-NAN = float("nan")
 GROWS = progress(pending=(1, 9), idle_s=5.0)
 GONE: tuple[str, ...] = ("group g on s does not exist",)
 
@@ -263,6 +269,8 @@ GONE: tuple[str, ...] = ("group g on s does not exist",)
         ((), (), "no-groups"),
         ((progress(pending=(1, 9), idle_s=NAN),), (), "not-a-number"),
         ((progress(pending=(1, 9), idle_s=9.0, seconds=NAN),), (), "not-a-number"),
+        ((progress(), progress(seconds=0.0)), (), "no-window"),
+        ((progress(lag=1001, seconds=0.0),), (), "lagging"),
     ],
 )
 def test_groups_keep_up(seen: tuple[Progress, ...], missing: tuple[str, ...], reason: str) -> None:
@@ -299,89 +307,6 @@ def test_no_delivery_waits_for_long(
     """Above the limit a still set of deliveries is old."""
     found = bus.no_old_pending(consumption(seen, missing), LIMITS)
     see(found, reason, "none-old", "growing")
-
-
-def entry(problem: Any = "", signature: Any = "valid") -> Entry:
-    """An entry."""
-    return Entry(
-        id="1-0", decoded=Decoded(problem=problem, message_type="TELEMETRY", signature=signature, detail="d")
-    )
-
-
-PROBLEMS = [name for name in get_args(Problem) if name]
-
-
-def newest_entries(entries: tuple[Entry, ...], **said: Any) -> NewestEntries:
-    """These entries on one stream, and none on another."""
-    well: dict[str, Any] = {
-        "names": ("s", "empty"),
-        "counts": {"s": len(entries), "empty": 0},
-        "streams": {"s": entries, "empty": ()},
-        "missing": (),
-        "verified": True,
-    }
-    return NewestEntries(**{**well, **said})
-
-
-@pytest.mark.parametrize(
-    ("entries", "missing", "reason"),
-    [
-        ((entry(), entry()), (), "decodes"),
-        ((entry(signature="missing"),), (), "decodes"),
-        *[((entry(), entry(problem)), (), problem) for problem in PROBLEMS],
-        ((entry("no-payload"), entry("signature-wrong")), (), "signature-wrong"),
-        ((entry(), entry(signature="missing")), (), "signatures-mixed"),
-        ((entry(),), ("oona.x is a string",), "stream-missing"),
-        ((entry("undecodable"),), ("oona.x is a string",), "undecodable"),
-        ((), (), "no-entries"),
-    ],
-)
-def test_entries_decode(entries: tuple[Entry, ...], missing: tuple[str, ...], reason: str) -> None:
-    """Each problem that the wire knows is a reason; a stream that cannot be read leaves it open."""
-    newest = newest_entries(entries, missing=missing)
-    see(bus.decodes(newest), reason, "decodes")
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ({"names": ("s", "empty", "policy")}, "stream-missing"),
-        ({"counts": {"s": 2, "empty": 0}}, "part-missing"),
-        ({"counts": {"s": 1, "empty": 3}}, "part-missing"),
-    ],
-)
-def test_entries_that_are_not_there_do_not_decode(said: dict[str, Any], reason: str) -> None:
-    """As many as Redis gave must be there, of each stream that the target names."""
-    see(bus.decodes(newest_entries((entry(),), **said)), reason, "decodes")
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ({}, "counted"),
-        ({"counted": False}, "not-counted"),
-        ({"counted": False, "acknowledged": False}, "not-acknowledged"),
-        ({"counted": False, "acknowledged": False, "delivered": False}, "not-delivered"),
-        (
-            {"counted": False, "acknowledged": False, "delivered": False, "refused": "OOM"},
-            "refused",
-        ),
-    ],
-)
-def test_a_canary_goes_all_the_way(said: dict[str, Any], reason: str) -> None:
-    """The first step that it did not take is the reason."""
-    run = CanaryRun(
-        entry="1-0",
-        packet="p",
-        signed=True,
-        refused="",
-        delivered=True,
-        acknowledged=True,
-        counted=True,
-        waited_s=0.5,
-        left_behind="nothing",
-    )
-    see(bus.canary_counted(run.model_copy(update=said), LIMITS), reason, "counted")
 
 
 @pytest.mark.parametrize(

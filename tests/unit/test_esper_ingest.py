@@ -82,6 +82,8 @@ SHORT = {"TELEMETRY": 4.0, "SYSTEM_STATE": 1.0, "FIELD_REPORT": 3.0}
         ({**quiet("normal", 60.1), "rerouted": True}, "ingests"),
         ({"handled": {"TELEMETRY": 4, "SYSTEM_STATE": 3}}, "part-missing"),
         ({"handled": {}}, "part-missing"),
+        ({"seconds": 0.0}, "no-window"),
+        ({**IDLE, **NOTHING, "seconds": 0.0}, "no-window"),
         ({"counted_kinds": {"TELEMETRY": 4.0}}, "part-missing"),
         ({"counted_kinds": {**SHORT, "FIELD_REPORT": NAN, "SYSTEM_STATE": 3.0}}, "counters-short"),
         ({"counted": {"telemetry": 4.0, "normal": NAN}}, "counters-flat"),
@@ -95,7 +97,7 @@ def test_ingest_is_judged_by_what_was_handed_out(said: dict[str, Any], reason: s
     """Nissa has to count each entry that its group has had and acknowledged, unless it was restarted meanwhile."""
     found = ingests(seen(**said), EsperLimits())
     holds = reason in ("ingests", "idle", "caught-up")
-    open_ = reason in ("no-traffic", "stream-quiet", "not-caught-up", "part-missing")
+    open_ = reason in ("no-traffic", "stream-quiet", "not-caught-up", "part-missing", "no-window")
     assert (found.reason, found.holds) == (reason, None if open_ else holds)
 
 

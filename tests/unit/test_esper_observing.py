@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures.esper.bus_client import BusClient
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.observations import OBSERVATIONS
 from fixtures.esper.seen.bus import Entry, GroupState, StreamState
@@ -18,6 +20,7 @@ from fixtures.esper.target import EsperSection
 from fixtures.esper.telemetry import LATENCY, LOSS, Telemetry, evidence
 from fixtures.esper.wire import Decoded
 from opsverify.limits import Window
+from opsverify.observation import Kind, Observed, Unobservable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +51,13 @@ def group(name: str = "nissa-service", **more: Any) -> GroupState:
     return GroupState.model_validate({"name": name, **at_end, **more})
 
 
-def client(*, alerts: Sequence[CoreAlert] = (), telemetry: Telemetry | None = None, **streams: Any) -> Any:
+def client(
+    *,
+    alerts: Sequence[CoreAlert] = (),
+    telemetry: Telemetry | None = None,
+    entries: tuple[Entry, ...] = (),
+    **streams: Any,
+) -> Any:
     """A client whose streams are these (None: a plain text), the others healthy with one group."""
     names = EsperSection().streams.names()
 
@@ -68,8 +77,15 @@ def client(*, alerts: Sequence[CoreAlert] = (), telemetry: Telemetry | None = No
     async def summary() -> tuple[tuple[CoreAlert, ...], tuple[()]]:
         return tuple(alerts), ()
 
+    async def newest_of_each(_count: int) -> tuple[dict[str, tuple[Entry, ...]], tuple[str, ...]]:
+        told = {name: entries if name == names["telemetry"] else () for name in names.values()}
+        no_stream = [name for role, name in names.items() if streams.get(role, ()) is None]
+        return {n: e for n, e in told.items() if n not in no_stream}, tuple(no_stream)
+
     section = EsperSection.model_validate({"limits": {"settle": 0.01}})
-    bus = SimpleNamespace(stream=stream, oldest_pending=oldest_pending, telemetry=read)
+    bus = SimpleNamespace(
+        stream=stream, oldest_pending=oldest_pending, telemetry=read, newest_of_each=newest_of_each
+    )
     return SimpleNamespace(section=section, bus=bus, nissa=SimpleNamespace(summary=summary))
 
 
@@ -151,3 +167,99 @@ async def test_the_age_of_what_feeds_an_alert_is_told() -> None:
     seen = await LOOK["nissa_summary"](client(telemetry=epochs(12.0, 12.0, age_ms=90_000)))
     assert seen.fed_s["training_latency_high"] == 90.0
     assert seen.fed_s["oona_queue_depth"] is None
+
+
+def test_whatever_is_observed_is_stated() -> None:
+    """No field stands for "no trouble" where nobody said so: saved evidence without it cannot be loaded."""
+    models = {
+        value
+        for path in (ROOT / "seen").glob("*.py")
+        for value in vars(import_module(f"fixtures.esper.seen.{path.stem}")).values()
+        if isinstance(value, type) and issubclass(value, Observed)
+    }
+    assert len(models) > 40
+    assert {
+        (m.__name__, n) for m in models for n, f in m.model_fields.items() if not f.is_required()
+    } == set()
+    assert all(Decoded.model_fields[name].is_required() for name in ("problem", "signature"))
+
+
+def packet(source: str, **metrics: float) -> Decoded:
+    """A telemetry packet of the source that says this of it."""
+    said = {f"{source}.{name}": value for name, value in metrics.items()}
+    return Decoded(
+        problem="",
+        signature="missing",
+        message_type="TELEMETRY",
+        source=source,
+        packet_id=str(metrics),
+        metrics=said,
+    )
+
+
+async def test_of_each_stream_it_is_told_how_much_was_read() -> None:
+    """Streams, entries and messages are counted beside what they hold: what gets lost later is missed."""
+    odd = packet("x").model_copy(update={"unknown_values": ("level 9",)})
+    entries = tuple(Entry(id=f"{n}-0", decoded=one) for n, one in enumerate((packet("x"), odd), start=1))
+    newest = await LOOK["newest_entries"](client(entries=entries, policy=None))
+    assert newest.names == ("oona.normal", "oona.emergency", "oona.telemetry", "oona.policy")
+    assert newest.counts == {"oona.normal": 0, "oona.emergency": 0, "oona.telemetry": 2}
+    enums = await LOOK["enum_values"](client(entries=entries, policy=None))
+    assert (enums.names, enums.known) == (newest.names, 1)
+    assert enums.messages == newest.counts
+
+
+async def test_each_group_that_is_needed_is_named_and_told_of() -> None:
+    """Who is looked for, and who was found, are two lists of the same length."""
+    seen = await LOOK["service_groups"](client(normal=()))
+    assert [(g.group, g.stream) for g in seen.found] == list(seen.needed)
+    assert [g.present for g in seen.found if g.stream == "oona.normal"] == [False]
+    taken = await LOOK["consumer_progress"](client(normal=()), timedelta(0))
+    assert taken.wanted == (("nissa-service", "oona.telemetry"), ("nissa-service", "oona.normal"))
+
+
+def stream_of(*packets: Decoded) -> Telemetry:
+    """A stream of these packets, a second apart, the newest of them a second old."""
+    entries = [Entry(id=f"{NOW - 1000 * (len(packets) - n)}-0", decoded=one) for n, one in enumerate(packets)]
+    return Telemetry(now_ms=NOW, stream="t", read=len(entries), packets=evidence(entries))
+
+
+@pytest.mark.parametrize("risk", [None, 0.5])
+async def test_a_risk_that_is_not_published_is_told_so(risk: float | None) -> None:
+    """A value that no packet carries has its place, as one that is not there."""
+    said = {"validation_loss": 0.2, "loss_delta": 0.0} | ({} if risk is None else {"blueprint.risk": risk})
+    seen = await LOOK["tamiyo_decisions"](client(telemetry=stream_of(packet("tamiyo", **said))))
+    assert {r.metric: r.value for r in seen.highest} == {
+        "tamiyo.validation_loss": 0.2,
+        "tamiyo.loss_delta": 0.0,
+        "tamiyo.blueprint.risk": risk,
+    }
+
+
+INFO = {
+    "run_id": "a",
+    "role": "master",
+    "loading": 0,
+    "maxmemory": 9,
+    "used_memory": 9,
+    "maxmemory_policy": "noeviction",
+    "aof_enabled": 1,
+}
+
+
+@pytest.mark.parametrize("lacks", [*INFO, ""])
+async def test_what_info_does_not_tell_is_not_taken_for_good(lacks: str) -> None:
+    """An INFO without what would speak against writes, or against memory, says nothing in their favour."""
+
+    async def execute_command(*command: Any, **_: Any) -> Any:
+        return True if command[0] == "PING" else {name: v for name, v in INFO.items() if name != lacks}
+
+    bus = BusClient(SimpleNamespace(execute_command=execute_command), EsperSection())  # type: ignore[arg-type]
+    asked = {"server": lacks not in ("", "aof_enabled"), "durability": "m" in lacks or lacks == "aof_enabled"}
+    for name, refused in asked.items():
+        if refused:
+            with pytest.raises(Unobservable) as trouble:
+                await getattr(bus, name)()
+            assert trouble.value.kind is Kind.UNEXPECTED_REPLY
+        else:
+            await getattr(bus, name)()

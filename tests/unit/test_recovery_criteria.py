@@ -15,13 +15,14 @@ from fixtures.esper.limits import EsperLimits
 from fixtures.esper.observations import quarantine
 from fixtures.esper.seen.files import Blueprint, Library
 from fixtures.esper.seen.nissa import CoreAlert, NissaSummary
-from fixtures.esper.seen.training import Acknowledged, Conservative, EventSeen, Isolation, Reading, SourceSeen
+from fixtures.esper.seen.training import Acknowledged, Conservative, EventSeen, Isolation, Reading
 from fixtures.esper.telemetry import Packet, Telemetry
 from fixtures.esper.wire import Decoded
 from opsverify.verdict import Finding
+from tests.unit.esper_seen import source
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-SOURCE = SourceSeen(source="tamiyo", workload="running", read=100, packets=10, age_s=0.1)
+SOURCE = source("tamiyo", age_s=0.1)
 LIMITS = EsperLimits()
 
 
@@ -72,8 +73,8 @@ def test_a_lock_is_over_once_tamiyo_stays_calm(seen: Conservative, reason: str) 
 def watched(packets: int) -> Isolation:
     """Kasmina's counter at rest in so many packets."""
     readings = tuple(reading(0.0, float(age)) for age in range(packets))
-    source = SOURCE.model_copy(update={"packets": packets})
-    return Isolation(source=source, at=NOW, readings=readings, recorded=(), seeds=(), acknowledged=None)
+    heard = SOURCE.model_copy(update={"packets": packets})
+    return Isolation(source=heard, at=NOW, readings=readings, recorded=(), seeds=(), acknowledged=None)
 
 
 @pytest.mark.parametrize(

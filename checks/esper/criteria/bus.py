@@ -1,8 +1,7 @@
-"""What must hold of the Oona bus: its streams, their depth, their consumers and contents."""
+"""What must hold of the Oona bus: its streams, their depth, and their consumers."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from opsverify.ladder import fail, fine, first_of, unknown
@@ -13,19 +12,15 @@ if TYPE_CHECKING:
         Consumption,
         Flow,
         GroupPresence,
-        NewestEntries,
         Progress,
         QueueState,
         ServiceGroups,
         StreamState,
     )
-    from fixtures.esper.seen.nissa import CanaryRun
     from opsverify.ladder import Judgement, Step
     from opsverify.verdict import Finding
 
 __all__ = [
-    "canary_counted",
-    "decodes",
     "emergency_low_and_still",
     "emptied",
     "groups_exist",
@@ -38,15 +33,6 @@ __all__ = [
 ]
 
 
-_PROBLEMS = (
-    "signature-wrong",
-    "signature-missing",
-    "not-an-envelope",
-    "undecodable",
-    "unknown-type",
-    "no-payload",
-)
-"""What can be wrong with an entry (fixtures/esper/wire.py), the worst first."""
 _SEE = "see E-OON-1"
 _UNTRIMMED = (
     "untrimmed, not backlog: every reader is at the end, and acknowledging never shortens a stream. Publishers with "
@@ -61,6 +47,7 @@ def emergency_low_and_still(flow: Flow, limits: EsperLimits) -> Finding:
         fail("growing-unread", added > 0 and not flow.emergency_read_by),
         fail("not-low", length > limits.emergency_depth.value),
         unknown("stream-missing", flow.missing or _unread(flow)),
+        unknown("no-window", not flow.seconds > 0),
         ok="low",
     )
     unread = "no configured group reads this stream: what arrives here is never ingested"
@@ -81,6 +68,7 @@ def nothing_dropped(flow: Flow, limits: EsperLimits) -> Finding:
         fail("dropping", depth >= limits.drop_depth.value and not normal > 0 and arrives),
         fail("rerouting", emergency > 0 and depth >= limits.normal_depth.value),
         unknown("stream-missing", flow.missing or _unread(flow)),
+        unknown("no-window", not flow.seconds > 0),
         unknown("no-traffic", not arrives and flow.workload == "running"),
         fine("idle", not arrives),
         ok="none-seen",
@@ -150,8 +138,8 @@ def _depth(
         or "no reader is configured"
     )
     details = list(told)
-    if queue.missing:
-        details.append(f"groups that do not exist: {', '.join(queue.missing)}; {_SEE}")
+    if queue.untold:
+        details.append(f"groups that do not exist: {', '.join(queue.untold)}; {_SEE}")
         behind = behind if queue.behind else "the readers' groups do not exist"
     if queue.others:
         details.append(f"further groups there: {', '.join(queue.others)}")
@@ -172,20 +160,20 @@ def _depth(
 def _owed(queue: QueueState, limits: EsperLimits) -> bool:
     """Whether a reader is known to be further behind than what is in flight at any moment, or nobody reads at all."""
     if not queue.behind:
-        return not queue.missing
+        return not queue.untold
     return max(queue.behind.values()) > limits.in_flight.value
 
 
 def _only_untrimmed(queue: QueueState, limits: EsperLimits) -> bool:
     """Whether each reader is known to be at the end: then what stands there is only what nobody has trimmed."""
-    return not (_owed(queue, limits) or queue.missing or queue.at_least)
+    return not (_owed(queue, limits) or queue.untold or queue.at_least)
 
 
 def _untold(queue: QueueState) -> tuple[Step, ...]:
     """What keeps from saying how far the readers are."""
     return (
         unknown("stream-missing", queue.kind != "stream"),
-        unknown("group-missing", queue.missing),
+        unknown("group-missing", queue.untold),
     )
 
 
@@ -260,6 +248,7 @@ def keeps_up(seen: Consumption, limits: EsperLimits) -> Finding:
         unknown("lag-not-counted", uncounted),
         unknown("not-a-number", any(p.untold for p in seen.progress)),
         unknown("no-groups", not seen.progress),
+        unknown("no-window", any(not p.seconds > 0 for p in seen.progress)),
         ok="keeps-up",
     )
     details = [f"{told}; {_SEE}" for told in seen.missing]
@@ -328,73 +317,6 @@ def no_old_pending(seen: Consumption, limits: EsperLimits) -> Finding:
         else f"{pending} unacknowledged, {calm}",
         details=(*details, *(f"{told}; {_SEE}" for told in seen.missing)),
         limits=(limits.pending_age.named("pending_age"),),
-    )
-
-
-def decodes(newest: NewestEntries) -> Finding:
-    """Every one of the newest entries is a bus envelope of a known type, signed as the others are."""
-    bad, signed, unsigned, details = Counter[str](), 0, 0, list(newest.missing)
-    unread = [name for name in newest.names if name not in newest.streams]
-    short = [name for name, count in newest.counts.items() if len(newest.streams.get(name, ())) < count]
-    for stream, entries in newest.streams.items():
-        kinds = Counter(e.decoded.message_type or "?" for e in entries)
-        details.append(
-            f"{stream}: {len(entries)} newest: {', '.join(f'{n} {k}' for k, n in sorted(kinds.items())) or 'empty'}"
-        )
-        for entry in entries:
-            signed += entry.decoded.signature != "missing"
-            unsigned += entry.decoded.signature == "missing"
-            if entry.decoded.problem:
-                bad[entry.decoded.problem] += 1
-                details.insert(0, f"{stream} {entry.id}: {entry.decoded.problem}: {entry.decoded.detail}")
-    mixed = bool(signed and unsigned)
-    if mixed and not bad:
-        details.insert(
-            0,
-            f"{signed} signed and {unsigned} unsigned: some program has no secret, and a verifying consumer refuses its messages",
-        )
-    how = (
-        "signatures verified"
-        if newest.verified
-        else f"{'signed, not verified: the target has no secret' if signed else 'unsigned'}"
-    )
-    return first_of(
-        *(fail(problem, problem in bad) for problem in _PROBLEMS),
-        fail("signatures-mixed", mixed),
-        unknown("stream-missing", newest.missing or unread),
-        unknown("part-missing", short),
-        unknown("no-entries", not signed + unsigned),
-        ok="decodes",
-    ).finding(
-        expected="every newest entry decodes, is of a known type, and verifies",
-        observed=", ".join(f"{n} {k}" for k, n in bad.items())
-        or ("signatures mixed" if mixed else f"{signed + unsigned} entries decode, {how}"),
-        details=tuple(details),
-    )
-
-
-def canary_counted(run: CanaryRun, limits: EsperLimits) -> Finding:
-    """The canary was delivered to Nissa's group, acknowledged, and counted by Nissa."""
-    judged = first_of(
-        fail("refused", run.refused),
-        fail("not-delivered", not run.delivered),
-        fail("not-acknowledged", not run.acknowledged),
-        fail("not-counted", not run.counted),
-        ok="counted",
-    )
-    told = {
-        "refused": f"the bus refused it: {run.refused}",
-        "not-delivered": "published, never delivered to the groups that read telemetry",
-        "not-acknowledged": "delivered, never acknowledged",
-        "not-counted": "acknowledged, never counted by Nissa",
-    }.get(judged.reason, "counted")
-    return judged.finding(
-        expected=f"published, delivered, acknowledged and counted within {limits.canary}",
-        observed=f"{told} after {run.waited_s:.1f} s",
-        limits=(limits.canary.named("canary"),),
-        details=(
-            f"packet {run.packet}, entry {run.entry or 'none'}, {'signed' if run.signed else 'unsigned'}; left behind: {run.left_behind}",
-        ),
     )
 
 

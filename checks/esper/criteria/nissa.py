@@ -141,6 +141,7 @@ def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
         unknown("not-caught-up", silent and not seen.caught_up),
         unknown("stream-quiet", running and not silent and quiet),
         unknown("part-missing", untold),
+        unknown("no-window", not seen.seconds > 0),
         fine("idle", silent and not running),
         fine("caught-up", silent),
         ok="ingests",

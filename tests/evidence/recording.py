@@ -16,6 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
+
 from fixtures.bzzz.system import BZZZ
 from fixtures.esper.system import ESPER
 from fixtures.statehub.system import STATEHUB
@@ -73,7 +75,7 @@ def taken(spec: ObservationSpec, saved: Mapping[str, Any]) -> Observation[Any]:
     outcome: Any = (
         Unobservable(Kind(trouble["kind"]), trouble["seen"])
         if trouble
-        else spec.adapter.validate_json(json.dumps(saved["value"]))
+        else spec.adapter.validate_json(to_json(saved["value"]))
     )
     return Observation(
         name=spec.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 
 from opsverify.verdict import Verdict
 from tests.evidence.reasons import ONLY_TROUBLES
-from tests.evidence.recording import SYSTEMS, checks_of, judged, limits_of, load, taken
+from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
 from tests.evidence.weaken import weaken
 
 _MOST = 12
@@ -21,23 +20,27 @@ def better(system: str) -> dict[tuple[str, str], set[str]]:
     """Observation and place → by which check, reason and way less of it turned green what was not."""
     specs = {spec.name: spec for spec in SYSTEMS[system].observations}
     checks, found = checks_of(system), dict[tuple[str, str], set[str]]()
+    # Several checks were judged from one observation: it is weakened once for all of them.
+    judged_from: dict[tuple[str, int], list[Case]] = {}
     for case in load(system):
-        if case.verdict not in (Verdict.FAIL, Verdict.UNKNOWN):
+        if case.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+            for name, saved in case.saved.items():
+                judged_from.setdefault((name, id(saved)), []).append(case)
+    for (name, _), cases in judged_from.items():
+        saved = cases[0].saved[name]
+        if saved["unobservable"]:
             continue
-        check, limits = checks[case.check], limits_of(system, case.limits)
-        seen = {name: taken(specs[name], saved) for name, saved in case.saved.items()}
-        for name, saved in case.saved.items():
-            if saved["unobservable"]:
-                continue
-            for weaker in weaken(saved["value"], _MOST):
-                try:
-                    value = taken(specs[name], {**saved, "value": weaker.value})
-                except ValidationError:
-                    continue  # no reply can be read as this
-                if (
-                    judged(check, limits, {**seen, name: replace(seen[name], outcome=value.outcome)}).verdict
-                    is Verdict.PASS
-                ):
+        rest = [
+            (case, limits_of(system, case.limits), {n: taken(specs[n], s) for n, s in case.saved.items()})
+            for case in cases
+        ]
+        for weaker in weaken(saved["value"], _MOST):
+            try:
+                less = taken(specs[name], {**saved, "value": weaker.value})
+            except ValidationError:
+                continue  # no reply can be read as this
+            for case, limits, seen in rest:
+                if judged(checks[case.check], limits, {**seen, name: less}).verdict is Verdict.PASS:
                     found.setdefault((name, weaker.where), set()).add(
                         f"{case.check} {case.verdict} {case.reason} {weaker.how}"
                     )

@@ -17,6 +17,7 @@ from pydantic import BaseModel, SecretStr
 from opsverify.limits import Limits
 from opsverify.target import Section
 from opsverify.verdict import Verdict
+from tests.evidence.replies import FILE, KEEP_REPLIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -93,6 +94,10 @@ class Suite:
             *self.options,
             *arguments,
         ]
+        kept = self.folder / FILE
+        keeping = KEEP_REPLIES in os.environ
+        if keeping:
+            command += ["-p", "tests.evidence.replies"]
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -100,8 +105,16 @@ class Suite:
             text=True,
             timeout=_BOUND.total_seconds(),
             check=False,
-            env={**os.environ, "OPSVERIFY_STATE": str(self.folder / "state"), **self.environment},
+            env={
+                **os.environ,
+                "OPSVERIFY_STATE": str(self.folder / "state"),
+                KEEP_REPLIES: str(kept),
+                **self.environment,
+            },
         )
+        if keeping:
+            kept.replace((reports / "latest").resolve() / FILE)
+            (reports / "latest" / target.name).write_bytes(target.read_bytes())
         report: dict[str, Any] = json.loads((reports / "latest" / "report.json").read_text(encoding="utf-8"))
         verdicts = {c["id"]: (c["verdict"], c["reason"]) for c in report["checks"]}
         gated = frozenset(c["id"] for c in report["checks"] if c["gated"])

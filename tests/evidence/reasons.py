@@ -1,23 +1,46 @@
-"""Where less evidence may look better: the element is the trouble itself, and who sends it leaves it out when all is well."""
+"""Where less evidence may look better, and why nobody could tell from what is left."""
 
 from __future__ import annotations
 
-__all__ = ["ONLY_TROUBLES"]
+__all__ = ["UNNOTICED", "UNNOTICED_ON_THE_WIRE", "reason_for"]
 
-ONLY_TROUBLES: dict[tuple[str, str], str] = {
-    ("errors", ".rates.series[]"): "a component's counter of errors is there from its first error on",
-    ("recovery_watched", ".fired"): "ALERTS has a series of an alert only while it fires",
-    ("recovery_watched", ".fired[]"): "ALERTS has a series of an alert only while it fires",
-    ("nissa_summary", ".alerts"): "Nissa lists an alert only while it is active, and counts them nowhere.",
-    ("nissa_summary", ".alerts[]"): "Nissa lists an alert only while it is active, and counts them nowhere.",
+_ALERTS = "Alertmanager lists an alert, and who mutes it, only while it is so."
+_FIRED = "ALERTS has a series of an alert only while it fires."
+_GIVEN = "What a service is given stands in its own definition, and what exists in Docker's one list."
+_CERTIFICATE = "A certificate says itself until when it holds; a later day is good, wherever it comes from."
+_CLOCK = "It is our own clock at the moment of the look: whoever sets it back sees every certificate hold."
+_NISSA = "Nissa lists an alert only while it is active, and counts them nowhere."
+_SLOS = "No program here publishes an SLO, and Nissa forgets those of others at a restart."
+
+UNNOTICED: dict[tuple[str, str], str] = {
+    ("errors", ".rates.series[]"): "A component's counter of errors is there from its first error on.",
     (
-        "nissa_summary",
-        ".slos",
-    ): "No program here publishes an SLO, and Nissa forgets those of others at a restart.",
+        "health_checks",
+        ".failed.series[]",
+    ): "An agent's counter of failed checks may be there from its first failure on.",
+    ("recovery_watched", ".fired"): _FIRED,
+    ("recovery_watched", ".fired[]"): _FIRED,
+    ("standing_peers", ".active"): _ALERTS,
+    ("cleared_admin", ".muted_by"): _ALERTS,
+    ("cleared_admin", ".muted_by[]"): _ALERTS,
+    ("configuration", ".secrets[]"): _GIVEN,
+    ("configuration", ".services[].secrets"): _GIVEN,
+    ("configuration", ".services[].secrets[]"): _GIVEN,
+    ("configuration_now", ".secrets[]"): _GIVEN,
     (
-        "nissa_summary",
-        ".slos[]",
-    ): "No program here publishes an SLO, and Nissa forgets those of others at a restart.",
+        "validated",
+        ".services.*",
+    ): "The service manager's list is the only one; which there should be is B-SWM-1's.",
+    ("service_networks", ".expected[]"): "It is what our own target names: no evidence of the system.",
+    **{
+        (f"{surface}_published", place): why
+        for surface in ("alertmanager", "api", "grafana", "prometheus")
+        for place, why in ((".at", _CLOCK), (".not_after", _CERTIFICATE))
+    },
+    ("nissa_summary", ".alerts"): _NISSA,
+    ("nissa_summary", ".alerts[]"): _NISSA,
+    ("nissa_summary", ".slos"): _SLOS,
+    ("nissa_summary", ".slos[]"): _SLOS,
     (
         "conservative_mode",
         ".reasons",
@@ -27,4 +50,15 @@ ONLY_TROUBLES: dict[tuple[str, str], str] = {
         ".forge.pending",
     ): "The forge's log names what is not compiled yet, and nothing else counts that.",
 }
-"""Observation and place in it → why nobody could expect it to be there."""
+"""Observation and place in it (`*`: any name) → why its absence is not noticed."""
+
+UNNOTICED_ON_THE_WIRE: dict[tuple[str, str], str] = {}
+"""Observation and place in a reply → the same."""
+
+
+def reason_for(name: str, place: str, among: dict[tuple[str, str], str]) -> tuple[str, str] | None:
+    """The entry that this place of an observation falls under, if any."""
+    if (name, place) in among:
+        return name, place
+    folder = name, place.rpartition(".")[0] + ".*"
+    return folder if folder in among else None

@@ -1,7 +1,7 @@
 """Recorded evidence: for each verdict and reason that a run of the detection matrix gave a check, what it was judged from.
 
 `python -m tests.evidence.recording FOLDER` makes the recordings anew from the runs that the matrix left below FOLDER
-(`pytest tests/detection --basetemp FOLDER`).
+(`KEEP_REPLIES=1 pytest tests/detection --basetemp FOLDER`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import lzma
 import re
 import sys
+import tomllib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -25,6 +26,7 @@ from opsverify.check import Check, check_of
 from opsverify.judge import judge
 from opsverify.observation import Kind, Observation, Unobservable
 from opsverify.replay import ReplayError, SavedRun, load_run
+from tests.evidence.replies import FILE, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,7 +53,8 @@ _OWN = (
 class Case:
     """A check with the limits and the saved observations that it was judged from, and what came of it.
 
-    `saved` has for each observation its saved value (JSON), why there is none (kind and text), when, and its window in seconds.
+    `saved` has for each observation its saved value (JSON), why there is none (kind and text), when, its window in seconds,
+    and the replies that it was read from, where they came by HTTP or from Redis. `section` is the target's, as its file has it.
     """
 
     check: str
@@ -59,6 +62,7 @@ class Case:
     reason: str
     limits: Mapping[str, float]
     saved: Mapping[str, Mapping[str, Any]]
+    section: Mapping[str, Any]
 
 
 def checks_of(system: str) -> dict[str, Check]:
@@ -101,7 +105,10 @@ def judged(check: Check, limits: Limits, seen: Mapping[str, Observation[Any]]) -
 def load(system: str) -> list[Case]:
     """The recorded cases of a system."""
     told = json.loads(lzma.decompress((FOLDER / f"{system}.json.xz").read_bytes()))
-    values, tables = told["values"], told["limits"]
+    values, tables, sections = told["values"], told["limits"], told["sections"]
+    replies = [Kept(*each) for each in told["replies"]]
+    for value in values:
+        value["replies"] = [replies[number] for number in value["replies"]]
     return [
         Case(
             check=case["check"],
@@ -109,17 +116,34 @@ def load(system: str) -> list[Case]:
             reason=case["reason"],
             limits=tables[case["limits"]],
             saved={name: values[number] for name, number in case["saved"].items()},
+            section=sections[case["section"]],
         )
         for case in told["cases"]
     ]
 
 
-def _cases(system: str, runs: Iterable[SavedRun]) -> Iterator[Case]:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A saved run, with the replies that it got and its target file."""
+
+    saved: SavedRun
+    replies: list[Kept]
+    target: Mapping[str, Any]
+
+    def of(self, name: str) -> list[Kept]:
+        """The replies that an observation was read from; a reading of Redis it may have shared with another one."""
+        own = [each for each in self.replies if each.of == name]
+        asked = {each.key for each in own}
+        shared = [each for each in self.replies if each.key not in asked and not each.of_http]
+        return own + (shared if any(not each.of_http for each in own) else [])
+
+
+def _cases(system: str, runs: Iterable[_Run]) -> Iterator[Case]:
     """One case for each check, verdict and reason."""
     specs = {spec.name: spec for spec in SYSTEMS[system].observations}
     checks, met = checks_of(system), set[tuple[str, str, str]]()
     for run in runs:
-        values = {name: limit["value"] for name, limit in run.run["limits"].get(system, {}).items()}
+        values = {name: limit["value"] for name, limit in run.saved.run["limits"].get(system, {}).items()}
         saved = {
             name: {
                 "value": record.get("value"),
@@ -127,7 +151,7 @@ def _cases(system: str, runs: Iterable[SavedRun]) -> Iterator[Case]:
                 "at": record["observed_at"],
                 "window": record["window"],
             }
-            for name, record in run.seen.items()
+            for name, record in run.saved.seen.items()
             if name in specs and "not_saved" not in record
         }
         for check in checks.values():
@@ -140,38 +164,67 @@ def _cases(system: str, runs: Iterable[SavedRun]) -> Iterator[Case]:
             key = check.id, outcome.verdict.value, outcome.reason
             if key not in met and outcome.verdict.value != "SKIP":
                 met.add(key)
-                yield Case(*key, limits=values, saved={name: saved[name] for name in asked})
+                with_replies = {name: {**saved[name], "replies": run.of(name)} for name in asked}
+                yield Case(*key, limits=values, saved=with_replies, section=run.target.get(system, {}))
 
 
-def _runs(folder: Path) -> Iterator[SavedRun]:
+def _runs(folder: Path) -> Iterator[_Run]:
     for journal in sorted(folder.rglob("journal.jsonl")):
         if journal.parent.is_symlink():
             continue
         try:
-            yield load_run(journal)
+            saved = load_run(journal)
         except ReplayError as error:
             print(f"left out: {error}", file=sys.stderr)
+            continue
+        kept, target = journal.with_name(FILE), journal.with_name("target.toml")
+        lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+        told = tomllib.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
+        yield _Run(saved, [Kept(*json.loads(line)) for line in lines], told)
+
+
+class _Table(list[Any]):
+    """Items that are written once, by number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: dict[str, int] = {}
+
+    def number(self, item: Any) -> int:
+        """The number of an item, which is added where it is new."""
+        text = json.dumps(item, sort_keys=True)
+        if text not in self._numbers:
+            self._numbers[text] = len(self)
+            self.append(item)
+        return self._numbers[text]
 
 
 def _write(system: str, cases: Iterable[Case]) -> None:
-    values, tables = list[Any](), list[Any]()
+    values, tables, sections, replies = _Table(), _Table(), _Table(), _Table()
 
-    def numbered(item: Any, among: list[Any]) -> int:
-        if item not in among:
-            among.append(item)
-        return among.index(item)
+    def value(saved: Mapping[str, Any]) -> int:
+        kept = [replies.number([each.of, each.asked, each.at, each.came]) for each in saved["replies"]]
+        return values.number({**saved, "replies": kept})
 
     written = [
         {
             "check": case.check,
             "verdict": case.verdict,
             "reason": case.reason,
-            "limits": numbered(case.limits, tables),
-            "saved": {name: numbered(one, values) for name, one in case.saved.items()},
+            "limits": tables.number(case.limits),
+            "saved": {name: value(one) for name, one in case.saved.items()},
+            "section": sections.number(case.section),
         }
         for case in sorted(cases, key=lambda c: (c.check, c.verdict, c.reason))
     ]
-    text = json.dumps({"cases": written, "limits": tables, "values": values}, sort_keys=True)
+    told = {
+        "cases": written,
+        "limits": tables,
+        "values": values,
+        "sections": sections,
+        "replies": replies,
+    }
+    text = json.dumps(told, sort_keys=True)
     for pattern, instead in _OWN:
         text = pattern.sub(instead, text)
     FOLDER.mkdir(exist_ok=True)

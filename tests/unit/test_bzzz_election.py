@@ -27,6 +27,7 @@ NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()
 NODES = ("walnut", "ironwood", "acacia")
 RUNNING = Running(nodes=NODES)
+UNKNOWN = Running(nodes=None)
 
 
 def view(
@@ -117,15 +118,31 @@ def test_what_is_known_to_be_wrong_goes_before_a_silent_node() -> None:
 
 def test_nobody_seen_is_no_pass() -> None:
     """Where no node was seen, nothing is told of the election nor of SLURP."""
-    nothing = Slurp(first=(), last=(), admins={}, silent=())
+    nothing = Slurp(first=(), last=(), admins={}, silent=(), running=UNKNOWN)
     for found in (
         election.one_admin(seen()),
         election.heartbeat_fresh(window(), LIMITS),
-        election.leadership_steady(ElectionWindow(first=(), last=(), silent=())),
+        election.leadership_steady(ElectionWindow(first=(), last=(), silent=(), running=UNKNOWN)),
         election.led_by_the_admin(nothing),
         election.queue_bounded(nothing, LIMITS),
     ):
         assert (found.holds, found.reason) == (None, "part-missing")
+
+
+def test_an_agent_that_runs_and_was_never_asked_leaves_it_open() -> None:
+    """Who runs an agent and stands neither at the beginning nor at the end of the window is missed by name."""
+    two = NODES[:2]
+    ends = window(*map(view, two)).model_copy(update={"first": tuple(map(view, two)), "running": RUNNING})
+    told = slurp(*map(slurp_view, two)).model_copy(
+        update={"first": tuple(map(slurp_view, two)), "running": RUNNING}
+    )
+    for found in (
+        election.heartbeat_fresh(ends, LIMITS),
+        election.led_by_the_admin(told),
+        election.queue_bounded(told, LIMITS),
+    ):
+        assert (found.holds, found.reason) == (None, "part-missing")
+        assert "acacia" in found.observed
 
 
 def test_a_node_of_which_nothing_is_told_leaves_it_open() -> None:
@@ -143,7 +160,9 @@ def test_a_node_of_which_nothing_is_told_leaves_it_open() -> None:
 
 def window(*last: NodeElection) -> ElectionWindow:
     """A window that began with walnut as admin in term 3 everywhere."""
-    return ElectionWindow(first=tuple(map(view, NODES)), last=last, silent=(), changes="changes: 4")
+    return ElectionWindow(
+        first=tuple(map(view, NODES)), last=last, silent=(), running=UNKNOWN, changes="changes: 4"
+    )
 
 
 def test_a_change_within_the_window_is_flapping() -> None:
@@ -215,6 +234,7 @@ def slurp(*last: NodeSlurp, admins: dict[str, str | None] | None = None) -> Slur
         last=last or tuple(map(slurp_view, NODES)),
         admins=admins or dict.fromkeys(NODES, "walnut"),
         silent=(),
+        running=UNKNOWN,
     )
 
 

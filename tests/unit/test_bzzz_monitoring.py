@@ -130,7 +130,7 @@ def test_compliance_is_that_of_all_checks_together(
     passed: tuple[float, ...], failed: tuple[float, ...], *, holds: bool
 ) -> None:
     """Passed over passed and failed, of all agents together; the objective itself is met, and no number never is."""
-    seen = HealthChecks(passed=samples(*passed), failed=samples(*failed), window_s=300, missing=())
+    seen = HealthChecks(passed=samples(*passed), failed=samples(*failed), window_s=300, wanted=0, missing=())
     found = monitoring.health_checks_pass(seen, LIMITS)
     assert (found.holds, found.reason) == (holds, "sli-met" if holds else "sli-missed")
 
@@ -152,9 +152,30 @@ def test_compliance_of_a_part_is_not_that_of_all(
     passed: tuple[float, ...], failed: tuple[float, ...], missing: tuple[str, ...], reason: str
 ) -> None:
     """Nothing over nothing, and a share of some agents only, say nothing of all; too many failures do."""
-    seen = HealthChecks(passed=samples(*passed), failed=samples(*failed), window_s=300, missing=missing)
+    seen = HealthChecks(
+        passed=samples(*passed), failed=samples(*failed), window_s=300, wanted=0, missing=missing
+    )
     found = monitoring.health_checks_pass(seen, LIMITS)
     assert (found.holds, found.reason) == (False if reason == "sli-missed" else None, reason)
+
+
+def test_compliance_of_two_agents_is_not_that_of_three() -> None:
+    """Who has neither passed nor failed a check is missed, though nobody names it."""
+    seen = HealthChecks(passed=samples(1.0, 1.0), failed=samples(0.0), window_s=300, wanted=3, missing=())
+    found = monitoring.health_checks_pass(seen, LIMITS)
+    assert (found.holds, found.reason) == (None, "part-missing")
+
+
+def rated(*rates: float, missing: tuple[str, ...] = (), wanted: int = 0) -> Errors:
+    """Errors per second of so many series; two agents are scraped."""
+    return Errors(rates=samples(*rates), window_s=300, scraped=("h0", "h1"), wanted=wanted, missing=missing)
+
+
+def test_errors_of_two_agents_are_not_those_of_three() -> None:
+    """Who is not scraped is missed, though nobody names it."""
+    found = monitoring.errors_are_few(rated(0.0, wanted=3), LIMITS)
+    assert (found.holds, found.reason) == (None, "part-missing")
+    assert monitoring.errors_are_few(rated(0.0, wanted=2), LIMITS).holds
 
 
 @pytest.mark.parametrize(
@@ -165,7 +186,7 @@ def test_errors_of_a_part_are_not_those_of_all(
     rates: tuple[float, ...], missing: tuple[str, ...], reason: str
 ) -> None:
     """Few errors of some agents say nothing of the others'; many are many."""
-    found = monitoring.errors_are_few(Errors(rates=samples(*rates), window_s=300, missing=missing), LIMITS)
+    found = monitoring.errors_are_few(rated(*rates, missing=missing), LIMITS)
     assert (found.holds, found.reason) == (False if reason == "errors-many" else None, reason)
 
 
@@ -182,15 +203,15 @@ def test_errors_of_a_part_are_not_those_of_all(
 )
 def test_errors_are_counted_together(rates: tuple[float, ...], *, holds: bool) -> None:
     """The limit is one for all agents together, and is itself within it."""
-    found = monitoring.errors_are_few(Errors(rates=samples(*rates), window_s=300, missing=()), LIMITS)
+    found = monitoring.errors_are_few(rated(*rates), LIMITS)
     assert (found.holds, found.reason) == (holds, "errors-few" if holds else "errors-many")
 
 
 def test_who_makes_most_errors_comes_first() -> None:
     """Who counts none is left out, the others are told highest first, and more than twenty are counted."""
-    found = monitoring.errors_are_few(Errors(rates=samples(0.0, 1.0, 2.0), window_s=300, missing=()), LIMITS)
+    found = monitoring.errors_are_few(rated(0.0, 1.0, 2.0), LIMITS)
     assert found.details == ("h2: 2.000 errors per second", "h1: 1.000 errors per second")
-    many = monitoring.errors_are_few(Errors(rates=samples(*[1.0] * 50), window_s=300, missing=()), LIMITS)
+    many = monitoring.errors_are_few(rated(*[1.0] * 50), LIMITS)
     assert (len(many.details), many.details[-1]) == (21, "and 30 more")
 
 
@@ -198,6 +219,7 @@ def test_who_makes_most_errors_comes_first() -> None:
     ("failed", "holds"),
     [
         ({}, None),
+        ({"email": 0.0}, None),
         ({"webhook": 0.0}, True),
         ({"webhook": 0.0, "email": BELOW(0, 1)}, False),
         ({"webhook": math.nan}, False),
@@ -206,7 +228,7 @@ def test_who_makes_most_errors_comes_first() -> None:
 )
 def test_no_notification_may_fail(failed: dict[str, float], *, holds: bool | None) -> None:
     """The least failure of any integration fails it, and names that one only; where none is counted nobody knows."""
-    seen = Failures(failed=failed, sent=4, window_s=3600, warnings=("partial",))
+    seen = Failures(failed=failed, sent={"webhook": 4.0}, window_s=3600, warnings=("partial",))
     found = alerting.notifications_leave(seen, LIMITS)
     reasons = {True: "notifications-leave", False: "notifications-failed", None: "not-counted"}
     assert (found.holds, found.reason) == (holds, reasons[holds])

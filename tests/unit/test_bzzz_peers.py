@@ -38,7 +38,11 @@ COUNTS = st.dictionaries(st.sampled_from(NODES), st.floats(0, 10), min_size=1)
 def counted(*counts: float, missing: tuple[str, ...] = ()) -> PeerLists:
     """So many peers of each agent."""
     return PeerLists(
-        counts=dict(zip(NODES, counts, strict=False)), running=RUNNING, missing=missing, evidence=("e",)
+        counts=dict(zip(NODES, counts, strict=False)),
+        running=RUNNING,
+        wanted=len(counts),
+        missing=missing,
+        evidence=("e",),
     )
 
 
@@ -54,6 +58,8 @@ def counted(*counts: float, missing: tuple[str, ...] = ()) -> PeerLists:
         (counted(3, 3, missing=("acacia",)), 3, None, "part-missing"),
         (counted(2, 3, missing=("acacia",)), 3, False, "too-few-peers"),
         (counted(), 3, None, "part-missing"),
+        (counted(3, 3).model_copy(update={"wanted": 3}), 3, None, "part-missing"),
+        (counted(2, 3).model_copy(update={"wanted": 3}), 3, False, "too-few-peers"),
     ],
 )
 def test_every_agent_has_to_have_enough_peers(
@@ -68,7 +74,9 @@ def test_every_agent_has_to_have_enough_peers(
 @given(COUNTS)
 def test_who_has_too_few_is_named_first(counts: dict[str, float]) -> None:
     """Each agent below the limit is named."""
-    found = peers.enough_peers(PeerLists(counts=counts, running=RUNNING, missing=()), LIMITS)
+    found = peers.enough_peers(
+        PeerLists(counts=counts, running=RUNNING, wanted=len(counts), missing=()), LIMITS
+    )
     few = [who for who, value in counts.items() if value < LIMITS.peers.value]
     assert found.holds is not bool(few)
     assert all(who in found.observed.split(" below")[0] for who in few)
@@ -81,6 +89,7 @@ def replicas(*factors: float, missing: tuple[str, ...] = (), **more: Any) -> Rep
         "records": dict.fromkeys(known, 1.0),
         "put_rate": None,
         "running": RUNNING,
+        "wanted": len(known),
         "missing_records": (),
     }
     return Replication(factors=known, missing_factors=missing, **{**whole, **more})
@@ -97,6 +106,8 @@ def replicas(*factors: float, missing: tuple[str, ...] = (), **more: Any) -> Rep
         (replicas(0.9, 3, 3), "replicated", "alone"),
         (replicas(1, 1, 1), "under-replicated", "average-judged"),
         (replicas(float("nan"), 3, 3), "under-replicated", "average-judged"),
+        (replicas(3, 3, wanted=3), "part-missing", "part-missing"),
+        (replicas(1, 3, wanted=3), "part-missing", "alone"),
         (replicas(3, 3, missing=("acacia",)), "part-missing", "part-missing"),
         (replicas(1, 1.5, missing=("acacia",)), "part-missing", "alone"),
         (replicas(), "part-missing", "part-missing"),
@@ -268,7 +279,9 @@ def test_a_silent_agent_hides_its_ways(
 def pubsub(state: State = State.HEALTHY, *, age_s: float = 1.0) -> NodeComponents:
     """PubSub on one node."""
     component = Component(name="pubsub-health", state=state, last_check=NOW - timedelta(seconds=age_s))
-    return NodeComponents(name="pubsub-health", nodes={"walnut": component}, without=(), silent=())
+    return NodeComponents(
+        name="pubsub-health", nodes={"walnut": component}, without=(), silent=(), running=Running(nodes=None)
+    )
 
 
 def unlike(**changes: Any) -> NodeComponents:

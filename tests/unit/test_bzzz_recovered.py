@@ -27,7 +27,7 @@ MEMORY = LIMITS.agent_memory.value
 def standing(*values: float, **changes: Any) -> Standing:
     """An incident whose alert looks at these values."""
     whole = {"alert": "A", "values": dict(zip("abcd", values, strict=False)), "evidence": ("looked",)}
-    return Standing.model_validate(whole | {"missing": (), "active": ()} | changes)
+    return Standing.model_validate(whole | {"wanted": len(values), "missing": (), "active": ()} | changes)
 
 
 CRITICAL = LIMITS.health_critical.value
@@ -75,6 +75,8 @@ def test_an_incident_is_over_for_all_or_not_known(
     assert (found.holds, found.reason) == (None if reason == "part-missing" else False, reason)
     assert found.details == ("c: down", "looked")
     assert (rule(standing()).holds, rule(standing()).reason) == (None, "part-missing")
+    uncounted = rule(standing(*values, wanted=len(values) + 1))
+    assert (uncounted.holds, uncounted.reason) == (found.holds, found.reason)
 
 
 GOOD = {"not-critical", "enough-peers", "one-admin", "replicated", "memory-back", "dht-works"}
@@ -129,7 +131,7 @@ def validated(**changes: Any) -> Validated:
     """A recovery that brought everything back."""
     whole = {"services": {"x": (3, 3)}, "ill": (), "peers": {"a": 3.0}, "copies": 2.0}
     nothing = dict.fromkeys(("unlisted", "missing_peers", "missing_copies"), ())
-    return Validated.model_validate(whole | nothing | changes)
+    return Validated.model_validate(whole | nothing | {"wanted": 1} | changes)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +174,8 @@ def test_data_is_whole_by_health_and_copies(change: dict[str, Any], reason: str)
         ({"peers": {"a": 4}}, "connected"),
         ({"peers": {"a": 3, "b": 2}}, "too-few-peers"),
         ({"missing_peers": ("c: down",)}, "part-missing"),
+        ({"wanted": 9}, "part-missing"),
+        ({"peers": {"a": 2}, "wanted": 9}, "too-few-peers"),
         ({"peers": {"a": 2}, "missing_peers": ("c: down",)}, "too-few-peers"),
         ({"peers": {}}, "part-missing"),
     ],

@@ -20,6 +20,11 @@ def _factors(seen: Replication) -> str:
     return ", ".join(f"{who} {value:g}" for who, value in sorted(seen.factors.items(), key=lambda f: f[1]))
 
 
+def _part(seen: Replication) -> bool:
+    """Whether an agent has no factor."""
+    return bool(seen.missing_factors) or len(seen.factors) < max(seen.wanted, 1)
+
+
 def _put_rate(seen: Replication) -> str:
     return "put rate not known" if seen.put_rate is None else f"put rate {seen.put_rate:.2f}/s"
 
@@ -27,7 +32,7 @@ def _put_rate(seen: Replication) -> str:
 def replicated(seen: Replication, limits: BzzzLimits) -> Finding:
     """The average replication factor is high enough, as the alert judges it; of a part there is no average."""
     average = fmean(seen.factors.values()) if seen.factors else nan
-    missing = seen.missing_factors or not seen.factors
+    missing = _part(seen)
     judged = first_of(
         fail("under-replicated", not missing and not average >= limits.replication.value),
         unknown("part-missing", missing),
@@ -45,7 +50,7 @@ def replicated(seen: Replication, limits: BzzzLimits) -> Finding:
 
 def none_alone(seen: Replication, limits: BzzzLimits) -> Finding:
     """No instance has its content alone. Not judged where the average is too low: that is the worse."""
-    known = bool(seen.factors) and not seen.missing_factors
+    known = not _part(seen)
     worse = known and not fmean(seen.factors.values()) >= limits.replication.value
     alone = [who for who, value in seen.factors.items() if not value > limits.replication_alone.value]
     judged = first_of(
@@ -75,7 +80,7 @@ def records_present(seen: Replication) -> Finding:
     without = [who for who, value in seen.records.items() if not value > 0]
     judged = first_of(
         fail("no-provider-records", without),
-        unknown("part-missing", seen.missing_records or not seen.records),
+        unknown("part-missing", seen.missing_records or len(seen.records) < max(seen.wanted, 1)),
         ok="records-present",
     )
     observed = f"none on {', '.join(without)}" if without else _records(seen)

@@ -40,8 +40,9 @@ def _of(seen: Iterable[NodeElection | NodeSlurp | NotAnswering]) -> set[str]:
 
 
 def _left(seen: ElectionWindow | Slurp) -> list[str]:
-    """The nodes that answered at the beginning of a window, and of which nothing is told at its end."""
-    return sorted(_of(seen.first) - _of(seen.last) - _of(seen.silent))
+    """The nodes that answered at the beginning of a window, or run an agent, and of which nothing is told at its end."""
+    told = _of(seen.last) | _of(seen.silent)
+    return sorted({*(_of(seen.first) - told), *seen.running.without(told)})
 
 
 def one_admin(seen: Election) -> Finding:
@@ -49,7 +50,7 @@ def one_admin(seen: Election) -> Finding:
     terms = {view.term for view in seen.views}
     nobody = [view.node for view in seen.views if view.admin is None]
     named = sorted({view.admin for view in seen.views if view.admin is not None})
-    unseen = sorted({*(seen.running.nodes or ())} - _of(seen.views) - _of(seen.silent))
+    unseen = seen.running.without(_of(seen.views) | _of(seen.silent))
     judged = first_of(
         fail("no-admin", seen.views and not named),
         fail("two-admins", len(named) > 1),

@@ -56,7 +56,7 @@ def score_back(seen: Standing, limits: BzzzLimits) -> Finding:
             *(fail(reason, reason == f"critical-{cause}") for reason in CAUSES),
             fail("critical-unexplained", causes == {""}),
             fail("critical", low),
-            unknown("part-missing", seen.missing or not seen.values),
+            unknown("part-missing", _lacking(seen)),
             ok="not-critical",
         ),
         expected=f"a health score of at least {limits.health_critical} on each agent",
@@ -72,7 +72,7 @@ def peers_back(seen: Standing, limits: BzzzLimits) -> Finding:
         seen,
         first_of(
             fail("too-few-peers", few),
-            unknown("part-missing", seen.missing or not seen.values),
+            unknown("part-missing", _lacking(seen)),
             ok="enough-peers",
         ),
         expected=f"at least {limits.peers} on each agent",
@@ -84,7 +84,7 @@ def peers_back(seen: Standing, limits: BzzzLimits) -> Finding:
 def one_admin_again(seen: Standing) -> Finding:
     """Exactly one agent says that it is admin. Of one that says nothing nobody knows whether it is another."""
     admins = [who for who, v in seen.values.items() if v > 0]
-    missing = seen.missing or not seen.values
+    missing = _lacking(seen) or any(map(math.isnan, seen.values.values()))
     return _finding(
         seen,
         first_of(
@@ -105,7 +105,7 @@ def replication_back(seen: Standing, limits: BzzzLimits) -> Finding:
         seen,
         first_of(
             fail("replication-degraded", seen.values and not average >= limits.replication.value),
-            unknown("part-missing", seen.missing or not seen.values),
+            unknown("part-missing", _lacking(seen)),
             ok="replicated",
         ),
         expected=f"a replication factor of at least {limits.replication} on average",
@@ -123,7 +123,7 @@ def memory_back(seen: Standing, limits: BzzzLimits) -> Finding:
         seen,
         first_of(
             fail("high-memory", high),
-            unknown("part-missing", seen.missing or not seen.values),
+            unknown("part-missing", _lacking(seen)),
             ok="memory-back",
         ),
         expected=f"at most {limits.agent_memory.value / mb:.0f} MB on each agent",
@@ -139,7 +139,7 @@ def dht_works(seen: Standing) -> Finding:
         seen,
         first_of(
             fail("dht-fails", failing),
-            unknown("part-missing", seen.missing or not seen.values),
+            unknown("part-missing", _lacking(seen)),
             ok="dht-works",
         ),
         expected="the put and get of each agent's dht-health works",
@@ -187,7 +187,7 @@ def peers_connected(seen: Validated, limits: BzzzLimits) -> Finding:
     few = [who for who, v in seen.peers.items() if not v >= limits.peers.value]
     return first_of(
         fail("too-few-peers", few),
-        unknown("part-missing", seen.missing_peers or not seen.peers),
+        unknown("part-missing", seen.missing_peers or len(seen.peers) < max(seen.wanted, 1)),
         ok="connected",
     ).finding(
         expected=f"at least {limits.peers} on each agent",
@@ -220,6 +220,11 @@ def held_since(seen: Watched, limits: BzzzLimits) -> Finding:
         details=tuple(f"Prometheus warns: {w}" for w in seen.warnings),
         limits=(limits.watched.named("watched"), limits.watch_gap.named("watch_gap")),
     )
+
+
+def _lacking(seen: Standing) -> bool:
+    """Whether there is no value of somebody of whom there should be one."""
+    return bool(seen.missing) or len(seen.values) < max(seen.wanted, 1)
 
 
 def _values(seen: Standing) -> str:

@@ -24,7 +24,7 @@ def not_critical(seen: HealthScores, limits: BzzzLimits) -> Finding:
     least = limits.health_critical
     return first_of(
         fail("health-critical", [s for s in seen.system.series if not s.value >= least.value]),
-        unknown("part-missing", seen.missing or not seen.system.series),
+        unknown("part-missing", _part(seen)),
         unknown("no-components", seen.componentless or not seen.components.series),
         ok="not-critical",
     ).finding(
@@ -42,7 +42,7 @@ def not_degraded(seen: HealthScores, limits: BzzzLimits) -> Finding:
     low = any(not s.value >= least.value for s in seen.system.series)
     return first_of(
         fail("health-low", low and not worse),
-        unknown("part-missing", not worse and (seen.missing or not seen.system.series)),
+        unknown("part-missing", not worse and _part(seen)),
         unknown("no-components", not worse and (seen.componentless or not seen.components.series)),
         fine("critical-judged", worse),
         ok="health-good",
@@ -52,6 +52,11 @@ def not_degraded(seen: HealthScores, limits: BzzzLimits) -> Finding:
         details=_details(seen),
         limits=(least.named("health_low"), critical.named("health_critical")),
     )
+
+
+def _part(seen: HealthScores) -> bool:
+    """Whether an agent has no score."""
+    return bool(seen.missing) or len(seen.system.instances) < max(seen.wanted, 1)
 
 
 def _scores(seen: HealthScores) -> str:
@@ -73,10 +78,11 @@ def health_checks_pass(seen: HealthChecks, limits: BzzzLimits) -> Finding:
     failed = sum(s.value for s in seen.failed.series)
     made, least = passed + failed, limits.sli
     share = passed / made if made > 0 else math.nan
+    unseen = len(seen.passed.instances | seen.failed.instances) < seen.wanted
     return first_of(
         fail("sli-missed", made > 0 and not share >= least.value),
         unknown("no-checks", not made > 0),
-        unknown("part-missing", seen.missing or not seen.passed.series or not seen.failed.series),
+        unknown("part-missing", seen.missing or unseen or not seen.passed.series or not seen.failed.series),
         ok="sli-met",
     ).finding(
         expected=f"at least {least}, over {seen.window_s:g} s",
@@ -95,7 +101,7 @@ def errors_are_few(seen: Errors, limits: BzzzLimits) -> Finding:
     rate, most = sum(s.value for s in seen.rates.series), limits.error_rate
     return first_of(
         fail("errors-many", not rate <= most.value),
-        unknown("part-missing", seen.missing or not seen.rates.series),
+        unknown("part-missing", seen.missing or len(seen.scraped) < seen.wanted or not seen.rates.series),
         ok="errors-few",
     ).finding(
         expected=f"at most {most}, over {seen.window_s:g} s",

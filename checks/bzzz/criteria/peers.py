@@ -27,7 +27,7 @@ def enough_peers(seen: PeerLists, limits: BzzzLimits) -> Finding:
     shown = ", ".join(f"{who} {value:g}" for who, value in sorted(seen.counts.items(), key=lambda c: c[1]))
     judged = first_of(
         fail("too-few-peers", few),
-        unknown("part-missing", seen.missing or not seen.counts),
+        unknown("part-missing", seen.missing or len(seen.counts) < max(seen.wanted, 1)),
         ok="enough-peers",
     )
     observed = f"{', '.join(few)} below: {shown}" if few else f"{shown}; {seen.running}"
@@ -103,9 +103,11 @@ def pubsub_works(seen: NodeComponents, now: datetime, limits: BzzzLimits) -> Fin
     old = {node: age for node, age in ages.items() if not age <= limits.pubsub_age.value}
     ahead = {node: age for node, age in ages.items() if -age > limits.clock_ahead.value}
     undated = [node for node in seen.nodes if node not in ages]
+    unseen = seen.running.without((*seen.nodes, *seen.without, *(s.node for s in seen.silent)))
     trouble = (
         *(f"{node}: {component}" for node, component in ill.items()),
         *map(str, seen.silent),
+        *(f"nothing of {node}" for node in unseen),
         *(f"{node} lists no {seen.name}" for node in seen.without),
         *(f"{node}: last looked {age:.0f} s ago" for node, age in old.items() if node not in ill),
         *(f"{node}: last looked {-age:.0f} s from now, by its clock" for node, age in ahead.items()),
@@ -120,7 +122,7 @@ def pubsub_works(seen: NodeComponents, now: datetime, limits: BzzzLimits) -> Fin
         fail("not-looked-lately", old),
         unknown("from-the-future", ahead),
         unknown("not-dated", undated),
-        unknown("part-missing", seen.silent or not seen.nodes),
+        unknown("part-missing", seen.silent or unseen or not seen.nodes),
         ok="healthy",
     ).finding(
         expected=f"{seen.name} healthy on each node, looked at within {limits.pubsub_age}",

@@ -13,9 +13,10 @@ from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.site import BzzzTwin, start_twin
 from fixtures.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
 from fixtures.servers.provided import ServerFailed
+from opsverify.arming import Arming
 from opsverify.target import ServersTable
-from tests.detection.bzzz.turning import LIMITS, see_it_turn_of_two_looks
-from tests.detection.harness import Suite, as_live
+from tests.detection.bzzz.turning import LIMITS
+from tests.detection.harness import Suite, as_live, see_it_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,4 +67,4 @@ def test_exactly_the_checks_of_a_fault_turn(
     fault_class: type[SwarmFault], twin: BzzzTwin, suite: Suite
 ) -> None:
     """With the fault in force exactly its checks turn, for its reason; once it is undone all are green again."""
-    see_it_turn_of_two_looks(fault_class, twin, suite)
+    see_it_turn(fault_class(twin, Arming(target="matrix", owned=True)), suite)

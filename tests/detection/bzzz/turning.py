@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from fixtures.bzzz.faults.base import BzzzFault
     from fixtures.bzzz.twin.site import BzzzTwin
 
-__all__ = ["LIMITS", "lacking", "see_fault_turn", "see_it_turn_of_two_looks"]
+__all__ = ["LIMITS", "lacking", "see_fault_turn"]
 
 LIMITS: Mapping[str, float] = tomllib.loads((ROOT / "targets" / "embedded.toml").read_text(encoding="utf-8"))[
     "bzzz"
@@ -41,20 +40,4 @@ def see_fault_turn(fault_class: type[BzzzFault], twin: BzzzTwin, suite: Suite) -
     """With the fault in force exactly its checks turn, for its reason; once it is undone all are green again."""
     if fault_class.reddens.keys() <= suite.lacking:
         pytest.skip("this machine has no server that this fault breaks")
-    see_it_turn_of_two_looks(fault_class, twin, suite)
-
-
-def see_it_turn_of_two_looks(fault_class: type[BzzzFault], twin: BzzzTwin, suite: Suite) -> None:
-    """The same, looked at once more where it was not so: of a moment in which the machine stood still there is no second.
-
-    That a second look was needed stands in the summary of pytest's warnings.
-    """
-    arming = Arming(target="matrix", owned=True)
-    try:
-        see_it_turn(fault_class(twin, arming), suite)
-    except AssertionError as first:
-        print(f"the first look: {first}")  # shown where the second one fails as well
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")  # told, and no error as other warnings are
-            warnings.warn(f"{fault_class.name} was looked at twice: {str(first)[:500]}", stacklevel=1)
-        see_it_turn(fault_class(twin, arming), suite)
+    see_it_turn(fault_class(twin, Arming(target="matrix", owned=True)), suite)

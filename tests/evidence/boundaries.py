@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Turn", "thresholds", "turns"]
 
-_GRID = (-1e9, -1.0, 0.0, *(m * 10.0**e for e in range(-9, 13) for m in (1, 3)))
+_GRID = (-1e9, -1.0, 0.0, *(m * 10.0**e for e in range(-3, 11) for m in (1, 3)))
 _EXACT = 12
 """A number of at most so many characters was observed, or counted from what was: no other lies between it and its neighbours."""
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from opsverify.system import System
     from opsverify.verdict import Outcome
 
-__all__ = ["SYSTEMS", "Case", "checks_of", "judged", "load", "taken"]
+__all__ = ["SYSTEMS", "Case", "at_one_moment", "checks_of", "judged", "load", "taken"]
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent / "recorded"
@@ -71,6 +71,11 @@ def checks_of(system: str) -> dict[str, Check]:
     modules = [import_module(".".join(f.relative_to(ROOT).with_suffix("").parts)) for f in files]
     declared = [check_of(getattr(m, name)) for m in modules for name in dir(m) if name.startswith("test_")]
     return {check.id: check for check in declared}
+
+
+def at_one_moment(spec: ObservationSpec) -> bool:
+    """Whether what an observation came to hangs on its replies alone: it does not act, and waits for nothing."""
+    return not (spec.active or spec.identity or spec.window or spec.baseline)
 
 
 def taken(spec: ObservationSpec, saved: Mapping[str, Any]) -> Observation[Any]:
@@ -164,7 +169,10 @@ def _cases(system: str, runs: Iterable[_Run]) -> Iterator[Case]:
             key = check.id, outcome.verdict.value, outcome.reason
             if key not in met and outcome.verdict.value != "SKIP":
                 met.add(key)
-                with_replies = {name: {**saved[name], "replies": run.of(name)} for name in asked}
+                with_replies = {
+                    name: {**saved[name], "replies": run.of(name) if at_one_moment(specs[name]) else []}
+                    for name in asked
+                }
                 yield Case(*key, limits=values, saved=with_replies, section=run.target.get(system, {}))
 
 
@@ -192,10 +200,10 @@ class _Table(list[Any]):
 
     def number(self, item: Any) -> int:
         """The number of an item, which is added where it is new."""
-        text = json.dumps(item, sort_keys=True)
+        text = json.dumps(item, sort_keys=True, default=str)  # TOML has times of its own
         if text not in self._numbers:
             self._numbers[text] = len(self)
-            self.append(item)
+            self.append(json.loads(text))
         return self._numbers[text]
 
 

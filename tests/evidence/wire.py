@@ -26,17 +26,12 @@ if TYPE_CHECKING:
     from tests.evidence.recording import Case
     from tests.evidence.replies import Kept
 
-__all__ = ["pieces", "readable", "reread"]
+__all__ = ["pieces", "reread", "section_of"]
 
 _WITHIN_S = 2.0
 _ENV = re.compile(r"MATRIX_\w+")
 _OK = 200
 _BODY = 3
-
-
-def readable(spec: ObservationSpec, saved: Mapping[str, Any]) -> bool:
-    """Whether an observation was read from replies alone, at one moment."""
-    return bool(saved["replies"]) and not (spec.active or spec.identity or spec.window or spec.baseline)
 
 
 def section_of(case: Case, system: str) -> Any:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
-from itertools import pairwise
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
 
 from opsverify.limits import Limits, Window
 from tests.evidence.recording import SYSTEMS, checks_of, judged, limits_of, load, taken
+from tests.evidence.weaken import ANOTHERS, moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import TypeAlias
 
     from opsverify.check import Check
     from opsverify.observation import Observation
     from tests.evidence.recording import Case
 
-__all__ = ["Turn", "thresholds", "turns"]
+    Looked: TypeAlias = tuple[Case, dict[str, Observation[Any]]]
 
-_GRID = (-1e9, -1.0, 0.0, *(m * 10.0**e for e in range(-3, 11) for m in (1, 3)))
-_EXACT = 12
-"""A number of at most so many characters was observed, or counted from what was: no other lies between it and its neighbours."""
+__all__ = ["Turn", "thresholds", "turn_of"]
+
+_STEPS = (0.0, 0.01, 0.1, 0.3, 0.6, 0.9, 1.0, 1.2, 2.0, 5.0, 20.0, 100.0, 1000.0)
+"""Of the value that a limit has: between two of them that differ lies the boundary."""
+_OF_ZERO = 10_000.0
+_DECIMALS = 6
+"""A number with at most so many was observed, or counted from what was; a time has as many in seconds."""
 
 
 class Turn(NamedTuple):
@@ -53,7 +63,7 @@ def _seen(system: str, case: Case) -> dict[str, Observation[Any]]:
     return {name: taken(specs[name], saved) for name, saved in case.saved.items()}
 
 
-def thresholds(system: str) -> dict[tuple[str, str], list[tuple[Case, dict[str, Observation[Any]]]]]:
+def thresholds(system: str) -> dict[tuple[str, str], list[Looked]]:
     """Check and threshold → the cases in which the check reads it."""
     checks, found = checks_of(system), dict[tuple[str, str], list[Any]]()
     for case in load(system):
@@ -69,26 +79,56 @@ def thresholds(system: str) -> dict[tuple[str, str], list[tuple[Case, dict[str, 
     return found
 
 
-def turns(
+def turn_of(system: str, check: Check, name: str, cases: list[Looked]) -> Turn | None:
+    """Where what a check says of a case turns from or to PASS, as nothing but this threshold changes; None: nowhere.
+
+    Where no recorded case turns, one is looked for in which a time of the evidence is earlier or later than it was.
+    """
+    found = None
+    for case, seen in chain(cases, _moved(system, name, cases)):
+        for turn in _turns(system, check, name, case, seen):
+            if turn.at is not None:
+                return turn
+            found = found or turn
+    return found
+
+
+def _turns(
     system: str, check: Check, name: str, case: Case, seen: Mapping[str, Observation[Any]]
 ) -> Iterator[Turn]:
-    """Where the outcome changes as nothing but this threshold does."""
     limits = limits_of(system, case.limits)
     limit = getattr(limits, name)
 
     def at(value: float) -> tuple[str, str]:
         instead = limit.model_copy(update={"value": value})
         outcome = judged(check, limits.model_copy(update={name: instead}), seen)
-        return outcome.verdict.value, outcome.reason
+        verdict = ANOTHERS if outcome.reason.endswith(ANOTHERS) else outcome.verdict.value
+        return verdict, outcome.reason
 
-    grid = sorted({*_GRID, limit.value})
+    grid = [step * (limit.value or _OF_ZERO) for step in _STEPS]
     said = [at(value) for value in grid]
     for (low, below), (high, above) in pairwise(zip(grid, said, strict=True)):
-        if below != above:
-            yield _narrowed(at, low, high, _observed(case))
+        if below[0] != above[0] and "PASS" in {below[0], above[0]} and ANOTHERS not in {below[0], above[0]}:
+            yield _narrowed(at, low, high, _times(case))
 
 
-def _narrowed(at: Any, low: float, high: float, spans: set[int]) -> Turn:
+def _moved(system: str, name: str, cases: list[Looked]) -> Iterator[Looked]:
+    """The first case that passes, with one time or number of one observation on the other side of the limit."""
+    specs = {spec.name: spec for spec in SYSTEMS[system].observations}
+    case, seen = next((each for each in cases if each[0].verdict == "PASS"), cases[0])
+    limit = getattr(limits_of(system, case.limits), name).value
+    for observed, saved in case.saved.items():
+        for times in (3.0, -3.0, 0.5):
+            for value in moved(saved["value"], times * limit):
+                instead = {**saved, "value": value}
+                with suppress(ValidationError):
+                    yield (
+                        replace(case, saved={**case.saved, observed: instead}),
+                        {**seen, observed: taken(specs[observed], instead)},
+                    )
+
+
+def _narrowed(at: Any, low: float, high: float, times: set[int]) -> Turn:
     """The turn between two values that are said to differ."""
     below, above = at(low), at(high)
     while (middle := (low + high) / 2) not in (low, high):
@@ -96,10 +136,10 @@ def _narrowed(at: Any, low: float, high: float, spans: set[int]) -> Turn:
             low = middle
         else:
             high, above = middle, at(middle)
-    exact = [value for value in (low, high) if len(f"{value!r}") <= _EXACT]
-    if not exact:  # times are compared in whole microseconds
+    exact = [value for value in (low, high) if round(value, _DECIMALS) == value]
+    if not exact:  # times are compared in whole microseconds: it lies half-way between two of them
         first = math.floor(high * 1e6)
-        exact = [micro / 1e6 for micro in (first, first + 1) if micro in spans]
+        exact = [micro / 1e6 for micro in (first, first + 1) if micro in times]
     if len(exact) != 1:
         return Turn(None, below, None, above)
     number = exact[0]
@@ -107,7 +147,7 @@ def _narrowed(at: Any, low: float, high: float, spans: set[int]) -> Turn:
     return Turn(number, at(number - step), at(number), at(number + step))
 
 
-def _observed(case: Case) -> set[int]:
+def _times(case: Case) -> set[int]:
     """Microseconds between any two times of the evidence."""
     times = {datetime.fromisoformat(saved["at"]) for saved in case.saved.values()}
 
@@ -127,4 +167,4 @@ def _observed(case: Case) -> set[int]:
     for saved in case.saved.values():
         find(saved["value"])
     aware = sorted(t for t in times if t.tzinfo is not None)
-    return {round((b - a).total_seconds() * 1e6) for a in aware for b in aware if b >= a}
+    return {(b - a) // timedelta(microseconds=1) for a in aware for b in aware if b >= a}

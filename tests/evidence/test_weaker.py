@@ -10,10 +10,8 @@ from pydantic import ValidationError
 from opsverify.verdict import Verdict
 from tests.evidence.reasons import UNNOTICED, reason_for
 from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
-from tests.evidence.weaken import weaken
+from tests.evidence.weaken import ANOTHERS, weaken
 
-ANOTHERS = "-judged"
-"""How a reason ends where another check fails for it: two that part one limit, of which the worse is said once."""
 _MOST = 12
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Weakened", "weaken"]
+__all__ = ["ANOTHERS", "Weakened", "moved", "weaken"]
+
+ANOTHERS = "-judged"
+"""How a reason ends where another check fails for it: two that part one limit, of which the worse is said once."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _LONG = timedelta(days=400)  # beyond any limit
@@ -36,6 +40,23 @@ def weaken(value: Any, most: int) -> Iterator[Weakened]:
         made[where, "gone"] += 1
         if path and made[where, "gone"] <= most:
             yield Weakened(where, "gone", _without(value, path))
+
+
+def moved(value: Any, by: float) -> Iterator[Any]:
+    """The value with one of its times later by so many seconds, or with one of its numbers so large: of each place the first."""
+    met = set[str]()
+    for path, found in _places(value, ()):
+        where = _shown(path)
+        if where in met or isinstance(found, bool):
+            continue
+        if isinstance(found, str) and _TIME.fullmatch(found):
+            met.add(where)
+            with suppress(OverflowError):
+                at = datetime.fromisoformat(found) + timedelta(seconds=by)
+                yield _replaced(value, path, at.isoformat())
+        elif isinstance(found, int | float):
+            met.add(where)
+            yield _replaced(value, path, int(by) if isinstance(found, int) else by)
 
 
 def _places(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:

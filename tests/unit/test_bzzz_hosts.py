@@ -220,7 +220,7 @@ def test_a_file_that_was_not_taken_is_told_by_its_path() -> None:
 def uses(*values: float, stale: tuple[str, ...] = (), what: str = "") -> Uses:
     """What some nodes use."""
     found = tuple(Use(node=f"n{i}", what=what, value=value) for i, value in enumerate(values))
-    return Uses(at=NOW, uses=found, wanted=len(found), stale=stale)
+    return Uses(at=NOW, uses=found, stale=stale)
 
 
 USES = {
@@ -284,7 +284,7 @@ def test_buffers_are_at_least_what_the_runbook_sets(
     """Exactly that is enough, for each of the two; of a node that does not tell nobody knows."""
     well = [Use(node="n", what=each, value=16_777_216) for each in BUFFERS]
     told = (*well, Use(node="m", what=what, value=value))
-    seen = Uses(at=NOW, uses=told, wanted=len(told), stale=stale)
+    seen = Uses(at=NOW, uses=told, stale=stale)
     found = criteria.tuned(seen, LIMITS)
     assert (found.reason, found.holds) == (reason, {"tuned": True, "not-tuned": False}.get(reason))
 

@@ -219,15 +219,12 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
     return first_of(
         fail("latency-grown", slower and same),
         unknown("windows-differ", not same),
-        unknown("operations-differ", not both),
+        unknown("operations-differ", gone or not both),
         ok="latency-as-before",
     ).finding(
         expected=f"median and 95th percentile at most {limits.latency_growth} of {before.at:%Y-%m-%d %H:%M UTC}",
-        observed=_beside(before, now, len(slower), len(both)),
-        details=(
-            *(_compared(old, new) for old, new in slower or both),
-            *(f"{name}: measured then, not now" for name in gone),
-        ),
+        observed=_beside(before, now, len(slower), len(both), gone),
+        details=tuple(_compared(old, new) for old, new in slower or both),
         limits=(
             limits.latency_growth.named("latency_growth"),
             limits.latency_floor.named("latency_floor"),
@@ -236,7 +233,7 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
     )
 
 
-def _beside(before: Latency, now: Latency, slower: int, both: int) -> str:
+def _beside(before: Latency, now: Latency, slower: int, both: int, gone: list[str]) -> str:
     if before.window_s != now.window_s:
         return f"the earlier latency is over {before.window_s:g} s, this one over {now.window_s:g} s: save one anew"
     if not both:
@@ -244,7 +241,9 @@ def _beside(before: Latency, now: Latency, slower: int, both: int) -> str:
         return bounded_text(
             f"measured then {then or 'nothing'}, now {since or 'nothing'}: nothing to compare"
         )
-    return f"{slower} of {both} operations slower" if slower else f"{both} operations as fast"
+    left = f"; measured then, not now: {', '.join(gone)}" if gone else ""
+    compared = f"{slower} of {both} operations slower" if slower else f"{both} operations as fast"
+    return bounded_text(f"{compared}{left}")
 
 
 def _slower(old: Percentiles, new: Percentiles, limits: BzzzLimits) -> bool:

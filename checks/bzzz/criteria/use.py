@@ -61,7 +61,7 @@ def _over(seen: Uses, limit: Limit) -> list[Use]:
 
 def _part(seen: Uses) -> bool:
     """Whether a node was left out, or all."""
-    return bool(seen.stale) or len(seen.uses) < max(seen.wanted, 1)
+    return bool(seen.stale or not seen.uses)
 
 
 def _used(seen: Uses, limit: Limit, name: str, what: str, judged: Judgement) -> Finding:

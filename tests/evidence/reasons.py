@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["UNNOTICED", "UNNOTICED_ON_THE_WIRE", "reason_for"]
+__all__ = ["BAD_AT_ITS_LIMIT", "ROWS_BY_HAND", "UNNOTICED", "UNNOTICED_ON_THE_WIRE", "reason_for"]
 
 _ALERTS = "Alertmanager lists an alert, and who mutes it, only while it is so."
 _FIRED = "ALERTS has a series of an alert only while it fires."
@@ -52,7 +52,13 @@ UNNOTICED: dict[tuple[str, str], str] = {
 }
 """Observation and place in it (`*`: any name) → why its absence is not noticed."""
 
-UNNOTICED_ON_THE_WIRE: dict[tuple[str, str], str] = {}
+UNNOTICED_ON_THE_WIRE: dict[tuple[str, str], str] = {
+    ("api_components", "checks.checks.*"): "An agent's own list of its components is the only one.",
+    ("cleared_admin", "silences"): "A silence is in Alertmanager's list, and nowhere else.",
+    ("cleared_admin", "silences[]"): "A silence is in Alertmanager's list, and nowhere else.",
+    ("recovery_watched", "query_range.data.result"): _FIRED,
+    ("standing_peers", "alerts"): _ALERTS,
+}
 """Observation and place in a reply → the same."""
 
 
@@ -62,3 +68,10 @@ def reason_for(name: str, place: str, among: dict[tuple[str, str], str]) -> tupl
         return name, place
     folder = name, place.rpartition(".")[0] + ".*"
     return folder if folder in among else None
+
+
+BAD_AT_ITS_LIMIT: dict[tuple[str, str], str] = {}
+"""Check and threshold → why a value that is exactly at it is bad already."""
+
+ROWS_BY_HAND: dict[tuple[str, str], str] = {}
+"""Check and threshold that no recorded evidence turns on → the test of units that has the rows at its boundary."""

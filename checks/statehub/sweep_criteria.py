@@ -240,6 +240,7 @@ def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         unknown("out-of-window", astray),
         unknown("part-missing", lost),
         unknown("no-sweep", not worked),
+        unknown("not-counted", worked and worked[0].result.assessment_failures is None),
         unknown("too-few", len(counted) == 1),
         unknown("names-missing", nameless),
         ok="not-rising",

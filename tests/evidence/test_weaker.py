@@ -12,7 +12,7 @@ from tests.evidence.reasons import UNNOTICED, reason_for
 from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
 from tests.evidence.weaken import ANOTHERS, weaken
 
-_MOST = 12
+_MOST = 6
 
 
 @cache

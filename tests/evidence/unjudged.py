@@ -16,7 +16,6 @@ _BESIDE = (
 )
 _LABELS = "Labels name a series; who is missing is told by the number of series."
 _CLOCK = "It is the moment of a look, by which something older or younger is measured; here nothing is."
-_TROUBLE = "It names trouble, and is empty where there is none."
 _INVENTORY = "What the server lists is the only list there is; what should be in it is another check's."
 _FIRST_LOOK = "It is the look before the one that is judged."
 _HISTORY = "It is older than what is judged, or one of many from which a line is drawn."
@@ -70,7 +69,6 @@ UNJUDGED: tuple[tuple[str, str, str], ...] = (
         "An operation that was never measured cannot be compared; one that is no more leaves it open.",
     ),
     ("dht_latency*", ".operations#.count", _SHOWN),
-    ("dht_operations", ".*", _SHOWN),
     ("dht_round_trip", ".nodes*", _OURS),
     ("election", ".earlier", _FIRST_LOOK),
     ("election", ".elsewhere", _SHOWN),
@@ -129,6 +127,8 @@ UNJUDGED: tuple[tuple[str, str, str], ...] = (
     ("task_flow", ".*", _SHOWN),
     ("task_uses", "#*", "Which tasks run is B-SWM-1's."),
     ("test_alert", ".*", "Notifications are counted by integration; the sum is judged."),
+    ("*_use", ".uses#", "A node without a series is among the stale ones, by its scrape."),
+    ("io_wait", ".uses#", "A node without a series is among the stale ones, by its scrape."),
     ("use_over_days", ".trails#*", _HISTORY),
     (
         "validated",
@@ -167,6 +167,7 @@ UNJUDGED: tuple[tuple[str, str, str], ...] = (
     ("tolaria_health", ".told#.indicators*", _SHOWN),
     ("tolaria_run", ".epochs#.*", "One epoch in a row is not several."),
     # State Hub
+    ("activity_runs", ".runs#.result.skipped_clean*", "Who was clean is judged by the number."),
     ("activity_server", ".*.behind", "A primary is behind nobody."),
     ("*_newest", ".events##", "Events are compared by their ids."),
     ("applied_manifest", ".deployments#.*", _BESIDE),
@@ -178,7 +179,6 @@ UNJUDGED: tuple[tuple[str, str, str], ...] = (
     ("sources", ".covers", "A window that begins earlier covers more."),
     ("sources", "*.newest", _SHOWN),
     ("temporal_schedule", ".created", "One that is older has the same grid."),
-    ("*", "*missing*", _TROUBLE),
 )
 
 

@@ -136,6 +136,7 @@ def test_a_resource_with_too_few_days_is_said_and_gets_no_date() -> None:
 
 
 RULES = {"cpu": cpu_lasts, "memory": memory_lasts, "disk": disk_lasts}
+SOON = {"cpu": "cpu-full-soon", "memory": "memory-full-soon", "disk": "disk-full-soon"}
 LEVEL, GROWING, FULL = rising(0.4, 0.0), rising(0.5, 0.01), rising(0.9, 0.0)
 
 
@@ -171,7 +172,7 @@ def test_each_resource_has_its_own_outlook(
         for t in trails(*((str(n), p) for n, p in enumerate(points))).trails
     ]
     finding = RULES[resource](Trails(at=END, trails=(other, *found)), LIMITS)
-    known = {"lasts": (True, f"{resource}-lasts"), "full-soon": (False, f"{resource}-full-soon")}
+    known = {"lasts": (True, f"{resource}-lasts"), "full-soon": (False, SOON[resource])}
     wanted = known.get(reason, (True if reason == "limit-judged" else None, reason))
     assert (finding.holds, finding.reason) == wanted
 

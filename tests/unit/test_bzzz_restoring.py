@@ -272,7 +272,13 @@ def test_a_restore_is_judged_by_outcome_time_and_contents() -> None:
         assert restoring.holds_what_it_should(unmet)[1].reason == "validation-not-met"
 
 
-@pytest.mark.parametrize("reason", [*restoring.REFUSALS, "not-restored"])
+REFUSALS = (
+    *("empty", "not-a-dump", "cluster-dump", "encoding", "truncated", "corrupt", "role-missing"),
+    *("psql-command", "dump-error", "not-empty", "too-slow"),
+)
+
+
+@pytest.mark.parametrize("reason", [*REFUSALS, "not-restored"])
 def test_a_dump_that_was_refused_says_for_what(reason: str) -> None:
     """Each refusal is a reason; one that is not known is one as well."""
     refused = "of-another-kind" if reason == "not-restored" else reason

@@ -162,6 +162,11 @@ SKIPPED = sweeps(*several(3, lock_skipped=True))
         ("S-PRG-4", SKIPPED, ("no-sweep", None)),
         ("S-PRG-4", sweeps(*several(1)), ("too-few", None)),
         ("S-PRG-4", sweeps(*several(2, assessment_failures=None)), ("not-reported", False)),
+        (
+            "S-PRG-4",
+            sweeps(event(0, STEP / 2, assessment_failures=None), *several(3)[1:]),
+            ("not-counted", None),
+        ),
         ("S-LCK-1b", NOTHING, ("too-few", None)),
         ("S-LCK-1b", sweeps(*several(3)), ("too-few", None)),
         ("S-LCK-1b", sweeps(*several(4)), ("all-had-a-turn", True)),

@@ -109,6 +109,40 @@ def test_a_broken_check_is_unknown(body: Callable[..., Any], told: str) -> None:
     assert told in outcome.explanation
 
 
+def test_an_endpoint_that_must_answer_fails_with_a_finding_that_does_not_hold() -> None:
+    """Where silence is the system's doing, the finding says so: it does not hold, and what was asked is its evidence."""
+    outcome = judge(
+        check(never_called, unreachable="fail"), {"brightness": seen(Unobservable(Kind.REFUSED, "no"))}
+    )
+    (finding,) = outcome.findings
+    assert (outcome.verdict, outcome.reason) == (Verdict.FAIL, "refused")
+    assert (finding.holds, finding.observed, finding.evidence) == (False, "no", ("read bulb",))
+
+
+def test_why_it_does_not_apply_is_told() -> None:
+    """A SKIP names the observation, what was said of it, and what it shares with others."""
+    absent = Unobservable(Kind.DECLARED_ABSENT, "bulb: none here")
+    outcome = judge(check(never_called), {"brightness": seen(absent)})
+    assert (outcome.verdict, outcome.explanation, outcome.cause) == (
+        Verdict.SKIP,
+        "brightness: bulb: none here",
+        "bulb declared absent",
+    )
+
+
+def test_a_check_that_breaks_keeps_what_it_had_found() -> None:
+    """What was stated before the error stands beside it."""
+
+    def breaks(**_arguments: Any) -> None:
+        verify(GOOD)
+        raise KeyError
+
+    outcome = judge(check(breaks), {})
+    assert (outcome.verdict, outcome.findings) == (Verdict.UNKNOWN, (GOOD,))
+    silent = judge(check(lambda **_: None), {})
+    assert silent.explanation == "check broken: it never called verify()"
+
+
 def test_an_interrupt_is_not_swallowed() -> None:
     """Ctrl-C in a check's body ends the run."""
 

@@ -212,6 +212,11 @@ def _caused(outer: BaseException, inner: BaseException) -> BaseException:
     return outer
 
 
+def _kept(outer: BaseException, inner: object) -> BaseException:
+    outer.os_error = inner  # type: ignore[attr-defined]
+    return outer
+
+
 class AuthenticationError(ConnectionError):
     """As redis-py has it."""
 
@@ -232,6 +237,8 @@ class AuthenticationError(ConnectionError):
         (AuthenticationError("WRONGPASS"), Kind.DENIED),
         (_caused(RuntimeError("wrapped"), ConnectionResetError(errno.ECONNRESET, "x")), Kind.RESET),
         (ExceptionGroup("several", [ValueError(), OSError(errno.ECONNREFUSED, "x")]), Kind.REFUSED),
+        (_kept(RuntimeError("as aiohttp keeps it"), ConnectionResetError(errno.ECONNRESET, "x")), Kind.RESET),
+        (_kept(RuntimeError("not an error"), "text"), Kind.BROKEN),
         (KeyError("depth"), Kind.BROKEN),
         (PermissionError(errno.EACCES, "x"), Kind.BROKEN),
         (ZeroDivisionError(), Kind.BROKEN),

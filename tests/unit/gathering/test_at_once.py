@@ -32,6 +32,19 @@ async def test_everything_is_looked_at_at_once() -> None:
     assert many < 5 * one
 
 
+async def test_each_is_given_the_client_of_its_site() -> None:
+    """What a look asks is the site's own client."""
+    given: list[object] = []
+
+    async def look(toy: Toy) -> int:
+        given.append(toy)
+        return 1
+
+    where = site()
+    await gather([spec("a", look)], where)
+    assert given == [where.client]
+
+
 async def test_waiting_for_a_slot_is_free() -> None:
     """A hundred observations of one endpoint all succeed, though the last of them start after their deadline
     would be over.

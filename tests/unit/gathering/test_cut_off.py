@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify.observation import Kind, Unobservable
-from tests.unit.gathering.toy import gather, kinds, raises, site, spec, takes, trouble
+from tests.unit.gathering.toy import ToySection, gather, kinds, raises, site, spec, takes, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,6 +56,17 @@ async def test_one_that_is_alive_shows_that_we_are_not_cut_off(surfaces: tuple[s
     """However many are dead: beside one that answers, each refusal stands."""
     seen = await gather([*dead(*surfaces), spec("alive", takes(0), "s9")])
     assert set(kinds(seen).values()) == {Kind.REFUSED, None}
+
+
+async def test_what_is_declared_absent_says_nothing_of_the_rest() -> None:
+    """Beside a surface that is not looked at, two dead ones are a cut off still, whichever is told first."""
+    where = site(ToySection(absent={"s9": "none here"}))
+    seen = await gather([spec("absent", takes(0), "s9"), *dead("s0", "s1")], where)
+    assert kinds(seen) == {
+        "absent": Kind.DECLARED_ABSENT,
+        "dead-s0": Kind.OBSERVER_CUT_OFF,
+        "dead-s1": Kind.OBSERVER_CUT_OFF,
+    }
 
 
 async def test_two_looks_at_one_endpoint_are_one_endpoint() -> None:

@@ -65,6 +65,31 @@ async def test_an_identity_that_never_answered_leaves_the_rest() -> None:
         assert seen["o"].identity == ""
 
 
+async def test_one_identity_that_is_lost_does_not_speak_for_the_next() -> None:
+    """Where one never answered and one went away, the change of a third is seen all the same."""
+    for first in ((GONE, GONE), ("a", GONE)):
+        seen = await gather(
+            [
+                spec("lost", identity(*first), identity=True),
+                spec("who", identity("b", "c"), "s1", identity=True),
+                spec("o", takes(0), "s1"),
+            ]
+        )
+        assert kinds(seen) == {"lost": Kind.REFUSED, "who": None, "o": Kind.IDENTITY_CHANGED}
+
+
+async def test_what_came_of_two_servers_has_both_their_identities() -> None:
+    """The identities of all surfaces of a look stand on it, each once."""
+    seen = await gather(
+        [
+            spec("who", identity("a", "a"), identity=True),
+            spec("other", identity("b", "b"), "s1", identity=True),
+            spec("o", takes(0), "s0", "s1"),
+        ]
+    )
+    assert seen["o"].identity == "a + b"
+
+
 async def test_an_identity_speaks_for_its_own_system_only() -> None:
     """Another system's surface of the same name is another server."""
     seen = await gather(

@@ -122,6 +122,7 @@ async def test_arming_that_ends_during_the_run_is_not_armed() -> None:
     trouble = (await gather([spec("a", act, active="press")], site(arming=soon)))["a"].unobservable
     assert trouble is not None
     assert trouble.kind is Kind.NOT_ARMED
+    assert "press" in trouble.seen
 
 
 async def test_absent_and_unconfigured_surfaces_are_not_looked_at() -> None:
@@ -191,8 +192,9 @@ async def test_a_probe_that_cancels_itself_becomes_an_observation() -> None:
     """A library that raises CancelledError, without anybody having cancelled us, breaks its own observation
     only.
     """
-    seen = await gather([spec("a", raises(asyncio.CancelledError())), spec("b", takes(0), "s1")])
+    seen = await gather([spec("a", raises(asyncio.CancelledError("by itself"))), spec("b", takes(0), "s1")])
     assert seen["a"].unobservable is not None
+    assert str(seen["a"].unobservable) == "probe-broken: CancelledError: by itself"
     assert seen["b"].value == 1
 
 
@@ -213,6 +215,8 @@ async def test_an_operator_that_cannot_be_made_becomes_an_observation() -> None:
 
 def test_servers_that_did_not_start() -> None:
     """What stands for an observation without servers says why."""
-    trouble = not_started(spec("a", takes(0)), "no redis-server").unobservable
-    assert trouble is not None
-    assert str(trouble) == "not-started: no redis-server"
+    before = datetime.now(UTC)
+    instead = not_started(spec("a", takes(0), "s1"), "no redis-server")
+    assert (instead.name, instead.system, instead.surfaces) == ("a", "toy", ("s1",))
+    assert before <= instead.at <= datetime.now(UTC)
+    assert str(instead.unobservable) == "not-started: no redis-server"

@@ -52,6 +52,7 @@ def counted(*counts: float, missing: tuple[str, ...] = ()) -> PeerLists:
         (counted(2, 4, 4), 3, False, "too-few-peers"),
         (counted(2.99, 4, 4), 3, False, "too-few-peers"),
         (counted(3, 3, 3), 3, True, "enough-peers"),
+        (counted(3), 3, True, "enough-peers"),
         (counted(4, 5, 3.01), 3, True, "enough-peers"),
         (counted(3, 3, 3), 4, False, "too-few-peers"),
         (counted(float("nan"), 4, 4), 3, False, "too-few-peers"),

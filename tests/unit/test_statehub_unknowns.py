@@ -138,6 +138,7 @@ def test_what_is_known_outranks_a_clock() -> None:
 
 
 NOTHING = sweeps(event(1, timedelta(hours=3), source="manual"))
+JUST_LONG = sweeps(event(1, timedelta(minutes=1), source="manual"), covers=timedelta(minutes=57))
 SHORT = sweeps(event(1, timedelta(minutes=1), source="manual"), covers=timedelta(minutes=21))
 SKIPPED = sweeps(*several(3, lock_skipped=True))
 
@@ -149,7 +150,9 @@ SKIPPED = sweeps(*several(3, lock_skipped=True))
         ("S-PRG-1", SHORT, ("part-missing", None)),
         ("S-PRG-1b", SHORT, ("part-missing", None)),
         ("S-PRG-1b", NOTHING, ("critical-judged", True)),
+        ("S-PRG-1", JUST_LONG, ("no-scheduled-event", False)),
         ("S-PRG-2", NOTHING, ("no-scheduled-event", False)),
+        ("S-PRG-2", sweeps(*several(automation_error=True, exit_code=1)), ("healthy", True)),
         ("S-PRG-2", SHORT, ("part-missing", None)),
         ("S-PRG-2", sweeps(*several(skipped_clean=None)), ("accounting-missing", False)),
         ("S-PRG-2", sweeps(*several(processed=Repos(count=1, names=("a",)))), ("processed-clean", False)),
@@ -192,6 +195,7 @@ def test_events_that_do_not_reach_back_leave_it_open() -> None:
         (-5.2, ("clock-ahead", None)),
         (-5, ("moved-between", True)),
         (5, ("moved-between", True)),
+        (5.1, ("moved-between", True)),
         (5.2, ("differs", False)),
     ],
 )

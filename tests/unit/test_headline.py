@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from opsverify.redaction import Redactor
 from opsverify.report.headline import headline, not_seen
+from opsverify.report.html import render_html
 from opsverify.report.model import NotLookedAt
-from opsverify.verdict import Severity
+from opsverify.verdict import Severity, Verdict
+from tests.unit.reports import report
 
 PROMETHEUS = "no Prometheus on this machine"
 
@@ -49,3 +52,21 @@ def test_the_part_stands_before_what_was_missed() -> None:
     """Meaning, part, and what was not looked at, in this order."""
     line = headline("the gate holds", [gone(1, "P0", "not armed")], ["oona", "E-INF-1"])
     assert line == "the gate holds · only oona, E-INF-1 · 1 P0 not looked at: not armed"
+
+
+@pytest.mark.parametrize(
+    ("counts", "all_seen"),
+    [
+        ({Verdict.PASS: 3}, True),
+        ({Verdict.PASS: 3, Verdict.FAIL: 1}, True),
+        ({Verdict.PASS: 3, Verdict.UNKNOWN: 1}, False),
+        ({Verdict.PASS: 3, Verdict.WAIVED: 1}, False),
+        ({}, False),
+    ],
+)
+def test_the_page_calls_all_looked_at_only_where_it_was(
+    counts: dict[Verdict, int], *, all_seen: bool
+) -> None:
+    """Not where a check is UNKNOWN, or may be so beneath its waiver, and not where nothing was judged."""
+    page = render_html(report().model_copy(update={"counts": counts}), Redactor({}))
+    assert ("Everything that was asked for was looked at." in page) is all_seen

@@ -17,7 +17,7 @@ Reply = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 INFO = (
     "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef0123456789abcdef01234567\r\n"
     "uptime_in_seconds:5\r\nrole:master\r\nloading:0\r\n"
-    "used_memory:1000\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n"
+    "used_memory:1000\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\naof_enabled:0\r\n"
 )
 
 

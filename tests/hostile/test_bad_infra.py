@@ -255,7 +255,7 @@ def test_a_target_passes_only_if_it_is_up_and_was_scraped_lately(
     """A target holds exactly if it is up and its last scrape is neither older than the limits allow nor of the future."""
     one = ScrapeTarget(job="nissa", url="u", health=health, error="", age_s=age_s, interval_s=interval_s)
     seen = Scraping.model_validate(
-        {"job": "nissa", "targets": (one,), "with_series": 1, "at": STAMP, "warnings": ()}
+        {"job": "nissa", "targets": (one,), "active": 1, "with_series": 1, "at": STAMP, "warnings": ()}
     )
     limits = EsperLimits()
     slack = limits.scrape_slack.value

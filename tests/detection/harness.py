@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -16,15 +15,12 @@ from pydantic import BaseModel, SecretStr
 
 from opsverify.limits import Limits
 from opsverify.target import Section
-from opsverify.verdict import Verdict
-from tests.evidence.replies import FILE, KEEP_REPLIES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Mapping
 
-    from opsverify.fault import Fault
 
-__all__ = ["ROOT", "Seen", "Suite", "as_live", "see_all_green", "see_it_turn", "without_a_fault"]
+__all__ = ["ROOT", "Seen", "Suite", "as_live"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUND = timedelta(seconds=90)
@@ -60,8 +56,6 @@ class Suite:
     actions: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     path: str = "checks"
-    lacking: frozenset[str] = frozenset()
-    """Checks that are skipped here because this machine has no such server; they are expected neither red nor green."""
     options: tuple[str, ...] = ()
     """Options of every run."""
 
@@ -94,10 +88,6 @@ class Suite:
             *self.options,
             *arguments,
         ]
-        kept = self.folder / FILE
-        keeping = KEEP_REPLIES in os.environ
-        if keeping:
-            command += ["-p", "tests.evidence.replies"]
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -108,13 +98,9 @@ class Suite:
             env={
                 **os.environ,
                 "OPSVERIFY_STATE": str(self.folder / "state"),
-                KEEP_REPLIES: str(kept),
                 **self.environment,
             },
         )
-        if keeping:
-            kept.replace((reports / "latest").resolve() / FILE)
-            (reports / "latest" / target.name).write_bytes(target.read_bytes())
         report: dict[str, Any] = json.loads((reports / "latest" / "report.json").read_text(encoding="utf-8"))
         verdicts = {c["id"]: (c["verdict"], c["reason"]) for c in report["checks"]}
         gated = frozenset(c["id"] for c in report["checks"] if c["gated"])
@@ -152,45 +138,3 @@ def _toml(value: Any, name: str, environment: dict[str, str]) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(v, name, environment) for v in value) + "]"
     return value.isoformat() if isinstance(value, datetime) else json.dumps(value)
-
-
-def see_it_turn(fault: Fault, suite: Suite) -> None:
-    """Put the fault in force, and see exactly its checks turn, for its reason; undo it, and see all green again."""
-    before = fault.state()
-    fault.inject()
-    try:
-        fault.settled()
-        assert fault.state() != before
-        red = suite.run()
-    finally:
-        fault.restore()
-    assert fault.state() == before
-    reddens = {check: turned for check, turned in fault.reddens.items() if check not in suite.lacking}
-    assert set(red.not_green) == set(reddens), _told("with it", red, reddens)
-    for check, (verdict, reason) in reddens.items():
-        seen_verdict, seen_reason = red.not_green[check]
-        assert seen_verdict == verdict.value, (check, red.printed)
-        assert re.fullmatch(reason, seen_reason), (check, seen_reason, red.printed)
-    assert red.status == red.promised_status, red.printed
-    green = suite.run()
-    assert green.not_green == {}, _told("once it was undone", green, {})
-
-
-def _told(when: str, seen: Seen, expected: Collection[str]) -> str:
-    """What turned beyond what should, and what did not, before all that was printed."""
-    beyond = {check: turned for check, turned in seen.not_green.items() if check not in expected}
-    lacking = sorted(set(expected) - set(seen.not_green))
-    return f"{when}, beyond what should have turned: {beyond}; not turned: {lacking}\n{seen.printed}"
-
-
-def see_all_green(suite: Suite) -> None:
-    """Every check passes, and none is skipped."""
-    seen = suite.run()
-    assert seen.status == 0, seen.printed
-    assert {v for check, (v, _) in seen.verdicts.items() if check not in suite.lacking} == {"PASS"}
-
-
-def without_a_fault(suite: Suite, faults: Iterable[type[Fault]]) -> set[str]:
-    """Checks that no fault makes FAIL; UNKNOWN does not count."""
-    failing = {check for f in faults for check, (verdict, _) in f.reddens.items() if verdict is Verdict.FAIL}
-    return set(suite.run().verdicts) - failing

@@ -1,19 +1,14 @@
-"""Replies as they came over the wire, before any decoder saw them: kept while the suite runs, and given again later.
-
-A pytest plugin keeps them (`-p tests.evidence.replies`, as the matrix does where KEEP_REPLIES is a file to write).
-"""
+"""Replies as they came over the wire, before any decoder saw them: kept while the suite looks, and given again later."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import defaultdict
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,9 +21,9 @@ from opsverify.observation import Kind, Unobservable, asked
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["FILE", "KEEP_REPLIES", "Kept", "given_again", "loads"]
+__all__ = ["Kept", "given_again", "keeping", "loads", "of_one"]
 
-KEEP_REPLIES, FILE = "KEEP_REPLIES", "replies.jsonl"
+_MOST_BYTES = 100_000
 _TIME = re.compile(r"\d{9,}(?:\.\d+)?")
 _of: ContextVar[str] = ContextVar("of", default="")
 
@@ -75,9 +70,9 @@ def loads(value: Any) -> Any:
     return value
 
 
-@pytest.hookimpl
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep every reply of this run, and write them at its end."""
+@contextmanager
+def keeping() -> Iterator[list[Kept]]:
+    """Every reply that comes until the block ends, in the order in which they come."""
     kept: list[Kept] = []
     read, ask, look = _Asking._read, BusClient._ask, Gatherer._look
 
@@ -102,14 +97,24 @@ def pytest_configure(config: pytest.Config) -> None:
         keep(" ".join(map(str, command)), plain(reply))
         return reply
 
-    _Asking._read, BusClient._ask, Gatherer._look = reading, asking, looking  # type: ignore[method-assign,assignment]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Asking, "_read", reading)
+        patch.setattr(BusClient, "_ask", asking)
+        patch.setattr(Gatherer, "_look", looking)
+        yield kept
 
-    def write() -> None:
-        _Asking._read, BusClient._ask, Gatherer._look = read, ask, look  # type: ignore[method-assign]
-        with Path(os.environ[KEEP_REPLIES]).open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps([each.of, each.asked, each.at, each.came]) + "\n" for each in kept)
 
-    config.add_cleanup(write)
+def of_one(replies: Sequence[Kept], name: str) -> list[Kept]:
+    """The replies that an observation was read from; a reading of Redis it may have shared with another one. None
+    where they are many: what a decoder makes of a thousand packets is tried in the tests of units.
+    """
+    own = [each for each in replies if each.of == name]
+    asked_ = {each.key for each in own}
+    shared = [each for each in replies if each.key not in asked_ and not each.of_http]
+    for found in (own + (shared if any(not each.of_http for each in own) else []), own):
+        if sum(len(str(each.came)) for each in found) < _MOST_BYTES:
+            return found
+    return []
 
 
 @contextmanager

@@ -1,51 +1,76 @@
-"""Everything ever recorded is judged again, to the verdict and the reason that it had."""
+"""The detection matrix from its recordings: each fault ever seen turns exactly its checks, by this version's criteria."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import ValidationError
 
-from tests.evidence.recording import FOLDER, SYSTEMS, Case, checks_of, judged, limits_of, load, taken
+from tests.detection.parts import PARTS, Part
+from tests.detection.recordings import FOLDER, HEALTHY, known, load, stale
+from tests.evidence.recording import SYSTEMS, checks_of
+from tests.evidence.recording import load as load_cases
 
-ANEW = "record anew: pytest tests/detection --basetemp FOLDER, then python -m tests.evidence.recording FOLDER"
+if TYPE_CHECKING:
+    from opsverify.fault import Fault
+
+ANEW = "record it anew: tox run -e detection -- --stale"
 MOST_BYTES = 5_000_000
+RECORDED = [
+    pytest.param(part, fault, id=f"{part.name}-{fault.name if fault else HEALTHY}")
+    for part in PARTS.values()
+    for fault in (None, *part.faults)
+]
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_recorded_evidence_is_judged_as_it_was(system: str) -> None:
-    """Each recorded case has its verdict and its reason again."""
-    specs = {spec.name: spec for spec in SYSTEMS[system].observations}
-    checks = checks_of(system)
-    changed = []
-    for case in load(system):
-        try:
-            seen = {name: taken(specs[name], saved) for name, saved in case.saved.items()}
-        except (KeyError, ValidationError) as error:
-            changed.append(f"{_shown(case)} cannot be loaded ({type(error).__name__}); {ANEW}")
-            continue
-        outcome = judged(checks[case.check], limits_of(system, case.limits), seen)
-        if (outcome.verdict, outcome.reason) != (case.verdict, case.reason):
-            changed.append(f"{_shown(case)} is now {outcome.verdict} {outcome.reason}")
-    assert changed == []
+@pytest.mark.parametrize(("part", "fault"), RECORDED)
+def test_recorded_evidence_turns_exactly_the_checks_of_its_fault(
+    part: Part, fault: type[Fault] | None
+) -> None:
+    """Judged again, what was seen with the fault in force turns its checks and no other; what was seen in health, none."""
+    if why := stale(part, fault):
+        pytest.skip(f"{why}; {ANEW}")
+    try:
+        outcomes = load(part.name, fault.name if fault else HEALTHY).outcomes
+    except ValidationError as error:
+        pytest.fail(f"the recording cannot be read ({error}); {ANEW}")
+    assert outcomes.keys() == part.checks.keys()
+    expected = fault.reddens if fault else {}
+    turned = {
+        check: (outcome.verdict, outcome.reason)
+        for check, outcome in outcomes.items()
+        if outcome.verdict.value not in ("PASS", "SKIP")
+    }
+    assert turned.keys() == expected.keys(), turned
+    for check, (verdict, reason) in expected.items():
+        assert turned[check][0] == verdict, check
+        assert re.fullmatch(reason, turned[check][1]), (check, turned[check])
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_no_recording_is_left_of_a_fault_that_is_gone(part: Part) -> None:
+    """Files and index have the same names, each of a fault that there is."""
+    names = {fault.name for fault in part.faults} | {HEALTHY}
+    files = {path.name.partition(".")[0] for path in (FOLDER / part.name).glob("*.xz")}
+    assert files == known(part.name).keys()
+    assert files <= names
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_check_is_recorded_green_and_red(system: str) -> None:
     """Of each check there is evidence of a PASS, and of a FAIL."""
-    verdicts = {(case.check, case.verdict) for case in load(system)}
+    verdicts = {(case.check, case.verdict) for case in load_cases(system)}
     wanted = {(check, verdict) for check in checks_of(system) for verdict in ("PASS", "FAIL")}
     assert wanted - verdicts == set()
 
 
 def test_a_recording_holds_nothing_of_a_machine() -> None:
-    """No path of the machine that recorded, nor of a person's folder, and nothing large."""
-    for system in SYSTEMS:
-        text = repr(load(system))
-        assert re.findall(r"(?:/var)?/tmp/[^\s\"']+|/(?:home|root|work|builds)/[^\s\"']+", text) == []
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST_BYTES
-
-
-def _shown(case: Case) -> str:
-    return f"{case.check} {case.verdict} {case.reason}"
+    """No path of the machine that recorded, nor of a person's folder, no secret of a twin, and nothing large."""
+    for part in PARTS.values():
+        for name in known(part.name):
+            text = repr(load(part.name, name))
+            assert re.findall(r"(?:/var)?/tmp/[^\s\"']+|/(?:home|root|work|builds)/[^\s\"']+", text) == []
+            assert re.findall(r"://[^\s/@\"']+:[^\s/@\"'\[]+@", text) == []
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*.xz")) < MOST_BYTES

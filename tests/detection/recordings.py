@@ -1,0 +1,291 @@
+"""Recordings: what the checks were judged from while a fault was in force, kept in the repository and judged again in seconds.
+
+Each is a packed file: the observations that differed from the healthy look at the same twin, with their times relative to
+that look. `index.json` beside them says of which source, commit and day each is. A recording whose source has changed since
+is stale: nothing is concluded from it, and `tox run -e detection -- --stale` makes it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import re
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from opsverify.judge import judge
+from opsverify.observation import Kind, Observation, Unobservable
+from tests.detection.parts import PARTS, ROOT, Part
+from tests.detection.source import digest_of, specs_of
+from tests.evidence.replies import Kept, of_one
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opsverify.fault import Fault
+    from opsverify.observation import ObservationSpec
+    from opsverify.verdict import Outcome
+    from tests.detection.look import Look, Looker
+
+__all__ = [
+    "FOLDER",
+    "HEALTHY",
+    "Recording",
+    "at_one_moment",
+    "known",
+    "last_seen",
+    "load",
+    "stale",
+    "taken",
+    "write",
+]
+
+FOLDER = Path(__file__).parent / "recorded"
+HEALTHY = "healthy"
+_OWN = (
+    (re.compile(r"(?:/var)?/tmp/opsverify-([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,}"), r"/twin/\1"),
+    (re.compile(r"(?:/var)?/tmp/[^\s\"'\\:,;)]*"), "/twin/file"),
+    (re.compile(re.escape(str(ROOT))), "/checkout"),
+    (re.compile(r"/(?:home|root|work|builds)/[^\s\"'\\:,;)]*"), "/elsewhere"),
+)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d{1,6}))?(Z|\+00:00)")
+_AFTER = re.compile(r"@(-?\d+)us ([0-6])(Z|\+00:00)")
+_VARYING = re.compile(r"\d+(?:\.\d+)?|0x[0-9a-f]+|[0-9a-f]{8,}")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was seen with one fault in force, or in health: each observation as the journal saves it, with the replies that it
+    was read from where a reddened check hangs on them. `section` is the target's, as its file has it.
+    """
+
+    part: Part
+    name: str
+    started: datetime
+    section: Mapping[str, Any]
+    saved: Mapping[str, Mapping[str, Any]]
+
+    @cached_property
+    def seen(self) -> dict[str, Observation[Any]]:
+        """The observations. Raises pydantic.ValidationError where a value has another shape than this version's."""
+        specs = {spec.name: spec for spec in self.part.system.observations}
+        return {name: taken(specs[name], one) for name, one in self.saved.items() if name in specs}
+
+    @cached_property
+    def all_saved(self) -> dict[str, Mapping[str, Any]]:
+        """Every observation as saved: its own, over those of the healthy look."""
+        return {**load(self.part.name, HEALTHY).saved, **self.saved}
+
+    @cached_property
+    def outcomes(self) -> dict[str, Outcome]:
+        """What this version's checks, with its limits, make of what was seen."""
+        healthy = load(self.part.name, HEALTHY)
+        return _judged(self.part, {**healthy.seen, **self.seen})
+
+
+def _judged(part: Part, seen: Mapping[str, Observation[Any]]) -> dict[str, Outcome]:
+    limits = part.limits_now
+    return {
+        check.id: judge(check, {name: limits if name == "limits" else seen[name] for name in check.asks})
+        for check in part.checks.values()
+        if all(name == "limits" or name in seen for name in check.asks)
+    }
+
+
+def taken(spec: ObservationSpec, saved: Mapping[str, Any]) -> Observation[Any]:
+    """A saved observation. Raises pydantic.ValidationError where the value has another shape than this version's."""
+    trouble = saved["unobservable"]
+    outcome: Any = (
+        Unobservable(Kind(trouble["kind"]), trouble["seen"])
+        if trouble
+        else spec.adapter.validate_json(to_json(saved["value"]))
+    )
+    return Observation(
+        name=spec.name,
+        system=spec.system,
+        surfaces=spec.surfaces,
+        outcome=outcome,
+        at=datetime.fromisoformat(saved["at"]),
+        window=timedelta(seconds=saved["window"]),
+    )
+
+
+def at_one_moment(spec: ObservationSpec) -> bool:
+    """Whether what an observation came to hangs on its replies alone: it does not act, and waits for nothing."""
+    return not (spec.active or spec.identity or spec.window or spec.baseline)
+
+
+@cache
+def load(part: str, name: str) -> Recording:
+    """A recording. Raises FileNotFoundError where there is none."""
+    told = json.loads(lzma.decompress((FOLDER / part / f"{name}.json.xz").read_bytes()))
+    started = datetime.fromisoformat(told["started"])
+    saved = _moved(told["saved"], lambda text: _absolute(text, started))
+    for one in saved.values():
+        one["replies"] = [Kept(*reply) for reply in one["replies"]]
+    return Recording(PARTS[part], name, started, told["section"], saved)
+
+
+def load_all(part: Part) -> list[Recording]:
+    """The recordings of a part that are not stale."""
+    return [
+        load(part.name, fault.name if fault else HEALTHY)
+        for fault in (None, *part.faults)
+        if not stale(part, fault)
+    ]
+
+
+def known(part: str) -> dict[str, dict[str, str]]:
+    """The index of a part: of which source, commit and day each of its recordings is."""
+    path = FOLDER / part / "index.json"
+    found: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+def stale(part: Part, fault: type[Fault] | None) -> str:
+    """Why a recording tells nothing any more, or ""."""
+    name = fault.name if fault else HEALTHY
+    entry = known(part.name).get(name)
+    if entry is None or not (FOLDER / part.name / f"{name}.json.xz").exists():
+        return "never recorded"
+    if entry["digest"] != digest_of(part, fault):
+        return f"made on {entry['day']} of another source of the fault, of the twin, or of what is observed"
+    return ""
+
+
+def last_seen(part: str, name: str) -> str:
+    """The day on which a fault was last seen to turn its checks, or "never"."""
+    return known(part).get(name, {}).get("day", "never")
+
+
+def write(part: Part, fault: type[Fault] | None, looker: Looker, look: Look) -> None:
+    """Record a look. Where nothing but numbers and times differs from the recording that is there, its bytes stay.
+
+    Raises:
+        AssertionError: judged again from what was recorded, a check has another outcome.
+    """
+    name = fault.name if fault else HEALTHY
+    names = sorted(look.saved) if fault is None else _differing(part, fault, looker, look)
+    reread = {spec.name for spec in (part.system.observations if fault is None else specs_of(part, fault))}
+    saved = {
+        each: {**look.saved[each], "replies": _replies(part, each, look, looker) if each in reread else []}
+        for each in names
+    }
+    folder = FOLDER / part.name
+    folder.mkdir(parents=True, exist_ok=True)
+    started = look.started
+    told = {
+        "started": started.isoformat(),
+        "section": json.loads(json.dumps(looker.written, default=str)),
+        "saved": _moved(saved, lambda text: _relative(text, started)),
+    }
+    text = json.dumps(told, sort_keys=True)
+    for pattern, instead in _OWN:
+        text = pattern.sub(instead, text)
+    file = folder / f"{name}.json.xz"
+    before = lzma.decompress(file.read_bytes()).decode() if file.exists() else ""
+    if _shape(before) != _shape(text) or _others(part, name, look):
+        file.write_bytes(lzma.compress(text.encode(), preset=9))
+        other = _others(part, name, look)
+        assert not other, f"judged again from what was recorded of {name}: {other}"
+    index = {
+        **known(part.name),
+        name: {"digest": digest_of(part, fault), "commit": _commit(), "day": f"{datetime.now(UTC):%Y-%m-%d}"},
+    }
+    (folder / "index.json").write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _others(part: Part, name: str, look: Look) -> dict[str, str]:
+    """The checks that come to another outcome from the recording than from the look."""
+    load.cache_clear()
+    try:
+        again = load(part.name, name).outcomes
+    except ValidationError as error:
+        return {name: str(error)}
+    return {
+        check: f"{outcome.verdict} {outcome.reason}, from the recording {again[check].verdict} {again[check].reason}"
+        for check, outcome in look.outcomes.items()
+        if (outcome.verdict, outcome.reason) != (again[check].verdict, again[check].reason)
+    }
+
+
+def _replies(part: Part, name: str, look: Look, looker: Looker) -> list[Any]:
+    """The replies that an observation was read from, without the target's secrets."""
+    spec = next(spec for spec in part.system.observations if spec.name == name)
+    kept = of_one(look.replies, name) if at_one_moment(spec) else []
+    return [looker.redactor.data([each.of, each.asked, each.at, each.came]) for each in kept]
+
+
+def _moved(value: Any, move: Callable[[str], str]) -> Any:
+    """A JSON value with each of its times moved."""
+    if isinstance(value, dict):
+        return {key: _moved(each, move) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_moved(each, move) for each in value]
+    return move(value) if isinstance(value, str) else value
+
+
+def _relative(text: str, started: datetime) -> str:
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return text
+    after = (datetime.fromisoformat(text) - started) // timedelta(microseconds=1)
+    return f"@{after}us {len(found[1] or '')}{found[2]}"
+
+
+def _absolute(text: str, started: datetime) -> str:
+    found = _AFTER.fullmatch(text)
+    if found is None:
+        return text
+    at = started + timedelta(microseconds=int(found[1]))
+    fraction = f".{at.microsecond:06d}"[: int(found[2]) + 1] if found[2] != "0" else ""
+    return f"{at:%Y-%m-%dT%H:%M:%S}{fraction}{found[3]}"
+
+
+def _shape(text: str) -> str:
+    return _VARYING.sub("#", text)
+
+
+def _commit() -> str:
+    """The commit that is checked out, with a + where files differ from it; "" outside a checkout."""
+    told = ""
+    for command in (
+        ["git", "rev-parse", "--short", "HEAD"],
+        ["git", "status", "--porcelain", "--untracked-files=no"],
+    ):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return told
+        told += done.stdout.strip() if not told else "+" if done.stdout.strip() else ""
+    return told
+
+
+def _differing(part: Part, fault: type[Fault], looker: Looker, look: Look) -> list[str]:
+    """The observations that are not as in the healthy look at the same twin, and whatever a check needs to come to what it came."""
+    assert looker.healthy is not None
+    healthy = looker.healthy
+
+    def relative(of: Look, name: str) -> Any:
+        return _moved(of.saved[name], lambda text: _relative(text, of.started))
+
+    names = {
+        name
+        for name in look.saved
+        if name not in healthy.saved or relative(look, name) != relative(healthy, name)
+    }
+    stored = load(part.name, HEALTHY).seen
+    judged = _judged(part, {**stored, **{name: look.live[name] for name in names}})
+    for check, outcome in look.outcomes.items():
+        if check not in judged or (judged[check].verdict, judged[check].reason) != (
+            outcome.verdict,
+            outcome.reason,
+        ):
+            names |= {name for name in part.checks[check].asks if name in look.saved}
+    return sorted(names)

@@ -137,6 +137,8 @@ def test_a_dump_is_measured_by_those_before_it() -> None:
     assert sized(801, 1000) == "young"
     assert sized(800, 1000) == "young"
     assert sized(799, 1000) == "shrunk"
+    assert sized(1, 1000) == "shrunk"
+    assert sized(1500, 1000, 2000) == "shrunk"  # the dump itself is none of those before it
     assert sized(10, 0, 0) == "young"
     assert sized(799, 0, 1000, 0) == "shrunk"
     assert sized(10, 1000, form="custom") == "young"
@@ -172,6 +174,8 @@ def test_a_dump_is_whole_or_says_why_not(problem: str) -> None:
     found = backups.dump_whole(seen)
     assert (found.holds, found.reason) == (not problem, problem or "whole")
     assert "PostgreSQL 15.18" in found.observed
+    unread = backups.dump_whole(seen.model_copy(update={"read": None}))
+    assert (unread.holds, unread.reason) == (False, "no-dump")
 
 
 def entry(name: str, **changes: Any) -> Entry:
@@ -286,6 +290,8 @@ def test_a_gap_goes_before_a_cut_segment(
     found = backups.archive_without_gaps(seen)
     assert (found.holds, found.reason) == (None if reason == "no-segment" else reason == "whole", reason)
     assert reason != "gap" or found.observed == "/wal: 900 missing: A"
+    one = backups.archive_without_gaps(seen.model_copy(update={"segments": seen.segments and 1}))
+    assert one.reason == reason
     cut = backups.archive_without_gaps(seen.model_copy(update={"odd": (), "odd_count": 1}))
     assert cut.reason == ("gap" if count else "segment-cut")
 

@@ -150,6 +150,12 @@ def test_provider_records_are_on_every_instance(
     assert (found.holds, found.reason) == (holds, reason)
 
 
+def test_one_instance_alone_has_its_records() -> None:
+    """Where one instance is all there should be, one is enough."""
+    alone = replicas(3, 3, records={"a": 1.0}, missing_records=()).model_copy(update={"wanted": 1})
+    assert dht.records_present(alone).holds
+
+
 def test_an_instance_without_provider_records_is_named() -> None:
     """Records have to be present on every instance."""
     seen = replicas(3, 3, records={"a": 12, "b": 0}, evidence=("b: no route",))

@@ -177,6 +177,12 @@ def test_each_resource_has_its_own_outlook(
     assert (finding.holds, finding.reason) == wanted
 
 
+def test_what_has_just_come_to_its_limit_is_judged_by_its_present_use() -> None:
+    """Its last value decides, and at the limit is no longer ahead of it."""
+    points = [*GROWING[:-1], (GROWING[-1][0], LIMITS.disk_use.value)]
+    assert disk_lasts(trails(("walnut", points)), LIMITS).reason == "limit-judged"
+
+
 def test_what_ended_days_ago_gets_no_date() -> None:
     """A node, or a disk, that was taken away is named, and is full on no day."""
     old = [(at - timedelta(days=4), value) for at, value in rising(0.5, 0.01)]

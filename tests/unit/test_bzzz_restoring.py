@@ -229,6 +229,10 @@ def test_a_sequence_may_be_ahead_only_after_a_recovery() -> None:
     assert not restoring.accounted_for(account(), ahead, "x").holds
     assert restoring.accounted_for(account(), ahead, "x", ahead=True).holds
     assert not restoring.accounted_for(ahead, account(), "x", ahead=True).holds
+    assert restoring.accounted_for(account(), account(), "x", ahead=True).holds
+    unused, used = (account(sequences={"public.users_id_seq": value}) for value in (None, 1))
+    assert restoring.accounted_for(unused, unused, "x", ahead=True).holds
+    assert not restoring.accounted_for(used, unused, "x", ahead=True).holds
 
 
 def restored(**changes: Any) -> Restored:

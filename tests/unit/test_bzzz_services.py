@@ -195,6 +195,7 @@ def test_an_image_is_its_digest(image: str, expected: str, *, same: bool | None)
         ({"update": SAFE.model_copy(update={"parallelism": 2})}, "unsafe-update"),
         ({"update": SAFE.model_copy(update={"parallelism": 2}), "desired": 1}, "safe"),
         ({"update": SAFE.model_copy(update={"delay_s": 29.9})}, "unsafe-update"),
+        ({"update": SAFE.model_copy(update={"delay_s": 0}), "desired": 1}, "safe"),
         ({"update": SAFE.model_copy(update={"delay_s": float("nan")})}, "unsafe-update"),
         ({"update": SAFE.model_copy(update={"delay_s": 30.1})}, "safe"),
         ({"update": SAFE.model_copy(update={"failure_action": "pause"})}, "unsafe-update"),

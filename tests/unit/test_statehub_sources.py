@@ -277,6 +277,7 @@ def test_identity_through_the_bridge() -> None:
 
     assert reason(*shown) == reason(*shown[2:]) == "same"
     assert reason(new(5), *shown) == reason(new(-5), *shown) == "same"
+    assert reason(new(LIMITS.skew.value + 0.1), *shown) == "same"  # just when the looks began
     assert reason(new(5.2), *shown) == reason(new(30), *shown) == "another-state-hub"
     assert reason(new(-5.2), *shown) == "clock-ahead"
     assert reason() == reason(new(1)) == reason(*beyond) == "nothing-to-compare"

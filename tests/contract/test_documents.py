@@ -9,22 +9,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from fixtures.bzzz.faults import FAULTS as BZZZ_FAULTS
-from fixtures.bzzz.faults.swarm import SWARM_FAULTS
 from fixtures.bzzz.system import BZZZ
-from fixtures.esper.faults import FAULTS
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.system import ESPER
-from fixtures.statehub.faults import FAULTS as STATEHUB_FAULTS
 from fixtures.statehub.system import STATEHUB
 from opsverify.check import Check, check_of
-from opsverify.fault import Fault
 from opsverify.report.json import schema
 from opsverify.report.model import RunReport
 from opsverify.runbook import contradictions, load_runbook
 from opsverify.target import load_target
-from tests.contract import test_statehub_documents as statehub
 from tests.detection.matrix_page import matrix_page
+from tests.detection.parts import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
@@ -38,17 +33,6 @@ def declared_checks(system: str = "esper") -> list[Check]:
         getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
     ]
     return [check_of(f) for f in functions if callable(f)]
-
-
-def matrix_parts() -> list[tuple[str, list[Check], tuple[type[Fault], ...]]]:
-    """Each system with its checks and faults, for the published matrix."""
-    bzzz, on_swarm = declared_checks("bzzz"), {check for fault in SWARM_FAULTS for check in fault.reddens}
-    return [
-        ("Esper-Lite", declared_checks(), FAULTS),
-        ("State Hub", statehub.declared(), STATEHUB_FAULTS),
-        ("BZZZ", bzzz, BZZZ_FAULTS),
-        ("BZZZ on a real Docker Swarm", [check for check in bzzz if check.id in on_swarm], SWARM_FAULTS),
-    ]
 
 
 def test_ci_calls_the_readme_test_line() -> None:
@@ -68,7 +52,7 @@ def test_the_schema_in_docs_is_the_models() -> None:
 
 def test_the_matrix_in_docs_is_that_of_the_faults() -> None:
     """The published detection matrix lists exactly what the faults declare."""
-    assert (ROOT / "docs" / "detection-matrix.md").read_text(encoding="utf-8") == matrix_page(*matrix_parts())
+    assert (ROOT / "docs" / "detection-matrix.md").read_text(encoding="utf-8") == matrix_page()
 
 
 def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +114,6 @@ def test_a_checks_promise_is_one_sentence() -> None:
 
 def test_no_fault_stands_twice() -> None:
     """Each fault is in its matrix once, under a name of its own."""
-    for title, _, faults in matrix_parts():
-        names = [fault.name for fault in faults]
-        assert sorted(set(names)) == sorted(names), title
+    for part in PARTS.values():
+        names = [fault.name for fault in part.faults]
+        assert sorted(set(names)) == sorted(names), part.title

@@ -146,7 +146,8 @@ class Looker:
                 "window": one.window.total_seconds(),
             }
         )
-        return json.loads(json.dumps(kept))
+        again: dict[str, Any] = json.loads(json.dumps(kept))
+        return again
 
 
 def _nobody(_spec: Any, _seen: Any) -> None:

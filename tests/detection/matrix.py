@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.arming import Arming
 from opsverify.verdict import Verdict
 from tests.detection.look import Look, Looker
 from tests.detection.recordings import stale, write
@@ -29,8 +28,8 @@ class Matrix:
     its own fault turns. Where two faults share a check, after a surprise, and at the end everything must be green in between.
     """
 
-    def __init__(self, part: Part, folder: Path, record: Literal["no", "stale", "all"]) -> None:
-        self.part, self._folder, self._recording, self._all = part, folder, record != "no", record == "all"
+    def __init__(self, part: Part, folder: Path, record: str) -> None:
+        self.part, self._folder, self._record = part, folder, record
         self._last: type[Fault] | None = None
         self._surprised = False
         self._start()
@@ -47,7 +46,9 @@ class Matrix:
         self.lacking = {
             check for check, outcome in healthy.outcomes.items() if outcome.verdict is Verdict.SKIP
         }
-        if self._recording and not self.lacking and (self._all or stale(self.part, None)):
+        if not self.lacking and (
+            self._record == "all" or (self._record == "stale" and stale(self.part, None))
+        ):
             write(self.part, None, self.looker, healthy)
 
     def turn(self, fault_class: type[Fault]) -> None:
@@ -61,7 +62,7 @@ class Matrix:
             )
         self._in_health_for(reddens)
         self._surprised = True  # until it has turned what it should
-        fault = fault_class(self.twin, Arming(target="matrix", owned=True))  # type: ignore[call-arg]
+        fault = self.part.fault(fault_class, self.twin)
         self.part.before(fault)
         before = fault.state()
         fault.inject()
@@ -78,7 +79,7 @@ class Matrix:
             assert seen[0] == verdict.value, self._told(red, reddens)
             assert re.fullmatch(reason, seen[1]), self._told(red, reddens)
         self._last, self._surprised = fault_class, False
-        if self._recording and not self.lacking:
+        if self._record != "no" and not self.lacking:
             write(self.part, fault_class, self.looker, red)
 
     def _touched(self, fault: type[Fault]) -> set[str]:

@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from opsverify.check import Check
-    from opsverify.fault import Fault
+from tests.detection.parts import PARTS, Part, drills_of
+from tests.detection.recordings import last_seen
 
 __all__ = ["matrix_page"]
 
 _HEAD = """# Detection matrix
 
-Each fault is put into a running twin, the suite is run on it as on a live system, and the checks that are not green
-must be exactly these; after the fault is undone all must be green again. `tox run -e detection` does it.
+Each fault is put into a running twin, and the twin is looked at as a live system. The checks that are not green must be
+exactly these; the next look shows that the fault was undone. `tox run -e detection` does it; what was seen is kept and
+judged anew by every run of the tests (`docs/evidence.md`).
 """
+_DRILL = "its own drill: the fault must be detected, recovered from, and nothing be lost"
 
 
-def matrix_page(*parts: tuple[str, Iterable[Check], Iterable[type[Fault]]]) -> str:
-    """The page: for each system its title, its checks and its faults."""
-    return "\n".join([_HEAD, *(_part(*part) for part in parts)])
+def matrix_page() -> str:
+    """The page: for each part its faults and its checks."""
+    return "\n".join([_HEAD, *(_part(part) for part in PARTS.values())])
 
 
-def _part(title: str, checks: Iterable[Check], all_faults: Iterable[type[Fault]]) -> str:
-    """What each fault reddens, and by which faults each check has been seen to fail."""
-    faults = list(all_faults)
-    lines = [f"## {title}", "", "| fault | what is broken | checks that turn (reason) |", "|---|---|---|"]
-    for fault in faults:
+def _part(part: Part) -> str:
+    """What each fault reddens, when that was last seen, and by which faults each check has been seen to fail."""
+    lines = [
+        f"## {part.title}",
+        "",
+        "| fault | what is broken | checks that turn (reason) | last seen red |",
+        "|---|---|---|---|",
+    ]
+    for fault in part.faults:
         what = " ".join((inspect.getdoc(fault) or "").split())
         turned = "; ".join(
             f"{check} {verdict} ({reason})" for check, (verdict, reason) in sorted(fault.reddens.items())
         )
-        lines.append(f"| `{fault.name}` | {what} | {turned.replace('|', ' or ')} |")
+        seen = last_seen(part.name, fault.name)
+        lines.append(f"| `{fault.name}` | {what} | {turned.replace('|', ' or ')} | {seen} |")
     lines += ["", "| check | promise | faults that make it FAIL |", "|---|---|---|"]
-    for check in sorted(checks, key=lambda c: c.id):
-        failing = [f"`{fault.name}`" for fault in faults if fault.reddens.get(check.id, ("",))[0] == "FAIL"]
-        told = (
-            ", ".join(failing)
-            or "its own drill: the fault must be detected, recovered from, and nothing be lost"
-        )
-        lines.append(f"| {check.id} | {check.promise} | {told} |")
+    for check in sorted([*part.checks.values(), *drills_of(part)], key=lambda c: c.id):
+        failing = [
+            f"`{fault.name}`" for fault in part.faults if fault.reddens.get(check.id, ("",))[0] == "FAIL"
+        ]
+        if check.drill or failing:
+            lines.append(f"| {check.id} | {check.promise} | {', '.join(failing) or _DRILL} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """Print the page."""
-    from tests.contract.test_documents import matrix_parts  # noqa: PLC0415
-
-    print(matrix_page(*matrix_parts()), end="")
+    print(matrix_page(), end="")
 
 
 if __name__ == "__main__":

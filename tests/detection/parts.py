@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from opsverify.limits import Limits
     from opsverify.system import System, Twin
 
-__all__ = ["PARTS", "ROOT", "Part"]
+__all__ = ["PARTS", "ROOT", "Part", "drills_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 _EMBEDDED = tomllib.loads((ROOT / "targets" / "embedded.toml").read_text(encoding="utf-8"))
@@ -55,6 +55,7 @@ class Part:
     """
 
     name: str
+    title: str
     system: System
     faults: tuple[type[Fault], ...]
     limits: Mapping[str, float]
@@ -78,6 +79,11 @@ class Part:
         table: type[Limits] = self.system.section.model_fields["limits"].annotation  # type: ignore[assignment]
         return table.model_validate(dict(self.limits))
 
+    def fault(self, fault_class: Any, twin: Twin) -> Fault:
+        """One of its faults, of this twin."""
+        made: Fault = fault_class(twin, Arming(target="matrix", owned=True))
+        return made
+
     def start(self) -> Twin:
         """A twin in its steady state. Skips where this machine cannot have it."""
         self.refuse()
@@ -91,8 +97,19 @@ class Part:
 def _checks(folder: str, files: tuple[str, ...]) -> Mapping[str, Check]:
     paths = sorted(path for pattern in files for path in (ROOT / folder).glob(pattern))
     modules = [import_module(".".join(p.relative_to(ROOT).with_suffix("").parts)) for p in paths]
-    declared = [check_of(getattr(m, name)) for m in modules for name in dir(m) if name.startswith("test_")]
-    return {check.id: check for check in declared}
+    tests = [
+        each
+        for module in modules
+        for name, each in vars(module).items()
+        if name.startswith("test_") and getattr(each, "__module__", "") == module.__name__
+    ]
+    return {check.id: check for check in map(check_of, tests)}
+
+
+def drills_of(part: Part) -> list[Check]:
+    """The drills of a part; of the same system, the first part has them."""
+    first = next(each for each in PARTS.values() if each.system is part.system)
+    return [*_checks(f"checks/{part.system.name}", ("drills/test_*.py",)).values()] if part is first else []
 
 
 def _without_watchers() -> None:
@@ -141,16 +158,8 @@ PARTS: Mapping[str, Part] = {
     part.name: part
     for part in (
         Part(
-            name="bzzz",
-            system=BZZZ,
-            faults=BZZZ_FAULTS,
-            limits=_EMBEDDED["bzzz"]["limits"],
-            actions=tuple(BzzzOperator.actions()),
-            refuse=_without_watchers,
-            live=("bootstrap-killed", "election-hangs", "wal-segment-lost"),
-        ),
-        Part(
             name="esper",
+            title="Esper-Lite",
             system=ESPER,
             faults=ESPER_FAULTS,
             # What is silent for 15 s is stale, and stays in sight twice as long.
@@ -162,6 +171,7 @@ PARTS: Mapping[str, Part] = {
         ),
         Part(
             name="statehub",
+            title="State Hub",
             system=STATEHUB,
             faults=STATEHUB_FAULTS,
             limits={"fired": 10, "begins": 10, "canary": 2, "canary_slack": 3, "patience": 40},
@@ -170,7 +180,18 @@ PARTS: Mapping[str, Part] = {
             live=("api-killed", "newest-missing", "schedule-paused"),
         ),
         Part(
+            name="bzzz",
+            title="BZZZ",
+            system=BZZZ,
+            faults=BZZZ_FAULTS,
+            limits=_EMBEDDED["bzzz"]["limits"],
+            actions=tuple(BzzzOperator.actions()),
+            refuse=_without_watchers,
+            live=("bootstrap-killed", "election-hangs", "wal-segment-lost"),
+        ),
+        Part(
             name="bzzz-swarm",
+            title="BZZZ on a real Docker Swarm",
             system=BZZZ,
             faults=SWARM_FAULTS,
             # After so many seconds a failed task is history: each fault begins in health.

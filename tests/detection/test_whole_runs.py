@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from junitparser import JUnitXml
@@ -12,7 +12,6 @@ from junitparser import JUnitXml
 from fixtures.bzzz.faults.monitoring import RulesRemoved
 from fixtures.bzzz.faults.peers_inside import ElectionHangs
 from fixtures.bzzz.incidents import ADMIN, HEALTH, PEERS, REPLICATION
-from opsverify.arming import Arming
 from tests.detection.harness import Suite, as_live
 from tests.detection.parts import PARTS
 
@@ -41,7 +40,7 @@ class Stage:
     @contextmanager
     def in_force(self, fault_class: type[Fault]) -> Iterator[None]:
         """Have a fault, and what follows from it, until the block ends."""
-        fault: Any = fault_class(self.twin, Arming(target="matrix", owned=True))  # type: ignore[call-arg]
+        fault = self.part.fault(fault_class, self.twin)
         self.part.before(fault)
         fault.inject()
         try:

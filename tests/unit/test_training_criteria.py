@@ -153,6 +153,8 @@ SLOW, FAST = (25.0,) * 3, (12.0,) * 3
         (False, (False,), (25.0,) * 4, 1, "alert-quiet-on-slow-epochs"),  # slow with and without the newest
         (False, (False, True), SLOW, 1, "alert-agrees"),  # Nissa may not have had the third
         (False, (False,), SLOW, 9, "alert-agrees"),
+        (False, (False,), (*SLOW, 12.0), 0, "alert-agrees"),  # it runs: what was slow is over
+        (False, (False,), (25.0, math.nan, 25.0, 12.0), 0, "alert-agrees"),
         (True, (False,), FAST, 0, "alert-against-its-rule"),
         (False, (True,), FAST, 0, "alert-against-its-rule"),
         (True, (False, True), (*SLOW, 12.0), 1, "alert-agrees"),  # Nissa may be a moment behind

@@ -97,6 +97,7 @@ def failed(slot: int, ago: timedelta = timedelta(0)) -> TaskSeen:
         (running(service(task(1), task(2, state="starting"))), "tasks-missing"),
         (running(service(task(1), task(2, desired="shutdown"))), "tasks-missing"),
         (running(service(desired=0)), "scaled-to-zero"),
+        (running(service(desired=0), expected={}), "scaled-to-zero"),
         (running(service(task(1), task(2), task(3), desired=3)), "other-scale"),
         (running(service(task(1), task(2, image=f"bzzz:v2.0.0@{OTHER}"))), "other-image"),
         (running(service(task(1), task(2, image="bzzz:v2.1.0"))), "other-image"),
@@ -108,6 +109,11 @@ def failed(slot: int, ago: timedelta = timedelta(0)) -> TaskSeen:
         (running(service(), nodes=(*NODES[:2], node("acacia", state="down"))), "node-not-ready"),
         (running(service(), nodes=(NODES[0], *(node(n, manager="unreachable") for n in "ab"))), "no-quorum"),
         (running(service(), nodes=(node("walnut"),)), "no-quorum"),
+        (running(service(), nodes=(NODES[0], node("a", manager="unreachable"))), "no-quorum"),
+        (
+            running(service(), nodes=(*NODES[:2], *(node(n, manager="unreachable") for n in "abc"))),
+            "no-quorum",
+        ),
         (running(service(), nodes=(node("walnut", manager=""),)), "no-quorum"),
         (running(service(task(1), task(2, image=OLDER)), expected={}), "mixed-images"),
         (

@@ -61,6 +61,12 @@ SHORT = {"TELEMETRY": 4.0, "SYSTEM_STATE": 1.0, "FIELD_REPORT": 3.0}
     [
         ({}, "ingests"),
         ({"counted": {"telemetry": 4.0, "normal": 0.0}}, "counters-flat"),
+        ({"arrived": {"telemetry": 1, "normal": 0}, "counted": NOTHING["counted"]}, "counters-flat"),
+        ({"arrived": {"telemetry": 1, "normal": 0}}, "ingests"),
+        (
+            {"arrived": {"telemetry": 1, "normal": 6}, "quiet_s": {"telemetry": 60.1, "normal": 0.1}},
+            "ingests",
+        ),
         ({"counted_kinds": SHORT}, "counters-short"),
         ({"counted_kinds": SHORT, "reset": ("esper_x_total",)}, "ingests"),
         ({"counted_kinds": {}, "handled": {}}, "ingests"),

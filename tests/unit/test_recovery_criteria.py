@@ -56,6 +56,7 @@ def tamiyo(modes: str, *, paused_s: float | None = None) -> Conservative:
         (tamiyo("0001111", paused_s=4.0), "too-few-packets"),
         (tamiyo("0001111", paused_s=1.0), "paused-again"),
         (tamiyo("00000000", paused_s=2.0), "paused-again"),
+        (tamiyo("00000000", paused_s=4.0), "paused-again"),  # with the oldest of the packets that count
         (tamiyo("00000000", paused_s=7.0), "stays-off"),  # some calm packets ago
         (tamiyo("1000", paused_s=0.0), "still-on"),
         (tamiyo(""), "too-few-packets"),
@@ -83,6 +84,7 @@ def watched(packets: int) -> Isolation:
         (None, 0, 60, "alert-quiet"),
         (5.0, 5, 60, "alert-of-what-is-known"),
         (6.0, 5, 60, "alert-active"),
+        (5.0, 5, 0, "alert-active"),
         (5.0, 5, -1, "alert-active"),  # what was acknowledged has run out
         (5.0, None, 60, "alert-active"),
     ],
@@ -207,6 +209,9 @@ async def test_a_blueprint_whose_row_is_not_told_is_not_that_of_another() -> Non
     seen = await spec.function(esper(0.2, "SAFE", "BP001"))
     found = recovery.risk_is_the_librarys(seen.model_copy(update={"library": seen.library[1:]}))
     assert (found.holds, found.reason) == (None, "part-missing")
+    assert recovery.risk_is_the_librarys(
+        seen.model_copy(update={"tier": ""})
+    ).holds  # a tier is not always told
 
 
 @pytest.mark.parametrize("place", ["modes", "reasons"])

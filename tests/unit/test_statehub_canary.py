@@ -85,6 +85,7 @@ def seen(**fields: Any) -> Canary:
         ({"posted": NOW - timedelta(seconds=428)}, "worked"),
         ({"posted": NOW - timedelta(seconds=428.1)}, "clock-ahead"),
         ({"count": 2}, "part-missing"),
+        ({"others": (SweepEvent(id="e2", at=NOW, result=result(source="activity-core")),)}, "worked"),
     ],
 )
 def test_what_a_canary_is_judged_by(fields: dict[str, Any], reason: str) -> None:

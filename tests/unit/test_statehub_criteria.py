@@ -254,6 +254,45 @@ def test_runs_by_hand_and_what_is_not_told_do_not_count() -> None:
     assert run_criteria.one_run_per_instant(changed, seen, LIMITS).holds
 
 
+def test_a_sweep_of_somebody_else_in_the_same_interval_is_no_second_event() -> None:
+    """A run is compared with the event of its own source; who else swept is another check's."""
+    rows, seen = trail(set(range(8)))
+    by_somebody = event(77, INSTANTS[2] + timedelta(seconds=40), source="custodian", assessment_failures=9)
+    assert (
+        run_criteria.one_run_per_instant(rows, sweeps(*seen.events, by_somebody), LIMITS).reason == "one-each"
+    )
+
+
+def test_a_run_of_the_oldest_instant_that_the_events_cover_is_compared() -> None:
+    """From the instant on to which events reach back, each run has one; what is older is left open."""
+    rows, seen = trail(set(range(8)))
+    without = [e for e in seen.events if not e.at < INSTANTS[1]]
+    for covers, reason in ((INSTANTS[0], "no-event"), (INSTANTS[0] + timedelta(seconds=1), "part-missing")):
+        less = sweeps(*without).model_copy(update={"covers": covers})
+        assert run_criteria.one_run_per_instant(rows, less, LIMITS).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("ended_s", "took", "holds"),
+    [(420, 420.0, True), (421, 421.0, False), (30, 30.0, True), (30, 29.9, False), (0, 60.0, False)],
+)
+def test_a_sweep_is_in_flight_from_its_begin_to_its_end(ended_s: int, took: float, *, holds: bool) -> None:
+    """It began at the instant or before, and ended after it, within a sweep's time and slack."""
+    by_hand = event(
+        90, INSTANTS[3] + timedelta(seconds=ended_s), source="manual", took_s=took, lock_skipped=False
+    )
+    finding = run_criteria.one_run_per_instant(*trail(set(range(8)) - {3}, by_hand), LIMITS)
+    assert finding.holds is holds
+
+
+def test_only_a_run_that_fired_shows_that_sweeps_are_back() -> None:
+    """A row that was written and never fired is none."""
+    rows = runs(*map(run, INSTANTS))
+    assert run_criteria.resumed(rows, LIMITS).reason == "resumed"
+    asleep = rows.runs[-1].model_copy(update={"fired_at": None})
+    assert run_criteria.resumed(runs(*rows.runs[:-1], asleep), LIMITS).reason == "not-resumed"
+
+
 def test_gaps_before_the_stretch_are_a_line_of_their_own() -> None:
     """Older gaps are told by the milder check, and only by it."""
     rows, seen = trail(set(range(8)))

@@ -9,6 +9,7 @@ import pytest
 
 from checks.statehub import criteria, run_criteria, sweep_criteria
 from checks.statehub.words import by_reason
+from fixtures.statehub.grid import at_or_after
 from fixtures.statehub.limits import StateHubLimits
 from fixtures.statehub.seen import ActivityRun, Newest, Repos, Runs, SweepEvent, Sweeps
 from fixtures.statehub.seen_sources import Source, Sources
@@ -325,6 +326,10 @@ def test_one_skip_by_two_clocks_is_not_two() -> None:
     assert verdict(lock(runs(runs=rows), sweeps(shifted[0]))) == ("held", False)
 
 
+FIRST_OVER = at_or_after(NOW - DAY, STEP) + LIMITS.sweep.duration + LIMITS.slack.duration
+"""When the day's first sweep has ended at the latest."""
+
+
 @pytest.mark.parametrize(
     ("fields", "now", "before"),
     [
@@ -334,6 +339,8 @@ def test_one_skip_by_two_clocks_is_not_two() -> None:
         ({"judged": ()}, "no-sweep", "no-sweep"),
         ({"earlier": ()}, "known", "no-sweep"),
         ({"earlier": (), "since": NOW - DAY}, "known", "whole-day"),
+        ({"earlier": (), "since": FIRST_OVER}, "known", "no-sweep"),
+        ({"earlier": (), "since": FIRST_OVER - timedelta(seconds=1)}, "known", "whole-day"),
         ({"covers": NOW - timedelta(hours=1)}, "known", "part-missing"),
         ({"covers": NOW - timedelta(minutes=59)}, "part-missing", "part-missing"),
         ({"covers": NOW - DAY, "since": NOW - DAY, "earlier": ()}, "known", "whole-day"),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.esper.criteria import kasmina, tamiyo, tolaria
+from checks.esper.criteria.arrival import is_fresh
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.seen.training import (
     Acknowledged,
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
 
 LIMITS = EsperLimits()
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("of_limit", "fresh"), [(-1.01, False), (-1, True), (0, True), (1, True), (1.01, False)]
+)
+def test_what_is_fresh_is_neither_old_nor_of_the_future(of_limit: float, *, fresh: bool) -> None:
+    """An age as large as the limit is fresh, to either side; an unknown one is not."""
+    assert is_fresh(of_limit * LIMITS.fresh.value, LIMITS) is fresh
+    assert not is_fresh(None, LIMITS)
+    assert not is_fresh(math.nan, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -153,6 +164,8 @@ SLOW, FAST = (25.0,) * 3, (12.0,) * 3
         (False, (False,), (25.0,) * 4, 1, "alert-quiet-on-slow-epochs"),  # slow with and without the newest
         (False, (False, True), SLOW, 1, "alert-agrees"),  # Nissa may not have had the third
         (False, (False,), SLOW, 9, "alert-agrees"),
+        (False, (False,), (*SLOW, 12.0), 0, "alert-agrees"),  # it runs: what was slow is over
+        (False, (False,), (25.0, math.nan, 25.0, 12.0), 0, "alert-agrees"),
         (True, (False,), FAST, 0, "alert-against-its-rule"),
         (False, (True,), FAST, 0, "alert-against-its-rule"),
         (True, (False, True), (*SLOW, 12.0), 1, "alert-agrees"),  # Nissa may be a moment behind

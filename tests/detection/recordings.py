@@ -142,7 +142,7 @@ def load_all(part: Part) -> list[Recording]:
     ]
 
 
-def known(part: str) -> dict[str, dict[str, str]]:
+def known(part: str) -> Mapping[str, Mapping[str, str]]:
     """The index of a part: of which source, commit and day each of its recordings is."""
     path = FOLDER / part / "index.json"
     found: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -155,9 +155,14 @@ def stale(part: Part, fault: type[Fault] | None) -> str:
     entry = known(part.name).get(name)
     if entry is None or not (FOLDER / part.name / f"{name}.json.xz").exists():
         return "never recorded"
-    if entry["digest"] != digest_of(part, fault):
+    if entry["digest"] != _digest(part.name, fault):
         return f"made on {entry['day']} of another source of the fault, of the twin, or of what is observed"
     return ""
+
+
+@cache
+def _digest(part: str, fault: type[Fault] | None) -> str:
+    return digest_of(PARTS[part], fault)
 
 
 def last_seen(part: str, name: str) -> str:
@@ -197,7 +202,7 @@ def write(part: Part, fault: type[Fault] | None, looker: Looker, look: Look) -> 
         assert not other, f"judged again from what was recorded of {name}: {other}"
     index = {
         **known(part.name),
-        name: {"digest": digest_of(part, fault), "commit": _commit(), "day": f"{datetime.now(UTC):%Y-%m-%d}"},
+        name: {"digest": _digest(part.name, fault), "commit": _commit(), "day": f"{datetime.now(UTC):%Y-%m-%d}"},
     }
     (folder / "index.json").write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

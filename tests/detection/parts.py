@@ -184,7 +184,8 @@ PARTS: Mapping[str, Part] = {
             title="BZZZ",
             system=BZZZ,
             faults=BZZZ_FAULTS,
-            limits=_EMBEDDED["bzzz"]["limits"],
+            # One twin for all: what some faults restart is no loop, for it is a minute apart.
+            limits={**_EMBEDDED["bzzz"]["limits"], "failure_window": 45.0},
             actions=tuple(BzzzOperator.actions()),
             refuse=_without_watchers,
             live=("bootstrap-killed", "election-hangs", "wal-segment-lost"),

@@ -97,6 +97,8 @@ def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool)
         else f"no event of {sweeps.source} since {at(sweeps.covers)}"
     )
     clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
+    if newest and not clock and newest.at - now > limits.skew.duration:
+        clock = f"the newest event is of {at(newest.at)}, and it is {at(now)}"
     expected = (
         f"fewer than {row} sweeps missed in a row"
         if worse

@@ -132,6 +132,23 @@ def test_a_variable_may_come_from_a_config_map_but_not_from_a_secret(twin: State
         assert look(twin.section, "worker_route").value.url == "http://x:1"
         changed(env=[], envFrom=[{"configMapRef": {"name": name}}])
         assert look(twin.section, "worker_route").value.url == "http://x:1"
+        changed(env=[one, {"name": variable, "value": "http://y:2"}])  # of two, Kubernetes takes the last
+        assert look(twin.section, "worker_route").value.url == "http://y:2"
+        cluster.change(
+            twin.plant.objects,
+            paths["worker"],
+            lambda whole: whole["spec"]["template"]["spec"]["containers"].append(
+                {"name": "beside", "env": [{"name": variable, "value": "http://z:3"}]}
+            ),
+        )
+        trouble = look(twin.section, "worker_route").unobservable
+        assert trouble is not None
+        assert "http://y:2 and http://z:3" in trouble.seen
+        cluster.change(
+            twin.plant.objects,
+            paths["worker"],
+            lambda whole: whole["spec"]["template"]["spec"]["containers"].pop(),
+        )
         changed(env=[], envFrom=[])
         assert look(twin.section, "worker_route").value.url == ""
         changed(env=[], envFrom=[{"secretRef": {"name": "secrets"}}])

@@ -126,6 +126,8 @@ def kept(*tables: TableHealth, **changes: Any) -> Finding:
         ({"changed": 999, "analyzed": ago(99 * 86400)}, "kept"),
         ({"changed": 999, "analyzed": None}, "kept"),
         ({"changed": 1000, "analyzed": None}, "statistics-stale"),
+        ({"changed": 1000, "analyzed": ago(-LIMITS.clock_ahead.value)}, "kept"),
+        ({"changed": 1000, "analyzed": ago(-LIMITS.clock_ahead.value - 1)}, "statistics-stale"),
         ({"changed": 0, "analyzed": None, "vacuumed": None}, "kept"),
     ],
 )

@@ -33,6 +33,7 @@ TAIL = b"\\.\n\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict k3y
         (HEAD, b"", "no-closing-line"),
         (b"-- PostgreSQL database cluster dump\n", TAIL, "no-dump"),
         (b"\x1f\x8b\x08", TAIL, "no-dump"),
+        (TAIL, TAIL, "no-dump"),  # of which only the end is left
         (b"", b"", "empty"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import dht, peers
+from fixtures.bzzz.api_client import peers_of
 from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.seen.api import Component, State
 from fixtures.bzzz.seen.dht import Operations, Replication
@@ -25,6 +28,7 @@ from fixtures.bzzz.seen.peers import (
     TaskRan,
     TasksRan,
 )
+from opsverify.http import Reply
 from opsverify.observation import Kind
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
@@ -356,3 +360,24 @@ def test_a_command_has_to_work_on_every_agent() -> None:
     assert (well.holds, well.reason) == (True, "worked")
     none = peers.command_worked(seen.model_copy(update={"ran": ()}))
     assert (none.holds, none.reason) == (None, "part-missing")
+
+
+@pytest.mark.parametrize(
+    ("told", "replies", "latency"),
+    [
+        ({"latency_ms": 1.5}, True, 1.5),
+        ({"latency_ms": 0}, True, 0.0),
+        ({}, True, None),
+        ({"latency_ms": None}, False, None),
+        ({"latency_ms": -1}, False, None),
+        ({"latency_ms": "timeout"}, False, None),
+        ({"latency_ms": math.inf}, False, None),
+    ],
+)
+def test_a_peer_that_tells_no_time_of_its_ping_has_not_replied(
+    told: dict[str, Any], latency: float | None, *, replies: bool
+) -> None:
+    """Only where nobody measures, the peer is there without a time; null, -1 and words are a ping that failed."""
+    body = json.dumps({"checks": {"p2p-health": {"peers": [{"node": "a", "kind": "agent", **told}]}}})
+    (peer,) = peers_of(Reply("u", 200, "application/json", body.encode(), cut=False, date="")) or ()
+    assert (peer.replies, peer.latency_ms) == (replies, latency)

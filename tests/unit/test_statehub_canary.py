@@ -65,6 +65,7 @@ def seen(**fields: Any) -> Canary:
         ({"took": timedelta(seconds=300.1)}, "over-budget"),
         ({"reply": result(took_s=301.0)}, "over-budget"),
         ({"took": timedelta(seconds=310), "reply": result(took_s=299.0)}, "worked"),
+        ({"took": timedelta(hours=1), "reply": result(took_s=3.0)}, "over-budget"),
         ({"reply": None, "no_reply": "silent: nothing"}, "no-reply"),
         ({"reply": None, "no_reply": "server-error: 504", "events": ()}, "no-reply"),
         ({"reply": result(automation_error=True, error="C-00")}, "automation-error"),

@@ -67,6 +67,14 @@ def test_freshness_at_its_boundaries(age: int, milder: bool, worse: bool) -> Non
     assert criteria.fresh(seen, NOW, LIMITS, worse=True).holds is worse
 
 
+def test_an_event_of_the_future_is_not_fresh() -> None:
+    """By the clock of the look: up to the clocks' difference it may be ahead, beyond that it tells nothing."""
+    for ahead_s, reason in ((5, "fresh"), (6, "clock-ahead")):
+        seen = sweeps(event(1, NOW + timedelta(seconds=ahead_s)))
+        for worse in (True, False):
+            assert criteria.fresh(seen, NOW, LIMITS, worse=worse).reason == reason
+
+
 def test_events_by_hand_are_not_fresh_evidence() -> None:
     """A sweep by hand says nothing of the schedule: without a scheduled event the worse check fails."""
     seen = sweeps(event(1, NOW, source="manual"))

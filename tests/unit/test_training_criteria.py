@@ -236,6 +236,7 @@ OVER = Acknowledged(count=4, owner="somebody", expires=NOON)
         ([], None, "no-packets"),
         ([0, math.nan, 0, 0], None, "not-a-number"),
         ([0, 0, 0, None], None, "not-a-number"),
+        ([-1, -1, -1, -1], None, "not-a-number"),
         ([4, math.nan, 0, 0], None, "violations-unacknowledged"),
         ([0, 0, 0, 0, math.nan], None, "isolated"),  # before what is watched
     ],
@@ -279,6 +280,8 @@ FALLBACK = (event("fallback_applied"),)
         ([(10.0, ())], "kernels-in-time"),
         ([(10.1, ())], "fetch-slow"),
         ([(math.nan, ())], "fetch-slow"),
+        ([(-1.0, ())], "fetch-slow"),
+        ([(-math.inf, ())], "fetch-slow"),
         ([(None, ())], "fallback-kernel"),
         ([(4.0, FALLBACK)], "fallback-kernel"),
         ([(4.0, ()), (4.0, ()), (4.0, FALLBACK)], "fallback-kernel"),
@@ -344,6 +347,9 @@ def test_conservative_mode_is_told_since_when_and_why() -> None:
         (0.2, None, 0.2, "metric-missing"),
         (1e308, 0.2, 0.9, "validation-loss-high"),
         (0.2, 0.0, math.nan, "metric-missing"),
+        (-math.inf, 0.0, None, "metric-missing"),
+        (0.2, -math.inf, None, "metric-missing"),
+        (math.inf, 0.0, None, "validation-loss-high"),
     ],
 )
 def test_what_tamiyo_decides_on_is_within_limits(

@@ -124,7 +124,9 @@ def _table_troubles(table: TableHealth, health: DatabaseHealth, limits: BzzzLimi
         )
         troubles.append(("dead-tuples", told))
     age = (health.at - table.analyzed).total_seconds() if table.analyzed else None
-    if table.changed >= least and (age is None or age > limits.statistics_age.value):
+    if table.changed >= least and (
+        age is None or not -limits.clock_ahead.value <= age <= limits.statistics_age.value
+    ):
         analyzed = "never analyzed" if age is None else f"last analyzed {age / 86400:.1f} days ago"
         troubles.append(("statistics-stale", f"{table.name}: {table.changed} rows changed, {analyzed}"))
     return troubles

@@ -26,7 +26,7 @@ def isolation_kept(seen: Isolation, limits: EsperLimits) -> Finding:
     life = values if fell is None else values[: fell + 1]
     watched = life[: int(limits.isolation_packets.value) + 1]
     now, before = (watched[0], watched[-1]) if watched else (0.0, 0.0)
-    rise, untold = now - before, any(map(math.isnan, watched))
+    rise, untold = now - before, any(not value >= 0 for value in watched)
     given = seen.acknowledged
     valid = given is not None and given.expires > seen.at
     allowed = given.count if given is not None and valid else 0
@@ -75,7 +75,7 @@ def kernels_in_time(seen: Kernels, limits: EsperLimits) -> Finding:
     refresh = ("kernels that fell back are the fallback blueprint's (BP001): run the forge again",)
     return first_of(
         fail("fallback-kernel", fell_back),
-        fail("fetch-slow", value is not None and not value <= limits.fetch.value),
+        fail("fetch-slow", value is not None and not 0 <= value <= limits.fetch.value),
         unknown("no-packets", not watched),
         unknown("part-missing", seen.source.has_more(len(seen.loads))),
         ok="kernels-in-time",

@@ -65,8 +65,8 @@ def within_limits(seen: Decisions, limits: EsperLimits) -> Finding:
         "tamiyo.loss_delta": ("loss_delta", limits.loss_delta),
         "tamiyo.blueprint.risk": ("risk", limits.risk),
     }
-    told = {r.metric: r.value for r in seen.highest if r.value is not None and not math.isnan(r.value)}
-    odd = [r for r in seen.highest if r.value is not None and math.isnan(r.value)]
+    odd = [r for r in seen.highest if r.value is not None and not r.value > -math.inf]
+    told = {r.metric: r.value for r in seen.highest if r.value is not None and r not in odd}
     named = {r.metric for r in seen.highest}
     above = [r for r in seen.highest if _breaks(r.metric, told.get(r.metric), bounds)]
     high = {r.metric for r in above}

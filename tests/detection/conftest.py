@@ -28,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault_class" not in metafunc.fixturenames or not hasattr(metafunc.module, "PART"):
         return
     part = PARTS[metafunc.module.PART]
-    faults = in_order(part.faults)
+    faults = in_order(getattr(metafunc.module, "FAULTS", part.faults))
     if metafunc.config.getoption("stale"):
         faults = [fault for fault in faults if stale(part, fault)]
     metafunc.parametrize("fault_class", faults, ids=lambda fault: str(fault.name))

@@ -17,6 +17,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
 from pydantic import ValidationError
 from pydantic_core import to_json
 
@@ -200,11 +201,12 @@ def write(part: Part, fault: type[Fault] | None, looker: Looker, look: Look) -> 
         file.write_bytes(lzma.compress(text.encode(), preset=9))
         other = _others(part, name, look)
         assert not other, f"judged again from what was recorded of {name}: {other}"
-    index = {
-        **known(part.name),
-        name: {"digest": _digest(part.name, fault), "commit": _commit(), "day": f"{datetime.now(UTC):%Y-%m-%d}"},
-    }
-    (folder / "index.json").write_text(json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    entry = {"digest": _digest(part.name, fault), "commit": _commit(), "day": f"{datetime.now(UTC):%Y-%m-%d}"}
+    with FileLock(ROOT / f".pytest_cache/{part.name}.lock"):  # two workers may have a part between them
+        index = {**known(part.name), name: entry}
+        (folder / "index.json").write_text(
+            json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
 
 
 def _others(part: Part, name: str, look: Look) -> dict[str, str]:

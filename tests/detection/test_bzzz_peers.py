@@ -1,14 +1,16 @@
-"""The detection matrix of BZZZ: each fault turns exactly its checks, for its reason."""
+"""The detection matrix of BZZZ: its peers and its incidents. Each fault turns exactly its checks, for its reason."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixtures.bzzz.faults import INCIDENT_FAULTS, PEERS_FAULTS
+
 if TYPE_CHECKING:
     from opsverify.fault import Fault
     from tests.detection.matrix import Matrix
 
-PART = "bzzz"
+PART, FAULTS = "bzzz", (*PEERS_FAULTS, *INCIDENT_FAULTS)
 
 
 def test_exactly_the_checks_of_a_fault_turn(matrix: Matrix, fault_class: type[Fault]) -> None:

@@ -1,0 +1,19 @@
+"""The detection matrix of BZZZ: what runs, watches and backs it up. Each fault turns exactly its checks, for its reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.detection.parts import PARTS
+from tests.detection.test_bzzz_peers import FAULTS as ELSEWHERE
+
+if TYPE_CHECKING:
+    from opsverify.fault import Fault
+    from tests.detection.matrix import Matrix
+
+PART, FAULTS = "bzzz", tuple(fault for fault in PARTS["bzzz"].faults if fault not in ELSEWHERE)
+
+
+def test_exactly_the_checks_of_a_fault_turn(matrix: Matrix, fault_class: type[Fault]) -> None:
+    """With the fault in force its checks are not green, and every other one is; the next look shows that it was undone."""
+    matrix.turn(fault_class)

@@ -375,3 +375,26 @@ def test_warnings_and_infos_are_kept_bounded_and_clean() -> None:
     assert told[1].startswith("x" * 300 + " …")
     assert len(told) == 9
     assert api_data(reply({**success([]), "warnings": "none", "infos": None}), ANY)[1] == ()
+
+
+class Counting(Told):
+    """Answers a moment later, and counts how many wait at a time."""
+
+    waiting = most = 0
+
+    async def get(self, url: str, **_: Any) -> Reply:
+        """The body."""
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        await asyncio.sleep(0.001)
+        self.waiting -= 1
+        return await super().get(url)
+
+
+async def test_an_alertmanager_is_never_asked_more_than_it_answers() -> None:
+    """A small one refuses more than eight questions at a time, of everybody: we ask four, and all are answered."""
+    http = Counting(alerts=[])
+    client = AlertmanagerClient(http, AlertmanagerTarget(url="http://127.0.0.1:9093"))
+    found = await asyncio.gather(*(client.alerts() for _ in range(20)))
+    assert found == [()] * 20
+    assert http.most == 4

@@ -162,6 +162,7 @@ ROWS_BY_HAND: dict[tuple[str, str], str] = {
     ("B-CAP-1b", "memory_use"): f"{_UNIT}bzzz_projection.py::test_each_resource_has_its_own_outlook",
     ("B-DB-1b", "connections"): f"{_UNIT}bzzz_database.py::test_one_of_the_two_connection_checks_judges",
     ("B-DB-1c", "connections_high"): f"{_UNIT}bzzz_database.py::test_one_of_the_two_connection_checks_judges",
+    ("B-DB-2", "clock_ahead"): f"{_UNIT}bzzz_database.py::test_tables_are_judged_from_a_thousand_rows_on",
     (
         "B-DB-3",
         "archive_age",

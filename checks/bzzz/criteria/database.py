@@ -84,7 +84,14 @@ def well_kept(health: DatabaseHealth, limits: BzzzLimits) -> Finding:
     troubles = sorted(found, key=lambda trouble: ILL_KEPT.index(trouble[0]))
     reasons = {reason for reason, _ in troubles}
     sizes = f"{health.name} has {health.size / 1e9:.2f} GB in {len(health.tables)} tables"
-    names = ("database_size", "dead_tuples", "dead_tuples_least", "statistics_age", "transaction_age")
+    names = (
+        "database_size",
+        "dead_tuples",
+        "dead_tuples_least",
+        "statistics_age",
+        "clock_ahead",
+        "transaction_age",
+    )
     return first_of(
         *(fail(reason, reason in reasons) for reason in ILL_KEPT),
         unknown("no-tables", not health.tables),

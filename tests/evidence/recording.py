@@ -82,6 +82,7 @@ def _load(system: str) -> tuple[Case, ...]:
 
 def _cases(system: str) -> Iterator[Case]:
     part, met = PARTS[system], set[tuple[str, str, str]]()
+    limits = {name: limit.value for name, limit in part.limits_now}
     for recording in sorted(load_all(part), key=lambda each: each.name != HEALTHY):
         for check, outcome in recording.outcomes.items():
             key = check, outcome.verdict.value, outcome.reason
@@ -89,4 +90,4 @@ def _cases(system: str) -> Iterator[Case]:
                 continue
             met.add(key)
             saved = {name: recording.all_saved[name] for name in part.checks[check].asks if name != "limits"}
-            yield Case(*key, limits=part.limits, saved=saved, section=recording.section)
+            yield Case(*key, limits=limits, saved=saved, section=recording.section)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.contract.engine.sinks import Sinks
 
+pytestmark = pytest.mark.slow
+
 CANARY = ("--profile", "canary", "--target", "live")
 TARGET = """
 name = "porch"

@@ -22,6 +22,8 @@ from tests.contract.bzzz_mesh import NODES, ROOT, AgentMesh, until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 SOON = seconds(8)
 
 

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 OWNED = Arming(target="contract", owned=True)
 NAMES = ("OpsverifyMuted", "OpsverifyOther")
 UNARMED = Arming(target="contract", owned=False)
-pytestmark = pytest.mark.skipif(
-    find_alertmanager() is None, reason="no Alertmanager here: apt-get install prometheus-alertmanager"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        find_alertmanager() is None, reason="no Alertmanager here: apt-get install prometheus-alertmanager"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

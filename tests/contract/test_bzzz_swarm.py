@@ -50,6 +50,8 @@ from tests.contract.test_files_on_hosts import NEEDS_SSHD, Ssh
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = [pytest.mark.slow, pytest.mark.containers]
+
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "bzzz-v2_bzzz-agent"
 VIRTUAL_ADDRESSES = Path("/proc/net/ip_vs").exists()

@@ -23,6 +23,8 @@ from opsverify.target import ServersTable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 MARK = b"OPSVERIFY_RUN="
 SERVE = """

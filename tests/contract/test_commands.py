@@ -17,6 +17,8 @@ from opsverify.exits import Exit
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = sorted(path.name.removesuffix(".toml") for path in (ROOT / "targets").glob("*.toml"))
 LIVE = "live.example"

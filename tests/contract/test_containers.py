@@ -40,6 +40,8 @@ from tests.contract.test_without_docker import smoke
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = [pytest.mark.slow, pytest.mark.containers]
+
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
 import json, sys, time

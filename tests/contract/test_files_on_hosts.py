@@ -26,6 +26,8 @@ from opsverify.observation import Kind, Unobservable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
 NEEDS_SSHD = pytest.mark.skipif(SSHD is None, reason="no sshd on this machine (Debian: openssh-server)")
 

@@ -30,6 +30,8 @@ from fixtures.servers.provided import ServerFailed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 ROOT = Path(__file__).resolve().parents[2]
 BUSY = "DO $$ BEGIN LOOP END LOOP; END $$"

@@ -18,6 +18,8 @@ from fixtures.statehub.system import STATEHUB
 from opsverify.observation import Kind, Unobservable
 from opsverify.replay import load_run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

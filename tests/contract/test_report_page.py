@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 APPENDIX = "<!DOCTYPE html><html><body><p id='inner'>a table</p><script>document.body.dataset.ran='yes'</script></body></html>"

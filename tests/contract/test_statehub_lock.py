@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -24,6 +25,8 @@ from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
 from fixtures.statehub.twin.api import IN_FLIGHT
 from fixtures.statehub.twin.history import read
 from fixtures.statehub.twin.plant import _silent
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEP_MS, BOUND_S, BEGINS_S, POLL_S = 150, 20.0, 0.3, 0.005

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from fixtures.statehub.seen import ActivityServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 STEP = timedelta(minutes=15)
 

@@ -41,6 +41,8 @@ from opsverify.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 INTERVAL = timedelta(minutes=15)
 CHECKS = [
     check_of(getattr(module, name))

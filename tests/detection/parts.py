@@ -188,7 +188,7 @@ PARTS: Mapping[str, Part] = {
             limits={**_EMBEDDED["bzzz"]["limits"], "failure_window": 45.0},
             actions=tuple(BzzzOperator.actions()),
             refuse=_without_watchers,
-            live=("bootstrap-killed", "election-hangs", "wal-segment-lost"),
+            live=("bootstrap-killed", "node-busy", "wal-segment-lost"),
         ),
         Part(
             name="bzzz-swarm",

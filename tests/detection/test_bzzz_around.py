@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.detection.parts import PARTS
 from tests.detection.test_bzzz_peers import FAULTS as ELSEWHERE
 
 if TYPE_CHECKING:
     from opsverify.fault import Fault
     from tests.detection.matrix import Matrix
+
+pytestmark = pytest.mark.slow
 
 PART, FAULTS = "bzzz", tuple(fault for fault in PARTS["bzzz"].faults if fault not in ELSEWHERE)
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fixtures.bzzz.faults import INCIDENT_FAULTS, PEERS_FAULTS
 
 if TYPE_CHECKING:
     from opsverify.fault import Fault
     from tests.detection.matrix import Matrix
+
+pytestmark = pytest.mark.slow
 
 PART, FAULTS = "bzzz", (*PEERS_FAULTS, *INCIDENT_FAULTS)
 

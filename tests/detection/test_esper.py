@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from opsverify.fault import Fault
     from tests.detection.matrix import Matrix
+
+pytestmark = pytest.mark.slow
 
 PART = "esper"
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.detection.harness import Seen
     from tests.detection.parts import Part
 
+pytestmark = pytest.mark.slow
+
 TRIED = [(part.name, fault) for part in PARTS.values() for fault in part.faults if fault.name in part.live]
 OVER = {HEALTH: "B-REC-1b", PEERS: "B-REC-2b", ADMIN: "B-REC-3b", REPLICATION: "B-REC-4b"}
 of_bzzz = pytest.mark.parametrize("stage", ["bzzz"], indirect=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +30,8 @@ __all__ = ["Turn", "thresholds", "turn_of"]
 _STEPS = (0.0, 0.01, 0.1, 0.3, 0.6, 0.9, 1.0, 1.2, 2.0, 5.0, 20.0, 100.0, 1000.0)
 """Of the value that a limit has: between two of them that differ lies the boundary."""
 _OF_ZERO = 10_000.0
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NARROW = 4e-7
 _DECIMALS = 6
 """A number with at most so many was observed, or counted from what was; a time has as many in seconds."""
 
@@ -131,15 +133,16 @@ def _moved(system: str, name: str, cases: list[Looked]) -> Iterator[Looked]:
 def _narrowed(at: Any, low: float, high: float, times: set[int]) -> Turn:
     """The turn between two values that are said to differ."""
     below, above = at(low), at(high)
-    while (middle := (low + high) / 2) not in (low, high):
+    while high - low > _NARROW and (middle := (low + high) / 2) not in (low, high):
         if at(middle) == below:
             low = middle
         else:
             high, above = middle, at(middle)
-    exact = [value for value in (low, high) if round(value, _DECIMALS) == value]
+    near = {round(low, _DECIMALS), round(high, _DECIMALS)}
+    exact = [v for v in near if at(math.nextafter(v, -math.inf)) != at(math.nextafter(v, math.inf))]
     if not exact:  # times are compared in whole microseconds: it lies half-way between two of them
         first = math.floor(high * 1e6)
-        exact = [micro / 1e6 for micro in (first, first + 1) if micro in times]
+        exact = [m / 1e6 for m in (first, first + 1) if any(time + m in times for time in times)]
     if len(exact) != 1:
         return Turn(None, below, None, above)
     number = exact[0]
@@ -148,7 +151,7 @@ def _narrowed(at: Any, low: float, high: float, times: set[int]) -> Turn:
 
 
 def _times(case: Case) -> set[int]:
-    """Microseconds between any two times of the evidence."""
+    """The times of the evidence, in microseconds of the epoch."""
     times = {datetime.fromisoformat(saved["at"]) for saved in case.saved.values()}
 
     def find(value: Any) -> None:
@@ -166,5 +169,4 @@ def _times(case: Case) -> set[int]:
 
     for saved in case.saved.values():
         find(saved["value"])
-    aware = sorted(t for t in times if t.tzinfo is not None)
-    return {(b - a) // timedelta(microseconds=1) for a in aware for b in aware if b >= a}
+    return {(t - _EPOCH) // timedelta(microseconds=1) for t in times if t.tzinfo is not None}

@@ -11,6 +11,8 @@ from tests.evidence.boundaries import Turn, thresholds, turn_of
 from tests.evidence.reasons import BAD_AT_ITS_LIMIT, MAY_BE, ROWS_BY_HAND
 from tests.evidence.recording import SYSTEMS, checks_of, judged, limits_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -13,6 +13,8 @@ from tests.evidence.recording import SYSTEMS, checks_of, judged, limits_of, load
 from tests.evidence.unjudged import UNJUDGED, why_unjudged
 from tests.evidence.weaken import weaken
 
+pytestmark = pytest.mark.slow
+
 _MOST = 6
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+")  # each twin has its own
 

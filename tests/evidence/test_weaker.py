@@ -12,6 +12,8 @@ from tests.evidence.reasons import UNNOTICED, reason_for
 from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
 from tests.evidence.weaken import ANOTHERS, weaken
 
+pytestmark = pytest.mark.slow
+
 _MOST = 6
 
 

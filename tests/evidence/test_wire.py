@@ -13,6 +13,8 @@ from tests.evidence.reasons import UNNOTICED_ON_THE_WIRE, reason_for
 from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
 from tests.evidence.wire import pieces, reread, section_of
 
+pytestmark = pytest.mark.slow
+
 _MOST = 2
 
 

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import re
+import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -47,7 +49,7 @@ async def reread(
     """The observation, made from the replies at the time at which the first of them was given."""
     outcome: Any
     at = datetime.fromisoformat(replies[0].at)
-    with time_machine.travel(at, tick=False), given_again(replies, instead), _no_waiting():
+    with time_machine.travel(at, tick=False) as clock, given_again(replies, instead), _waiting(clock):
         async with SYSTEMS[spec.system].connect(section) as client:
             try:
                 async with asyncio.timeout(_WITHIN_S):
@@ -65,9 +67,20 @@ async def reread(
 
 
 @contextmanager
-def _no_waiting() -> Iterator[None]:
-    original = asyncio.sleep
-    with mock.patch("asyncio.sleep", lambda _s, result=None: original(0, result)):
+def _waiting(clock: time_machine.Traveller) -> Iterator[None]:
+    """Whoever waits, waits on this clock: it goes on by as much, and a deadline is met by it."""
+    original, waited = asyncio.sleep, 0.0
+
+    async def sleep(delay: float, result: Any = None) -> Any:
+        nonlocal waited
+        waited += delay
+        clock.shift(delay)
+        return await original(0, result)
+
+    with (
+        mock.patch("asyncio.sleep", sleep),
+        mock.patch("opsverify.deadline.time", SimpleNamespace(monotonic=lambda: time.monotonic() + waited)),
+    ):
         yield
 
 

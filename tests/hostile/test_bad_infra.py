@@ -37,6 +37,8 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     from tests.hostile.servers import Stage
 
+pytestmark = pytest.mark.slow
+
 NOW = 1_795_252_002.8
 STAMP = "2026-11-21T09:06:42.123456789Z"
 LOGIN = page(f"<!DOCTYPE html><title>Sign in</title>{ESCAPES}", kind="text/html")

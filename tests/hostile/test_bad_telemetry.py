@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fixtures.servers.guard import Guard
     from tests.hostile.servers import Stage
 
+pytestmark = pytest.mark.slow
+
 MANY = 10_000
 
 

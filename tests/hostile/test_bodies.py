@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +21,7 @@ from opsverify.observation import Unobservable
 from opsverify.redaction import Redactor
 from tests.hostile.servers import EXPOSITION
 from tests.hostile.tables import case
+from tests.pace import Pace
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -169,13 +169,13 @@ QUADRATIC = "the redactor's patterns take quadratic time (redaction.py, _NAMED a
 def test_no_text_stalls_a_run(text: str) -> None:
     """Text that a target made up to be slow is redacted and cleaned in time that grows with its length only."""
     redactor = Redactor({"test": "a sentinel of ours"})
-    began = time.perf_counter()
-    clean_text(redactor.text(text))
-    assert time.perf_counter() - began < 0.3
+    with Pace() as pace:
+        clean_text(redactor.text(text))
+    assert pace.times < 20
 
 
 def test_no_exposition_stalls_a_run() -> None:
     """An exposition that was made up to be slow does not hold up what else is being observed."""
-    began = time.perf_counter()
-    assert parse_exposition(f'a{{b="{chr(92)}{chr(34)}' + '\\"' * 200_000 + '"} 1\n') is not None
-    assert time.perf_counter() - began < 1
+    with Pace() as pace:
+        assert parse_exposition(f'a{{b="{chr(92)}{chr(34)}' + '\\"' * 200_000 + '"} 1\n') is not None
+    assert pace.times < 20

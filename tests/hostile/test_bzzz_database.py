@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from fixtures.servers.guard import Guard
     from tests.hostile.servers import Stage
 
+pytestmark = pytest.mark.slow
+
 PASSWORD, VARIABLE = "correct horse battery staple", "OPSVERIFY_TEST_POSTGRES_PASSWORD"
 CHECKS: dict[str, Callable[..., None]] = {
     "B-DB-1": checks.test_the_database_answers_in_its_role,

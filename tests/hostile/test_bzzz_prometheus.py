@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +24,7 @@ from tests.hostile.bzzz_watchers import (
 )
 from tests.hostile.servers import ESCAPES, MIB, Act, endless, page
 from tests.hostile.tables import case
+from tests.pace import Pace
 
 if TYPE_CHECKING:
     from tests.hostile.servers import Stage
@@ -239,7 +239,7 @@ async def test_what_prometheus_warns_of_is_in_the_finding(stage: Stage, key: str
 
 
 async def test_a_huge_answer_is_judged_in_time_and_told_in_short(stage: Stage) -> None:
-    """Thousands of series of as many targets, half of them stale: judged within a second, and a finding that can be read."""
+    """Thousands of series of as many targets, half of them stale: judged at once, with a finding that can be read."""
     many = [f"h{n}:1" for n in range(4000)]
     part = watched(
         stage,
@@ -250,8 +250,8 @@ async def test_a_huge_answer_is_judged_in_time_and_told_in_short(stage: Stage) -
             }
         ),
     )
-    begun = time.thread_time()
-    judged = await outcome(checks.test_no_agent_is_critical, part)
-    assert time.thread_time() - begun < 3
+    with Pace() as pace:
+        judged = await outcome(checks.test_no_agent_is_critical, part)
+    assert pace.times < 300
     assert f"{judged.verdict} {judged.reason}" == CRITICAL
     assert len(judged.model_dump_json()) < 20_000

@@ -30,6 +30,8 @@ from fixtures.servers.postgres import PostgresServer
 from opsverify.deadline import Deadline, seconds
 from opsverify.observation import Unobservable
 
+pytestmark = pytest.mark.slow
+
 ROWS = 20_000
 MADE = """
 create table users (id serial primary key, name text not null);

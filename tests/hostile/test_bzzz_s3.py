@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from fixtures.bzzz.target import BzzzSection
     from tests.hostile.servers import Play
 
+pytestmark = pytest.mark.slow
+
 XML = "application/xml"
 WRITTEN = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.000Z}"
 NAME = f"bzzz_{datetime.now(UTC):%Y%m%d_%H%M%S}.sql.gz"

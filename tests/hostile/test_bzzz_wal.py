@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fixtures.bzzz.target import BzzzSection
     from fixtures.servers.guard import Guard
 
+pytestmark = pytest.mark.slow
+
 BASE = checks.test_the_base_backup_is_verified
 WAL = checks.test_the_wal_archive_has_no_gap
 MANIFEST = "backup_manifest"

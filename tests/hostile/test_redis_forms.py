@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fixtures.servers.guard import Guard
     from tests.hostile.servers import Stage
 
+pytestmark = pytest.mark.slow
+
 MILLION = 1_000_000
 MOST_GROWTH = 64 * 1024 * 1024
 ADD = "for i = 1, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], '*', 'payload', 'x') end"

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from tests.hostile.servers import Stage
 
+pytestmark = pytest.mark.slow
+
 STATUS = {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}
 
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from fixtures.servers.guard import Guard
     from tests.hostile.servers import Stage
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 3
 DEADLINE_S = max(spec.deadline.total_seconds() for spec in OBSERVATIONS if spec.active is None)
 FEW_SECONDS = 10.0  # start of Python, pytest and its plugins, reports, and the other runs beside it

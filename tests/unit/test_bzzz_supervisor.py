@@ -83,6 +83,16 @@ async def _running(client: SupervisorClient, name: str, many: int) -> ServiceSee
     )
 
 
+async def _begun(client: SupervisorClient, name: str) -> ServiceSeen:
+    return await eventually(
+        lambda: _seen(client, name),
+        lambda s: s.update_state == "updating",
+        expected="an update has begun",
+        within=WITHIN,
+        every=timedelta(milliseconds=5),
+    )
+
+
 async def test_a_task_that_is_killed_is_replaced(supervisor: Supervisor, client: SupervisorClient) -> None:
     """A task that is killed is replaced, and the ended one tells its exit status."""
     name = _service(supervisor, "killed")
@@ -161,7 +171,7 @@ async def test_scaling_during_an_update(
     name = _service(supervisor, "both", replicas=3)
     await _running(client, name, 3)
     updating = asyncio.create_task(operator.update(name, image="app:v2"))
-    await asyncio.sleep(0.05)
+    await _begun(client, name)
     await asyncio.gather(updating, operator.scale(name, 4))
     await operator.scale(name, 1)
     seen = await _running(client, name, 1)
@@ -176,7 +186,7 @@ async def test_an_update_in_the_middle_of_another(
     name = _service(supervisor, "back", replicas=3)
     before = await _running(client, name, 3)
     first = asyncio.create_task(operator.update(name, image="app:v2"))
-    await asyncio.sleep(0.03)
+    await _begun(client, name)
     await asyncio.gather(first, operator.update(name, image="app:v1"))
     seen = await _running(client, name, 3)
     assert {t.image for t in seen.running} == {before.image}

@@ -87,7 +87,7 @@ async def test_it_ends_within_its_bound(sink: Sink) -> None:
     sink.statuses = [503]
     start, asked = time.monotonic(), post(sink.url)
     troubles = await send([asked], within=seconds(0.3))
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
     assert troubles[asked] == "not taken within 0.3 s"
 
 

@@ -70,7 +70,7 @@ def served(
     async def run() -> Any:
         app, port = web.Application(), free_port()
         app.router.add_post("/consistency/sweep/remote-all", handler)
-        runner = web.AppRunner(app, shutdown_timeout=0)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, LOOPBACK, port).start()
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,35 +14,18 @@ if TYPE_CHECKING:
 
 collect_ignore = ["lamp-project"]
 
-_Key = tuple[str, str]
-
-
-@pytest.fixture(scope="session")
-def _started(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[_Key, Future[Any]]]:
-    modules = {
-        i.module.__name__: i.module
-        for i in request.session.items
-        if isinstance(i, pytest.Function) and hasattr(i.module, "RUNS")
-    }
-
-    def play(act: Callable[[Project], Any]) -> Future[Any]:
-        folder = tmp_path_factory.mktemp(
-            "project"
-        )  # made here, one after another: pytest's counting knows no threads
-        return pool.submit(lambda: act(Project.make(folder)))
-
-    with ThreadPoolExecutor(3) as pool:
-        yield {
-            (module, name): play(act) for module, found in modules.items() for name, act in found.RUNS.items()
-        }
-
 
 @pytest.fixture(scope="module")
-def left_by(request: pytest.FixtureRequest, _started: dict[_Key, Future[Any]]) -> Callable[[str], Any]:
-    """What one of the module's `RUNS` left, by its name. Those of all selected modules go on together, three
-    at a time.
-    """
-    module = request.module.__name__
-    return lambda name: _started[module, name].result()
+def left_by(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Any]]:
+    """What one of the module's `RUNS` left, by its name. They go on together, three at a time."""
+    acts: dict[str, Callable[[Project], Any]] = request.module.RUNS
+    # Made here, one after another: pytest's counting knows no threads.
+    folders = {name: tmp_path_factory.mktemp("project") for name in acts}
+    with ThreadPoolExecutor(3) as pool:
+        started = {
+            name: pool.submit(lambda act=act, name=name: act(Project.make(folders[name])))
+            for name, act in acts.items()
+        }
+        yield lambda name: started[name].result()

@@ -15,6 +15,8 @@ from tests.contract.engine.project import Project
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 # Python reads it before anything else: Ctrl-C is pressed when a module is about to be imported.
 PRESSES_AT_IMPORT = """
 import os, signal, sys

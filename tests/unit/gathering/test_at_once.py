@@ -142,16 +142,17 @@ async def test_active_ones_run_alone_and_after_all_passive_ones() -> None:
 
 async def test_being_cancelled_is_not_swallowed() -> None:
     """A gathering that is cancelled ends at once, and what it began ends with it."""
-    ended = []
+    ended, both = [], asyncio.Barrier(3)
 
     async def look(_toy: Toy) -> None:
         try:
+            await both.wait()
             await asyncio.sleep(3600)
         finally:
             ended.append(1)
 
     task = asyncio.create_task(gather([spec("a", look), spec("b", look)]))
-    await asyncio.sleep(0.05)
+    await both.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -160,15 +161,16 @@ async def test_being_cancelled_is_not_swallowed() -> None:
 
 async def test_an_action_that_is_cancelled_ends_the_gathering() -> None:
     """Ctrl-C during an active observation is no reply of the target: nothing is looked at after it."""
-    begun = []
+    begun, first = [], asyncio.Event()
 
     async def act(_toy: Toy, press: Callable[[], Awaitable[str]]) -> str:
         begun.append(1)
+        first.set()
         await asyncio.sleep(3600)
         return await press()
 
     task = asyncio.create_task(gather([spec("a", act, active="press"), spec("b", act, active="press")]))
-    await asyncio.sleep(0.05)
+    await first.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -46,6 +46,7 @@ __all__ = [
     "stale",
     "taken",
     "write",
+    "written",
 ]
 
 FOLDER = Path(__file__).parent / "recorded"
@@ -57,7 +58,8 @@ _OWN = (
     (re.compile(r"/(?:home|root|work|builds)/[^\s\"'\\:,;)]*"), "/elsewhere"),
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d{1,6}))?(Z|\+00:00)")
-_AFTER = re.compile(r"@(-?\d+)us ([0-6])(Z|\+00:00)")
+_AFTER = re.compile(r'(?<!\\)"@(-?\d+)us ([0-6])(Z|\+00:00)"')
+_DIGITS = 6
 _VARYING = re.compile(r"\d+(?:\.\d+)?|0x[0-9a-f]+|[0-9a-f]{8,}")
 
 
@@ -123,12 +125,18 @@ def at_one_moment(spec: ObservationSpec) -> bool:
     return not (spec.active or spec.identity or spec.window or spec.baseline)
 
 
+def written(part: str, name: str) -> str:
+    """What is in a recording's file, unpacked. Raises FileNotFoundError where there is none."""
+    return lzma.decompress((FOLDER / part / f"{name}.json.xz").read_bytes()).decode()
+
+
 @cache
 def load(part: str, name: str) -> Recording:
     """A recording. Raises FileNotFoundError where there is none."""
-    told = json.loads(lzma.decompress((FOLDER / part / f"{name}.json.xz").read_bytes()))
-    started = datetime.fromisoformat(told["started"])
-    saved = _moved(told["saved"], lambda text: _absolute(text, started))
+    text = written(part, name)
+    started = datetime.fromisoformat(text.rpartition('"started": "')[2].rstrip('"}'))
+    told = json.loads(_AFTER.sub(lambda found: f'"{_absolute(found, started)}"', text))
+    saved = told["saved"]
     for one in saved.values():
         one["replies"] = [Kept(*reply) for reply in one["replies"]]
     return Recording(PARTS[part], name, started, told["section"], saved)
@@ -196,7 +204,7 @@ def write(part: Part, fault: type[Fault] | None, looker: Looker, look: Look) -> 
     for pattern, instead in _OWN:
         text = pattern.sub(instead, text)
     file = folder / f"{name}.json.xz"
-    before = lzma.decompress(file.read_bytes()).decode() if file.exists() else ""
+    before = written(part.name, name) if file.exists() else ""
     if _shape(before) != _shape(text) or _others(part, name, look):
         file.write_bytes(lzma.compress(text.encode(), preset=9))
         other = _others(part, name, look)
@@ -247,13 +255,10 @@ def _relative(text: str, started: datetime) -> str:
     return f"@{after}us {len(found[1] or '')}{found[2]}"
 
 
-def _absolute(text: str, started: datetime) -> str:
-    found = _AFTER.fullmatch(text)
-    if found is None:
-        return text
-    at = started + timedelta(microseconds=int(found[1]))
-    fraction = f".{at.microsecond:06d}"[: int(found[2]) + 1] if found[2] != "0" else ""
-    return f"{at:%Y-%m-%dT%H:%M:%S}{fraction}{found[3]}"
+def _absolute(found: re.Match[str], started: datetime) -> str:
+    at = started.replace(tzinfo=None) + timedelta(microseconds=int(found[1]))
+    text, digits = at.isoformat(timespec="microseconds"), int(found[2])
+    return text[: -_DIGITS - 1 if digits == 0 else len(text) - _DIGITS + digits] + found[3]
 
 
 def _shape(text: str) -> str:

@@ -1,14 +1,15 @@
-"""Writes the detection matrix down: `python -m tests.detection.matrix_page` prints docs/detection-matrix.md."""
+"""Writes the detection matrix down: `python -m tests.detection.matrix_page` makes docs/detection-matrix.md anew."""
 
 from __future__ import annotations
 
 import inspect
 
-from tests.detection.parts import PARTS, Part, drills_of
+from tests.detection.parts import PARTS, ROOT, Part, drills_of
 from tests.detection.recordings import last_seen
 
-__all__ = ["matrix_page"]
+__all__ = ["PAGE", "matrix_page"]
 
+PAGE = ROOT / "docs" / "detection-matrix.md"
 _HEAD = """# Detection matrix
 
 Each fault is put into a running twin, and the twin is looked at as a live system. The checks that are not green must be
@@ -49,8 +50,11 @@ def _part(part: Part) -> str:
 
 
 def main() -> None:
-    """Print the page."""
-    print(matrix_page(), end="")
+    """Write the page, if it is not what it was."""
+    page = matrix_page()
+    if PAGE.read_text(encoding="utf-8") != page:
+        PAGE.write_text(page, encoding="utf-8")
+        print(f"{PAGE.relative_to(ROOT)} is new")
 
 
 if __name__ == "__main__":

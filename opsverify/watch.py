@@ -199,6 +199,7 @@ class Watch:
         newest = next((r.folder for r in reversed(self.rounds) if r.folder), None)
         if newest is not None:
             fresh = self.reports / f".latest-{self.folder.name}"
+            fresh.unlink(missing_ok=True)  # a signal may have come between the next two lines
             fresh.symlink_to(newest.relative_to(self.reports))
             fresh.replace(self.reports / "latest")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -10,7 +13,10 @@ from hypothesis import strategies as st
 
 from opsverify.exits import Exit
 from opsverify.options import duration
-from opsverify.watch import Round, verdict_of
+from opsverify.watch import Round, Watch, verdict_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -75,3 +81,25 @@ def test_no_duration(text: str) -> None:
     """Anything else is refused with what is right."""
     with pytest.raises(ValueError, match="such as 20s, 5m or 24h"):
         duration(text)
+
+
+def test_a_watch_that_is_stopped_while_it_saves_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal between making the link to the newest round and putting it in its place costs nothing."""
+    watch = object.__new__(Watch)
+    watch.reports, watch.folder = tmp_path, tmp_path / "watch-1"
+    watch.whole = watch.every = timedelta(seconds=1)
+    watch.folder.mkdir()
+    watch.rounds = [replace(rounds(0)[0], folder=watch.folder / "round")]
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            watch.save(Exit.HOLDS, "green")
+    watch.save(Exit.INTERRUPTED, "interrupted")
+    assert json.loads((watch.folder / "watch.json").read_text(encoding="utf-8"))["exit_status"] == 2
+    assert (tmp_path / "latest").readlink().name == "round"

@@ -24,8 +24,9 @@ def left_by(
     # Made here, one after another: pytest's counting knows no threads.
     folders = {name: tmp_path_factory.mktemp("project") for name in acts}
     with ThreadPoolExecutor(3) as pool:
-        started = {
-            name: pool.submit(lambda act=act, name=name: act(Project.make(folders[name])))
-            for name, act in acts.items()
-        }
+
+        def play(name: str) -> Any:
+            return acts[name](Project.make(folders[name]))
+
+        started = {name: pool.submit(play, name) for name in acts}
         yield lambda name: started[name].result()

@@ -49,7 +49,7 @@ def section(**given: Any) -> BzzzSection:
 
 
 async def outcome(
-    check: Callable[..., None], part: BzzzSection, *, owned: bool = False, deadline: float = DEADLINE
+    check: Callable[..., None], part: BzzzSection, *, owned: bool = False, deadline: float = PATIENT
 ) -> Outcome:
     """What a check concludes of this target, where every action is armed if it is `owned`, and none otherwise; what was
     seen must be fit for the journal.
@@ -65,7 +65,7 @@ async def outcome(
 
 
 async def verdict(
-    check: Callable[..., None], part: BzzzSection, *, owned: bool = False, deadline: float = DEADLINE
+    check: Callable[..., None], part: BzzzSection, *, owned: bool = False, deadline: float = PATIENT
 ) -> str:
     """Its verdict and reason as one text: `UNKNOWN silent`."""
     concluded = await outcome(check, part, owned=owned, deadline=deadline)

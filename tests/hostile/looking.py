@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS", "LIMITS", "checks_of", "down", "look", "outcomes", "section", "verdicts"]
 
 LIMITS = {"window": 0.05, "settle": 0.2, "canary": 1}
-DEADLINE = 1.0
+PATIENT = 12.0
 
 
 def _checks() -> list[Check]:
@@ -91,7 +91,7 @@ def section(redis: str, nissa: str, **more: Any) -> EsperSection:
 
 
 async def look(
-    part: EsperSection, names: set[str] | None = None, *, deadline: float = DEADLINE
+    part: EsperSection, names: set[str] | None = None, *, deadline: float = PATIENT
 ) -> dict[str, Observation[Any]]:
     """Gather the observations called `names` (all of them without it); what was seen must be fit for the journal."""
     site = Site(system=ESPER, section=part, arming=Arming(target="hostile", owned=False))
@@ -113,7 +113,7 @@ def _within(check: Check, part: EsperSection) -> bool:
     return surfaces <= part.addresses().keys()
 
 
-async def outcomes(part: EsperSection, *, deadline: float = DEADLINE) -> dict[str, Outcome]:
+async def outcomes(part: EsperSection, *, deadline: float = PATIENT) -> dict[str, Outcome]:
     """The outcome of every check of the surfaces that the section configures, by id."""
     checks = [check for check in CHECKS.values() if _within(check, part)]
     asked = {name for check in checks for name in _asks(check)}
@@ -121,7 +121,7 @@ async def outcomes(part: EsperSection, *, deadline: float = DEADLINE) -> dict[st
     return {check.id: judge(check, {name: given[name] for name in _asks(check)}) for check in checks}
 
 
-async def verdicts(part: EsperSection, *, deadline: float = DEADLINE) -> dict[str, str]:
+async def verdicts(part: EsperSection, *, deadline: float = PATIENT) -> dict[str, str]:
     """Verdict and reason of every check, by id, as one text each: `UNKNOWN silent`."""
     judged = await outcomes(part, deadline=deadline)
     return {check: f"{outcome.verdict} {outcome.reason}" for check, outcome in judged.items()}

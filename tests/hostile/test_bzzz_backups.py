@@ -22,7 +22,7 @@ from fixtures.bzzz import backups_client
 from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.deadline import seconds
 from tests.hostile.bzzz_backups import DAY, HEAD, HOUR, ROWS, TAIL, WHOLE, instead, judged, kept, put
-from tests.hostile.bzzz_looking import verdict
+from tests.hostile.bzzz_looking import DEADLINE, PATIENT, verdict
 from tests.hostile.servers import ESCAPES, MIB
 from tests.hostile.tables import case
 
@@ -369,4 +369,5 @@ async def test_a_host_that_cannot_be_reached_says_nothing_of_its_backups(tmp_pat
         there = {"host": f"ssh://nobody@{name}:{port}", "dht": "/d", "offsite": "/o", "wal": "/w"}
         part = kept(tmp_path, **there)
         for check in (DUMPS, OFFSITE) if kind == "silent" else ALL:
-            assert await verdict(check, part) == f"UNKNOWN {kind}"
+            deadline = DEADLINE if kind == "silent" else PATIENT
+            assert await verdict(check, part, deadline=deadline) == f"UNKNOWN {kind}"

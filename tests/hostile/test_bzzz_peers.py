@@ -14,7 +14,7 @@ from checks.bzzz import test_pubsub as pubsub
 from checks.bzzz import test_slurp as slurp
 from checks.bzzz import test_ucxi as ucxi
 from fixtures.servers.process import LOOPBACK, free_port
-from tests.hostile.bzzz_looking import outcome, section, verdict
+from tests.hostile.bzzz_looking import DEADLINE, PATIENT, outcome, section, verdict
 from tests.hostile.servers import (
     ESCAPES,
     MIB,
@@ -89,8 +89,9 @@ async def test_a_bad_health_page(stage: Stage, act: Act, worse: str, milder: str
 async def test_an_api_that_does_not_serve(stage: Stage, play: Play, kind: str) -> None:
     """It is a FAIL of its own row, and UNKNOWN for what is judged from its contents."""
     part = section(api={"url": stage.http(play)})
-    assert await verdict(api.test_the_api_is_not_unhealthy, part) == f"FAIL {kind}"
-    assert await verdict(api.test_every_component_is_healthy, part) == f"UNKNOWN {kind}"
+    deadline = DEADLINE if kind == "silent" else PATIENT
+    assert await verdict(api.test_the_api_is_not_unhealthy, part, deadline=deadline) == f"FAIL {kind}"
+    assert await verdict(api.test_every_component_is_healthy, part, deadline=deadline) == f"UNKNOWN {kind}"
 
 
 def checks(**entries: Any) -> Act:

@@ -13,6 +13,8 @@ from tests.detection.recordings import stale
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from opsverify.fault import Fault
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What is recorded."""
@@ -28,10 +30,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault_class" not in metafunc.fixturenames or not hasattr(metafunc.module, "PART"):
         return
     part = PARTS[metafunc.module.PART]
-    faults = in_order(getattr(metafunc.module, "FAULTS", part.faults))
+    faults: list[type[Fault] | None] = [*in_order(getattr(metafunc.module, "FAULTS", part.faults))]
     if metafunc.config.getoption("stale"):
         faults = [fault for fault in faults if stale(part, fault)]
-    metafunc.parametrize("fault_class", faults, ids=lambda fault: str(fault.name))
+        if not faults and stale(part, None):
+            faults = [None]
+    metafunc.parametrize("fault_class", faults, ids=lambda fault: fault.name if fault else "healthy")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opsverify.system import System, Twin
     from opsverify.verdict import Outcome
 
-__all__ = ["Look", "Looker"]
+__all__ = ["Look", "Looker", "told"]
 
 _FOR = timedelta(hours=2)
 
@@ -53,14 +53,18 @@ class Look:
             if outcome.verdict.value not in ("PASS", "SKIP")
         }
 
-    def told(self, checks: Iterable[str]) -> str:
-        """What was found of these checks, a line for each finding."""
-        lines = []
-        for check in sorted(checks):
-            outcome = self.outcomes[check]
-            lines.append(f"{check} {outcome.verdict.value} {outcome.reason} {outcome.explanation}")
-            lines += [f"    {f.reason}: {f.observed}; {' '.join(f.details)}" for f in outcome.findings]
-        return "\n".join(lines)
+
+def told(outcomes: Mapping[str, Outcome], checks: Iterable[str]) -> str:
+    """What was found of these checks, a line for each finding."""
+    lines = []
+    for check in sorted(checks):
+        outcome = outcomes[check]
+        lines.append(f"{check} {outcome.verdict} {outcome.reason} {outcome.explanation}")
+        lines += [
+            f"    {f.reason}: {f.observed}; {' '.join(f.details)} {' '.join(map(str, f.limits))}"
+            for f in outcome.findings
+        ]
+    return "\n".join(lines)
 
 
 class Looker:

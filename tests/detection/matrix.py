@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opsverify.verdict import Verdict
-from tests.detection.look import Look, Looker
+from tests.detection.look import Look, Looker, told
 from tests.detection.recordings import stale, write
 from tests.detection.source import specs_of
 
@@ -41,7 +41,7 @@ class Matrix:
         if any(spec.baseline for spec in self.looker.specs.values()):
             self.looker.healthy = healthy  # what is compared with
             healthy = self.looker.look()
-        assert not healthy.not_green, f"before any fault:\n{healthy.told(healthy.not_green)}"
+        assert not healthy.not_green, f"before any fault:\n{told(healthy.outcomes, healthy.not_green)}"
         self.looker.healthy = healthy
         self.lacking = {
             check for check, outcome in healthy.outcomes.items() if outcome.verdict is Verdict.SKIP
@@ -51,8 +51,14 @@ class Matrix:
         ):
             write(self.part, None, self.looker, healthy)
 
-    def turn(self, fault_class: type[Fault]) -> None:
-        """Put a fault in force, see exactly its checks turn, for its reason, and undo it. Skips what this machine cannot see."""
+    def turn(self, fault_class: type[Fault] | None) -> None:
+        """Put a fault in force, see exactly its checks turn, for its reason, and undo it; without one, see all green. Skips
+        what this machine cannot see, and where a look at less than everything was to be recorded.
+        """
+        if fault_class is None:
+            self.see_green()
+            self._skip_unrecorded("health")
+            return
         reddens = {
             check: turned for check, turned in fault_class.reddens.items() if check not in self.lacking
         }
@@ -79,8 +85,15 @@ class Matrix:
             assert seen[0] == verdict.value, self._told(red, reddens)
             assert re.fullmatch(reason, seen[1]), self._told(red, reddens)
         self._last, self._surprised = fault_class, False
-        if self._record != "no" and not self.lacking:
+        self._skip_unrecorded(fault_class.name)
+        if self._record != "no":
             write(self.part, fault_class, self.looker, red)
+
+    def _skip_unrecorded(self, name: str) -> None:
+        if self._record != "no" and self.lacking:
+            pytest.skip(
+                f"{name} was seen, and not recorded: nothing here for {', '.join(sorted(self.lacking))}"
+            )
 
     def _touched(self, fault: type[Fault]) -> set[str]:
         """The observations that act on what the fault's checks look at; any other action it leaves as it was in health."""
@@ -103,7 +116,7 @@ class Matrix:
         """Every check that this machine can have is green."""
         green = self.looker.look()
         after = f"after {self._last.name}" if self._last else "without a fault"
-        assert not green.not_green, f"{after}, not green:\n{green.told(green.not_green)}"
+        assert not green.not_green, f"{after}, not green:\n{told(green.outcomes, green.not_green)}"
 
     def end(self) -> None:
         """See everything green once more, and stop the twin."""
@@ -118,8 +131,8 @@ class Matrix:
         beyond = {check: turned for check, turned in red.not_green.items() if check not in expected}
         lacking = sorted(expected.keys() - red.not_green.keys())
         before = f" (the fault before was {self._last.name})" if self._last else ""
-        told = red.told(beyond.keys() | expected.keys())
-        return f"beyond what should have turned: {beyond}; not turned: {lacking}{before}\n{told}"
+        found = told(red.outcomes, beyond.keys() | expected.keys())
+        return f"beyond what should have turned: {beyond}; not turned: {lacking}{before}\n{found}"
 
 
 def in_order(faults: Sequence[type[Fault]]) -> list[type[Fault]]:

@@ -1,16 +1,20 @@
 """Recordings: what the checks were judged from while a fault was in force, kept in the repository and judged again in seconds.
 
 Each is a packed file: the observations that differed from the healthy look at the same twin, with their times relative to
-that look. `index.json` beside them says of which source, commit and day each is. A recording whose source has changed since
-is stale: nothing is concluded from it, and `tox run -e detection -- --stale` makes it anew.
+that look. `index.json` beside them says of which bytes, source, commit and day each is. A recording whose source has
+changed since is stale: nothing is concluded from it, and `tox run -e detection -- --stale` makes it anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import lzma
 import re
+import socket
 import subprocess
+import sys
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -18,17 +22,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from opsverify.judge import judge
 from opsverify.observation import Kind, Observation, Unobservable
 from tests.detection.parts import PARTS, ROOT, Part
-from tests.detection.source import digest_of, specs_of
+from tests.detection.source import asked_specs, digest_of, digests_in_health, specs_of
 from tests.evidence.replies import Kept, of_one
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from opsverify.fault import Fault
     from opsverify.observation import ObservationSpec
@@ -38,29 +42,59 @@ if TYPE_CHECKING:
 __all__ = [
     "FOLDER",
     "HEALTHY",
+    "Entry",
     "Recording",
+    "Unreadable",
     "at_one_moment",
     "known",
     "last_seen",
     "load",
     "stale",
     "taken",
+    "unreadable",
     "write",
+    "write_index",
     "written",
 ]
 
 FOLDER = Path(__file__).parent / "recorded"
 HEALTHY = "healthy"
+ANEW = "tox run -e detection -- --stale"
+_ITS_TMP = rf"(?:{re.escape(tempfile.gettempdir())}|(?:/var)?/tmp)"
 _OWN = (
-    (re.compile(r"(?:/var)?/tmp/opsverify-([a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,}"), r"/twin/\1"),
-    (re.compile(r"(?:/var)?/tmp/[^\s\"'\\:,;)]*"), "/twin/file"),
+    (re.compile(rf"{_ITS_TMP}/opsverify-([a-z]+(?:-[a-z]+)*)-[0-9a-f]{{8,}}"), r"/twin/\1"),
+    (re.compile(rf"{_ITS_TMP}/[^\s\"'\\:,;)]*"), "/twin/file"),
     (re.compile(re.escape(str(ROOT))), "/checkout"),
-    (re.compile(r"/(?:home|root|work|builds)/[^\s\"'\\:,;)]*"), "/elsewhere"),
+    (
+        re.compile(rf"(?:{re.escape(str(Path.home()))}|/home|/root|/work|/builds)/[^\s\"'\\:,;)]*"),
+        "/elsewhere",
+    ),
+    (re.compile(rf"\b{re.escape(socket.gethostname())}\b"), "this-host"),
 )
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d{1,6}))?(Z|\+00:00)")
 _AFTER = re.compile(r'(?<!\\)"@(-?\d+)us ([0-6])(Z|\+00:00)"')
-_DIGITS = 6
-_VARYING = re.compile(r"\d+(?:\.\d+)?|0x[0-9a-f]+|[0-9a-f]{8,}")
+_DIGITS, _SHOWN = 6, 5
+_VARYING = re.compile(
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(?:\.\d+)?"
+)
+
+
+class Unreadable(Exception):
+    """A recording, or the index of a part, is not what was written."""
+
+
+class Entry(BaseModel):
+    """What the index says of a recording: the digest of its bytes and of their source, commit and day. Of the healthy one,
+    the digest of each observation's source by itself.
+    """
+
+    content: str
+    source: str | dict[str, str]
+    commit: str
+    day: str
+
+
+_INDEX = TypeAdapter(dict[str, Entry])
 
 
 @dataclass(frozen=True)
@@ -77,8 +111,14 @@ class Recording:
 
     @cached_property
     def seen(self) -> dict[str, Observation[Any]]:
-        """The observations. Raises pydantic.ValidationError where a value has another shape than this version's."""
-        specs = {spec.name: spec for spec in self.part.system.observations}
+        """The observations; in health, those whose source has not changed. Raises pydantic.ValidationError where a value has
+        another shape than this version's.
+        """
+        return self.seen_but(stale_in_health(self.part) if self.name == HEALTHY else set())
+
+    def seen_but(self, left_out: Collection[str]) -> dict[str, Observation[Any]]:
+        """The observations without these. Raises pydantic.ValidationError."""
+        specs = {spec.name: spec for spec in self.part.system.observations if spec.name not in left_out}
         return {name: taken(specs[name], one) for name, one in self.saved.items() if name in specs}
 
     @cached_property
@@ -88,7 +128,9 @@ class Recording:
 
     @cached_property
     def outcomes(self) -> dict[str, Outcome]:
-        """What this version's checks, with its limits, make of what was seen."""
+        """What this version's checks, with its limits, make of what was seen. Without the checks that also ask for what was
+        as in health, where nobody knows any more how that is.
+        """
         healthy = load(self.part.name, HEALTHY)
         return _judged(self.part, {**healthy.seen, **self.seen})
 
@@ -126,13 +168,18 @@ def at_one_moment(spec: ObservationSpec) -> bool:
 
 
 def written(part: str, name: str) -> str:
-    """What is in a recording's file, unpacked. Raises FileNotFoundError where there is none."""
-    return lzma.decompress((FOLDER / part / f"{name}.json.xz").read_bytes()).decode()
+    """What is in a recording's file, unpacked. Raises Unreadable."""
+    file = FOLDER / part / f"{name}.json.xz"
+    try:
+        return lzma.decompress(file.read_bytes()).decode()
+    except (OSError, lzma.LZMAError, UnicodeDecodeError) as error:
+        msg = f"{file.relative_to(ROOT)} cannot be read ({error}); {ANEW}"
+        raise Unreadable(msg) from None
 
 
 @cache
 def load(part: str, name: str) -> Recording:
-    """A recording. Raises FileNotFoundError where there is none."""
+    """A recording. Raises Unreadable."""
     text = written(part, name)
     started = datetime.fromisoformat(text.rpartition('"started": "')[2].rstrip('"}'))
     told = json.loads(_AFTER.sub(lambda found: f'"{_absolute(found, started)}"', text))
@@ -151,32 +198,66 @@ def load_all(part: Part) -> list[Recording]:
     ]
 
 
-def known(part: str) -> Mapping[str, Mapping[str, str]]:
-    """The index of a part: of which source, commit and day each of its recordings is."""
+def known(part: str) -> dict[str, Entry]:
+    """The index of a part; empty where there is none. Raises Unreadable."""
     path = FOLDER / part / "index.json"
-    found: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found
+    try:
+        return _INDEX.validate_json(path.read_bytes()) if path.exists() else {}
+    except ValidationError as error:
+        told = error.errors()[0]
+        where = ".".join(map(str, told["loc"])) or "its text"
+        told_of = f"{path.relative_to(ROOT)} is no index ({where}: {told['msg']})"
+        msg = f"{told_of}; after a merge take either side, then {ANEW}"
+        raise Unreadable(msg) from None
+
+
+def unreadable(part: Part, fault: type[Fault] | None) -> str:
+    """Why there is no recording that could be judged, or ""."""
+    name = fault.name if fault else HEALTHY
+    entry, file = known(part.name).get(name), FOLDER / part.name / f"{name}.json.xz"
+    if entry is None or not file.exists():
+        return f"{part.name}/{name}: never recorded; {ANEW}"
+    if entry.content != _content(file):
+        return f"{file.relative_to(ROOT)}: not the bytes that its entry in index.json is of; {ANEW}"
+    return ""
 
 
 def stale(part: Part, fault: type[Fault] | None) -> str:
     """Why a recording tells nothing any more, or ""."""
+    if why := unreadable(part, fault):
+        return why
     name = fault.name if fault else HEALTHY
-    entry = known(part.name).get(name)
-    if entry is None or not (FOLDER / part.name / f"{name}.json.xz").exists():
-        return "never recorded"
-    if entry["digest"] != _digest(part.name, fault):
-        return f"made on {entry['day']} of another source of the fault, of the twin, or of what is observed"
-    return ""
+    entry = known(part.name)[name]
+    if entry.source == _source(part.name, fault):
+        return ""
+    of = "the fault, of the twin, or of what is observed"
+    if fault is None:
+        of = f"the twin or of {', '.join(sorted(stale_in_health(part))[:_SHOWN])}"
+    return f"{part.name}/{name}: recorded on {entry.day} of another source of {of}; {ANEW}"
+
+
+def stale_in_health(part: Part) -> set[str]:
+    """The observations of which it is not known any more how they are in health."""
+    entry = known(part.name).get(HEALTHY)
+    before = entry.source if entry and isinstance(entry.source, dict) else {}
+    now = _source(part.name, None)
+    assert isinstance(now, dict)
+    return {name for name in now if before.get(name) != now[name]}
 
 
 @cache
-def _digest(part: str, fault: type[Fault] | None) -> str:
-    return digest_of(PARTS[part], fault)
+def _source(part: str, fault: type[Fault] | None) -> str | dict[str, str]:
+    return digest_of(PARTS[part], fault) if fault else digests_in_health(PARTS[part])
+
+
+def _content(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def last_seen(part: str, name: str) -> str:
     """The day on which a fault was last seen to turn its checks, or "never"."""
-    return known(part).get(name, {}).get("day", "never")
+    entry = known(part).get(name)
+    return entry.day if entry else "never"
 
 
 def write(part: Part, fault: type[Fault] | None, looker: Looker, look: Look) -> None:
@@ -187,7 +268,7 @@ def write(part: Part, fault: type[Fault] | None, looker: Looker, look: Look) -> 
     """
     name = fault.name if fault else HEALTHY
     names = sorted(look.saved) if fault is None else _differing(part, fault, looker, look)
-    reread = {spec.name for spec in (part.system.observations if fault is None else specs_of(part, fault))}
+    reread = {spec.name for spec in (asked_specs(part) if fault is None else specs_of(part, fault))}
     saved = {
         each: {**look.saved[each], "replies": _replies(part, each, look, looker) if each in reread else []}
         for each in names
@@ -204,30 +285,44 @@ def write(part: Part, fault: type[Fault] | None, looker: Looker, look: Look) -> 
     for pattern, instead in _OWN:
         text = pattern.sub(instead, text)
     file = folder / f"{name}.json.xz"
-    before = written(part.name, name) if file.exists() else ""
+    try:
+        before = written(part.name, name)
+    except Unreadable:
+        before = ""
     if _shape(before) != _shape(text) or _others(part, name, look):
         file.write_bytes(lzma.compress(text.encode(), preset=9))
         other = _others(part, name, look)
         assert not other, f"judged again from what was recorded of {name}: {other}"
-    entry = {"digest": _digest(part.name, fault), "commit": _commit(), "day": f"{datetime.now(UTC):%Y-%m-%d}"}
+    entry = Entry(
+        content=_content(file),
+        source=_source(part.name, fault),
+        commit=_commit(),
+        day=f"{datetime.now(UTC):%Y-%m-%d}",
+    )
     with FileLock(ROOT / f".pytest_cache/{part.name}.lock"):  # two workers may have a part between them
-        index = {**known(part.name), name: entry}
-        (folder / "index.json").write_text(
-            json.dumps(index, indent=1, sort_keys=True) + "\n", encoding="utf-8"
-        )
+        write_index(part.name, {**known(part.name), name: entry})
+
+
+def write_index(part: str, index: Mapping[str, Entry]) -> None:
+    """Write the index of a part."""
+    told = {name: entry.model_dump() for name, entry in index.items()}
+    text = json.dumps(told, indent=1, sort_keys=True) + "\n"
+    (FOLDER / part / "index.json").write_text(text, encoding="utf-8")
 
 
 def _others(part: Part, name: str, look: Look) -> dict[str, str]:
     """The checks that come to another outcome from the recording than from the look."""
     load.cache_clear()
     try:
-        again = load(part.name, name).outcomes
-    except ValidationError as error:
+        seen = load(part.name, name).seen_but(())
+        again = _judged(part, seen if name == HEALTHY else {**load(part.name, HEALTHY).seen, **seen})
+    except (Unreadable, ValidationError) as error:
         return {name: str(error)}
+    said = {check: (outcome.verdict, outcome.reason) for check, outcome in again.items()}
     return {
-        check: f"{outcome.verdict} {outcome.reason}, from the recording {again[check].verdict} {again[check].reason}"
+        check: f"{outcome.verdict} {outcome.reason}, from the recording {said.get(check, 'nothing')}"
         for check, outcome in look.outcomes.items()
-        if (outcome.verdict, outcome.reason) != (again[check].verdict, again[check].reason)
+        if (outcome.verdict, outcome.reason) != said.get(check)
     }
 
 
@@ -301,3 +396,14 @@ def _differing(part: Part, fault: type[Fault], looker: Looker, look: Look) -> li
         ):
             names |= {name for name in part.checks[check].asks if name in look.saved}
     return sorted(names)
+
+
+def main() -> int:
+    """Say which recordings are stale; the exit status is whether any is."""
+    old = [why for part in PARTS.values() for fault in (None, *part.faults) if (why := stale(part, fault))]
+    print("\n".join(old) or "every recording is of the source that is here")
+    return int(bool(old))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """What a recording hangs on: the source of its fault, of the twin, and of what was observed of it, in one digest.
 
-Only what runs counts: comments, docstrings and the layout of a file do not, nor what is imported for types alone.
+Only what runs counts: comments, docstrings and the layout of a file do not, nor where its parts are imported from.
 """
 
 from __future__ import annotations
@@ -21,11 +21,19 @@ if TYPE_CHECKING:
     from opsverify.observation import ObservationSpec
     from tests.detection.parts import Part
 
-__all__ = ["digest_of", "specs_of"]
+__all__ = ["asked_specs", "digest_of", "digests_in_health", "meaning_of", "specs_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
-_PROBES = ("opsverify/gathering.py", "opsverify/http.py", "opsverify/prometheus.py", "opsverify/replies.py")
-"""Of the engine, what reads the wire; what it makes of that is judged anew each time."""
+_ENGINE = tuple(
+    f"opsverify/{name}.py"
+    for name in (
+        *("gathering", "http", "prometheus", "replies", "unreachable", "blocking", "observation"),
+        "evidence",
+    )
+)
+"""Of the engine, what makes observed values of what came over the wire; what it makes of those is judged anew each time."""
+_READ = {"bzzz": ("docs/bzzz/bzzz.rules.yml",), "bzzz-swarm": ("docs/bzzz/bzzz.rules.yml", "containers")}
+"""What the twin of a part reads besides its modules."""
 
 
 def specs_of(part: Part, fault: type[Fault]) -> list[ObservationSpec]:
@@ -35,41 +43,78 @@ def specs_of(part: Part, fault: type[Fault]) -> list[ObservationSpec]:
     return [spec for name, spec in known.items() if name in asked]
 
 
-def digest_of(part: Part, fault: type[Fault] | None) -> str:
-    """The digest of what a recording of this fault hangs on; of the healthy run, of all observations."""
-    specs = part.system.observations if fault is None else specs_of(part, fault)
+def asked_specs(part: Part) -> list[ObservationSpec]:
+    """The observations that any check of a part asks for."""
+    asked = {name for check in part.checks.values() for name in check.asks}
+    return [spec for spec in part.system.observations if spec.name in asked]
+
+
+def digest_of(part: Part, fault: type[Fault]) -> str:
+    """The digest of what a recording of this fault hangs on."""
     home = f"fixtures/{part.system.name}"
-    files = set(_below(f"{home}/twin"))
-    if fault is not None:
-        for each in fault.__mro__:
-            if each.__module__.startswith("fixtures."):
-                files |= _reached(
-                    _path(each.__module__), (f"{home}/observations", f"{home}/client.py", f"{home}/twin")
-                )
-    for spec in specs:
+    own = set[str]()
+    for each in fault.__mro__:
+        if each.__module__.startswith("fixtures."):
+            leaving_out = (f"{home}/observations", f"{home}/client.py", f"{home}/twin")
+            own |= _reached(_path(each.__module__), leaving_out)
+    files = own | set(_twin(home))
+    for spec in specs_of(part, fault):
         files |= _observed(home, spec)
+    # A limit is no part of what was seen, but where it is the time between two samples, or the fault goes by it.
+    by = {name for path in own for name in _attributes(path)}
+    values = {name: limit.value for name, limit in part.limits_now if isinstance(limit, Window) or name in by}
+    return _told(part, files, values)
+
+
+def digests_in_health(part: Part) -> dict[str, str]:
+    """Of each observation that a check of the part asks for, the digest of what its healthy recording hangs on."""
+    home = f"fixtures/{part.system.name}"
     windows = {name: limit.value for name, limit in part.limits_now if isinstance(limit, Window)}
-    told = hashlib.sha256(repr(sorted(windows.items())).encode())
-    # A limit is no part of what was seen but where it is the time between two samples.
-    for path in sorted(path for path in files if "/limits" not in path):
-        told.update(f"{path} {_meaning(path)}\n".encode())
+    return {
+        spec.name: _told(part, {*_twin(home), *_observed(home, spec)}, windows) for spec in asked_specs(part)
+    }
+
+
+def _told(part: Part, files: set[str], values: dict[str, float]) -> str:
+    told = hashlib.sha256(repr(sorted(values.items())).encode())
+    meanings = {_meaning(path) for path in files if "/limits" not in path}
+    for meaning in sorted(meanings | set(_bytes_read(part.name))):
+        told.update(meaning.encode())
     return told.hexdigest()[:16]
 
 
 @cache
+def _twin(home: str) -> frozenset[str]:
+    """The modules of a twin, and what they import of the servers that it runs on."""
+    leaving_out = (f"{home}/observations", f"{home}/client.py", f"{home}/faults", f"{home}/operator")
+    return frozenset(file for path in _below(f"{home}/twin") for file in _reached(path, leaving_out))
+
+
+@cache
+def _bytes_read(part: str) -> tuple[str, ...]:
+    found = [ROOT / path for path in _READ.get(part, ())]
+    files = [file for each in found for file in (sorted(each.rglob("*")) if each.is_dir() else [each])]
+    return tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file())
+
+
+@cache
 def _observed(home: str, spec: ObservationSpec) -> frozenset[str]:
-    """The modules of an observation and of the clients that its module asks; of one that acts, the operator's too."""
+    """The modules of an observation and of the clients that these ask; of one that acts, the operator's too."""
     module = _path(inspect.unwrap(spec.function).__module__)
     leaving_out = (f"{home}/client.py", f"{home}/twin", f"{home}/faults", f"{home}/operator")
-    files = set(_reached(module, leaving_out))
-    clients = _clients(f"{home}/client.py")
-    for attribute in _attributes(module) & clients.keys():
-        files |= _reached(clients[attribute], leaving_out)
+    files, clients = set(_reached(module, leaving_out)), _clients(f"{home}/client.py")
+    values = (f"{home}/target", f"{home}/seen")  # what is known and what is told: they ask nobody
+    ahead = [path for path in files if not path.startswith(values)]
+    while ahead:
+        for attribute in _attributes(ahead.pop()) & clients.keys():
+            more = _reached(clients[attribute], leaving_out) - files
+            files |= more
+            ahead += [path for path in more if not path.startswith(values)]
     if spec.active:
         files |= {
             path for path in (*_below(f"{home}/operator"), f"{home}/operator.py") if (ROOT / path).is_file()
         }
-    return frozenset(files | set(_PROBES))
+    return frozenset(files | set(_ENGINE))
 
 
 @cache
@@ -98,7 +143,7 @@ def _clients(path: str) -> dict[str, str]:
 
 @cache
 def _reached(start: str, leaving_out: tuple[str, ...]) -> frozenset[str]:
-    """The modules of `fixtures` and of the engine's probes that a module imports, and what those import."""
+    """The modules of `fixtures`, and of the engine what reads the wire, that a module imports, and what those import."""
     found, ahead = set[str](), [start]
     while ahead:
         path = ahead.pop()
@@ -112,11 +157,14 @@ def _reached(start: str, leaving_out: tuple[str, ...]) -> frozenset[str]:
 def _imported(path: str) -> tuple[str, ...]:
     wanted = set[str]()
     for node in _running(_tree(path)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
-                to = _path(name)
-                if to.startswith(("fixtures/", *_PROBES)) and (ROOT / to).is_file():
-                    wanted.add(to)
+        names = list[str]()
+        if isinstance(node, ast.ImportFrom):
+            assert node.module, f"{path}: a relative import is not followed"
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found = {_path(name) for name in names}
+        wanted |= {to for to in found if to.startswith(("fixtures/", *_ENGINE)) and (ROOT / to).is_file()}
     return tuple(sorted(wanted))
 
 
@@ -151,28 +199,30 @@ def _tree(path: str) -> ast.Module:
 
 @cache
 def _meaning(path: str) -> str:
-    """What runs of a file, the same for every Python: its tree without docstrings, places, and what is empty."""
-    return hashlib.sha256(repr(_plain(_tree(path))).encode()).hexdigest()
+    return meaning_of((ROOT / path).read_text(encoding="utf-8"))
+
+
+def meaning_of(source: str) -> str:
+    """A digest of what runs of a file, the same for every Python: without docstrings, imports, places and what is empty."""
+    return hashlib.sha256(repr(_plain(ast.parse(source))).encode()).hexdigest()
 
 
 def _plain(node: Any) -> Any:
+    if isinstance(node, ast.Constant):
+        return "Constant", repr(node.value)
     if isinstance(node, ast.AST):
         fields = dict(ast.iter_fields(node))
-        body = fields.get("body")
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(node, _DOCUMENTED)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            fields["body"] = body[1:]
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            fields["body"] = node.body[1:]
+        elif isinstance(node, ast.JoinedStr):  # one Python writes an empty part more
+            fields["values"] = [v for v in node.values if not isinstance(v, ast.Constant) or v.value]
         return type(node).__name__, *(
             (name, _plain(value))
             for name, value in sorted(fields.items())
             if value not in (None, [], "") and name not in ("ctx", "kind", "type_ignores", "type_comment")
         )
     if isinstance(node, list):
-        return [_plain(each) for each in node]
+        return [_plain(each) for each in node if not isinstance(each, ast.Import | ast.ImportFrom)]
     return repr(node)
 
 

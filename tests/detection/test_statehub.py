@@ -15,6 +15,6 @@ pytestmark = pytest.mark.slow
 PART = "statehub"
 
 
-def test_exactly_the_checks_of_a_fault_turn(matrix: Matrix, fault_class: type[Fault]) -> None:
+def test_exactly_the_checks_of_a_fault_turn(matrix: Matrix, fault_class: type[Fault] | None) -> None:
     """With the fault in force its checks are not green, and every other one is; the next look shows that it was undone."""
     matrix.turn(fault_class)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
 
+from opsverify.fault import Fault
 from opsverify.verdict import Verdict
 from tests.detection.matrix import in_order
-from tests.detection.parts import PARTS
+from tests.detection.parts import PARTS, ROOT
 
 FIRST = [name for name, part in PARTS.items() if part.live]
 
@@ -23,6 +25,20 @@ def test_every_check_has_a_fault_that_makes_it_fail(name: str) -> None:
         if verdict is Verdict.FAIL
     }
     assert PARTS[name].checks.keys() - failing == set()
+
+
+def test_every_fault_is_tried() -> None:
+    """A fault that is written is in the matrix or in a drill."""
+    drills = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "checks").rglob("drills/*.py"))
+    tried = {fault for part in PARTS.values() for fault in part.faults}
+    written = {
+        each for each in _below(Fault) if "name" in vars(each) and each.__module__.startswith("fixtures.")
+    }
+    assert {each.name for each in written - tried if not re.search(rf"\b{each.__name__}\b", drills)} == set()
+
+
+def _below(base: type[Fault]) -> set[type[Fault]]:
+    return {each for direct in base.__subclasses__() for each in {direct, *_below(direct)}}
 
 
 @pytest.mark.parametrize("name", PARTS)

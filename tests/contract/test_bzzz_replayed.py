@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 ENOUGH, TOO_FEW = ("UNKNOWN", "part-missing"), ("FAIL", "too-few-peers")
 CHECK = ("checks/bzzz/test_p2p.py", "-k", "enough_peers")
 

@@ -28,6 +28,8 @@ LIBRARIES = {
     "sqlalchemy": set[str](),
 }
 """Who may load what to find out what would run; those of nobody are loaded when they are used."""
+
+pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys, pytest
 status = pytest.main(sys.argv[1:])

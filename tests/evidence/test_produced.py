@@ -35,6 +35,8 @@ def literals(path: Path) -> set[str]:
 GOES_ON = {"heard", "had-time"}
 """Where these ladders pass, another one goes on: no finding has them."""
 
+pytestmark = pytest.mark.slow
+
 
 @cache
 def recorded(system: str) -> frozenset[str]:

@@ -8,6 +8,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import pytest
+
 from tests.contract.engine.lamp_canary import Canary
 from tests.contract.engine.sinks import sinks
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.contract.engine.project import Project, Ran
+
+pytestmark = pytest.mark.slow
 
 
 class Overdue(NamedTuple):

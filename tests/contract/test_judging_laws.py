@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -140,3 +141,22 @@ def test_every_reason_is_written_out() -> None:
         if not reason
     ]
     assert unlisted == []
+
+
+def test_nothing_is_begun_that_nobody_may_await() -> None:
+    """No function that observes or gathers takes a coroutine: cancelled before its first step, it would leave it un-awaited,
+    and Python's warning of that would break a check that has nothing to do with it.
+    """
+    takes = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}({argument.arg})"
+        for path in [*modules("opsverify"), *(each for system in TABLES for each in observing(system))]
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, *_rest(node.args))
+        if argument.annotation and re.match(r"(Awaitable|Coroutine)\[", ast.unparse(argument.annotation))
+    ]
+    assert takes == []
+
+
+def _rest(arguments: ast.arguments) -> list[ast.arg]:
+    return [each for each in (arguments.vararg, arguments.kwarg) if each]

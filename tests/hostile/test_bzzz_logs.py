@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -51,9 +52,18 @@ def target(stage: Stage, play: Play, **limits: float) -> Any:
     return section(loki={"url": stage.http(play)}, limits={**LIMITS, **limits})
 
 
+_AGO = re.compile(r'"ago (-?[\d.]+)"')
+
+
 def ago(seconds: float) -> str:
-    """An instant in Loki's words."""
-    return str(int((time.time() - seconds) * 1e9))
+    """An instant so long before it is told; `loki` says it in Loki's words."""
+    return f"ago {seconds}"
+
+
+def in_words(told: Any) -> str:
+    """An answer in JSON, each instant as of now."""
+    now = time.time()
+    return _AGO.sub(lambda found: f'"{int((now - float(found[1])) * 1e9)}"', json.dumps(told))
 
 
 def streams(*values: Any, **labels: str) -> dict[str, Any]:
@@ -72,7 +82,7 @@ def loki(errors: Any, lines: Any = None) -> Play:
         asked = parse_qs(urlsplit(head.split(b" ")[1].decode()).query)
         told = errors if "|~" in asked["query"][0] else lines or streams([ago(1), "a line"])
         told = told(int(asked["limit"][0])) if callable(told) else told
-        writer.write(answer(told if isinstance(told, bytes) else json.dumps(told).encode()))
+        writer.write(answer(told if isinstance(told, bytes) else in_words(told).encode()))
         await writer.drain()
 
     return play

@@ -8,10 +8,12 @@ _ALERTS = "Alertmanager lists an alert, and who mutes it, only while it is so."
 _FIRED = "ALERTS has a series of an alert only while it fires."
 _EXPORTER = "What disks, lines and CPUs a node has, only its exporter knows; who has no series is named by its scrape."
 _EVENT = "The event is the trouble: who made it, and what it tells, stands nowhere else."
+_FAILED = "An agent's counter of failed checks may be there from its first failure on."
 _LINES = "A line with an error is the trouble; that logs arrive is seen by others."
 _GIVEN = "What a service is given stands in its own definition, and what exists in Docker's one list."
 _CERTIFICATE = "A certificate says itself until when it holds; a later day is good, wherever it comes from."
 _CLOCK = "It is our own clock at the moment of the look: whoever sets it back sees every certificate hold."
+_TWICE = "One look asks for the targets twice: what is not listed the second time is not scraped any more."
 _SLOS = "No program here publishes an SLO, and Nissa forgets those of others at a restart."
 
 UNNOTICED: dict[tuple[str, str], str] = {
@@ -19,10 +21,7 @@ UNNOTICED: dict[tuple[str, str], str] = {
     ("io_wait", ".uses[]"): _EXPORTER,
     ("dht_latency_before", ".operations[]"): "An operation that was not measured then cannot be compared.",
     ("errors", ".rates.series[]"): "A component's counter of errors is there from its first error on.",
-    (
-        "health_checks",
-        ".failed.series[]",
-    ): "An agent's counter of failed checks may be there from its first failure on.",
+    ("health_checks", ".failed.series[]"): _FAILED,
     ("recovery_watched", ".fired"): _FIRED,
     ("standing_peers", ".active"): _ALERTS,
     ("cleared_admin", ".muted_by"): _ALERTS,
@@ -93,6 +92,8 @@ UNNOTICED_ON_THE_WIRE: dict[tuple[str, str], str] = {
         )
     },
     ("api_components", "checks.checks.*"): "An agent's own list of its components is the only one.",
+    **{("errors", f"targets.data.activeTargets[]{place}"): _TWICE for place in ("", ".*", ".labels.*")},
+    ("health_checks", "query.data.result[]"): _FAILED,
     ("cleared_admin", "silences"): "A silence is in Alertmanager's list, and nowhere else.",
     ("cleared_admin", "silences[]"): "A silence is in Alertmanager's list, and nowhere else.",
     ("recovery_watched", "query_range.data.result"): _FIRED,

@@ -60,13 +60,17 @@ __all__ = [
 FOLDER = Path(__file__).parent / "recorded"
 HEALTHY = "healthy"
 ANEW = "tox run -e detection -- --stale"
+_ITS_OWN = "|".join(
+    re.escape(folder)
+    for folder in {str(Path.home()), sys.prefix} - {"/", sys.base_prefix} | {"/home", "/root"}
+)
 _ITS_TMP = rf"(?:{re.escape(tempfile.gettempdir())}|(?:/var)?/tmp)"
 _OWN = (
     (re.compile(rf"{_ITS_TMP}/opsverify-([a-z]+(?:-[a-z]+)*)-[0-9a-f]{{8,}}"), r"/twin/\1"),
     (re.compile(rf"{_ITS_TMP}/[^\s\"'\\:,;)]*"), "/twin/file"),
     (re.compile(re.escape(str(ROOT))), "/checkout"),
     (
-        re.compile(rf"(?:{re.escape(str(Path.home()))}|/home|/root|/work|/builds)/[^\s\"'\\:,;)]*"),
+        re.compile(rf"(?:{_ITS_OWN})/[^\s\"'\\:,;)]*"),
         "/elsewhere",
     ),
     (re.compile(rf"\b{re.escape(socket.gethostname())}\b"), "this-host"),

@@ -13,7 +13,6 @@ _LINES = "A line with an error is the trouble; that logs arrive is seen by other
 _GIVEN = "What a service is given stands in its own definition, and what exists in Docker's one list."
 _CERTIFICATE = "A certificate says itself until when it holds; a later day is good, wherever it comes from."
 _CLOCK = "It is our own clock at the moment of the look: whoever sets it back sees every certificate hold."
-_TWICE = "One look asks for the targets twice: what is not listed the second time is not scraped any more."
 _SLOS = "No program here publishes an SLO, and Nissa forgets those of others at a restart."
 
 UNNOTICED: dict[tuple[str, str], str] = {
@@ -92,7 +91,6 @@ UNNOTICED_ON_THE_WIRE: dict[tuple[str, str], str] = {
         )
     },
     ("api_components", "checks.checks.*"): "An agent's own list of its components is the only one.",
-    **{("errors", f"targets.data.activeTargets[]{place}"): _TWICE for place in ("", ".*", ".labels.*")},
     ("health_checks", "query.data.result[]"): _FAILED,
     ("cleared_admin", "silences"): "A silence is in Alertmanager's list, and nowhere else.",
     ("cleared_admin", "silences[]"): "A silence is in Alertmanager's list, and nowhere else.",

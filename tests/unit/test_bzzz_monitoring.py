@@ -179,6 +179,22 @@ def test_errors_of_two_agents_are_not_those_of_three() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stale", "reason"),
+    [
+        ("h1 component=dht: not among the targets", "part-missing"),
+        ("h1: not among the targets", "part-missing"),
+        ("h10 component=dht: not among the targets", "errors-few"),
+    ],
+    ids=["a component", "an agent", "who is gone"],
+)
+def test_errors_of_a_scraped_agent_are_not_left_out(stale: str, reason: str) -> None:
+    """Series that were left out though their agent is scraped may be the errors; those of an agent that is gone are not."""
+    seen = rated(0.0, wanted=2)
+    less = seen.model_copy(update={"rates": seen.rates.model_copy(update={"stale": (stale,)})})
+    assert monitoring.errors_are_few(less, LIMITS).reason == reason
+
+
+@pytest.mark.parametrize(
     ("rates", "missing", "reason"),
     [((0.1,), ("one",), "part-missing"), ((0.2,), ("one",), "errors-many"), ((), (), "part-missing")],
 )

@@ -11,11 +11,11 @@ import aiohttp
 
 from bench.measured import Row, note, spread
 from bench.toy import Plan, site_of, toy_system
-from opsverify.gathering import Gatherer
+from opsverify.run.gather import Gatherer
 
 if TYPE_CHECKING:
     from bench.endpoints import Endpoints
-    from opsverify.observation import Observation, ObservationSpec
+    from opsverify.model.observation import Observation, ObservationSpec
 
 __all__ = ["SIZES", "against_bare"]
 

@@ -41,7 +41,7 @@ import json, sys, time
 from pathlib import Path
 from fixtures.bzzz.restoring.restore import Into, restore_dump
 from fixtures.bzzz.restoring.stream import Bounds
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 told = json.loads(sys.argv[1])
 into = Into(told["url"], Path(told["programs"]), told["environment"])
 begin = time.monotonic()

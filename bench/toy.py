@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from opsverify.arming import Arming
-from opsverify.deadline import seconds
-from opsverify.http import Http, open_http
-from opsverify.observation import ObservationSpec
-from opsverify.system import Site, System
-from opsverify.target import Section
+from opsverify.model.arming import Arming
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import ObservationSpec
+from opsverify.model.system import Site, System
+from opsverify.probes.http import Http, open_http
+from opsverify.target.file import Section
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator

@@ -3,22 +3,30 @@
 PYTEST_DONT_REWRITE: `python -m opsverify` loads it before pytest could, and it asserts nothing.
 """
 
-from opsverify import garbage, interrupt
+from opsverify.run import garbage, interrupt
 
 interrupt.loading()
 if interrupt.is_pytest():
     garbage.left_alone()
 
-from opsverify.arming import Arming, NotArmed
-from opsverify.deadline import Deadline, DeadlinePassed, eventually, seconds
-from opsverify.fault import Fault
-from opsverify.judge import verify
-from opsverify.limits import Limit, Limits
-from opsverify.observation import Bracketed, Kind, Observation, Observed, Unobservable, asked, observation
-from opsverify.operator import Operator, action
-from opsverify.system import Site, System, Twin
-from opsverify.target import EnvSecret, Section
-from opsverify.verdict import Finding, Severity, Verdict
+from opsverify.model.arming import Arming, NotArmed
+from opsverify.model.deadline import Deadline, DeadlinePassed, eventually, seconds
+from opsverify.model.fault import Fault
+from opsverify.model.judge import verify
+from opsverify.model.limits import Limit, Limits
+from opsverify.model.observation import (
+    Bracketed,
+    Kind,
+    Observation,
+    Observed,
+    Unobservable,
+    asked,
+    observation,
+)
+from opsverify.model.operator import Operator, action
+from opsverify.model.system import Site, System, Twin
+from opsverify.model.verdict import Finding, Severity, Verdict
+from opsverify.target.file import EnvSecret, Section
 
 __all__ = [
     "Arming",

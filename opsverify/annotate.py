@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from opsverify.evidence import bounded_text
+from opsverify.model.text import bounded_text
+from opsverify.model.verdict import Severity, Verdict, deciding
 from opsverify.report.model import CheckResult, RunReport
-from opsverify.verdict import Severity, Verdict, deciding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

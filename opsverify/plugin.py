@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify import garbage, interrupt, opening, options, selection, session
 from opsverify.canary import confirming, ending
-from opsverify.closing import (
+from opsverify.model.exit_codes import Exit
+from opsverify.model.judge import apply, precondition
+from opsverify.model.text import clean_text
+from opsverify.model.verdict import Verdict
+from opsverify.run import fixtures, garbage, interrupt, options, selection, start
+from opsverify.run.dressing import LETTERS, dress, outcome_of, seen_by, trace, without_source
+from opsverify.run.finish import (
     give_back,
     leave_no_folder,
     show,
@@ -20,19 +25,14 @@ from opsverify.closing import (
     write_ours,
     write_run_bundle,
 )
-from opsverify.dressing import LETTERS, dress, outcome_of, seen_by, trace, without_source
-from opsverify.evidence import clean_text
-from opsverify.exits import Exit
-from opsverify.judge import apply, precondition
-from opsverify.pytest_root import rooted
-from opsverify.run import RUN, Run
-from opsverify.verdict import Verdict
+from opsverify.run.pytest_root import rooted
+from opsverify.run.run import RUN, Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from opsverify.system import System
+    from opsverify.model.system import System
 
 _SYSTEMS = pytest.StashKey[Mapping[str, "System"]]()
 _RESTORE = pytest.StashKey[Sequence[Any]]()
@@ -70,7 +70,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if not config.getoption("watch"):
         return None
     interrupt.loaded()
-    from opsverify.watch import watch  # noqa: PLC0415 -- only what is asked for is loaded
+    from opsverify.commands.watch import watch  # noqa: PLC0415 -- only what is asked for is loaded
 
     return watch(config)
 
@@ -87,15 +87,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     options.settle(config)
     asked_for = list(systems.values())
-    if not config.option.collectonly and opening.is_operational(config):
+    if not config.option.collectonly and start.is_operational(config):
         run = _open(config)
         if not _rehearses(config):
-            run.reports = opening.report_paths(config, run)
+            run.reports = start.report_paths(config, run)
         asked_for = [systems[name] for name in run.target.sections()]
     else:
         interrupt.loaded()
-    config.pluginmanager.register(session.observation_fixtures(asked_for), "opsverify_observations")
-    config.pluginmanager.register(session, "opsverify_session")
+    config.pluginmanager.register(fixtures.observation_fixtures(asked_for), "opsverify_observations")
+    config.pluginmanager.register(fixtures, "opsverify_session")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -108,13 +108,13 @@ def _open(config: pytest.Config) -> Run:
     if getattr(config.option, "numprocesses", None) or getattr(config.option, "dist", "no") != "no":
         msg = "-n (xdist) splits a run over processes; checks are judged on one moment. Leave it out: observations already run all at once"
         raise pytest.UsageError(msg)
-    run = opening.open_run(config, config.stash[_SYSTEMS])
+    run = start.open_run(config, config.stash[_SYSTEMS])
     config.stash[RUN] = run
     config.pluginmanager.register(_Redacting(run), "opsverify_redacting")
     config.pluginmanager.register(_Closing(), "opsverify_closing")
     if config.option.reportchars == "fE":
         config.option.reportchars = ""  # our own summary names every check that is not green
-    config.stash[_RESTORE] = [opening.redact_logging(run), *opening.signals_interrupt()]
+    config.stash[_RESTORE] = [start.redact_logging(run), *start.signals_interrupt()]
     return run
 
 
@@ -133,7 +133,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left = selection.select(run, items)
     items[:] = kept
     if config.getoption("expect"):
-        from opsverify.expecting import expected_items  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.run.expecting import expected_items  # noqa: PLC0415 -- only what is asked for is loaded
 
         asked_for = expected_items(run, config.getoption("expect"), items)
         selection.mark_plainly(asked_for, checks)
@@ -162,19 +162,19 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.internal_error = True
         run.problem(f"{session.testsfailed} file(s) could not be collected; nothing was looked at")
         return True if session.config.option.continue_on_collection_errors else None
-    if (order := opening.order(session.config)) is not None:
-        from opsverify import acting  # noqa: PLC0415 -- only what is asked for is loaded
+    if (order := start.order(session.config)) is not None:
+        from opsverify.commands import act  # noqa: PLC0415 -- only what is asked for is loaded
 
-        run.rehearsal = acting.act(run, order, lambda: opening.take_target(run, undone=None))
+        run.rehearsal = act.act(run, order, lambda: start.take_target(run, undone=None))
         return True
     if _rehearses(session.config):
-        from opsverify.asking import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.commands.ask import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
 
         chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
         run.rehearsal = rehearsed(run, chosen, session.config.getoption)
         return True
     run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
-    opening.take_target(run, undone=session.config.getoption("undone"))
+    start.take_target(run, undone=session.config.getoption("undone"))
     return True if run.busy else None
 
 

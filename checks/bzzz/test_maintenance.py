@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.maintenance import DoneByHand, LastRestore
     from opsverify import Observation
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 _LISTS = '"Scheduled Maintenance"'
 _WRITE_DOWN = "do it, then write item and moment into the file that [bzzz.backups] maintenance names"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from checks.statehub.run_criteria import differences
 from checks.statehub.words import by_reason
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.statehub.seen import Canary, SweepEvent, SweepResult
     from fixtures.statehub.target import StateHubLimits
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["canary_worked"]
 

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from checks.statehub.words import at, by_reason
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.statehub.limits import StateHubLimits
     from fixtures.statehub.seen_sources import Deployment, Deployments, Drift, Route, SyncJob, Timer
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["applied", "one_image", "points_to_the_bridge", "synced", "timer_off"]
 

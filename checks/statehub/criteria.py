@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from checks.statehub.timing import events_astray, events_lost, future
 from checks.statehub.words import at, by_reason, signed
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.statehub.seen import ActivityServer, Definition, Newest, Repos, SweepEvent, Sweeps
     from fixtures.statehub.target import StateHubLimits
-    from opsverify.observation import Bracketed, Observation
-    from opsverify.verdict import Finding
+    from opsverify.model.observation import Bracketed, Observation
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "current",

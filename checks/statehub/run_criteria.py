@@ -20,14 +20,14 @@ from checks.statehub.timing import (
 )
 from checks.statehub.words import at, by_reason
 from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.statehub.seen import ActivityRun, Runs, SweepEvent, SweepResult, Sweeps
     from fixtures.statehub.target import StateHubLimits
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["differences", "no_older_gaps", "one_run_per_instant", "resumed"]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from checks.statehub.timing import events_astray, events_lost
 from checks.statehub.words import at, by_reason, signed
 from fixtures.statehub.grid import at_or_after, at_or_before
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.statehub.limits import StateHubLimits
     from fixtures.statehub.seen import Newest, Sweeps
     from fixtures.statehub.seen_sources import Allowance, Clocks, Frontend, Schedule
-    from opsverify.observation import Observation
-    from opsverify.verdict import Finding
+    from opsverify.model.observation import Observation
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "clocks_agree",

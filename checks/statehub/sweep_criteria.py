@@ -18,7 +18,7 @@ from checks.statehub.timing import (
 )
 from checks.statehub.words import at
 from fixtures.statehub.grid import at_or_after, at_or_before, consecutive
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fixtures.statehub.limits import StateHubLimits
     from fixtures.statehub.seen import Runs, SweepEvent, Sweeps
     from fixtures.statehub.seen_sources import Source, Sources
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["assessment_trend", "known_sources", "lock_is_free", "no_earlier_strangers", "nobody_starves"]
 

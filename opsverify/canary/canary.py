@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from opsverify.canary.history import History, HistoryError, Judged, PastRun
 from opsverify.canary.standing import Look, Standing, State, step
-from opsverify.history import History, HistoryError, Judged, PastRun
+from opsverify.model.verdict import Verdict
 from opsverify.report.model import CanarySummary, CheckState, Moment, SubsystemRate, Trend
-from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opsverify.report.model import CheckResult, RunReport
-    from opsverify.state import Lock
-    from opsverify.target import Target
+    from opsverify.run.lock import Lock
+    from opsverify.target.file import Target
 
 __all__ = ["WINDOWS", "Canary"]
 

@@ -6,15 +6,15 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from opsverify.judge import judge
-from opsverify.verdict import Outcome, Severity, Verdict
+from opsverify.model.judge import judge
+from opsverify.model.verdict import Outcome, Severity, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from opsverify.check import Check
-    from opsverify.observation import Observation, ObservationSpec
-    from opsverify.run import Run
+    from opsverify.model.check import Check
+    from opsverify.model.observation import Observation, ObservationSpec
+    from opsverify.run.run import Run
 
 __all__ = ["final", "second_samples"]
 

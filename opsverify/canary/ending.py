@@ -6,10 +6,10 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from opsverify.run import Run
+    from opsverify.run.run import Run
 
 __all__ = ["after_reports", "before_reports"]
 
@@ -37,7 +37,7 @@ def before_reports(run: Run) -> None:
 
 
 def _remember(run: Run) -> None:
-    from opsverify.history import HistoryError  # noqa: PLC0415 - a run without a history loads no database library
+    from opsverify.canary.history import HistoryError  # noqa: PLC0415 - a run without a history loads no database library
     from opsverify.notify.telling import tell  # noqa: PLC0415
 
     canary = run.canary

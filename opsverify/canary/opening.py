@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.state import state_folder
-from opsverify.waivers import WaiverError, Waivers, load_waivers
+from opsverify.run.lock import state_folder
+from opsverify.target.waivers import WaiverError, Waivers, load_waivers
 
 if TYPE_CHECKING:
-    from opsverify.run import Run
-    from opsverify.verdict import Severity
+    from opsverify.model.verdict import Severity
+    from opsverify.run.run import Run
 
 __all__ = ["accompany", "waivers_fit"]
 
@@ -106,7 +106,7 @@ def _place(config: pytest.Config, run: Run, target_file: Path) -> str | Path | N
 def _remember(run: Run, place: str | Path) -> None:
     # A run without a history does not load a database library.
     from opsverify.canary.canary import Canary  # noqa: PLC0415
-    from opsverify.history import History, HistoryError  # noqa: PLC0415
+    from opsverify.canary.history import History, HistoryError  # noqa: PLC0415
 
     try:
         history = History(place, run.target.key)

@@ -8,10 +8,10 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Severity, Verdict
+from opsverify.model.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
-    from opsverify.canary.settings import CanaryTable
+    from opsverify.target.canary import CanaryTable
 
 __all__ = ["Look", "Standing", "State", "step"]
 

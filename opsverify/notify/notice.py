@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from opsverify.canary.standing import Standing, State
-from opsverify.verdict import Severity
+from opsverify.model.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opsverify.history import Told
+    from opsverify.canary.history import Told
 
 __all__ = ["Notice", "Post", "due"]
 

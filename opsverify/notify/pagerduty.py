@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from opsverify.model.verdict import Severity
 from opsverify.notify.notice import Notice, Post
-from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

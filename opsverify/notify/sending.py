@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-from opsverify.deadline import seconds
-from opsverify.evidence import bounded_text
+from opsverify.model.deadline import seconds
+from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,22 +6,22 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from opsverify.canary.settings import AlertmanagerTable, PagerDutyTable, SlackTable
+from opsverify.canary.history import Told
 from opsverify.canary.standing import Standing, State
-from opsverify.history import Told
+from opsverify.model.verdict import Severity, deciding
 from opsverify.notify import alertmanager, pagerduty, slack, webhook
 from opsverify.notify.notice import Notice, Post, due
 from opsverify.notify.sending import send
 from opsverify.report.canary import escalation
-from opsverify.verdict import Severity, deciding
+from opsverify.target.canary import AlertmanagerTable, PagerDutyTable, SlackTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from opsverify.canary.canary import Canary
-    from opsverify.canary.settings import NotifyTable
     from opsverify.report.model import CheckResult, RunReport
-    from opsverify.target import Target
+    from opsverify.target.canary import NotifyTable
+    from opsverify.target.file import Target
 
 __all__ = ["CANARY", "tell"]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from opsverify.verdict import Figure
+    from opsverify.model.verdict import Figure
 
 __all__ = ["Drawing", "Label", "drawn"]
 

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from opsverify.evidence import clean_text
+from opsverify.model.text import clean_text
+from opsverify.model.verdict import Severity, Verdict, deciding
 from opsverify.report.canary import escalation, rates_by_subsystem, unsettled
 from opsverify.report.figure import drawn
 from opsverify.report.headline import headline
 from opsverify.report.model import CheckResult, RunReport
 from opsverify.report.subsystems import by_subsystem
-from opsverify.verdict import Severity, Verdict, deciding
 
 if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.bccache import Bucket
 
-    from opsverify.redaction import Redactor
+    from opsverify.evidence.redaction import Redactor
 
 __all__ = ["render_html"]
 

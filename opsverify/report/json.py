@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from opsverify.evidence import as_json
+from opsverify.model.text import as_json
 from opsverify.report.model import RunReport
 
 if TYPE_CHECKING:
-    from opsverify.redaction import Redactor
+    from opsverify.evidence.redaction import Redactor
 
 __all__ = ["render_json", "schema"]
 

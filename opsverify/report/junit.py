@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from opsverify.report.model import CheckResult

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.evidence import bounded_text
+from opsverify.model.text import bounded_text
+from opsverify.model.verdict import Verdict, deciding
 from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.model import RunReport
-from opsverify.verdict import Verdict, deciding
 
 if TYPE_CHECKING:
-    from opsverify.redaction import Redactor
+    from opsverify.evidence.redaction import Redactor
     from opsverify.report.model import CheckResult
 
 __all__ = ["MOST_BYTES", "render_markdown"]

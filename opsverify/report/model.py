@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from opsverify.verdict import Finding, Severity, Verdict
+from opsverify.model.verdict import Finding, Severity, Verdict
 
 if TYPE_CHECKING:
-    from opsverify.redaction import Redactor
+    from opsverify.evidence.redaction import Redactor
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

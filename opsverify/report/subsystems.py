@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from opsverify.report.model import CheckResult, RunReport

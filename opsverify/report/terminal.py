@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.evidence import bounded_text
-from opsverify.exits import Exit
+from opsverify.model.exit_codes import Exit
+from opsverify.model.text import bounded_text
+from opsverify.model.verdict import Verdict
 from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.headline import DID_NOT_RUN
 from opsverify.report.subsystems import by_subsystem
-from opsverify.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

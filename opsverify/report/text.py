@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.evidence import bounded_text
-from opsverify.verdict import Verdict, deciding
+from opsverify.model.text import bounded_text
+from opsverify.model.verdict import Verdict, deciding
 
 if TYPE_CHECKING:
+    from opsverify.model.verdict import Finding
     from opsverify.report.model import CheckResult
-    from opsverify.verdict import Finding
 
 __all__ = ["headline", "message"]
 

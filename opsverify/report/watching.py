@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TextIO
 
-from opsverify.evidence import bounded_text
+from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from opsverify.exits import Exit
-    from opsverify.watch import Round, Watch
+    from opsverify.commands.watch import Round, Watch
+    from opsverify.model.exit_codes import Exit
 
 __all__ = ["Screen"]
 

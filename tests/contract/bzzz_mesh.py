@@ -16,7 +16,7 @@ import httpx
 
 from fixtures.bzzz.twin.agent.control_client import tell
 from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from fixtures.servers.images import ALERTMANAGER, provide_image, refuse_without_
 from fixtures.servers.kinds import start_alertmanager
 from fixtures.servers.process import LOOPBACK, free_port
 from fixtures.servers.provided import ServerFailed
-from opsverify.deadline import Deadline
+from opsverify.model.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

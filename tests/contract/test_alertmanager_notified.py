@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.servers.process import free_port
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 from tests.contract.engine.project import Project
 from tests.contract.engine.sinks import sinks
 

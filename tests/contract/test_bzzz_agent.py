@@ -16,7 +16,7 @@ import pytest
 from fixtures.bzzz.twin.agent.control_client import ControlFailed
 from fixtures.servers.guard import Guard
 from fixtures.servers.process import LOOPBACK, free_port
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 from tests.contract.bzzz_mesh import NODES, ROOT, AgentMesh, until
 
 if TYPE_CHECKING:

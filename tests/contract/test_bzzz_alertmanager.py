@@ -20,9 +20,9 @@ from fixtures.bzzz.twin.monitoring import Receiver
 from fixtures.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer, find_alertmanager
 from fixtures.servers.guard import Guard
 from opsverify import seconds
-from opsverify.arming import Arming, NotArmed
-from opsverify.deadline import eventually
-from opsverify.operator import Refused
+from opsverify.model.arming import Arming, NotArmed
+from opsverify.model.deadline import eventually
+from opsverify.model.operator import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

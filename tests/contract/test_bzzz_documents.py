@@ -13,9 +13,9 @@ from fixtures.bzzz.system import BZZZ
 from fixtures.bzzz.target import BzzzSection
 from fixtures.esper.system import ESPER
 from fixtures.statehub.system import STATEHUB
-from opsverify.runbook import contradictions, load_runbook
-from opsverify.target import load_target
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
+from opsverify.target.file import load_target
+from opsverify.target.runbook import contradictions, load_runbook
 from tests.contract.test_documents import declared_checks
 
 if TYPE_CHECKING:

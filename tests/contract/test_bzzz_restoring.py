@@ -33,7 +33,7 @@ from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.database import DATABASE, DatabasePart
 from fixtures.servers.guard import Guard
 from fixtures.servers.postgres import USER
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ import json
 from fixtures.bzzz.restoring.restore import Into, restore_dump
 from fixtures.bzzz.restoring.scratch import scratch_server
 from fixtures.bzzz.restoring.stream import Bounds
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 with scratch_server(("local", "wheel")) as (server, guard):
     into = Into(server.url, server.bin, guard.environment())
     slow = ["sh", "-c", "cat {dump}; sleep 300"]

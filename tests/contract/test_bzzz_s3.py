@@ -31,8 +31,8 @@ from fixtures.bzzz.target.s3 import S3Target
 from fixtures.servers.guard import Guard
 from fixtures.servers.postgres_binaries import find_postgres
 from fixtures.servers.seaweedfs import Identity, SeaweedServer, find_weed
-from opsverify.deadline import seconds
-from opsverify.observation import Unobservable
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Unobservable
 from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_looking import LIMITS, section
 

@@ -41,10 +41,10 @@ from fixtures.servers.guard_process import (
 )
 from fixtures.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
 from fixtures.servers.provided import ServerFailed
-from opsverify.arming import Arming
-from opsverify.deadline import seconds
-from opsverify.observation import Kind, Unobservable
-from opsverify.target import ServersTable
+from opsverify.model.arming import Arming
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.target.file import ServersTable
 from tests.contract.test_files_on_hosts import NEEDS_SSHD, Ssh
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ import json, time
 from pathlib import Path
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
-from opsverify.target import ServersTable
+from opsverify.target.file import ServersTable
 twin = start_twin(BzzzSection(), ServersTable(provider="containers"))
 guard = twin.plant.guard
 print(json.dumps({"run": guard.run_id, "guard": guard._process.pid}), flush=True)

@@ -17,8 +17,8 @@ import pytest
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
 from fixtures.servers.provided import ServerFailed
-from opsverify.deadline import Deadline
-from opsverify.target import ServersTable
+from opsverify.model.deadline import Deadline
+from opsverify.target.file import ServersTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ SERVE = """
 import sys, time
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
-from opsverify.target import ServersTable
+from opsverify.target.file import ServersTable
 twin = start_twin(BzzzSection(), ServersTable(provider="embedded"))
 print(twin.plant.guard.run_id, twin.plant.folder, flush=True)
 time.sleep(600)

@@ -13,10 +13,10 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from opsverify.canary.settings import CanaryTable, HistoryTable
 from opsverify.canary.standing import State
-from opsverify.runbook import load_runbook
-from opsverify.waivers import load_waivers
+from opsverify.target.canary import CanaryTable, HistoryTable
+from opsverify.target.runbook import load_runbook
+from opsverify.target.waivers import load_waivers
 from tests.contract.engine.project import Project
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "canary"

@@ -12,11 +12,11 @@ import pytest
 from fixtures.servers.guard import Guard
 from fixtures.servers.postgres import PostgresServer
 from fixtures.servers.provided import ServerFailed
-from opsverify.canary.settings import CanaryTable
+from opsverify.canary.history import History, HistoryError, Judged, PastRun, Told
 from opsverify.canary.standing import Look, step
-from opsverify.history import History, HistoryError, Judged, PastRun, Told
-from opsverify.state import TargetBusy
-from opsverify.verdict import Severity, Verdict
+from opsverify.model.verdict import Severity, Verdict
+from opsverify.run.lock import TargetBusy
+from opsverify.target.canary import CanaryTable
 from tests.contract.engine.holding import held
 from tests.contract.engine.project import Project
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.check import PROFILES
-from opsverify.exits import Exit
+from opsverify.model.check import PROFILES
+from opsverify.model.exit_codes import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,11 +13,11 @@ from fixtures.bzzz.system import BZZZ
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.system import ESPER
 from fixtures.statehub.system import STATEHUB
-from opsverify.check import Check, check_of
+from opsverify.model.check import Check, check_of
 from opsverify.report.json import schema
 from opsverify.report.model import RunReport
-from opsverify.runbook import contradictions, load_runbook
-from opsverify.target import load_target
+from opsverify.target.file import load_target
+from opsverify.target.runbook import contradictions, load_runbook
 from tests.detection.matrix_page import PAGE, matrix_page
 from tests.detection.parts import PARTS
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from opsverify.deadline import Deadline
+from opsverify.model.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from fixtures.esper.twin.plant import EsperPlant
 from fixtures.servers.guard import Guard
 from fixtures.servers.provided import ServerFailed
 from fixtures.servers.redis import find_redis
-from opsverify.deadline import eventually, seconds
+from opsverify.model.deadline import eventually, seconds
 from tests.hostile.looking import look, section, verdicts
 
 if TYPE_CHECKING:

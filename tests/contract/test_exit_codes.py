@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from opsverify.exits import CONTRACT
+from opsverify.model.exit_codes import CONTRACT
 from tests.contract.engine.project import Project, Ran
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ _IN_FORCE = """
 import sys
 from pathlib import Path
 from lamp_target import LampSection
-from opsverify.state import Ledger
-from opsverify.target import load_target
+from opsverify.run.lock import Ledger
+from opsverify.target.file import load_target
 target = load_target(Path("targets/live.toml"), {"lamp": LampSection})
 ledger = Ledger(target.key, "run-1", owned=False)
 change = ledger.left(ledger.enter("dark", before="100", by_hand="screw in another bulb"), "0")

@@ -19,9 +19,9 @@ from fixtures.esper.twin.forge import Compiler, Forge, Library
 from fixtures.hosts.reader import HostReader
 from fixtures.servers.guard import Guard
 from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
-from opsverify.blocking import in_thread
-from opsverify.deadline import seconds
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.probes.blocking import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

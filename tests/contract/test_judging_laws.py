@@ -14,12 +14,12 @@ import pytest
 from fixtures.bzzz.limits import BzzzLimits
 from fixtures.esper.limits import EsperLimits
 from fixtures.statehub.limits import StateHubLimits
-from opsverify.limits import Window
+from opsverify.model.limits import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opsverify.limits import Limits
+    from opsverify.model.limits import Limits
 
 ROOT = Path(__file__).parents[2]
 TABLES: dict[str, type[Limits]] = {"bzzz": BzzzLimits, "esper": EsperLimits, "statehub": StateHubLimits}

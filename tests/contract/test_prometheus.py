@@ -17,7 +17,7 @@ from fixtures.servers.kinds import start_prometheus
 from fixtures.servers.process import LOOPBACK, free_port
 from fixtures.servers.prometheus import PrometheusConfig, PrometheusServer, ScrapeJob, find_prometheus
 from fixtures.servers.provided import ServerFailed
-from opsverify.deadline import Deadline
+from opsverify.model.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

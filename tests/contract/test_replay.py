@@ -15,8 +15,8 @@ import pytest
 from fixtures.bzzz.system import BZZZ
 from fixtures.esper.system import ESPER
 from fixtures.statehub.system import STATEHUB
-from opsverify.observation import Kind, Unobservable
-from opsverify.replay import load_run
+from opsverify.evidence.replay import load_run
+from opsverify.model.observation import Kind, Unobservable
 
 pytestmark = pytest.mark.slow
 

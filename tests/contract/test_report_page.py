@@ -11,7 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from opsverify.redaction import Redactor
+from opsverify.evidence.redaction import Redactor
+from opsverify.model.verdict import Finding, Severity, Verdict
 from opsverify.report.html import render_html
 from opsverify.report.model import (
     CanarySummary,
@@ -28,7 +29,6 @@ from opsverify.report.model import (
     Tied,
     Trend,
 )
-from opsverify.verdict import Finding, Severity, Verdict
 from tests.contract.engine.project import Project
 
 if TYPE_CHECKING:

@@ -40,10 +40,10 @@ from fixtures.statehub.target import (
     TemporalTarget,
     WorkstationTarget,
 )
-from opsverify.check import Check, check_of
-from opsverify.runbook import contradictions, load_runbook
-from opsverify.target import load_target
-from opsverify.verdict import Verdict
+from opsverify.model.check import Check, check_of
+from opsverify.model.verdict import Verdict
+from opsverify.target.file import load_target
+from opsverify.target.runbook import contradictions, load_runbook
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

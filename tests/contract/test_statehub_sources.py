@@ -27,12 +27,12 @@ from fixtures.statehub.twin import cluster, schedules
 from fixtures.statehub.twin.calendar import Calendar
 from fixtures.statehub.twin.history import read
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
-from opsverify.arming import Arming
-from opsverify.deadline import eventually, seconds
-from opsverify.gathering import Gatherer
-from opsverify.observation import Kind, Observation
-from opsverify.system import Site
-from opsverify.target import ServersTable
+from opsverify.model.arming import Arming
+from opsverify.model.deadline import eventually, seconds
+from opsverify.model.observation import Kind, Observation
+from opsverify.model.system import Site
+from opsverify.run.gather import Gatherer
+from opsverify.target.file import ServersTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -29,14 +29,14 @@ from fixtures.statehub.system import STATEHUB
 from fixtures.statehub.target import ActivityTarget, StateHubSection
 from fixtures.statehub.twin.history import read, write_back
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
-from opsverify.arming import Arming
-from opsverify.check import check_of
-from opsverify.gathering import Gatherer
-from opsverify.judge import judge
-from opsverify.observation import Kind, Unobservable
-from opsverify.system import Site
-from opsverify.target import ServersTable
-from opsverify.verdict import Outcome, Verdict
+from opsverify.model.arming import Arming
+from opsverify.model.check import check_of
+from opsverify.model.judge import judge
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.system import Site
+from opsverify.model.verdict import Outcome, Verdict
+from opsverify.run.gather import Gatherer
+from opsverify.target.file import ServersTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from tests.detection.recordings import stale
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opsverify.fault import Fault
+    from opsverify.model.fault import Fault
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
-from opsverify.limits import Limits
-from opsverify.target import Section
+from opsverify.model.limits import Limits
+from opsverify.target.file import Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

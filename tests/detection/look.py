@@ -11,12 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from opsverify.arming import Arming
-from opsverify.gathering import Gatherer
-from opsverify.judge import judge
-from opsverify.redaction import Redactor
-from opsverify.system import Site
-from opsverify.target import load_target
+from opsverify.evidence.redaction import Redactor
+from opsverify.model.arming import Arming
+from opsverify.model.judge import judge
+from opsverify.model.system import Site
+from opsverify.run.gather import Gatherer
+from opsverify.target.file import load_target
 from tests.detection.harness import as_live
 from tests.evidence.replies import Kept, keeping
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from opsverify.check import Check
-    from opsverify.observation import Observation, ObservationSpec
-    from opsverify.system import System, Twin
-    from opsverify.verdict import Outcome
+    from opsverify.model.check import Check
+    from opsverify.model.observation import Observation, ObservationSpec
+    from opsverify.model.system import System, Twin
+    from opsverify.model.verdict import Outcome
 
 __all__ = ["Look", "Looker", "told"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 from tests.detection.look import Look, Looker, told
 from tests.detection.recordings import stale, write
 from tests.detection.source import specs_of
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from opsverify.fault import Fault
-    from opsverify.system import Twin
+    from opsverify.model.fault import Fault
+    from opsverify.model.system import Twin
     from tests.detection.parts import Part
 
 __all__ = ["Matrix", "in_order"]

@@ -26,16 +26,16 @@ from fixtures.servers.prometheus import find_prometheus
 from fixtures.servers.provided import ServerFailed
 from fixtures.statehub.faults import FAULTS as STATEHUB_FAULTS
 from fixtures.statehub.system import STATEHUB
-from opsverify.arming import Arming
-from opsverify.check import Check, check_of
-from opsverify.target import ServersTable
+from opsverify.model.arming import Arming
+from opsverify.model.check import Check, check_of
+from opsverify.target.file import ServersTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opsverify.fault import Fault
-    from opsverify.limits import Limits
-    from opsverify.system import System, Twin
+    from opsverify.model.fault import Fault
+    from opsverify.model.limits import Limits
+    from opsverify.model.system import System, Twin
 
 __all__ = ["PARTS", "ROOT", "Part", "drills_of"]
 

@@ -25,8 +25,8 @@ from filelock import FileLock
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from opsverify.judge import judge
-from opsverify.observation import Kind, Observation, Unobservable
+from opsverify.model.judge import judge
+from opsverify.model.observation import Kind, Observation, Unobservable
 from tests.detection.parts import PARTS, ROOT, Part
 from tests.detection.source import asked_specs, digest_of, digests_in_health, specs_of
 from tests.evidence.replies import Kept, of_one
@@ -34,9 +34,9 @@ from tests.evidence.replies import Kept, of_one
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from opsverify.fault import Fault
-    from opsverify.observation import ObservationSpec
-    from opsverify.verdict import Outcome
+    from opsverify.model.fault import Fault
+    from opsverify.model.observation import ObservationSpec
+    from opsverify.model.verdict import Outcome
     from tests.detection.look import Look, Looker
 
 __all__ = [

@@ -12,24 +12,23 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opsverify.limits import Window
+from opsverify.model.limits import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opsverify.fault import Fault
-    from opsverify.observation import ObservationSpec
+    from opsverify.model.fault import Fault
+    from opsverify.model.observation import ObservationSpec
     from tests.detection.parts import Part
 
 __all__ = ["asked_specs", "digest_of", "digests_in_health", "meaning_of", "specs_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
-_ENGINE = tuple(
-    f"opsverify/{name}.py"
-    for name in (
-        *("gathering", "http", "prometheus", "replies", "unreachable", "blocking", "observation"),
-        "evidence",
-    )
+_ENGINE = (
+    "opsverify/model/observation.py",
+    "opsverify/model/text.py",
+    "opsverify/probes/",
+    "opsverify/run/gather.py",
 )
 """Of the engine, what makes observed values of what came over the wire; what it makes of those is judged anew each time."""
 _READ = {"bzzz": ("docs/bzzz/bzzz.rules.yml",), "bzzz-swarm": ("docs/bzzz/bzzz.rules.yml", "containers")}
@@ -114,7 +113,9 @@ def _observed(home: str, spec: ObservationSpec) -> frozenset[str]:
         files |= {
             path for path in (*_below(f"{home}/operator"), f"{home}/operator.py") if (ROOT / path).is_file()
         }
-    return frozenset(files | set(_ENGINE))
+    return frozenset(
+        files | {path for each in _ENGINE for path in (_below(each) if each.endswith("/") else (each,))}
+    )
 
 
 @cache

@@ -10,7 +10,7 @@ from tests.detection.parts import PARTS
 from tests.detection.test_bzzz_peers import FAULTS as ELSEWHERE
 
 if TYPE_CHECKING:
-    from opsverify.fault import Fault
+    from opsverify.model.fault import Fault
     from tests.detection.matrix import Matrix
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from fixtures.bzzz.faults import INCIDENT_FAULTS, PEERS_FAULTS
 
 if TYPE_CHECKING:
-    from opsverify.fault import Fault
+    from opsverify.model.fault import Fault
     from tests.detection.matrix import Matrix
 
 pytestmark = pytest.mark.slow

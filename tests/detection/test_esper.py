@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from opsverify.fault import Fault
+    from opsverify.model.fault import Fault
     from tests.detection.matrix import Matrix
 
 pytestmark = pytest.mark.slow

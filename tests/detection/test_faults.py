@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from opsverify.fault import Fault
-from opsverify.verdict import Verdict
+from opsverify.model.fault import Fault
+from opsverify.model.verdict import Verdict
 from tests.detection.matrix import in_order
 from tests.detection.parts import PARTS, ROOT
 

@@ -18,8 +18,8 @@ from tests.detection.parts import PARTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opsverify.fault import Fault
-    from opsverify.system import Twin
+    from opsverify.model.fault import Fault
+    from opsverify.model.system import Twin
     from tests.detection.harness import Seen
     from tests.detection.parts import Part
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from opsverify.limits import Limits, Window
+from opsverify.model.limits import Limits, Window
 from tests.evidence.recording import SYSTEMS, checks_of, judged, limits_of, load, taken
 from tests.evidence.weaken import ANOTHERS, moved
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import TypeAlias
 
-    from opsverify.check import Check
-    from opsverify.observation import Observation
+    from opsverify.model.check import Check
+    from opsverify.model.observation import Observation
     from tests.evidence.recording import Case
 
     Looked: TypeAlias = tuple[Case, dict[str, Observation[Any]]]

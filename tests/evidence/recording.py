@@ -11,18 +11,18 @@ import pytest
 from fixtures.bzzz.system import BZZZ
 from fixtures.esper.system import ESPER
 from fixtures.statehub.system import STATEHUB
-from opsverify.judge import judge
+from opsverify.model.judge import judge
 from tests.detection.parts import PARTS
 from tests.detection.recordings import HEALTHY, load_all, stale, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from opsverify.check import Check
-    from opsverify.limits import Limits
-    from opsverify.observation import Observation
-    from opsverify.system import System
-    from opsverify.verdict import Outcome
+    from opsverify.model.check import Check
+    from opsverify.model.limits import Limits
+    from opsverify.model.observation import Observation
+    from opsverify.model.system import System
+    from opsverify.model.verdict import Outcome
 
 __all__ = ["SYSTEMS", "Case", "checks_of", "judged", "limits_of", "load", "taken"]
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.esper.bus_client import BusClient
-from opsverify.gathering import Gatherer
-from opsverify.http import Reply, _Asking
-from opsverify.observation import Kind, Unobservable, asked
+from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.probes.http import Reply, _Asking
+from opsverify.run.gather import Gatherer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

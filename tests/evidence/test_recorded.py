@@ -14,8 +14,8 @@ from tests.evidence.recording import SYSTEMS, checks_of
 from tests.evidence.recording import load as load_cases
 
 if TYPE_CHECKING:
-    from opsverify.fault import Fault
-    from opsverify.verdict import Outcome
+    from opsverify.model.fault import Fault
+    from opsverify.model.verdict import Outcome
 
 FOLDERS = ("/tmp/", "/home/", "/root/")  # noqa: S108 -- none is used
 MOST_BYTES = 5_000_000

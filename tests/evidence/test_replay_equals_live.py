@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsverify.limits import Window
+from opsverify.model.limits import Window
 from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
 
 if TYPE_CHECKING:
-    from opsverify.limits import Limits
-    from opsverify.observation import Observation
+    from opsverify.model.limits import Limits
+    from opsverify.model.observation import Observation
 
 _FACTORS = st.sampled_from((0.0, 0.01, 0.5, 0.999, 1.0, 1.001, 2.0, 100.0))
 

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from pydantic import ValidationError
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 from tests.evidence.recording import SYSTEMS, checks_of, judged, limits_of, load, taken
 from tests.evidence.unjudged import UNJUDGED, why_unjudged
 from tests.evidence.weaken import weaken

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from pydantic import ValidationError
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 from tests.evidence.reasons import UNNOTICED, reason_for
 from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
 from tests.evidence.weaken import ANOTHERS, weaken

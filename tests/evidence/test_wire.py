@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 from tests.evidence.reasons import UNNOTICED_ON_THE_WIRE, reason_for
 from tests.evidence.recording import SYSTEMS, Case, checks_of, judged, limits_of, load, taken
 from tests.evidence.wire import pieces, reread, section_of

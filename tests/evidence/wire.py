@@ -15,8 +15,8 @@ from unittest import mock
 
 import time_machine
 
-from opsverify.gathering import _told
-from opsverify.observation import Observation
+from opsverify.model.observation import Observation
+from opsverify.run.gather import _told
 from tests.evidence.recording import SYSTEMS
 from tests.evidence.replies import given_again
 from tests.evidence.weaken import weaken
@@ -24,7 +24,7 @@ from tests.evidence.weaken import weaken
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from opsverify.observation import ObservationSpec
+    from opsverify.model.observation import ObservationSpec
     from tests.evidence.recording import Case
     from tests.evidence.replies import Kept
 
@@ -79,7 +79,9 @@ def _waiting(clock: time_machine.Traveller) -> Iterator[None]:
 
     with (
         mock.patch("asyncio.sleep", sleep),
-        mock.patch("opsverify.deadline.time", SimpleNamespace(monotonic=lambda: time.monotonic() + waited)),
+        mock.patch(
+            "opsverify.model.deadline.time", SimpleNamespace(monotonic=lambda: time.monotonic() + waited)
+        ),
     ):
         yield
 

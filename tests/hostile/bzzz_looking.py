@@ -12,19 +12,19 @@ from fixtures.bzzz.client import open_bzzz
 from fixtures.bzzz.observations import OBSERVATIONS
 from fixtures.bzzz.system import BZZZ
 from fixtures.bzzz.target import BzzzSection
-from opsverify.arming import Arming
-from opsverify.check import check_of
-from opsverify.deadline import seconds
-from opsverify.gathering import Gatherer
-from opsverify.judge import judge
-from opsverify.redaction import Redactor
-from opsverify.system import Site
+from opsverify.evidence.redaction import Redactor
+from opsverify.model.arming import Arming
+from opsverify.model.check import check_of
+from opsverify.model.deadline import seconds
+from opsverify.model.judge import judge
+from opsverify.model.system import Site
+from opsverify.run.gather import Gatherer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opsverify.observation import Observation, ObservationSpec
-    from opsverify.verdict import Outcome
+    from opsverify.model.observation import Observation, ObservationSpec
+    from opsverify.model.verdict import Outcome
 
 __all__ = [
     "DEADLINE",

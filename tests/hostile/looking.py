@@ -14,19 +14,19 @@ from fixtures.esper.client import open_esper
 from fixtures.esper.observations import OBSERVATIONS
 from fixtures.esper.system import ESPER
 from fixtures.esper.target import EsperSection
-from opsverify.arming import Arming
-from opsverify.check import check_of
-from opsverify.deadline import seconds
-from opsverify.gathering import Gatherer
-from opsverify.judge import judge
-from opsverify.observation import Kind
-from opsverify.redaction import Redactor
-from opsverify.system import Site
+from opsverify.evidence.redaction import Redactor
+from opsverify.model.arming import Arming
+from opsverify.model.check import check_of
+from opsverify.model.deadline import seconds
+from opsverify.model.judge import judge
+from opsverify.model.observation import Kind
+from opsverify.model.system import Site
+from opsverify.run.gather import Gatherer
 
 if TYPE_CHECKING:
-    from opsverify.check import Check
-    from opsverify.observation import Observation, ObservationSpec
-    from opsverify.verdict import Outcome
+    from opsverify.model.check import Check
+    from opsverify.model.observation import Observation, ObservationSpec
+    from opsverify.model.verdict import Outcome
 
 __all__ = ["CHECKS", "LIMITS", "checks_of", "down", "look", "outcomes", "section", "verdicts"]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from checks.esper.criteria.infra import scraped
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.seen.infra import ScrapeTarget, Scraping
-from opsverify.prometheus import duration_s
+from opsverify.probes.prometheus import duration_s
 from tests.hostile.looking import section, verdicts
 from tests.hostile.servers import (
     ESCAPES,

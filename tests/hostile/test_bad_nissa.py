@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.observation import Kind
+from opsverify.model.observation import Kind
 from tests.hostile.looking import down, section, verdicts
 from tests.hostile.servers import (
     ESCAPES,

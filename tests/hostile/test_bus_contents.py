@@ -13,7 +13,7 @@ from redis import Redis
 from fixtures.esper.twin import messages
 from fixtures.esper.wire import encode_entry
 from fixtures.servers.redis import RedisServer
-from opsverify.deadline import Deadline
+from opsverify.model.deadline import Deadline
 from tests.hostile.conftest import EPOCHS, GROUP, fill
 from tests.hostile.looking import look, section, verdicts
 from tests.hostile.servers import ESCAPES, nissa

@@ -9,7 +9,7 @@ import pytest
 from checks.bzzz import test_monitoring as checks
 from fixtures.bzzz.incidents import ADMIN, HEALTH, PEERS
 from fixtures.servers.process import LOOPBACK, free_port
-from opsverify.verdict import Verdict
+from opsverify.model.verdict import Verdict
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict

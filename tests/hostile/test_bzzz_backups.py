@@ -20,7 +20,7 @@ import pytest
 from checks.bzzz import test_backups as checks
 from fixtures.bzzz import backups_client
 from fixtures.servers.process import LOOPBACK, free_port
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 from tests.hostile.bzzz_backups import DAY, HEAD, HOUR, ROWS, TAIL, WHOLE, instead, judged, kept, put
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, verdict
 from tests.hostile.servers import ESCAPES, MIB

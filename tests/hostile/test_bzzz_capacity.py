@@ -14,7 +14,7 @@ from fixtures.bzzz.client import open_bzzz
 from fixtures.bzzz.observations.capacity import dht_latency, dht_latency_before
 from fixtures.bzzz.seen.capacity import Latency, Percentiles
 from fixtures.bzzz.target.peers import NodeTarget
-from opsverify.observation import Unobservable
+from opsverify.model.observation import Unobservable
 from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_exporters import days, prometheus
 from tests.hostile.bzzz_looking import LIMITS, section

@@ -16,7 +16,7 @@ from checks.bzzz import test_database as checks
 from fixtures.databases import postgres
 from fixtures.servers.postgres import PostgresServer
 from fixtures.servers.process import LOOPBACK, free_port
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 from tests.hostile.bzzz_looking import DEADLINE, LIMITS, PATIENT, outcome, section, verdict
 from tests.hostile.servers import ESCAPES, Play, closes, resets, says, silent
 from tests.hostile.tables import case

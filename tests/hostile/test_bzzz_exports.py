@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from opsverify.verdict import Outcome
+    from opsverify.model.verdict import Outcome
 
 EXPORT = checks.test_the_configuration_export_is_whole
 SECRET = "correct horse battery staple"

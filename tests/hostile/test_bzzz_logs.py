@@ -16,7 +16,7 @@ from checks.bzzz.criteria.logs import few_errors
 from fixtures.bzzz.client import open_bzzz
 from fixtures.bzzz.observations.hosts import loki_errors, service_errors
 from fixtures.bzzz.seen.services import ServiceSeen
-from opsverify.redaction import Redactor
+from opsverify.evidence.redaction import Redactor
 from tests.hostile.bzzz_looking import DEADLINE, LIMITS, PATIENT, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import asyncio
     from datetime import timedelta
 
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
     from tests.hostile.servers import Stage
 
 UNEXPECTED = "UNKNOWN unexpected-reply"

@@ -11,7 +11,7 @@ from checks.bzzz import test_capacity as checks
 from fixtures.bzzz import hosts_client
 from fixtures.bzzz.target import BzzzSection
 from fixtures.servers.process import LOOPBACK, free_port
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 from tests.hostile.bzzz_exporters import prometheus
 from tests.hostile.bzzz_looking import LIMITS, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome

@@ -27,8 +27,8 @@ from fixtures.bzzz.restoring.trial import restore_newest
 from fixtures.bzzz.target import BzzzSection
 from fixtures.servers.guard import Guard
 from fixtures.servers.postgres import PostgresServer
-from opsverify.deadline import Deadline, seconds
-from opsverify.observation import Unobservable
+from opsverify.model.deadline import Deadline, seconds
+from opsverify.model.observation import Unobservable
 
 pytestmark = pytest.mark.slow
 

@@ -24,8 +24,8 @@ from fixtures.bzzz.keeping import open_dumps, s3, s3_way
 from fixtures.bzzz.restoring.trial import restore_newest
 from fixtures.bzzz.target.s3 import S3Target
 from fixtures.servers.process import free_port
-from opsverify.deadline import seconds
-from opsverify.observation import Unobservable
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Unobservable
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict

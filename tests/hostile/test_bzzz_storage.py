@@ -14,9 +14,9 @@ from fixtures.bzzz import hosts_client
 from fixtures.bzzz.operator import BzzzOperator
 from fixtures.bzzz.operator import hosts as acting
 from fixtures.servers.process import LOOPBACK, free_port
-from opsverify.arming import Arming
-from opsverify.deadline import seconds
-from opsverify.observation import Unobservable
+from opsverify.model.arming import Arming
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Unobservable
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.bzzz_looking import section

@@ -9,8 +9,8 @@ import pytest
 from fixtures.bzzz.services import ServiceFailed
 from fixtures.bzzz.services.supervisor import SupervisorClient, SupervisorOperator
 from fixtures.bzzz.target.services import ServicesTarget
-from opsverify.http import open_http
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.probes.http import open_http
 from tests.hostile.servers import MIB, Stage, http, page, resets, silent
 
 DEEP = b"[" * 100_000

@@ -17,7 +17,7 @@ from fixtures.bzzz.services import docker_api as api_module
 from fixtures.bzzz.services.swarm import SwarmClient
 from fixtures.bzzz.services.swarm_operator import SwarmOperator
 from fixtures.bzzz.target.services import ServicesTarget
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

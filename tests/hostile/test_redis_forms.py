@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 
 from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
 from fixtures.servers.redis import RedisServer, find_redis
-from opsverify.deadline import Deadline, seconds
-from opsverify.observation import Kind
+from opsverify.model.deadline import Deadline, seconds
+from opsverify.model.observation import Kind
 from tests.hostile.conftest import GROUP, fill
 from tests.hostile.looking import down, look, outcomes, section, verdicts
 from tests.hostile.servers import nissa

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from fixtures.servers.redis import RedisServer
-from opsverify.observation import Kind
+from opsverify.model.observation import Kind
 from tests.hostile.conftest import fill
 from tests.hostile.looking import down, look, section, verdicts
 from tests.hostile.servers import nissa

@@ -27,10 +27,10 @@ from fixtures.statehub.target import (
     WorkstationTarget,
 )
 from fixtures.statehub.workstation_client import WORDS, meaning
-from opsverify.arming import Arming
-from opsverify.gathering import Gatherer
-from opsverify.observation import Kind, Observation, Unobservable
-from opsverify.system import Site
+from opsverify.model.arming import Arming
+from opsverify.model.observation import Kind, Observation, Unobservable
+from opsverify.model.system import Site
+from opsverify.run.gather import Gatherer
 from tests.hostile.servers import MIB, Play, bomb, closes, drips, endless, http, page, resets, says, silent
 from tests.hostile.tables import case
 

@@ -16,8 +16,8 @@ from fixtures.esper.observations import OBSERVATIONS
 from fixtures.esper.target import EsperSection
 from fixtures.esper.twin.site import EsperTwin, start_twin
 from fixtures.servers.redis import RedisServer
-from opsverify.observation import Kind
-from opsverify.target import ServersTable
+from opsverify.model.observation import Kind
+from opsverify.target.file import ServersTable
 from tests.hostile.conftest import fill
 from tests.hostile.looking import CHECKS, checks_of, down
 from tests.hostile.resp import INFO, bulk, error, flood, pretends

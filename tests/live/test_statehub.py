@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opsverify.fault import Fault
+    from opsverify.model.fault import Fault
     from tests.detection.matrix import Matrix
 
 PART = "statehub"

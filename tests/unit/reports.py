@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from opsverify.model.verdict import Severity
 from opsverify.report.model import RunReport
-from opsverify.verdict import Severity
 
 __all__ = ["report"]
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsverify.annotate import github, gitlab
+from opsverify.model.verdict import Finding, Severity, Verdict
 from opsverify.report.model import CheckResult, RunReport
-from opsverify.verdict import Finding, Severity, Verdict
 from tests.unit.reports import report
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify import arming as module
-from opsverify.arming import Arming, NotArmed
-from opsverify.fault import Fault
-from opsverify.operator import Operator, action
+from opsverify.model import arming as module
+from opsverify.model.arming import Arming, NotArmed
+from opsverify.model.fault import Fault
+from opsverify.model.operator import Operator, action
 
 SOON = datetime.now(UTC) + timedelta(hours=1)
 ARMED = Arming(

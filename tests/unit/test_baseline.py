@@ -11,8 +11,8 @@ import pytest
 
 from fixtures.bzzz.observations.capacity import dht_latency_before
 from fixtures.bzzz.seen.capacity import Latency, Percentiles
-from opsverify.baseline import Baseline, earlier_value
-from opsverify.replay import SavedRun
+from opsverify.evidence.baseline import Baseline, earlier_value
+from opsverify.evidence.replay import SavedRun
 from tests.unit.reports import report
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)

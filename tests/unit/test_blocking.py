@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.blocking import in_thread
-from opsverify.deadline import eventually
-from opsverify.observation import asked, probes_of
+from opsverify.model.deadline import eventually
+from opsverify.model.observation import asked, probes_of
+from opsverify.probes.blocking import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +103,7 @@ def test_the_process_ends_within_a_second_of_the_deadline() -> None:
     """A call that never returns keeps neither the loop nor the process from ending."""
     program = (
         "import asyncio, time\n"
-        "from opsverify.blocking import in_thread\n"
+        "from opsverify.probes.blocking import in_thread\n"
         "async def main():\n"
         "    try:\n"
         "        async with asyncio.timeout(0.5):\n"

@@ -18,7 +18,7 @@ from fixtures.esper.seen.bus import (
     ServiceGroups,
     StreamState,
 )
-from opsverify.verdict import Finding
+from opsverify.model.verdict import Finding
 
 LIMITS = EsperLimits()
 OPEN = {

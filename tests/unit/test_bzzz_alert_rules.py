@@ -16,7 +16,7 @@ from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.observations import alerting as observations
 from fixtures.bzzz.seen.alerts import Cleared
 from fixtures.bzzz.seen.monitoring import PrometheusSeen, Rule, Rules, Sample, Samples, Watching
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

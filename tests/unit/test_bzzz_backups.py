@@ -22,7 +22,7 @@ from fixtures.bzzz.seen.backups import (
     WalArchive,
 )
 from fixtures.hosts.reader import Entry, Listing
-from opsverify.verdict import Finding
+from opsverify.model.verdict import Finding
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

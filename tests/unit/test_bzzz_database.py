@@ -19,8 +19,8 @@ from fixtures.bzzz.seen.database import (
     LongTransaction,
     TableHealth,
 )
-from opsverify.observation import Bracketed
-from opsverify.verdict import Finding
+from opsverify.model.observation import Bracketed
+from opsverify.model.verdict import Finding
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

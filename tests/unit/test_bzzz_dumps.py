@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fixtures.bzzz.dumps import by_its_ends, by_its_list, damage
 from fixtures.bzzz.target.database import BackupsTarget
 from fixtures.hosts.reader import Answer, HostReader
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 
 if TYPE_CHECKING:
     from fixtures.hosts.reader import Listing

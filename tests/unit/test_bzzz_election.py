@@ -21,7 +21,7 @@ from fixtures.bzzz.seen.peers import (
     Running,
     Slurp,
 )
-from opsverify.observation import Kind
+from opsverify.model.observation import Kind
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -20,7 +20,7 @@ from fixtures.bzzz.seen.monitoring import Sample, Samples, Series, SeriesRange
 from fixtures.bzzz.seen.peers import NotAnswering
 from fixtures.bzzz.seen.services import ServiceSeen, TaskSeen
 from fixtures.bzzz.target import BzzzSection
-from opsverify.observation import Kind, ObservationSpec, Unobservable
+from opsverify.model.observation import Kind, ObservationSpec, Unobservable
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -17,8 +17,8 @@ from fixtures.bzzz.seen.api import Refusal
 from fixtures.bzzz.seen.services import ServiceSeen, SwarmNode, TaskSeen
 from fixtures.bzzz.target.services import ExpectedService, ServicesTarget
 from fixtures.bzzz.task_flow import repeat_task
-from opsverify.http import Reply
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.probes.http import Reply
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from fixtures.bzzz.maintenance_record import done_by_hand
 from fixtures.bzzz.restore_record import RestoreRecord, read_record
 from fixtures.bzzz.seen.maintenance import DoneByHand, LastRestore
 from fixtures.bzzz.target import BzzzSection
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.bzzz.storage_words import Mount, holding, mounts, trouble_of
-from opsverify.observation import Unobservable
+from opsverify.model.observation import Unobservable
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 

@@ -28,8 +28,8 @@ from fixtures.bzzz.seen.peers import (
     TaskRan,
     TasksRan,
 )
-from opsverify.http import Reply
-from opsverify.observation import Kind
+from opsverify.model.observation import Kind
+from opsverify.probes.http import Reply
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

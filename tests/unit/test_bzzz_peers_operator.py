@@ -14,9 +14,9 @@ from fixtures.bzzz.operator.peers import PeersActions
 from fixtures.bzzz.seen.peers import Running
 from fixtures.bzzz.services import Ran, ServiceFailed
 from fixtures.bzzz.target import BzzzSection
-from opsverify.arming import Arming, NotArmed
-from opsverify.observation import Unobservable
-from opsverify.operator import ByHand
+from opsverify.model.arming import Arming, NotArmed
+from opsverify.model.observation import Unobservable
+from opsverify.model.operator import ByHand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from fixtures.bzzz.seen.incidents import Standing, Validated, Watched
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -29,8 +29,8 @@ from fixtures.bzzz.seen.restoring import Account, Restored, TableAccount, Valida
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.target.database import BackupsTarget
 from fixtures.bzzz.target.restoring import Validation
-from opsverify.deadline import Deadline, seconds
-from opsverify.observation import Unobservable
+from opsverify.model.deadline import Deadline, seconds
+from opsverify.model.observation import Unobservable
 
 HEAD = (
     b"--\n-- PostgreSQL database dump\n--\n\n\\restrict kEy123\n\n-- Dumped from database version 15.18 (Debian)\n"

@@ -15,7 +15,7 @@ from fixtures.bzzz.limits import BzzzLimits
 from fixtures.bzzz.seen.running import RunningServices, same_image
 from fixtures.bzzz.seen.services import ServiceSeen, ServiceSettings, SwarmNode, TaskSeen, UpdateSettings
 from fixtures.bzzz.target.services import ExpectedService, ServicesTarget
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 
 if TYPE_CHECKING:
     from pathlib import Path

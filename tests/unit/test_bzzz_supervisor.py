@@ -20,8 +20,8 @@ from fixtures.bzzz.twin.supervisor.images import Image, NoImage, read_image, wri
 from fixtures.bzzz.twin.supervisor.plan import Change, ServicePlan, SlotPlan
 from fixtures.servers.guard import Guard
 from fixtures.servers.process import free_port
-from opsverify.deadline import eventually, seconds
-from opsverify.http import open_http
+from opsverify.model.deadline import eventually, seconds
+from opsverify.probes.http import open_http
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

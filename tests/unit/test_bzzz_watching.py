@@ -22,10 +22,10 @@ from fixtures.bzzz.observations.monitoring import health_scores
 from fixtures.bzzz.prometheus_client import PrometheusClient
 from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.target.monitoring import AlertmanagerTarget, PrometheusTarget
-from opsverify.evidence import clean_text
-from opsverify.http import MOST_BYTES, Http, Reply
-from opsverify.observation import Unobservable
-from opsverify.prometheus import Moment, api_data, duration_s, instant
+from opsverify.model.observation import Unobservable
+from opsverify.model.text import clean_text
+from opsverify.probes.http import MOST_BYTES, Http, Reply
+from opsverify.probes.prometheus import Moment, api_data, duration_s, instant
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

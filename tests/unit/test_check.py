@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.check import CheckDeclarationError, check_of
+from opsverify.model.check import CheckDeclarationError, check_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from opsverify.deadline import Deadline, DeadlinePassed, eventually, seconds
+from opsverify.model.deadline import Deadline, DeadlinePassed, eventually, seconds
 
 
 def test_a_deadline_counts_down_to_zero() -> None:

@@ -19,8 +19,8 @@ from fixtures.esper.seen.nissa import CoreAlert
 from fixtures.esper.target import EsperSection
 from fixtures.esper.telemetry import LATENCY, LOSS, Telemetry, evidence
 from fixtures.esper.wire import Decoded
-from opsverify.limits import Window
-from opsverify.observation import Kind, Observed, Unobservable
+from opsverify.model.limits import Window
+from opsverify.model.observation import Kind, Observed, Unobservable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from opsverify.exits import CONTRACT, Exit, Judged, RunFacts, decide, markdown_table
-from opsverify.verdict import Severity, Verdict
+from opsverify.model.exit_codes import CONTRACT, Exit, Judged, RunFacts, decide, markdown_table
+from opsverify.model.verdict import Severity, Verdict
 
 README = Path(__file__).parents[2] / "README.md"
 

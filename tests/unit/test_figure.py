@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.redaction import Redactor
+from opsverify.evidence.redaction import Redactor
+from opsverify.model.verdict import Figure, Finding, Severity, Verdict
 from opsverify.report.figure import HEIGHT, WIDTH, Drawing, Label, drawn
 from opsverify.report.html import render_html
 from opsverify.report.json import render_json
 from opsverify.report.model import CheckResult, RunReport
-from opsverify.verdict import Figure, Finding, Severity, Verdict
 from tests.unit.reports import report
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

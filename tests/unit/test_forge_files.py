@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from fixtures.esper.forge_files import artifact_problem, forge_wal, left_wal
 from fixtures.esper.library_file import NoLibrary, library_rows
 from fixtures.esper.twin.forge import CATALOGUE, Compiler, Forge, Library
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 
 if TYPE_CHECKING:
     from pathlib import Path

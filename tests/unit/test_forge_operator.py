@@ -9,8 +9,8 @@ import pytest
 
 from fixtures.esper.operator import EsperOperator
 from fixtures.esper.target import EsperSection
-from opsverify.arming import Arming, NotArmed
-from opsverify.operator import ByHand
+from opsverify.model.arming import Arming, NotArmed
+from opsverify.model.operator import ByHand
 
 if TYPE_CHECKING:
     from fixtures.esper.client import EsperClient

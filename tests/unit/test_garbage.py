@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 
-from opsverify import garbage
+from opsverify.run import garbage
 
 COLLECTS = """
 import gc, sys

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from opsverify.redaction import Redactor
+from opsverify.evidence.redaction import Redactor
+from opsverify.model.verdict import Severity, Verdict
 from opsverify.report.headline import headline, not_seen
 from opsverify.report.html import render_html
 from opsverify.report.model import NotLookedAt
-from opsverify.verdict import Severity, Verdict
 from tests.unit.reports import report
 
 PROMETHEUS = "no Prometheus on this machine"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 
-from opsverify import history_schema
-from opsverify.canary.settings import CanaryTable
+from opsverify.canary import history_schema
+from opsverify.canary.history import History, HistoryError, Judged, PastRun, Told
 from opsverify.canary.standing import Look, Standing, State, step
-from opsverify.history import History, HistoryError, Judged, PastRun, Told
-from opsverify.verdict import Severity, Verdict
+from opsverify.model.verdict import Severity, Verdict
+from opsverify.target.canary import CanaryTable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.check import Check
-from opsverify.deadline import seconds
-from opsverify.incident import of_alert
-from opsverify.observation import ObservationSpec
-from opsverify.verdict import Severity
+from opsverify.model.check import Check
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import ObservationSpec
+from opsverify.model.verdict import Severity
+from opsverify.target.incident import of_alert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

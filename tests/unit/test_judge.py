@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.check import Check
-from opsverify.judge import concluded, judge, recording, verify
-from opsverify.ladder import Step, fail, fine, first_of, unknown
-from opsverify.observation import Kind, Observation, Unobservable
-from opsverify.verdict import CannotTell, CheckFailed, Finding, Severity, SkipReason, Verdict, worst
+from opsverify.model.check import Check
+from opsverify.model.judge import concluded, judge, recording, verify
+from opsverify.model.ladder import Step, fail, fine, first_of, unknown
+from opsverify.model.observation import Kind, Observation, Unobservable
+from opsverify.model.verdict import CannotTell, CheckFailed, Finding, Severity, SkipReason, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable

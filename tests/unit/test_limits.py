@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from opsverify.limits import Limit, Limits
+from opsverify.model.limits import Limit, Limits
 
 
 class Depths(Limits):

@@ -11,7 +11,7 @@ from fixtures.esper.limits import EsperLimits
 from fixtures.esper.seen.bus import Entry, NewestEntries
 from fixtures.esper.seen.nissa import CanaryRun
 from fixtures.esper.wire import Decoded, Problem
-from opsverify.verdict import Finding
+from opsverify.model.verdict import Finding
 
 LIMITS = EsperLimits()
 OPEN = {"stream-missing", "part-missing", "no-entries"}

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsverify.canary.history import Told
 from opsverify.canary.standing import Standing, State
-from opsverify.history import Told
+from opsverify.model.verdict import Severity
 from opsverify.notify import alertmanager, pagerduty, slack, webhook
 from opsverify.notify.notice import Notice, due
-from opsverify.verdict import Severity
 
 if TYPE_CHECKING:
     from opsverify.notify.notice import Post

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.deadline import seconds
-from opsverify.observation import (
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import (
     Bracketed,
     Kind,
     Observation,

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as as_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as as_prometheus
 
+from opsverify.model.verdict import Severity, Verdict
 from opsverify.report.model import CanarySummary, CheckResult, CheckState, RunReport, SubsystemRate
 from opsverify.report.openmetrics import render_openmetrics, write_openmetrics
-from opsverify.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

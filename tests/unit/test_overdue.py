@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from opsverify.model.verdict import Severity, Verdict
 from opsverify.report.canary import overdue_lines
 from opsverify.report.model import CanarySummary, CheckResult, CheckState
-from opsverify.verdict import Severity, Verdict
 from tests.unit.reports import NOW, report
 
 

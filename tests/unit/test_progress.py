@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from datetime import timedelta
 
-from opsverify.deadline import Deadline, seconds
-from opsverify.observation import ObservationSpec
-from opsverify.progress import awaited
+from opsverify.model.deadline import Deadline, seconds
+from opsverify.model.observation import ObservationSpec
+from opsverify.model.verdict import Severity, Verdict
 from opsverify.report.model import CheckResult, Tied
 from opsverify.report.terminal import next_command, summary
 from opsverify.report.watching import Screen
-from opsverify.verdict import Severity, Verdict
+from opsverify.run.progress import awaited
 from tests.unit.reports import report
 
 

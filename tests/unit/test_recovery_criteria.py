@@ -18,7 +18,7 @@ from fixtures.esper.seen.nissa import CoreAlert, NissaSummary
 from fixtures.esper.seen.training import Acknowledged, Conservative, EventSeen, Isolation, Reading
 from fixtures.esper.telemetry import Packet, Telemetry
 from fixtures.esper.wire import Decoded
-from opsverify.verdict import Finding
+from opsverify.model.verdict import Finding
 from tests.unit.esper_seen import source
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

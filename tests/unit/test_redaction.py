@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from opsverify.evidence import clean_text
-from opsverify.redaction import MASK, Redactor
+from opsverify.evidence.redaction import MASK, Redactor
+from opsverify.model.text import clean_text
 
 SECRETS = st.text(min_size=8, max_size=40)
 AROUND = st.text(max_size=20)

@@ -9,7 +9,7 @@ import pytest
 from checks.esper.criteria import server
 from fixtures.esper.limits import EsperLimits
 from fixtures.esper.seen.bus import Durability, RedisServer
-from opsverify.observation import Bracketed
+from opsverify.model.observation import Bracketed
 
 LIMITS = EsperLimits()
 REDIS = RedisServer(

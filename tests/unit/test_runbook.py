@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from opsverify.check import Check
-from opsverify.runbook import (
+from opsverify.model.check import Check
+from opsverify.model.verdict import Severity
+from opsverify.target.runbook import (
     Procedure,
     Runbook,
     RunbookError,
@@ -17,7 +18,6 @@ from opsverify.runbook import (
     load_runbook,
     titles,
 )
-from opsverify.verdict import Severity
 
 TEXT = """# Lamp
 text

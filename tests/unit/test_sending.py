@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 from opsverify.notify.notice import Post
 from opsverify.notify.sending import ping, send
 

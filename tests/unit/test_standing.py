@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.canary.settings import CanaryTable
 from opsverify.canary.standing import Look, Standing, State, step
-from opsverify.verdict import Severity, Verdict
+from opsverify.model.verdict import Severity, Verdict
+from opsverify.target.canary import CanaryTable
 
 RULES = CanaryTable()
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.state import Ledger, TargetBusy, TargetLock, state_folder, sweep_dead_twins, write_whole
+from opsverify.run.lock import Ledger, TargetBusy, TargetLock, state_folder, sweep_dead_twins, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ from fixtures.statehub import canary as module
 from fixtures.statehub.canary import observe_canary
 from fixtures.statehub.seen import Canary, Repos, SweepEvent, SweepResult
 from fixtures.statehub.target import ActivityTarget, StateHubLimits, StateHubSection
-from opsverify.http import Reply
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.probes.http import Reply
 from tests.unit.statehub_seen import result as plain
 
 if TYPE_CHECKING:

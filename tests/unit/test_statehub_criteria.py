@@ -20,7 +20,7 @@ from fixtures.statehub.seen import (
     Sweeps,
 )
 from fixtures.statehub.target import StateHubLimits, StateHubSection
-from opsverify.observation import Observation
+from opsverify.model.observation import Observation
 from tests.unit.statehub_seen import definition, result
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)

@@ -16,13 +16,13 @@ from fixtures.statehub.seen import ActivityRun, Gaps, Newest, Repos, Runs, Sweep
 from fixtures.statehub.seen_sources import Source, Sources
 from fixtures.statehub.target import KubernetesTarget
 from fixtures.statehub.twin import cluster
-from opsverify.observation import Observation, Observed
+from opsverify.model.observation import Observation, Observed
 from tests.unit.statehub_seen import allowance, definition, deployment, repos, result, schedule, server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 NOW = datetime(2026, 6, 21, 12, 8, tzinfo=UTC)
 STEP, DAY, FAR = timedelta(minutes=15), timedelta(days=1), timedelta(days=400)

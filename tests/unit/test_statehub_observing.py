@@ -12,7 +12,7 @@ import pytest
 from fixtures.statehub.observations import OBSERVATIONS
 from fixtures.statehub.seen import SweepEvent
 from fixtures.statehub.target import HttpTarget, KubernetesTarget, StateHubSection
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 from tests.unit.statehub_seen import result
 
 HOUR = timedelta(hours=1)

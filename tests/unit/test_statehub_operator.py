@@ -13,11 +13,11 @@ from aiohttp import web
 from fixtures.servers.process import LOOPBACK, free_port
 from fixtures.statehub.operator import StateHubOperator
 from fixtures.statehub.target import HttpTarget, StateHubSection
-from opsverify.arming import Arming, NotArmed
-from opsverify.deadline import seconds
-from opsverify.http import open_poster
-from opsverify.observation import Kind, Unobservable
-from opsverify.operator import ByHand
+from opsverify.model.arming import Arming, NotArmed
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.operator import ByHand
+from opsverify.probes.http import open_poster
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

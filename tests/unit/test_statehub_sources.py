@@ -32,7 +32,7 @@ from fixtures.statehub.seen_sources import (
     Timer,
     Unit,
 )
-from opsverify.observation import Bracketed, Observation
+from opsverify.model.observation import Bracketed, Observation
 from tests.unit.statehub_seen import allowance, definition, deployment, drift, result, schedule, server
 
 NOW = datetime(2026, 6, 21, 12, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fixtures.statehub.seen import Gaps, Repos, SweepEvent
 from fixtures.statehub.sweep import parse_reply, parse_result
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 
 TYPE = "consistency_sweep_remote_all"
 DETAIL = {

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from fixtures.statehub.limits import StateHubLimits
 from fixtures.statehub.target import StateHubSection
-from opsverify.limits import Window
+from opsverify.model.limits import Window
 
 OBSERVING = Path(__file__).resolve().parents[2] / "fixtures" / "statehub"
 

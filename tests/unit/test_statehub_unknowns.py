@@ -13,13 +13,13 @@ from fixtures.statehub.grid import at_or_after
 from fixtures.statehub.limits import StateHubLimits
 from fixtures.statehub.seen import ActivityRun, Newest, Repos, Runs, SweepEvent, Sweeps
 from fixtures.statehub.seen_sources import Source, Sources
-from opsverify.observation import Observation
+from opsverify.model.observation import Observation
 from tests.unit.statehub_seen import result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 NOW = datetime(2026, 6, 21, 12, 8, tzinfo=UTC)
 STEP, DAY = timedelta(minutes=15), timedelta(days=1)

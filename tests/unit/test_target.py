@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from opsverify.limits import Limit, Limits
-from opsverify.redaction import Redactor
-from opsverify.target import EnvSecret, Section, Target, TargetError, load_target
+from opsverify.evidence.redaction import Redactor
+from opsverify.model.limits import Limit, Limits
+from opsverify.target.file import EnvSecret, Section, Target, TargetError, load_target
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import pytest
 
-from opsverify.redaction import Redactor
+from opsverify.evidence.redaction import Redactor
 from opsverify.report import html
 from tests.unit.reports import report
 

@@ -8,8 +8,8 @@ import pytest
 
 from fixtures.esper.operator import EsperOperator
 from fixtures.esper.target import EsperSection
-from opsverify.arming import Arming
-from opsverify.operator import ByHand
+from opsverify.model.arming import Arming
+from opsverify.model.operator import ByHand
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

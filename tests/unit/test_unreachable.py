@@ -17,8 +17,8 @@ import aiohttp
 import httpx
 import pytest
 
-from opsverify.observation import Kind, Unobservable
-from opsverify.unreachable import classify
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.probes.errors import classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

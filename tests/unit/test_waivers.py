@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsverify.model.verdict import Finding, Outcome, Severity, Verdict
 from opsverify.report.model import CheckResult
-from opsverify.verdict import Finding, Outcome, Severity, Verdict
-from opsverify.waivers import Waiver, WaiverError, Waivers, load_waivers
+from opsverify.target.waivers import Waiver, WaiverError, Waivers, load_waivers
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 GOOD = """

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.exits import Exit
-from opsverify.options import duration
-from opsverify.watch import Round, Watch, verdict_of
+from opsverify.commands.watch import Round, Watch, verdict_of
+from opsverify.model.exit_codes import Exit
+from opsverify.run.options import duration
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from opsverify.evidence import bounded_text
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
+from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.alerts import Alert, Alerts, Cleared, Failures, TestAlert
     from fixtures.bzzz.seen.monitoring import Rule, Rules, Watching
-    from opsverify.ladder import Step
-    from opsverify.verdict import Finding
+    from opsverify.model.ladder import Step
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "alertmanager_known",

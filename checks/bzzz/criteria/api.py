@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from fixtures.bzzz.seen.api import State
 from fixtures.bzzz.ucxl import MALFORMED
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.api import Boundary, Components, Health, Refusal, Repeated, TaskFlow
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["data_flows", "every_component_healthy", "handled_once", "malformed_refused", "says_healthy"]
 

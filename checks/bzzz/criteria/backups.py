@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from fixtures.bzzz.dumps import uncompressed_since
 from fixtures.bzzz.seen.backups import KINDS, MOST_LISTED
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         OffsiteCopy,
         WalArchive,
     )
-    from opsverify.limits import Limit
-    from opsverify.verdict import Finding
+    from opsverify.model.limits import Limit
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "archive_without_gaps",

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from checks.bzzz.criteria.projection import Projection, project
-from opsverify.evidence import bounded_text
-from opsverify.ladder import fail, fine, first_of, unknown
-from opsverify.verdict import Figure
+from opsverify.model.ladder import fail, fine, first_of, unknown
+from opsverify.model.text import bounded_text
+from opsverify.model.verdict import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.capacity import Latency, Percentiles, Resource, Trail, Trails
     from fixtures.bzzz.seen.services import TaskUse
-    from opsverify.ladder import Judgement
-    from opsverify.limits import Limit
-    from opsverify.verdict import Finding
+    from opsverify.model.ladder import Judgement
+    from opsverify.model.limits import Limit
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "cpu_lasts",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fixtures.bzzz.seen.configuration import Configuration, Given, Networks, Reached
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["attached", "newest", "postgres_answers", "sound_configuration"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixtures.bzzz.seen.database import MOST_TABLES, MOST_TRANSACTIONS
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         DatabaseServer,
         TableHealth,
     )
-    from opsverify.observation import Bracketed
-    from opsverify.verdict import Finding
+    from opsverify.model.observation import Bracketed
+    from opsverify.model.verdict import Finding
 
 __all__ = ["archived", "checksums_hold", "in_its_role", "room_for_connections", "same_server", "well_kept"]
 

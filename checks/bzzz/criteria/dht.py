@@ -6,12 +6,12 @@ from math import nan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.dht import Operations, Replication
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["none_alone", "operations_succeed", "quick", "records_present", "replicated"]
 

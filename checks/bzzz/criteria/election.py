@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Roles,
         Slurp,
     )
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "another_admin",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fixtures.bzzz.seen.hosts import LARGEST
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.capacity import Uses
     from fixtures.bzzz.seen.hosts import EndpointSeen, NodeLogs, StoragePath, StorageSeen, StorageWritten
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["NOT_THERE", "logs_bounded", "mounted", "published", "roomy", "tuned", "usable", "written"]
 

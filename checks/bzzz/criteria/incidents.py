@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.incidents import Standing, Validated, Watched
-    from opsverify.ladder import Judgement
-    from opsverify.limits import Limit
-    from opsverify.verdict import Finding
+    from opsverify.model.ladder import Judgement
+    from opsverify.model.limits import Limit
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "CAUSES",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.logs import Logs
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["arriving", "few_errors"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from opsverify.evidence import bounded_text
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
+from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.monitoring import Errors, HealthChecks, HealthScores, Samples
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["errors_are_few", "health_checks_pass", "not_critical", "not_degraded"]
 

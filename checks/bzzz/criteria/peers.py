@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixtures.bzzz.seen.api import State
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.peers import Bootstraps, Links, NodeComponents, PeerLists, TasksRan
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["bootstraps_accept", "command_worked", "enough_peers", "every_link", "pubsub_works"]
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.evidence import bounded_text
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
+from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
     from fixtures.bzzz.limits import BzzzLimits
     from fixtures.bzzz.seen.capacity import Use, Uses
-    from opsverify.ladder import Judgement
-    from opsverify.limits import Limit
-    from opsverify.verdict import Finding
+    from opsverify.model.ladder import Judgement
+    from opsverify.model.limits import Limit
+    from opsverify.model.verdict import Finding
 
 __all__ = ["cpu_below", "disk_below", "io_wait_below", "memory_below", "network_below"]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from checks.bzzz import test_api, test_database, test_dht, test_election, test_p2p
 from checks.bzzz.criteria import restoring
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
-from opsverify.verdict import Severity
+from opsverify.model.ladder import fail, first_of
+from opsverify.model.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fixtures.bzzz.seen.restoring import Account
     from opsverify import Deadline
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 __all__ = [
     "P0",

@@ -16,15 +16,15 @@ from checks.bzzz import (
 )
 from fixtures.bzzz.alert_watch import AlertWatch
 from opsverify import seconds
-from opsverify.deadline import DeadlinePassed
-from opsverify.ladder import fail, first_of
-from opsverify.verdict import CheckFailed
+from opsverify.model.deadline import DeadlinePassed
+from opsverify.model.ladder import fail, first_of
+from opsverify.model.verdict import CheckFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from fixtures.bzzz.faults.incidents import IncidentFault
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 __all__ = ["ALERT", "CLEAR", "STEADY", "act", "alert_clears", "alert_fires", "begin", "over"]
 

@@ -9,10 +9,10 @@ import pytest
 from checks.bzzz.drills import rehearsal
 from fixtures.bzzz.faults.lost_data import DatabaseDropped
 from opsverify import Deadline, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 DEPARTURES = {
     "database": "the runbook restores into the database as it is: here into one that was made anew, since a dump on top "

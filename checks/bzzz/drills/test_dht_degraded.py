@@ -13,7 +13,7 @@ from fixtures.bzzz.incidents import PEERS, REPLICATION
 from opsverify import seconds
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 
 @pytest.mark.check(

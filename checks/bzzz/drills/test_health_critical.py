@@ -11,11 +11,11 @@ from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents import AgentLeaks, DiskFull, NodesCutOff
 from fixtures.bzzz.incidents import HEALTH
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.bzzz.alert_watch import AlertWatch
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 RUNBOOK = '"System Health Critical (Alert: BZZZSystemHealthCritical)"'
 NEXT = "rehearse by hand on a twin: the cause was not named, the recovery did not help, or the alert did not follow"

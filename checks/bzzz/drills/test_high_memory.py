@@ -11,10 +11,10 @@ from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents import AgentGrows
 from fixtures.bzzz.incidents import MEMORY
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 
 @pytest.mark.check(

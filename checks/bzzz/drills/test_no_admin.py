@@ -13,7 +13,7 @@ from fixtures.bzzz.incidents import ADMIN
 from opsverify import seconds
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 CLEARED = test_monitoring.test_the_alert_on_the_admin_has_cleared
 

@@ -13,7 +13,7 @@ from fixtures.bzzz.incidents import PEERS
 from opsverify import seconds
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 NEXT = "rehearse by hand on a twin: too few peers were not seen, or the agents did not find each other again"
 CLEARED = test_monitoring.test_the_alert_on_peers_has_cleared

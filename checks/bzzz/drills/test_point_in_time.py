@@ -11,12 +11,12 @@ from checks.bzzz.drills import rehearsal
 from fixtures.bzzz.faults.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
 from fixtures.bzzz.restoring.refusal import NotRestored
 from opsverify import Deadline, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.bzzz.seen.restoring import Account
-    from opsverify.drill import Drill
-    from opsverify.fault import Fault
+    from opsverify.model.fault import Fault
+    from opsverify.run.drill import Drill
 
 POINT = "before-the-mistake"
 DEPARTURES = {

@@ -12,11 +12,11 @@ from checks.bzzz import test_api, test_config, test_election, test_p2p, test_swa
 from fixtures.bzzz.faults.services import TaskKilled
 from fixtures.bzzz.twin.asking import asking
 from opsverify import seconds
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.bzzz.operator import BzzzOperator
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_api.test_the_api_is_not_unhealthy,

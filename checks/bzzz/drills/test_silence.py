@@ -11,10 +11,10 @@ from fixtures.bzzz.operator.monitoring import TEST_ALERT
 from fixtures.bzzz.seen.alerts import Matcher
 from fixtures.bzzz.silencing import as_wanted, stood
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (test_monitoring.test_nothing_fires_and_alerting_works,)
 WINDOW, LASTS = seconds(5), seconds(60)

@@ -13,7 +13,7 @@ from fixtures.bzzz.faults.lost_services import ConfigurationReplaced, ServicesGo
 from opsverify import Deadline, seconds
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 END_TO_END = (
     test_p2p.test_a_message_makes_the_round_trip,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.training import SourceSeen
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["aged", "is_fresh", "silent"]
 

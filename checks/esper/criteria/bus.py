@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
         ServiceGroups,
         StreamState,
     )
-    from opsverify.ladder import Judgement, Step
-    from opsverify.verdict import Finding
+    from opsverify.model.ladder import Judgement, Step
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "emergency_low_and_still",

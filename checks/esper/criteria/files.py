@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.files import Forge, LeftWal, Library, ReportLog, RetryAlert
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "library_matches_artifacts",

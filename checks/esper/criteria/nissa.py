@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import is_fresh
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.nissa import Ingest, NissaHealth, NissaMetrics, NissaSummary
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["alerts_quiet", "healthz_ok", "ingests", "metrics_exposed", "slo_below_breach"]
 

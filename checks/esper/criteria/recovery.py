@@ -7,13 +7,13 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import aged
-from opsverify.ladder import fail, fine, first_of, unknown
+from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.nissa import NissaSummary
     from fixtures.esper.seen.training import BlueprintRisk, Conservative, EventSeen, Isolation, Quarantine
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = [
     "isolation_alert_explained",

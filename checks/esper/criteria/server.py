@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.bus import Durability, RedisServer
-    from opsverify.observation import Bracketed
-    from opsverify.verdict import Finding
+    from opsverify.model.observation import Bracketed
+    from opsverify.model.verdict import Finding
 
 __all__ = ["accepts_writes", "durable", "memory_is_safe", "same_server"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["in_order"]
 

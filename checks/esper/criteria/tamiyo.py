@@ -7,13 +7,13 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import aged, silent
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.training import Conservative, Decisions
-    from opsverify.limits import Limit
-    from opsverify.verdict import Finding
+    from opsverify.model.limits import Limit
+    from opsverify.model.verdict import Finding
 
 __all__ = ["not_conservative", "within_limits"]
 

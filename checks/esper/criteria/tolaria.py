@@ -6,14 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from checks.esper.criteria.arrival import aged, silent
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fixtures.esper.limits import EsperLimits
     from fixtures.esper.seen.training import AlertAgreement, TolariaHealth, TolariaRun
-    from opsverify.verdict import Finding
+    from opsverify.model.verdict import Finding
 
 __all__ = ["alert_agrees", "feels_well", "loss_is_finite", "pace_is_kept"]
 

@@ -9,11 +9,11 @@ import pytest
 from checks.esper import test_nissa, test_recovery, test_tamiyo, test_urza
 from fixtures.esper.faults import BlueprintQuarantined
 from opsverify import Verdict, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import Quarantine
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_tamiyo.test_tamiyo_is_not_in_conservative_mode,

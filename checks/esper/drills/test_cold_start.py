@@ -9,14 +9,14 @@ import pytest
 from checks.esper import test_infra, test_nissa, test_oona, test_startup, test_tolaria, test_urza
 from fixtures.esper.faults import EverythingDown
 from opsverify import Verdict, eventually, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from opsverify.drill import Drill
-    from opsverify.verdict import Outcome
+    from opsverify.model.verdict import Outcome
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_infra.test_redis_answers_and_stays_the_same_server,

@@ -9,11 +9,11 @@ import pytest
 from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo, test_tolaria
 from fixtures.esper.faults import ConservativeMode
 from opsverify import Verdict, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import Conservative
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_tolaria.test_training_loss_is_finite_and_fresh,

@@ -10,7 +10,7 @@ import pytest
 from checks.esper import test_nissa, test_urza
 from fixtures.esper.faults import ArtifactBitFlipped, ForgeKilledAtRandom
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fixtures.esper.files_client import FilesClient
     from fixtures.esper.seen.files import Forge, Library
     from opsverify import Observation
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_urza.test_the_forge_has_nothing_pending,

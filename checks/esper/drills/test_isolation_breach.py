@@ -11,12 +11,12 @@ from checks.esper import test_kasmina, test_nissa, test_recovery, test_tolaria, 
 from fixtures.esper.faults import SeedBreaksOut
 from fixtures.esper.target import IsolationAcknowledged
 from opsverify import eventually, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import Isolation
     from opsverify import Observation
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_kasmina.test_no_seed_breaks_its_isolation,

@@ -10,10 +10,10 @@ from checks.esper import test_infra, test_nissa, test_oona
 from fixtures.esper.accounting import Accounting, drained
 from fixtures.esper.faults import QueueSpike
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_infra.test_redis_answers_and_stays_the_same_server,

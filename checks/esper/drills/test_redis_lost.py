@@ -10,11 +10,11 @@ from checks.esper import test_infra, test_nissa, test_oona
 from fixtures.esper.accounting import on_the_queues
 from fixtures.esper.faults import RedisLost, RedisLostWithData
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.client import EsperClient
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_infra.test_redis_answers_and_stays_the_same_server,

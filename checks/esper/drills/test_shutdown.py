@@ -9,13 +9,13 @@ import pytest
 from checks.esper import test_infra, test_nissa, test_startup, test_tamiyo, test_tolaria, test_urza
 from fixtures.esper.faults import ForgeAtWork
 from opsverify import Verdict, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fixtures.esper.seen.files import Forge
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_infra.test_redis_answers_and_stays_the_same_server,

@@ -9,11 +9,11 @@ import pytest
 from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo
 from fixtures.esper.faults import ValidationFailed
 from opsverify import Verdict, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.esper.seen.training import PolicyStream, Validation
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 STEADY = (
     test_simic.test_simic_trains_soundly,

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from checks.statehub import test_activity, test_api, test_progress, test_schedule, test_timer, test_tunnel
 from opsverify import seconds
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from fixtures.statehub.seen import Sweeps
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 __all__ = ["STEADY", "begin", "declare_over", "events", "interval", "nothing_lost"]
 

@@ -10,10 +10,10 @@ from checks.statehub import test_activity, test_api
 from checks.statehub.drills.steady import STEADY, begin, declare_over, nothing_lost
 from fixtures.statehub.faults import ApiDiesInTheMiddle
 from opsverify import seconds
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 
 @pytest.mark.check(

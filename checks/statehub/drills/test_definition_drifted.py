@@ -10,10 +10,10 @@ from checks.statehub import test_schedule
 from checks.statehub.drills.steady import STEADY, begin, nothing_lost
 from fixtures.statehub.faults import DefinitionChanged
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 CHANGES = (("enabled", False, "disabled"), ("misfire_policy", "catch_up", "misfire"))
 

@@ -13,13 +13,13 @@ from fixtures.statehub.canary import free_moment
 from fixtures.statehub.faults import ScheduleLost
 from fixtures.statehub.grid import at_or_before
 from opsverify import eventually, seconds
-from opsverify.ladder import fail, first_of, unknown
+from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from fixtures.statehub.seen import Sweeps
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 LOCAL = "local-timer"
 

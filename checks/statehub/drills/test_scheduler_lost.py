@@ -12,7 +12,7 @@ from fixtures.statehub.faults import ScheduleLost, WorkerKilled
 from opsverify import seconds
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 
 @pytest.mark.check(

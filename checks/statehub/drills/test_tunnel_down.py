@@ -10,10 +10,10 @@ from checks.statehub import test_activity, test_api, test_progress, test_tunnel
 from checks.statehub.drills.steady import STEADY, begin, declare_over, interval, nothing_lost
 from fixtures.statehub.faults import TunnelDown
 from opsverify import seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 
 @pytest.mark.check(

@@ -11,11 +11,11 @@ from checks.statehub.drills.steady import STEADY, begin, declare_over, events, i
 from fixtures.statehub.canary import at_once, free_moment
 from fixtures.statehub.faults import SomebodySweeps, SweepKilled
 from opsverify import eventually, seconds
-from opsverify.ladder import fail, first_of
+from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from fixtures.statehub.seen import Sweeps
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 SECTION = '"Progress Event Check"'
 

@@ -20,9 +20,9 @@ import sys
 from pathlib import Path
 from lamp_target import LampSection
 from opsverify.canary.canary import Canary
-from opsverify.history import History
-from opsverify.state import TargetLock
-from opsverify.target import load_target
+from opsverify.canary.history import History
+from opsverify.run.lock import TargetLock
+from opsverify.target.file import load_target
 
 target = load_target(Path("targets/live.toml"), {"lamp": LampSection})
 shared = target.history.url_env.get_secret_value() if target.history else Path("unused.sqlite")

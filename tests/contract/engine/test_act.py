@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 from tests.contract.engine.project import Project
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ def no_traceback(done: subprocess.CompletedProcess[str]) -> bool:
 
 @pytest.mark.parametrize(
     "module",
-    ["opsverify.arming", "pydantic", "pytest", "_pytest.config", "opsverify.closing", "jinja2", "lamp_client", "lamp_target"],
+    ["opsverify.model.arming", "pydantic", "pytest", "_pytest.config", "opsverify.run.finish", "jinja2", "lamp_client", "lamp_target"],
 )  # fmt: skip
 def test_while_it_loads(tmp_path: Path, module: str) -> None:
     """Before anything is looked at there is nothing to undo: one line, and no folder of a run."""
@@ -77,7 +77,7 @@ def test_while_it_loads(tmp_path: Path, module: str) -> None:
     assert not project.run_folders()
 
 
-@pytest.mark.parametrize("module", ["opsverify.closing", "lamp_client"])
+@pytest.mark.parametrize("module", ["opsverify.run.finish", "lamp_client"])
 def test_while_pytest_loads_it(tmp_path: Path, module: str) -> None:
     """The same where pytest itself was called."""
     project = Project.make(tmp_path)

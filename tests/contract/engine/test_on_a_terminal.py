@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 from tests.contract.engine.project import Project
 
 if TYPE_CHECKING:

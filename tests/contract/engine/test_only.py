@@ -38,8 +38,8 @@ def _also_at_the_switch(project: Project) -> Ran:
         from dataclasses import replace
         import pytest
         from lamp_system import LAMP
-        from opsverify.deadline import seconds
-        from opsverify.observation import observation
+        from opsverify.model.deadline import seconds
+        from opsverify.model.observation import observation
 
         @observation(of=("bulb", "switch"), deadline=seconds(1))
         async def both(lamp) -> int:

@@ -34,8 +34,8 @@ def _taken_twice(project: Project) -> Ran:
         from dataclasses import replace
         import pytest
         from lamp_system import LAMP
-        from opsverify.deadline import seconds
-        from opsverify.observation import observation
+        from opsverify.model.deadline import seconds
+        from opsverify.model.observation import observation
 
         @observation(of="bulb", deadline=seconds(1))
         async def brightness(torch):

@@ -18,7 +18,7 @@ from dataclasses import replace
 import pytest
 from lamp_system import LAMP
 from lamp_twin import LampTwin
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 {more}
 
 def start(section, servers):

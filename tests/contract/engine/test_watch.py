@@ -9,7 +9,7 @@ import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from opsverify.deadline import Deadline, seconds
+from opsverify.model.deadline import Deadline, seconds
 from tests.contract.engine.project import Project, Ran, Running
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.deadline import Deadline, seconds
-from opsverify.gathering import Gatherer
-from opsverify.observation import Observation, ObservationSpec, asked
+from opsverify.model.deadline import Deadline, seconds
+from opsverify.model.observation import Observation, ObservationSpec, asked
+from opsverify.run.gather import Gatherer
 from tests.unit.gathering.toy import SURFACES, Named, Toy, ToySection, gather, identity, site, spec, takes
 
 if TYPE_CHECKING:

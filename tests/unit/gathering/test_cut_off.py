@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.observation import Kind, Unobservable
 from tests.unit.gathering.toy import ToySection, gather, kinds, raises, site, spec, takes, trouble
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsverify.observation import Bracketed, Kind, Unobservable
+from opsverify.model.observation import Bracketed, Kind, Unobservable
 from tests.unit.gathering.toy import Named, gather, identity, kinds, raises, site, spec, takes, trouble
 
 GONE = Unobservable(Kind.REFUSED, "gone")

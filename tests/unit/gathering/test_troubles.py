@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.arming import Arming
-from opsverify.deadline import seconds
-from opsverify.gathering import not_started
-from opsverify.observation import Kind, Unobservable
+from opsverify.model.arming import Arming
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.run.gather import not_started
 from tests.unit.gathering.toy import Toy, ToySection, gather, kinds, raises, site, spec, takes, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from opsverify.system import Site
+    from opsverify.model.system import Site
 
 
 async def test_no_answer_within_the_deadline_is_silence() -> None:

@@ -6,14 +6,14 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from opsverify.arming import Arming
-from opsverify.deadline import seconds
-from opsverify.gathering import Gatherer
-from opsverify.limits import Limit, Limits
-from opsverify.observation import Kind, Observation, ObservationSpec, Observed, Unobservable
-from opsverify.operator import Operator, action
-from opsverify.system import Site, System
-from opsverify.target import Section
+from opsverify.model.arming import Arming
+from opsverify.model.deadline import seconds
+from opsverify.model.limits import Limit, Limits
+from opsverify.model.observation import Kind, Observation, ObservationSpec, Observed, Unobservable
+from opsverify.model.operator import Operator, action
+from opsverify.model.system import Site, System
+from opsverify.run.gather import Gatherer
+from opsverify.target.file import Section
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

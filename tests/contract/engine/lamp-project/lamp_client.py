@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opsverify.observation import Kind, Observed, Unobservable, asked
+from opsverify.model.observation import Kind, Observed, Unobservable, asked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, ClassVar
 
-from opsverify.fault import Fault
-from opsverify.verdict import Verdict
+from opsverify.model.fault import Fault
+from opsverify.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lamp_twin import LampTwin
 
-    from opsverify.arming import Arming
+    from opsverify.model.arming import Arming
 
 __all__ = ["Dark", "Stuck"]
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from lamp_client import LampClient, Reading, Serial
 
-from opsverify.deadline import seconds
-from opsverify.observation import observation
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import observation
 
 __all__ = ["OBSERVATIONS"]
 

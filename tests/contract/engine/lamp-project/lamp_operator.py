@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opsverify.operator import ByHand, Operator, Refused, action
+from opsverify.model.operator import ByHand, Operator, Refused, action
 
 if TYPE_CHECKING:
     from lamp_target import LampSection
 
-    from opsverify.arming import Arming
+    from opsverify.model.arming import Arming
 
 __all__ = ["LampOperator"]
 

@@ -8,13 +8,13 @@ import pytest
 from lamp_client import open_lamp
 from lamp_target import LampSection
 
-from opsverify.system import System
+from opsverify.model.system import System
 
 if TYPE_CHECKING:
-    from opsverify.fault import Fault
-    from opsverify.observation import ObservationSpec
-    from opsverify.system import Site, Twin
-    from opsverify.target import ServersTable
+    from opsverify.model.fault import Fault
+    from opsverify.model.observation import ObservationSpec
+    from opsverify.model.system import Site, Twin
+    from opsverify.target.file import ServersTable
 
 __all__ = ["LAMP"]
 

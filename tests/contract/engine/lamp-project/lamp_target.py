@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from opsverify.limits import Limit, Limits
-from opsverify.target import EnvSecret, Section
+from opsverify.model.limits import Limit, Limits
+from opsverify.target.file import EnvSecret, Section
 
 __all__ = ["LampLimits", "LampSection"]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lamp_target import LampSection
 
-    from opsverify.target import Section, ServersTable
+    from opsverify.target.file import Section, ServersTable
 
 __all__ = ["LampTwin", "start_twin"]
 

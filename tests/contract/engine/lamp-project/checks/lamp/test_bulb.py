@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.judge import verify
-from opsverify.verdict import Finding
+from opsverify.model.judge import verify
+from opsverify.model.verdict import Finding
 
 if TYPE_CHECKING:
     from lamp_client import Reading, Serial
     from lamp_target import LampLimits
 
-    from opsverify.observation import Bracketed, Observation
+    from opsverify.model.observation import Bracketed, Observation
 
 
 @pytest.mark.check(

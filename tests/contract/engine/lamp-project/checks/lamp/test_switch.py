@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.judge import verify
-from opsverify.verdict import Finding
+from opsverify.model.judge import verify
+from opsverify.model.verdict import Finding
 
 if TYPE_CHECKING:
     from lamp_client import Reading
 
-    from opsverify.observation import Observation
+    from opsverify.model.observation import Observation
 
 
 @pytest.mark.check(id="L-SWI-1", severity="P0", profiles="smoke canary incident", unreachable="fail")

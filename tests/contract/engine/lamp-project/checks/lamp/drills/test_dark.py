@@ -8,10 +8,10 @@ import pytest
 import test_bulb
 from lamp_faults import Dark
 
-from opsverify.deadline import seconds
+from opsverify.model.deadline import seconds
 
 if TYPE_CHECKING:
-    from opsverify.drill import Drill
+    from opsverify.run.drill import Drill
 
 
 @pytest.mark.check(id="L-REC-1", severity="P1", profiles="drill", subsystem="bulb")

@@ -1,0 +1,200 @@
+"""One of the operator's actions from the command line (`--act`): said in a dry run, refused unless armed, recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from opsverify.commands.plan import Rehearsal
+from opsverify.model.deadline import DeadlinePassed, eventually, seconds
+from opsverify.model.exit_codes import Exit
+from opsverify.model.judge import judge
+from opsverify.model.operator import ByHand, Refused
+from opsverify.model.system import Site
+from opsverify.model.verdict import Verdict
+from opsverify.run.gather import Gatherer
+from opsverify.run.options import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from opsverify.model.check import Check
+    from opsverify.model.operator import Operator
+    from opsverify.model.verdict import Outcome
+    from opsverify.run.run import Run
+
+__all__ = ["Order", "act", "read_order"]
+
+_LONGEST = seconds(120)
+_EVERY = seconds(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What `--act` asks for: `SYSTEM.ACTION[:key=value,…]`, and how long `--verify-within` waits for a person."""
+
+    system: str
+    action: str
+    arguments: dict[str, str]
+    dry: bool
+    verify_within: timedelta | None
+
+
+def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
+    """Read the option. Raises pytest.UsageError."""
+    named, _, given = text.partition(":")
+    system, _, action = named.partition(".")
+    # A comma ends a value only where another key follows.
+    pairs = [p.partition("=") for p in re.split(r",(?=\w+=)", given) if p]
+    if not action or any(not equals for _, equals, _ in pairs):
+        msg = f"--act {text}: must be SYSTEM.ACTION or SYSTEM.ACTION:key=value,key=value"
+        raise pytest.UsageError(msg)
+    try:
+        within = None if verify_within is None else duration(verify_within)
+    except ValueError as error:
+        msg = f"--verify-within: {error}"
+        raise pytest.UsageError(msg) from None
+    return Order(system, action, {key: value for key, _, value in pairs}, dry, within)
+
+
+def act(run: Run, order: Order, take: Callable[[], object]) -> Rehearsal | None:
+    """Do it, or say what would be done; None where another run holds the target. `take` takes the target's lock.
+
+    Raises:
+        pytest.UsageError: no such action or argument, not armed, or a target whose servers end with the run.
+    """
+    section = run.target.sections().get(order.system)
+    if section is None:
+        msg = f"--act: target {run.target.name!r} has no system {order.system!r}; it has {', '.join(run.target.sections())}"
+        raise pytest.UsageError(msg)
+    if run.target.owned:
+        msg = f"--act: target {run.target.name!r} starts a twin that ends with this run, so acting on it changes nothing; name a live one with --target"
+        raise pytest.UsageError(msg)
+    site = Site(system=run.systems[order.system], section=section, arming=run.arming, folder=run.folder)
+    operator = site.operator()
+    arguments = _arguments(operator, order)
+    shown = ", ".join(f"{key}={value}" for key, value in arguments.items())
+    will = f"{order.system}.{order.action}({shown}) on {run.target.name}: {operator.actions()[order.action]}"
+    why_not = run.arming.why_not("actions", order.action)
+    if order.dry:
+        armed = "armed" if why_not is None else f"not armed: {why_not}"
+        return Rehearsal((f"would do {will}", armed, "dry run: nothing was done"), worked=True)
+    if why_not is not None:
+        msg = f"--act: {order.action} is not armed on live target {run.target.name!r}: {why_not}"
+        raise pytest.UsageError(msg)
+    take()
+    return None if run.busy else asyncio.run(_act(run, site, order, arguments, will))
+
+
+def _arguments(operator: Operator, order: Order) -> dict[str, Any]:
+    """The action's arguments, read by its annotations. Raises pytest.UsageError."""
+    known = operator.actions()
+    if order.action not in known:
+        near = get_close_matches(order.action, known, n=1, cutoff=0.4)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        listed = "\n".join(f"  {order.system}.{name}: {what}" for name, what in known.items())
+        msg = f"--act: {order.system} has no action {order.action!r}{meant} It has:\n{listed}"
+        raise pytest.UsageError(msg)
+    method = inspect.unwrap(getattr(type(operator), order.action))
+    hints = get_type_hints(method)
+    parameters = {n: p for n, p in inspect.signature(method).parameters.items() if n != "self"}
+    takes = ", ".join(f"{name}: {_type(hints[name])}" for name in parameters) or "no arguments"
+    missing = [n for n, p in parameters.items() if p.default is p.empty and n not in order.arguments]
+    strange = [n for n in order.arguments if n not in parameters]
+    if missing or strange:
+        told = [f"is missing {', '.join(missing)}"] if missing else []
+        told += [f"does not know {', '.join(strange)}"] if strange else []
+        msg = f"--act: {order.action} {' and '.join(told)}; it takes {takes}"
+        raise pytest.UsageError(msg)
+    read = {}
+    for name, text in order.arguments.items():
+        try:
+            read[name] = TypeAdapter(hints[name]).validate_strings(text)
+        except ValidationError as error:
+            msg = f"--act: {order.action}: {name}={text}: {error.errors()[0]['msg']}; it takes {takes}"
+            raise pytest.UsageError(msg) from None
+    return read
+
+
+def _type(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
+
+
+async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], will: str) -> Rehearsal:
+    async with site.system.connect(site.section) as site.client:
+        operator: Operator = site.operator()
+        lines = [will]
+        try:
+            async with asyncio.timeout(_LONGEST.total_seconds()):
+                result = await getattr(operator, order.action)(**arguments)
+        except ByHand as by_hand:
+            lines.append(f"this target offers no way in; by hand: {by_hand}")
+            return await _by_hand(run, site, order, by_hand, lines)
+        except Refused as refused:
+            return Rehearsal((*lines, f"refused, and nothing was changed: {refused}"), worked=False)
+        except BaseException as error:
+            # How far it had come nobody knows.
+            run.left_changed = True
+            run.problem(
+                f"{order.action} was cut short: {type(error).__name__}: {error}; look at what it has changed"
+            )
+            if not isinstance(error, Exception):
+                raise
+            return Rehearsal((*lines, *run.problems), worked=False, otherwise=Exit.LEFT_CHANGED)
+        finally:
+            for taken in operator.taken:
+                run.journal.write(
+                    "action", system=order.system, **asdict(taken) | {"at": taken.at.isoformat()}
+                )
+    return Rehearsal((*lines, f"done: {result}"), worked=True)
+
+
+async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: list[str]) -> Rehearsal:
+    """Look at the checks that tell whether a person has done it, again and again, until they pass or the time is over."""
+    known = {check.id: check for check in run.checks.values() if check.system == site.system.name}
+    checks = [known[i] for i in by_hand.verified_by if i in known]
+    if order.verify_within is None or not checks:
+        told = ", ".join(by_hand.verified_by)
+        more = (f"then verify it: {told} (--verify-within 10m waits for them)",) if told else ()
+        return Rehearsal((*lines, *more), worked=False)
+    last: dict[str, Outcome] = {}
+
+    async def look() -> dict[str, Outcome]:
+        last.update(await _judged(site, checks))
+        return last
+
+    within = order.verify_within
+    try:
+        await eventually(
+            look, _all_pass, expected="every check PASS", within=within, every=_EVERY, shown=lambda _: ""
+        )
+    except DeadlinePassed:
+        verdict, status = f"not verified within {within.total_seconds():g} s", Exit.GATED_UNKNOWN
+        if any(o.verdict is Verdict.FAIL for o in last.values()):
+            status = Exit.GATED_FAIL
+    else:
+        verdict, status = "verified", Exit.HOLDS
+    found = [f"  {o.verdict:<7} {i:<9} {o.reason} {o.explanation}".rstrip() for i, o in last.items()]
+    run.journal.write("by-hand", action=order.action, what=str(by_hand), verdict=verdict, checks=found)
+    return Rehearsal((*lines, verdict, *found), worked=status is Exit.HOLDS, otherwise=status)
+
+
+async def _judged(site: Site, checks: list[Check]) -> dict[str, Outcome]:
+    """The checks' outcomes on fresh observations."""
+    names = {name for check in checks for name in check.asks}
+    specs = [s for s in site.system.observations if s.name in names]
+    gathered = await Gatherer({site.system.name: site}, lambda _s, _o: None).gather(specs)
+    values: dict[str, Any] = {**gathered, "limits": site.section.limits}
+    return {c.id: judge(c, {name: values[name] for name in c.asks}) for c in checks}
+
+
+def _all_pass(outcomes: dict[str, Outcome]) -> bool:
+    return all(o.verdict is Verdict.PASS for o in outcomes.values())

@@ -1,0 +1,1 @@
+"""What a run leaves to be judged again: redaction, bundle, replay, baseline."""

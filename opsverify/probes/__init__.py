@@ -1,0 +1,1 @@
+"""One surface each, for any system: how it is asked, and what its refusals are called."""

@@ -1,0 +1,114 @@
+"""Turns what a network library raised into the reason why something was not observed."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from opsverify.model.observation import Kind, Unobservable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["classify"]
+
+_BY_ERRNO = {
+    errno.ECONNREFUSED: Kind.REFUSED,
+    errno.ECONNRESET: Kind.RESET,
+    errno.EPIPE: Kind.RESET,
+    errno.ECONNABORTED: Kind.RESET,
+    errno.ENETUNREACH: Kind.NO_ROUTE,
+    errno.EHOSTUNREACH: Kind.NO_ROUTE,
+    errno.ETIMEDOUT: Kind.SILENT,
+}
+# Libraries wrap the operating system's error; some keep only its text.
+_BY_NAME = (
+    ("ServerTimeoutError", Kind.SILENT),
+    ("ClientResponseError", Kind.UNEXPECTED_REPLY),  # aiohttp: no HTTP, or too much of it
+    ("DecodingError", Kind.UNEXPECTED_REPLY),
+    ("RemoteProtocolError", Kind.UNEXPECTED_REPLY),
+    ("InvalidResponse", Kind.UNEXPECTED_REPLY),  # redis: no RESP
+    ("BusyLoadingError", Kind.SERVER_ERROR),  # redis calls it a connection error
+    ("ClientPayloadError", Kind.RESET),
+    ("ClientConnectionError", Kind.RESET),
+    ("ServerDisconnected", Kind.RESET),
+    ("IncompleteRead", Kind.RESET),
+    ("ReadError", Kind.RESET),
+    ("ConnectTimeout", Kind.SILENT),
+    ("ReadTimeout", Kind.SILENT),
+    ("TimeoutError", Kind.SILENT),
+    ("AuthenticationError", Kind.DENIED),
+    ("NoPermissionError", Kind.DENIED),
+    ("AuthorizationError", Kind.DENIED),
+    ("ConnectionError", Kind.RESET),
+)
+_CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    queue: list[BaseException | None] = [error]
+    while queue:
+        current = queue.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            queue.extend(current.exceptions)
+        nested = getattr(current, "os_error", None)  # aiohttp keeps the operating system's error here
+        queue += [
+            nested if isinstance(nested, BaseException) else None,
+            current.__cause__,
+            current.__context__,
+        ]
+
+
+def _kind(error: BaseException) -> Kind | None:
+    if isinstance(error, socket.gaierror):
+        return Kind.NAME_NOT_FOUND
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code = getattr(error, "verify_code", None)  # aiohttp's own subclass has none: its cause does
+        return (
+            None
+            if code is None
+            else Kind.CERTIFICATE_EXPIRED
+            if code == _CERTIFICATE_EXPIRED
+            else Kind.UNKNOWN_CA
+        )
+    if isinstance(error, ssl.SSLError):
+        return Kind.UNEXPECTED_REPLY
+    if isinstance(error, OSError) and error.errno in _BY_ERRNO:
+        return _BY_ERRNO[error.errno]
+    return None
+
+
+def classify(error: BaseException) -> Unobservable:
+    """Why `error` kept us from observing. A refusal or reset is told apart from a name that does not resolve,
+    a certificate that expired from one that nobody we trust has signed; what fits nothing known is
+    `probe-broken` (our own fault until shown otherwise), with the type and text of the exception.
+    """
+    if isinstance(error, Unobservable):
+        return error
+    chain = list(_chain(error))
+    text = _short(error)
+    for each in chain:
+        kind = _kind(each)
+        if kind is not None:
+            return Unobservable(kind, text)
+    for each in chain:
+        if isinstance(each, ConnectionRefusedError):
+            return Unobservable(Kind.REFUSED, text)
+        if isinstance(each, TimeoutError):
+            return Unobservable(Kind.SILENT, text)
+    for name, by_name in _BY_NAME:  # by name first: httpx-aiohttp calls a server that hangs up ConnectTimeout
+        if any(name in base.__name__ for each in chain for base in type(each).__mro__):
+            return Unobservable(by_name, text)
+    return Unobservable(Kind.BROKEN, f"{type(error).__name__}: {text}")
+
+
+def _short(error: BaseException) -> str:
+    # aiohttp names its TLS mode in every message, also where there is no TLS.
+    return (str(error).replace(" ssl:default", "") or type(error).__name__)[:400]

@@ -1,0 +1,1 @@
+"""One run: start, selection, gathering, fixtures, progress, drills, lock and ledger, finish."""

@@ -1,0 +1,247 @@
+"""The fixtures that checks see: observations gathered once, the limits of their system, and drills."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AsyncExitStack
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from opsverify.canary.confirming import second_samples
+from opsverify.model.observation import Kind, Observation, ObservationSpec
+from opsverify.model.system import Site
+from opsverify.report.model import Surface
+from opsverify.run.gather import Gatherer, not_started
+from opsverify.run.progress import shown_while_gathering
+from opsverify.run.run import RUN, Run
+from opsverify.run.steady import await_steady
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+
+    from opsverify.model.limits import Limits
+    from opsverify.model.system import System, Twin
+    from opsverify.run.drill import Drill
+
+__all__ = ["needed", "observation_fixtures"]
+
+_ABANDONING_S = 0.2  # between two calls: who was just beginning has something to end only then
+
+
+def observation_fixtures(systems: Iterable[System]) -> ModuleType:
+    """A plugin module with one session fixture per declared observation: a plain look-up that never raises.
+
+    Raises:
+        pytest.UsageError: two observations have one name, or a name is the engine's own.
+    """
+    module = ModuleType("opsverify_observations")
+    taken = dict.fromkeys(("limits", "drill", "request", "tmp_path", "sites", "observations"), __file__)
+    for system in systems:
+        for spec in system.observations:
+            if spec.name in taken:
+                msg = f"observation {spec.name!r} is declared in {spec.declared_in} and taken by {taken[spec.name]}; rename one"
+                raise pytest.UsageError(msg)
+            taken[spec.name] = spec.declared_in
+            setattr(module, spec.name, _look_up(spec))
+    return module
+
+
+def _look_up(spec: ObservationSpec) -> object:
+    @pytest.fixture(scope="session", name=spec.name)
+    def look_up(observations: dict[str, Observation[Any]]) -> Observation[Any]:
+        return observations[spec.name]
+
+    look_up.__doc__ = spec.meaning
+    return look_up
+
+
+def needed(run: Run, items: Iterable[pytest.Item]) -> list[ObservationSpec]:
+    """The observations that the selected checks ask for, each once."""
+    checks = [run.checks[item.nodeid] for item in items if item.nodeid in run.checks]
+    asked = {spec.name for check in checks for spec in run.specs_of(check)}
+    there = [run.systems[name] for name in run.target.sections()]
+    return [spec for system in there for spec in system.observations if spec.name in asked]
+
+
+@pytest.fixture(scope="session")
+def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
+    """Each system of the target, with its twin running where the servers are this run's own."""
+    run = request.config.stash[RUN]
+    wanted = {spec.system for spec in needed(run, request.session.items)}
+    for name, section in run.target.sections().items():
+        run.sites[name] = Site(
+            system=run.systems[name], section=section, arming=run.arming, folder=run.folder
+        )
+    if run.target.owned and run.saved is None:
+        start_twins(run, wanted)
+    yield run.sites
+    for site in run.sites.values():
+        if site.twin is not None:
+            site.twin.stop()
+
+
+def start_twins(run: Run, wanted: Iterable[str]) -> None:
+    """Start the twins of these systems beside one another; Ctrl-C ends also those that are still being started."""
+    pool = ThreadPoolExecutor()
+    starting: dict[str, Future[Twin]] = {}
+    try:
+        for name, site in run.sites.items():
+            if name in wanted:
+                starting[name] = pool.submit(site.system.start_twin, site.section, run.target.servers)
+        for name, future in starting.items():
+            site = run.sites[name]
+            try:
+                site.twin = future.result()
+            except Exception as error:  # noqa: BLE001 - the evidence boundary: a twin that does not start is UNKNOWN, not a crash
+                run.not_started[name] = f"the twin of {name} did not start: {error}"
+                run.problem(run.not_started[name])
+            else:
+                site.section, site.backends = site.twin.section, site.twin.backends
+    except BaseException:
+        while wait(starting.values(), timeout=_ABANDONING_S).not_done:
+            for name in starting:
+                run.systems[name].abandon_twins()
+        raise
+    finally:
+        pool.shutdown()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def observations(
+    request: pytest.FixtureRequest, sites: dict[str, Site]
+) -> AsyncIterator[dict[str, Observation[Any]]]:
+    """Everything the selected checks need, gathered at once before the first of them is judged."""
+    run = request.config.stash[RUN]
+    specs = needed(run, request.session.items)
+    if run.saved is not None:
+        replayed = run.saved.observations(specs)
+        for spec in specs:
+            keep(run, spec, replayed[spec.name])
+        look_for_the_alert(run, replayed)
+        yield replayed
+        return
+    missing = {
+        s.name: not_started(s, run.not_started[s.system]) for s in specs if s.system in run.not_started
+    }
+    async with AsyncExitStack() as stack:
+        for name, site in sites.items():
+            if name in run.not_started:
+                continue
+            site.client = await stack.enter_async_context(site.system.connect(site.section))
+
+        await wait_for_twins(run, sites)
+
+        def journal(spec: ObservationSpec, seen: Observation[Any]) -> None:
+            keep(run, spec, seen)
+
+        wanted = [s for s in specs if s.name not in missing]
+
+        def earlier(spec: ObservationSpec) -> Any:
+            if run.baseline is None:
+                return None
+            from opsverify.evidence.baseline import earlier_value  # noqa: PLC0415 -- only what is asked for is loaded
+
+            return earlier_value(run.baseline, spec, run.key)
+
+        gatherer = Gatherer(sites, journal, earlier)
+        async with shown_while_gathering(request.config, gatherer):
+            gathered = await gatherer.gather(wanted)
+        gathered = await second_samples(
+            run, wanted, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
+        )
+        if any(o.unobservable and o.unobservable.kind is Kind.OBSERVER_CUT_OFF for o in gathered.values()):
+            run.problem(
+                f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
+            )
+        look_for_the_alert(run, gathered)
+        yield {**gathered, **missing}
+
+
+async def wait_for_twins(run: Run, sites: Mapping[str, Site]) -> None:
+    """Wait until the twins that this run has started are in their steady state; one that is not is warned of."""
+    chosen = [check for nodeid, check in run.checks.items() if nodeid in run.chosen]
+    looks = {
+        name: await_steady(
+            site,
+            [check for check in chosen if check.system == name],
+            limits=run.steady_limits[name],
+            within=within,
+        )
+        for name, site in sites.items()
+        if site.twin is not None and (within := site.system.steady_within) is not None
+    }
+    for name, lacking in zip(looks, await asyncio.gather(*looks.values()), strict=True):
+        if lacking:
+            run.warnings.append(f"the twin of {name} was not ready: {lacking}")
+
+
+def look_for_the_alert(run: Run, seen: Mapping[str, Observation[Any]]) -> None:
+    """Have the run say so, and end with the status of a wrong option, where nobody would ever raise the alert it is about."""
+    if run.incident is None:
+        return
+    for system in run.systems.values():
+        if told := system.no_such_alert(run.incident.alert, seen):
+            run.no_such_alert = True
+            run.problem(f"--incident {run.incident.alert}: {told}")
+
+
+def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
+    """Write an observation to the journal, and remember which server answered."""
+    trouble = seen.unobservable
+    value = None if trouble else spec.adapter.dump_python(seen.value, mode="json")
+    if run.baseline is not None:
+        run.values[seen.name] = run.redactor.data(value)
+    run.journal.write(
+        "observation",
+        name=seen.name,
+        system=seen.system,
+        surfaces=list(seen.surfaces),
+        value=value,
+        unobservable={"kind": trouble.kind.value, "seen": trouble.seen} if trouble else None,
+        observed_at=seen.at.isoformat(),
+        took=seen.took.total_seconds(),
+        window=seen.window.total_seconds(),
+        source=list(seen.source),
+        identity=seen.identity,
+        backend=seen.backend,
+    )
+    if trouble is not None and trouble.kind.not_applicable:
+        return
+    for surface in seen.surfaces:
+        known = run.surfaces.get((seen.system, surface))
+        identity = seen.identity if len(seen.surfaces) == 1 else ""
+        if known is None or (identity and not known.identity):
+            backend = seen.backend if run.saved else run.sites[seen.system].backend(surface)
+            run.surfaces[seen.system, surface] = Surface(
+                system=seen.system,
+                surface=surface,
+                backend=run.redactor.text(backend),
+                identity=run.redactor.text(identity),
+            )
+
+
+@pytest.fixture
+def limits(request: pytest.FixtureRequest) -> Limits:
+    """The limits of the check's system, with what the target file sets."""
+    run = request.config.stash[RUN]
+    check = run.checks[request.node.nodeid]
+    return run.target.sections()[check.system].limits
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def drill(request: pytest.FixtureRequest) -> AsyncIterator[Drill]:
+    """A drill on a twin of its own; whatever it changed is undone at its end, last in first out."""
+    from opsverify.run.drill import Drill  # noqa: PLC0415 -- only what is asked for is loaded
+
+    run = request.config.stash[RUN]
+    check = run.checks[request.node.nodeid]
+    rehearsal = Drill(run, check)
+    try:
+        await rehearsal.start()
+        yield rehearsal
+    finally:
+        await rehearsal.end()

@@ -1,0 +1,50 @@
+"""Makes sure of pytest's root, whatever path an option names."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from opsverify.canary.options import PATHS
+from opsverify.run import interrupt
+
+__all__ = ["rooted"]
+
+
+def rooted(config: pytest.Config) -> None:
+    """See to it that pytest found this project's settings, whatever path an option names.
+
+    When pytest looks for its root it takes the value of an option that it does not know yet for a path to collect
+    from: `--target /etc/live.toml` would make / its root, without our settings. Written with "=" it is no path, so the
+    same command is run once more in that form.
+
+    Raises:
+        pytest.UsageError: the command cannot be run again, because pytest was called from a program.
+    """
+    given = list(config.invocation_params.args)
+    joined = _joined(given)
+    if config.inipath is not None or joined == given:
+        return
+    if list(map(str, given)) != sys.argv[1:]:
+        msg = f"pytest takes the path of an option for its root; write it with '=': pytest {' '.join(joined)}"
+        raise pytest.UsageError(msg)
+    interrupt.replace_process([sys.executable, "-m", "opsverify", *joined])
+
+
+def _joined(given: list[str]) -> list[str]:
+    joined: list[str] = []
+    for word in map(str, given):
+        if joined and joined[-1] in (
+            "--target",
+            "--replay",
+            "--reports",
+            "--baseline",
+            "--baseline-from",
+            "--bundle",
+            *PATHS,
+        ):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined

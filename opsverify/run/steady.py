@@ -1,0 +1,65 @@
+"""Readiness of a twin that this run started: its steady state holds, as its own checks judge it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opsverify.model.deadline import DeadlinePassed, eventually, seconds
+from opsverify.model.judge import judge
+from opsverify.model.verdict import Verdict, deciding
+from opsverify.run.gather import Gatherer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import timedelta
+
+    from opsverify.model.check import Check
+    from opsverify.model.limits import Limits
+    from opsverify.model.observation import ObservationSpec
+    from opsverify.model.system import Site
+    from opsverify.model.verdict import Outcome
+
+__all__ = ["await_steady"]
+
+_EVERY = seconds(0.25)
+
+
+async def await_steady(site: Site, checks: Collection[Check], *, limits: Limits, within: timedelta) -> str:
+    """Look at a connected twin until none of `checks` is red; returns what was last seen where `within` ends that, else "".
+
+    Only what reads is looked at, and nothing of it is evidence: the run's own look comes after it and stands alone.
+    """
+    specs = {spec.name: spec for spec in site.system.observations if not spec.active}
+    asked = [check for check in checks if specs.keys() | {"limits"} >= set(check.asks)]
+    wanted = [spec for name, spec in specs.items() if any(name in check.asks for check in asked)]
+
+    async def look() -> dict[str, Outcome]:
+        return await _judged(site, asked, wanted, limits)
+
+    try:
+        await eventually(
+            look, lambda red: not red, expected="its steady state", within=within, every=_EVERY, shown=_shown
+        )
+    except DeadlinePassed as passed:
+        return str(passed)
+    return ""
+
+
+async def _judged(
+    site: Site, checks: Collection[Check], specs: Collection[ObservationSpec], limits: Limits
+) -> dict[str, Outcome]:
+    """What is red in one look, by check id."""
+    gathered = await Gatherer({site.system.name: site}, lambda _spec, _seen: None).gather(specs)
+    given: dict[str, Any] = {**gathered, "limits": limits}
+    outcomes = {check.id: judge(check, {name: given[name] for name in check.asks}) for check in checks}
+    return {name: one for name, one in outcomes.items() if one.verdict in (Verdict.FAIL, Verdict.UNKNOWN)}
+
+
+def _shown(red: dict[str, Outcome]) -> str:
+    told = []
+    for check, outcome in sorted(red.items()):
+        finding = deciding(outcome.findings)
+        told.append(
+            f"{check} {outcome.verdict} {outcome.reason}: {finding.observed if finding else outcome.explanation}"
+        )
+    return "; ".join(told)

@@ -1,3 +1,3 @@
 """Which systems this suite verifies."""
 
-pytest_plugins = ("fixtures.esper.system", "fixtures.statehub.system", "fixtures.bzzz.system")
+pytest_plugins = ("systems.esper.system", "systems.statehub.system", "systems.bzzz.system")

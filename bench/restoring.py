@@ -15,13 +15,13 @@ import psycopg
 from psycopg import sql
 
 from bench.measured import ROOT, Row, note, run, spread
-from fixtures.bzzz.restoring.scratch import scratch_server
+from systems.bzzz.restore.scratch_server import scratch_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fixtures.servers.guard import Guard
-    from fixtures.servers.postgres import PostgresServer
+    from opsverify.servers.guard import Guard
+    from opsverify.servers.postgres import PostgresServer
 
 __all__ = ["SIZES_MB", "restoring"]
 
@@ -39,8 +39,8 @@ create index task_history_at on task_history (at);
 _OURS = """
 import json, sys, time
 from pathlib import Path
-from fixtures.bzzz.restoring.restore import Into, restore_dump
-from fixtures.bzzz.restoring.stream import Bounds
+from systems.bzzz.restore.restore import Into, restore_dump
+from systems.bzzz.restore.stream import Bounds
 from opsverify.model.deadline import Deadline, seconds
 told = json.loads(sys.argv[1])
 into = Into(told["url"], Path(told["programs"]), told["environment"])

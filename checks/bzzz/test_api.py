@@ -10,8 +10,8 @@ from checks.bzzz.criteria import api as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.seen.api import Components, Health
     from opsverify import Observation
+    from systems.bzzz.agents.models import Components, Health
 
 SYSTEM = '"System-Level Checks"'
 

@@ -10,8 +10,8 @@ from checks.bzzz.criteria import backups
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.backups import (
+    from opsverify import Observation
+    from systems.bzzz.backups.models import (
         BaseBackup,
         Configured,
         Dumps,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         OffsiteCopy,
         WalArchive,
     )
-    from opsverify import Observation
+    from systems.bzzz.limits import BzzzLimits
 
 _JOB = "look at the backup job's log and the disk's space, and make one by hand"
 

@@ -11,11 +11,12 @@ from checks.bzzz.criteria import hosts as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.capacity import Latency, Trails, Uses
-    from fixtures.bzzz.seen.hosts import NodeLogs, StorageSeen, StorageWritten
-    from fixtures.bzzz.seen.services import TaskUse
     from opsverify import Observation
+    from systems.bzzz.capacity.models import Latency, Trails, Uses
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.logs.models import NodeLogs
+    from systems.bzzz.services.models import TaskUse
+    from systems.bzzz.storage.models import StorageSeen, StorageWritten
 
 CRITICAL = '"Critical Dependencies"'
 MONITORING = '"Capacity Planning"'

@@ -10,8 +10,8 @@ from checks.bzzz.criteria import configuration as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.seen.configuration import Configuration
     from opsverify import Observation
+    from systems.bzzz.configuration.models import Configuration
 
 
 @pytest.mark.check(

@@ -10,9 +10,9 @@ from checks.bzzz.criteria import database
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.database import Archiving, Connections, DatabaseHealth, DatabaseServer
     from opsverify import Bracketed, Observation
+    from systems.bzzz.database.models import Archiving, Connections, DatabaseHealth, DatabaseServer
+    from systems.bzzz.limits import BzzzLimits
 
 _SERVICE = '"System Health Critical (Alert: BZZZSystemHealthCritical)"'
 _MAINTENANCE = '"Database Maintenance"'

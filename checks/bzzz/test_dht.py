@@ -11,10 +11,10 @@ from checks.bzzz.criteria.peers import command_worked
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.dht import Operations, Replication
-    from fixtures.bzzz.seen.peers import TasksRan
     from opsverify import Observation
+    from systems.bzzz.agents.models import TasksRan
+    from systems.bzzz.dht.models import Operations, Replication
+    from systems.bzzz.limits import BzzzLimits
 
 REPLICATION = '"DHT Replication Failure (Alert: BZZZDHTReplicationDegraded)"'
 

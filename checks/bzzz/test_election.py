@@ -10,9 +10,9 @@ from checks.bzzz.criteria import election as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.peers import Election, ElectionWindow, Roles
     from opsverify import Observation
+    from systems.bzzz.election.models import Election, ElectionWindow, Roles
+    from systems.bzzz.limits import BzzzLimits
 
 FAILURE = '"Election System Failure (Alert: BZZZNoAdminElected)"'
 

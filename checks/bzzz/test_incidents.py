@@ -8,14 +8,14 @@ import pytest
 
 from checks.bzzz.criteria import api
 from checks.bzzz.criteria import incidents as criteria
-from fixtures.bzzz.incidents import ADMIN, HEALTH, MEMORY, PEERS, REPLICATION
 from opsverify import verify
+from systems.bzzz.incidents.alerts import ADMIN, HEALTH, MEMORY, PEERS, REPLICATION
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.api import TaskFlow
-    from fixtures.bzzz.seen.incidents import Standing, Validated, Watched
     from opsverify import Observation
+    from systems.bzzz.agents.models import TaskFlow
+    from systems.bzzz.incidents.models import Standing, Validated, Watched
+    from systems.bzzz.limits import BzzzLimits
 
 VALIDATION = '"Recovery Validation"'
 

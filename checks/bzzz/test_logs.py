@@ -10,9 +10,9 @@ from checks.bzzz.criteria import logs as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.logs import Logs
     from opsverify import Observation
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.logs.models import Logs
 
 
 @pytest.mark.check(

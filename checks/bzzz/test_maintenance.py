@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz.criteria import maintenance
-from fixtures.bzzz.maintenance_lists import BY_HAND, PERIODS
 from opsverify import verify
+from systems.bzzz.maintenance.lists import BY_HAND, PERIODS
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.maintenance import DoneByHand, LastRestore
     from opsverify import Observation
     from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.maintenance.models import DoneByHand, LastRestore
 
 _LISTS = '"Scheduled Maintenance"'
 _WRITE_DOWN = "do it, then write item and moment into the file that [bzzz.backups] maintenance names"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz.criteria import alerting, monitoring
-from fixtures.bzzz.incidents import ADMIN, HEALTH, INCIDENTS, MEMORY, PEERS, REPLICATION
 from opsverify import verify
+from systems.bzzz.incidents.alerts import ADMIN, HEALTH, INCIDENTS, MEMORY, PEERS, REPLICATION
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.alerts import Alerts, Cleared, Failures, TestAlert
-    from fixtures.bzzz.seen.monitoring import Errors, HealthChecks, HealthScores, Watching
     from opsverify import Observation
+    from systems.bzzz.alerting.models import Alerts, Cleared, Failures, TestAlert
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.monitoring.models import Errors, HealthChecks, HealthScores, Watching
 
 QUERIES, VALIDATION = '"Prometheus Queries for Health"', '"Alert Validation"'
 STATUS, METRICS = '"Check Alert Status"', '"Query Metrics"'

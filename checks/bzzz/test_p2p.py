@@ -10,9 +10,10 @@ from checks.bzzz.criteria import peers as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.peers import Bootstraps, Links, PeerLists, TasksRan
     from opsverify import Observation
+    from systems.bzzz.agents.models import TasksRan
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.network.models import Bootstraps, Links, PeerLists
 
 PARTITION = '"P2P Network Partition (Alert: BZZZInsufficientPeers)"'
 

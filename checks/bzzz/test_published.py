@@ -10,9 +10,9 @@ from checks.bzzz.criteria import hosts as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.hosts import EndpointSeen
     from opsverify import Observation
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.published.models import EndpointSeen
 
 ENDPOINTS = '"Critical Service Endpoints"'
 RENEW = "renew the certificate at the proxy in front of it, and look at why its renewal did not run"

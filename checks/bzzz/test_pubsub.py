@@ -10,9 +10,9 @@ from checks.bzzz.criteria import peers as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.peers import NodeComponents
     from opsverify import Observation
+    from systems.bzzz.agents.models import NodeComponents
+    from systems.bzzz.limits import BzzzLimits
 
 
 @pytest.mark.check(

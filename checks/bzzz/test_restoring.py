@@ -10,9 +10,9 @@ from checks.bzzz.criteria import restoring
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.restoring import Restored
     from opsverify import Observation
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.restore.models import Restored
 
 
 @pytest.mark.check(

@@ -11,10 +11,10 @@ from checks.bzzz.criteria import election as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.api import Repeated
-    from fixtures.bzzz.seen.peers import Slurp
     from opsverify import Observation
+    from systems.bzzz.agents.models import Repeated
+    from systems.bzzz.election.models import Slurp
+    from systems.bzzz.limits import BzzzLimits
 
 FLOW = '"Data Flow"'
 

@@ -11,11 +11,10 @@ from checks.bzzz.criteria import services as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.configuration import Networks, Reached
-    from fixtures.bzzz.seen.running import RunningServices
-    from fixtures.bzzz.seen.services import ServiceSettings
     from opsverify import Observation
+    from systems.bzzz.configuration.models import Networks, Reached
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.services.models import RunningServices, ServiceSettings
 
 
 @pytest.mark.check(

@@ -10,9 +10,9 @@ from checks.bzzz.criteria import api as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.api import Boundary, TaskFlow
     from opsverify import Observation
+    from systems.bzzz.agents.models import Boundary, TaskFlow
+    from systems.bzzz.limits import BzzzLimits
 
 FLOW = '"Data Flow"'
 

@@ -11,10 +11,10 @@ from checks.esper.criteria import server as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import Durability, RedisServer
-    from fixtures.esper.seen.infra import ClusterHealth, GrafanaHealth, Scraping
     from opsverify import Bracketed, Observation
+    from systems.esper.bus.models import Durability, RedisServer
+    from systems.esper.infra.models import ClusterHealth, GrafanaHealth, Scraping
+    from systems.esper.limits import EsperLimits
 
 SETUP = '1 "Environment & Dependencies"'
 

@@ -10,9 +10,9 @@ from checks.esper.criteria import kasmina as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import Isolation, Kernels
     from opsverify import Observation
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import Isolation, Kernels
 
 KASMINA = '4 "Kasmina"'
 

@@ -10,8 +10,8 @@ from checks.esper.criteria import leyline as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen.training import EnumValues
     from opsverify import Observation
+    from systems.esper.training.models import EnumValues
 
 
 @pytest.mark.check(

@@ -10,9 +10,9 @@ from checks.esper.criteria import nissa as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.nissa import Ingest, NissaHealth, NissaMetrics, NissaSummary
     from opsverify import Observation
+    from systems.esper.limits import EsperLimits
+    from systems.esper.nissa.models import Ingest, NissaHealth, NissaMetrics, NissaSummary
 
 NISSA = '4 "Nissa"'
 

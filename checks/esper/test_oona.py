@@ -11,8 +11,8 @@ from checks.esper.criteria import messages
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import (
+    from opsverify import Observation
+    from systems.esper.bus.models import (
         Consumption,
         Flow,
         NewestEntries,
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         ServiceGroups,
         StreamState,
     )
-    from fixtures.esper.seen.nissa import CanaryRun
-    from opsverify import Observation
+    from systems.esper.limits import EsperLimits
+    from systems.esper.nissa.models import CanaryRun
 
 SPIKE = '5 "Oona Queue Depth Spike"'
 

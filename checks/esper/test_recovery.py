@@ -10,11 +10,11 @@ from checks.esper.criteria import files, kasmina, recovery, simic, tamiyo
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.files import ReportLog
-    from fixtures.esper.seen.nissa import NissaSummary
-    from fixtures.esper.seen.training import Conservative, Isolation, PolicyStream, Quarantine, Validation
     from opsverify import Observation
+    from systems.esper.forge.models import ReportLog
+    from systems.esper.limits import EsperLimits
+    from systems.esper.nissa.models import NissaSummary
+    from systems.esper.training.models import Conservative, Isolation, PolicyStream, Quarantine, Validation
 
 LOCKED = '5 "Tamiyo Conservative Mode Locked"'
 BREACH = '5 "Kasmina Isolation Breach"'

@@ -10,9 +10,9 @@ from checks.esper.criteria import simic as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import PolicyStream, Training, Validation
     from opsverify import Observation
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import PolicyStream, Training, Validation
 
 SIMIC = '4 "Simic"'
 

@@ -11,13 +11,13 @@ from checks.esper.criteria.startup import in_order
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import Consumption, Flow, QueueState, RedisServer, ServiceGroups
-    from fixtures.esper.seen.files import Forge, Library, ReportLog
-    from fixtures.esper.seen.infra import Scraping
-    from fixtures.esper.seen.nissa import NissaHealth, NissaMetrics
-    from fixtures.esper.seen.training import TolariaHealth, TolariaRun
     from opsverify import Bracketed, Observation
+    from systems.esper.bus.models import Consumption, Flow, QueueState, RedisServer, ServiceGroups
+    from systems.esper.forge.models import Forge, Library, ReportLog
+    from systems.esper.infra.models import Scraping
+    from systems.esper.limits import EsperLimits
+    from systems.esper.nissa.models import NissaHealth, NissaMetrics
+    from systems.esper.training.models import TolariaHealth, TolariaRun
 
 LOOP = '3.1 "Tolaria + Kasmina + Tamiyo (Control Loop)"'
 BUS = '3.2 "Oona Message Bus"'

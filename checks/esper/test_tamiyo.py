@@ -11,10 +11,10 @@ from checks.esper.criteria import tamiyo as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.files import ReportLog
-    from fixtures.esper.seen.training import Conservative, Decisions
     from opsverify import Observation
+    from systems.esper.forge.models import ReportLog
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import Conservative, Decisions
 
 TAMIYO = '4 "Tamiyo"'
 

@@ -10,9 +10,9 @@ from checks.esper.criteria import tolaria as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import AlertAgreement, TolariaHealth, TolariaRun
     from opsverify import Observation
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import AlertAgreement, TolariaHealth, TolariaRun
 
 TOLARIA = '4 "Tolaria"'
 

@@ -10,8 +10,8 @@ from checks.esper.criteria import files as criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen.files import Forge, Library, RetryAlert
     from opsverify import Observation
+    from systems.esper.forge.models import Forge, Library, RetryAlert
 
 URZA = '4 "Tezzeret / Urza"'
 RECOVERY = '5 "Tezzeret Forge Crash Recovery"'

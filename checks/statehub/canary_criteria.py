@@ -9,9 +9,9 @@ from checks.statehub.words import by_reason
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import Canary, SweepEvent, SweepResult
-    from fixtures.statehub.target import StateHubLimits
     from opsverify.model.verdict import Finding
+    from systems.statehub.section import StateHubLimits
+    from systems.statehub.sweeps.models import Canary, SweepEvent, SweepResult
 
 __all__ = ["canary_worked"]
 

@@ -11,9 +11,10 @@ from opsverify.model.ladder import fail, fine, first_of, unknown
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen_sources import Deployment, Deployments, Drift, Route, SyncJob, Timer
     from opsverify.model.verdict import Finding
+    from systems.statehub.kubernetes.models import Deployment, Deployments, Drift, Route, SyncJob
+    from systems.statehub.limits import StateHubLimits
+    from systems.statehub.workstation.models import Timer
 
 __all__ = ["applied", "one_image", "points_to_the_bridge", "synced", "timer_off"]
 

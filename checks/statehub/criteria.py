@@ -14,10 +14,12 @@ from opsverify.model.ladder import fail, fine, first_of, unknown
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.statehub.seen import ActivityServer, Definition, Newest, Repos, SweepEvent, Sweeps
-    from fixtures.statehub.target import StateHubLimits
     from opsverify.model.observation import Bracketed, Observation
     from opsverify.model.verdict import Finding
+    from systems.statehub.activity.models import ActivityServer, Definition
+    from systems.statehub.api.models import Newest
+    from systems.statehub.section import StateHubLimits
+    from systems.statehub.sweeps.models import Repos, SweepEvent, Sweeps
 
 __all__ = [
     "current",

@@ -19,15 +19,16 @@ from checks.statehub.timing import (
     watching,
 )
 from checks.statehub.words import at, by_reason
-from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
 from opsverify.model.ladder import fail, fine, first_of, unknown
+from systems.statehub.schedule.grid import at_or_after, at_or_before, consecutive, due, missing
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.statehub.seen import ActivityRun, Runs, SweepEvent, SweepResult, Sweeps
-    from fixtures.statehub.target import StateHubLimits
     from opsverify.model.verdict import Finding
+    from systems.statehub.activity.models import ActivityRun, Runs
+    from systems.statehub.section import StateHubLimits
+    from systems.statehub.sweeps.models import SweepEvent, SweepResult, Sweeps
 
 __all__ = ["differences", "no_older_gaps", "one_run_per_instant", "resumed"]
 

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from checks.statehub.timing import events_astray, events_lost
 from checks.statehub.words import at, by_reason, signed
-from fixtures.statehub.grid import at_or_after, at_or_before
 from opsverify.model.ladder import fail, fine, first_of, unknown
+from systems.statehub.schedule.grid import at_or_after, at_or_before
 
 if TYPE_CHECKING:
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen import Newest, Sweeps
-    from fixtures.statehub.seen_sources import Allowance, Clocks, Frontend, Schedule
     from opsverify.model.observation import Observation
     from opsverify.model.verdict import Finding
+    from systems.statehub.api.models import Newest
+    from systems.statehub.kubernetes.models import Allowance
+    from systems.statehub.limits import StateHubLimits
+    from systems.statehub.schedule.models import Frontend, Schedule
+    from systems.statehub.sources.models import Clocks
+    from systems.statehub.sweeps.models import Sweeps
 
 __all__ = [
     "clocks_agree",

@@ -17,17 +17,18 @@ from checks.statehub.timing import (
     watching,
 )
 from checks.statehub.words import at
-from fixtures.statehub.grid import at_or_after, at_or_before, consecutive
 from opsverify.model.ladder import fail, fine, first_of, unknown
+from systems.statehub.schedule.grid import at_or_after, at_or_before, consecutive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen import Runs, SweepEvent, Sweeps
-    from fixtures.statehub.seen_sources import Source, Sources
     from opsverify.model.verdict import Finding
+    from systems.statehub.activity.models import Runs
+    from systems.statehub.limits import StateHubLimits
+    from systems.statehub.sources.models import Source, Sources
+    from systems.statehub.sweeps.models import SweepEvent, Sweeps
 
 __all__ = ["assessment_trend", "known_sources", "lock_is_free", "no_earlier_strangers", "nobody_starves"]
 

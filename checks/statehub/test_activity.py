@@ -10,10 +10,12 @@ from checks.statehub import criteria, run_criteria, source_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import ActivityServer, Runs, Sweeps
-    from fixtures.statehub.seen_sources import Clocks, Frontend, Schedule
-    from fixtures.statehub.target import StateHubLimits
     from opsverify import Bracketed, Observation
+    from systems.statehub.activity.models import ActivityServer, Runs
+    from systems.statehub.schedule.models import Frontend, Schedule
+    from systems.statehub.section import StateHubLimits
+    from systems.statehub.sources.models import Clocks
+    from systems.statehub.sweeps.models import Sweeps
 
 
 @pytest.mark.check(

@@ -10,9 +10,9 @@ from checks.statehub import criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import Newest
-    from fixtures.statehub.target import StateHubLimits
     from opsverify import Observation
+    from systems.statehub.api.models import Newest
+    from systems.statehub.section import StateHubLimits
 
 
 @pytest.mark.check(

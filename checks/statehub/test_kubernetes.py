@@ -10,9 +10,9 @@ from checks.statehub import cluster_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen_sources import Deployments, Route, SyncJob
     from opsverify import Observation
+    from systems.statehub.kubernetes.models import Deployments, Route, SyncJob
+    from systems.statehub.limits import StateHubLimits
 
 SECTION = '"Schedule Check"'
 

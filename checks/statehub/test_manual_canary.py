@@ -10,9 +10,9 @@ from checks.statehub import canary_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import Canary
-    from fixtures.statehub.target import StateHubLimits
     from opsverify import Observation
+    from systems.statehub.section import StateHubLimits
+    from systems.statehub.sweeps.models import Canary
 
 
 @pytest.mark.check(

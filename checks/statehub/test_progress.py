@@ -10,9 +10,10 @@ from checks.statehub import criteria, sweep_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import Runs, Sweeps
-    from fixtures.statehub.target import StateHubLimits
     from opsverify import Observation
+    from systems.statehub.activity.models import Runs
+    from systems.statehub.section import StateHubLimits
+    from systems.statehub.sweeps.models import Sweeps
 
 SECTION = '"Progress Event Check"'
 STOPPED = "see S-SCH-1 and S-ACT-1: is the definition enabled, does the worker fire, does the bridge let it through?"

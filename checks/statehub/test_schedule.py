@@ -10,10 +10,10 @@ from checks.statehub import criteria, source_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen import Definition
-    from fixtures.statehub.seen_sources import Schedule
     from opsverify import Observation
+    from systems.statehub.activity.models import Definition
+    from systems.statehub.limits import StateHubLimits
+    from systems.statehub.schedule.models import Schedule
 
 
 @pytest.mark.check(

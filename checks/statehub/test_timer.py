@@ -10,9 +10,10 @@ from checks.statehub import cluster_criteria, sweep_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen_sources import Sources, Timer
     from opsverify import Observation
+    from systems.statehub.limits import StateHubLimits
+    from systems.statehub.sources.models import Sources
+    from systems.statehub.workstation.models import Timer
 
 
 @pytest.mark.check(

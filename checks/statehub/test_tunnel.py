@@ -10,10 +10,11 @@ from checks.statehub import source_criteria
 from opsverify import verify
 
 if TYPE_CHECKING:
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen import Newest, Sweeps
-    from fixtures.statehub.seen_sources import Allowance
     from opsverify import Observation
+    from systems.statehub.api.models import Newest
+    from systems.statehub.kubernetes.models import Allowance
+    from systems.statehub.limits import StateHubLimits
+    from systems.statehub.sweeps.models import Sweeps
 
 SECTION = '"Schedule Check"'
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.statehub.words import at
-from fixtures.statehub.grid import at_or_before, due
+from systems.statehub.schedule.grid import at_or_before, due
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.statehub.limits import StateHubLimits
-    from fixtures.statehub.seen import Runs, Sweeps
+    from systems.statehub.activity.models import Runs
+    from systems.statehub.limits import StateHubLimits
+    from systems.statehub.sweeps.models import Sweeps
 
 __all__ = [
     "apart",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +25,7 @@ __all__ = [
     "Observed",
     "Unobservable",
     "asked",
+    "collect",
     "observation",
     "probes_of",
 ]
@@ -234,6 +237,26 @@ def observation(
         )
 
     return declare
+
+
+def collect(package: str) -> tuple[ObservationSpec, ...]:
+    """Every observation of a package: those of its modules whose names end with `observations`, in any folder of it.
+
+    Raises:
+        ValueError: two observations have one name.
+    """
+    found = dict[str, ObservationSpec]()
+    home = importlib.import_module(package)
+    for module in pkgutil.walk_packages(home.__path__, f"{package}."):
+        if not module.name.endswith("observations"):
+            continue
+        for spec in vars(importlib.import_module(module.name)).values():
+            if isinstance(spec, ObservationSpec) and spec.function.__module__ == module.name:
+                if spec.name in found:
+                    msg = f"two observations are called {spec.name}: {found[spec.name].declared_in} and {spec.declared_in}; rename one"
+                    raise ValueError(msg)
+                found[spec.name] = spec
+    return tuple(found.values())
 
 
 def asked(probe: str) -> None:

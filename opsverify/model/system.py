@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from opsverify.model.observation import Observation, ObservationSpec
     from opsverify.target.file import Section, ServersTable
 
-__all__ = ["Site", "System", "Twin"]
+__all__ = ["Site", "System", "Twin", "lazily"]
 
 
 class Twin(Protocol):
@@ -43,12 +44,18 @@ def _any_alert(_alert: str, _seen: Mapping[str, Observation[Any]]) -> str:
     return ""
 
 
-def _no_twins() -> None:
-    pass
-
-
 def _no_faults() -> tuple[type[Fault], ...]:
     return ()
+
+
+def lazily(path: str) -> Callable[..., Any]:
+    """What is at "package.module:name", imported when it is first called; what is no function is returned as it is."""
+
+    def call(*arguments: Any) -> Any:
+        found = resolve_name(path)
+        return found(*arguments) if callable(found) else found
+
+    return call
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +69,6 @@ class System:
     ones of its detection matrix (loaded only to explain a check: no run of checks imports them). `no_such_alert` tells
     of an alert, by what was observed, that what watches the target has no rule of it, and what to do then; else "".
     `steady_within` bounds the wait for the steady state of a twin that a run started; None: it is steady when it is up.
-    `abandon_twins` ends whatever twins of this process run or are being started; they are started beside one another.
     """
 
     name: str
@@ -77,7 +83,6 @@ class System:
     faults: Callable[[], tuple[type[Fault], ...]] = _no_faults
     no_such_alert: Callable[[str, Mapping[str, Observation[Any]]], str] = _any_alert
     steady_within: timedelta | None = None
-    abandon_twins: Callable[[], None] = _no_twins
 
     @cached_property
     def observations(self) -> tuple[ObservationSpec, ...]:

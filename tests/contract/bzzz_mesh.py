@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from fixtures.bzzz.twin.agent.control_client import tell
-from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
 from opsverify.model.deadline import seconds
+from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
 
 __all__ = ["NODES", "AgentMesh", "until"]
 

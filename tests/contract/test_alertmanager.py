@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from fixtures.servers import alertmanager as module
-from fixtures.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer, find_alertmanager
-from fixtures.servers.configured import READY
-from fixtures.servers.guard import Guard
-from fixtures.servers.images import ALERTMANAGER, provide_image, refuse_without_docker
-from fixtures.servers.kinds import start_alertmanager
-from fixtures.servers.process import LOOPBACK, free_port
-from fixtures.servers.provided import ServerFailed
 from opsverify.model.deadline import Deadline
+from opsverify.servers import alertmanager as module
+from opsverify.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer, find_alertmanager
+from opsverify.servers.configured import READY
+from opsverify.servers.guard import Guard
+from opsverify.servers.images import ALERTMANAGER, provide_image, refuse_without_docker
+from opsverify.servers.process import LOOPBACK, free_port
+from opsverify.servers.providers import start_alertmanager
+from opsverify.servers.server import ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fixtures.servers.kinds import Alertmanager
+    from opsverify.servers.providers import Alertmanager
 
 CONFIG = AlertmanagerConfig(webhook="http://127.0.0.1:9/")
 needs_one = pytest.mark.skipif(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.servers.process import free_port
 from opsverify.model.deadline import Deadline, seconds
+from opsverify.servers.process import free_port
 from tests.contract.engine.project import Project
 from tests.contract.engine.sinks import sinks
 

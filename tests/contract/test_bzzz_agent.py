@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from fixtures.bzzz.twin.agent.control_client import ControlFailed
-from fixtures.servers.guard import Guard
-from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.model.deadline import seconds
+from opsverify.servers.guard import Guard
+from opsverify.servers.process import LOOPBACK, free_port
 from tests.contract.bzzz_mesh import NODES, ROOT, AgentMesh, until
 
 if TYPE_CHECKING:

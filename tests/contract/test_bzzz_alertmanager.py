@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.bzzz.alertmanager_client import NO_SUCH_API
-from fixtures.bzzz.client import open_bzzz
-from fixtures.bzzz.operator import BzzzOperator
-from fixtures.bzzz.seen.alerts import Matcher
-from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.monitoring import Receiver
-from fixtures.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer, find_alertmanager
-from fixtures.servers.guard import Guard
 from opsverify import seconds
 from opsverify.model.arming import Arming, NotArmed
 from opsverify.model.deadline import eventually
 from opsverify.model.operator import Refused
+from opsverify.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer, find_alertmanager
+from opsverify.servers.guard import Guard
+from systems.bzzz.alerting.client import NO_SUCH_API
+from systems.bzzz.alerting.models import Matcher
+from systems.bzzz.client import open_bzzz
+from systems.bzzz.operator import BzzzOperator
+from systems.bzzz.section import BzzzSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from fixtures.bzzz.faults import FAULTS
-from fixtures.bzzz.system import BZZZ
-from fixtures.bzzz.target import BzzzSection
-from fixtures.esper.system import ESPER
-from fixtures.statehub.system import STATEHUB
 from opsverify.model.verdict import Verdict
 from opsverify.target.file import load_target
 from opsverify.target.runbook import contradictions, load_runbook
+from systems.bzzz.section import BzzzSection
+from systems.bzzz.system import BZZZ
+from systems.esper.system import ESPER
+from systems.statehub.system import STATEHUB
 from tests.contract.test_documents import declared_checks
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.bzzz.target import BzzzSection
-from fixtures.servers.process import LOOPBACK, free_port
+from opsverify.servers.process import LOOPBACK, free_port
+from systems.bzzz.section import BzzzSection
 from tests.contract.test_replay import suite, verdicts
 from tests.hostile.bzzz_watchers import of_agents, prometheus
 from tests.hostile.servers import Stage

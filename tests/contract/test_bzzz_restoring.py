@@ -20,25 +20,25 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from checks.bzzz.criteria import restoring
-from fixtures.bzzz.restore_record import read_record
-from fixtures.bzzz.restoring.accounting import account_of
-from fixtures.bzzz.restoring.point_in_time import Instant, recovered
-from fixtures.bzzz.restoring.refusal import NotRestored
-from fixtures.bzzz.restoring.restore import Into, restore_dump
-from fixtures.bzzz.restoring.roles import make_roles
-from fixtures.bzzz.restoring.scratch import scratch_server
-from fixtures.bzzz.restoring.stream import Bounds
-from fixtures.bzzz.restoring.trial import restore_newest
-from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.database import DATABASE, DatabasePart
-from fixtures.servers.guard import Guard
-from fixtures.servers.postgres import USER
 from opsverify.model.deadline import Deadline, seconds
+from opsverify.servers.guard import Guard
+from opsverify.servers.postgres import USER
+from systems.bzzz.restore.accounting import account_of
+from systems.bzzz.restore.point_in_time import Instant, recovered
+from systems.bzzz.restore.record import read_record
+from systems.bzzz.restore.restore import Into, restore_dump
+from systems.bzzz.restore.restore_error import NotRestored
+from systems.bzzz.restore.restore_test import restore_newest
+from systems.bzzz.restore.roles import make_roles
+from systems.bzzz.restore.scratch_server import scratch_server
+from systems.bzzz.restore.stream import Bounds
+from systems.bzzz.section import BzzzSection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fixtures.servers.postgres import PostgresServer
+    from opsverify.servers.postgres import PostgresServer
 
 pytestmark = pytest.mark.slow
 
@@ -69,9 +69,9 @@ KILLED = """
 import sys, time, threading
 sys.path.insert(0, {root!r})
 import json
-from fixtures.bzzz.restoring.restore import Into, restore_dump
-from fixtures.bzzz.restoring.scratch import scratch_server
-from fixtures.bzzz.restoring.stream import Bounds
+from systems.bzzz.restore.restore import Into, restore_dump
+from systems.bzzz.restore.scratch_server import scratch_server
+from systems.bzzz.restore.stream import Bounds
 from opsverify.model.deadline import Deadline, seconds
 with scratch_server(("local", "wheel")) as (server, guard):
     into = Into(server.url, server.bin, guard.environment())

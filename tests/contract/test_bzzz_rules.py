@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fixtures.bzzz.incidents import INCIDENTS, needed_rules
-from fixtures.bzzz.target.monitoring import PrometheusTarget
 from fixtures.bzzz.twin.rules import MEMORY_LIMIT, rules_text, twin_rules
+from systems.bzzz.incidents.alerts import INCIDENTS, needed_rules
+from systems.bzzz.monitoring.target import PrometheusTarget
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "bzzz"
 RULES = [rule for group in yaml.safe_load(rules_text())["groups"] for rule in group["rules"]]

@@ -22,17 +22,17 @@ from boto3.s3.transfer import TransferConfig
 
 from checks.bzzz.test_backups import test_the_newest_dump_is_young_and_whole as newest_dump_is_whole
 from checks.bzzz.test_backups import test_the_offsite_copy_is_the_same as offsite_is_the_same
-from fixtures.bzzz import dumps
-from fixtures.bzzz.client import open_bzzz
-from fixtures.bzzz.keeping import open_dumps
-from fixtures.bzzz.restoring.scratch import scratch_server
-from fixtures.bzzz.restoring.trial import restore_newest
-from fixtures.bzzz.target.s3 import S3Target
-from fixtures.servers.guard import Guard
-from fixtures.servers.postgres_binaries import find_postgres
-from fixtures.servers.seaweedfs import Identity, SeaweedServer, find_weed
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Unobservable
+from opsverify.servers.guard import Guard
+from opsverify.servers.postgres_binaries import find_postgres
+from opsverify.servers.seaweedfs import Identity, SeaweedServer, find_weed
+from systems.bzzz.backups import dumps
+from systems.bzzz.backups.stores import open_dumps
+from systems.bzzz.backups.stores.target import S3Target
+from systems.bzzz.client import open_bzzz
+from systems.bzzz.restore.restore_test import restore_newest
+from systems.bzzz.restore.scratch_server import scratch_server
 from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_looking import LIMITS, section
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-    from fixtures.bzzz.target import BzzzSection
+    from systems.bzzz.section import BzzzSection
 
 pytestmark = [
     pytest.mark.slow,

@@ -18,20 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.bzzz.criteria.configuration import attached, postgres_answers, sound_configuration
-from fixtures.bzzz.client import open_bzzz
-from fixtures.bzzz.observations import configuration as looks
-from fixtures.bzzz.operator import BzzzOperator
-from fixtures.bzzz.services import ServiceFailed
-from fixtures.bzzz.services.docker_api import open_docker
-from fixtures.bzzz.services.swarm import SwarmClient
-from fixtures.bzzz.services.swarm_operator import SwarmOperator
-from fixtures.bzzz.target import BzzzSection
-from fixtures.bzzz.target.services import ServicesTarget
 from fixtures.bzzz.twin.places import NODES, Places
 from fixtures.bzzz.twin.site import BzzzTwin, start_twin
 from fixtures.bzzz.twin.swarm.part import SwarmPart, SwarmTaken
-from fixtures.servers.guard import Guard
-from fixtures.servers.guard_process import (
+from opsverify.model.arming import Arming
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.servers.guard import Guard
+from opsverify.servers.guard_process import (
     ask_docker,
     docker_socket,
     labelled,
@@ -39,12 +33,18 @@ from fixtures.servers.guard_process import (
     swarm_is_active,
     swarm_objects,
 )
-from fixtures.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
-from fixtures.servers.provided import ServerFailed
-from opsverify.model.arming import Arming
-from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
+from opsverify.servers.server import ServerFailed
 from opsverify.target.file import ServersTable
+from systems.bzzz.client import open_bzzz
+from systems.bzzz.configuration import observations as looks
+from systems.bzzz.operator import BzzzOperator
+from systems.bzzz.section import BzzzSection
+from systems.bzzz.services.client import ServiceFailed
+from systems.bzzz.services.docker_api import open_docker
+from systems.bzzz.services.swarm import SwarmClient
+from systems.bzzz.services.swarm_operator import SwarmOperator
+from systems.bzzz.services.target import ServicesTarget
 from tests.contract.test_files_on_hosts import NEEDS_SSHD, Ssh
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ ARMED = Arming(target="test", owned=True)
 PARENT = """
 import json, time
 from pathlib import Path
-from fixtures.bzzz.target import BzzzSection
+from systems.bzzz.section import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
 from opsverify.target.file import ServersTable
 twin = start_twin(BzzzSection(), ServersTable(provider="containers"))

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from fixtures.bzzz.target import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
-from fixtures.servers.provided import ServerFailed
 from opsverify.model.deadline import Deadline
+from opsverify.servers.server import ServerFailed
 from opsverify.target.file import ServersTable
+from systems.bzzz.section import BzzzSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = b"OPSVERIFY_RUN="
 SERVE = """
 import sys, time
-from fixtures.bzzz.target import BzzzSection
+from systems.bzzz.section import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
 from opsverify.target.file import ServersTable
 twin = start_twin(BzzzSection(), ServersTable(provider="embedded"))
@@ -100,7 +100,7 @@ def test_a_part_that_does_not_start_ends_the_others(monkeypatch: pytest.MonkeyPa
 
 
 def _noting(run_ids: list[str]) -> Callable[[object], None]:
-    from fixtures.servers.guard import Guard  # noqa: PLC0415 -- as it is before it is replaced
+    from opsverify.servers.guard import Guard  # noqa: PLC0415 -- as it is before it is replaced
 
     close = Guard.close
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.servers.guard import Guard
-from fixtures.servers.postgres import PostgresServer
-from fixtures.servers.provided import ServerFailed
 from opsverify.canary.history import History, HistoryError, Judged, PastRun, Told
 from opsverify.canary.standing import Look, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.run.lock import TargetBusy
+from opsverify.servers.guard import Guard
+from opsverify.servers.postgres import PostgresServer
+from opsverify.servers.server import ServerFailed
 from opsverify.target.canary import CanaryTable
 from tests.contract.engine.holding import held
 from tests.contract.engine.project import Project

@@ -21,11 +21,11 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from fixtures.servers.container import OwnedContainer
-from fixtures.servers.containers import ContainedPostgres, ContainedRedis
-from fixtures.servers.guard import Guard
-from fixtures.servers.guard_process import ask_docker, labelled
-from fixtures.servers.images import (
+from opsverify.servers.container import OwnedContainer
+from opsverify.servers.containers import ContainedPostgres, ContainedRedis
+from opsverify.servers.guard import Guard
+from opsverify.servers.guard_process import ask_docker, labelled
+from opsverify.servers.images import (
     ALERTMANAGER,
     POSTGRES,
     PROMETHEUS,
@@ -33,8 +33,8 @@ from fixtures.servers.images import (
     provide_image,
     refuse_without_docker,
 )
-from fixtures.servers.process import free_port
-from fixtures.servers.provided import ServerFailed
+from opsverify.servers.process import free_port
+from opsverify.servers.server import ServerFailed
 from tests.contract.test_without_docker import smoke
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.containers]
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
 import json, sys, time
-from fixtures.servers.containers import ContainedPostgres, ContainedRedis
-from fixtures.servers.guard import Guard
+from opsverify.servers.containers import ContainedPostgres, ContainedRedis
+from opsverify.servers.guard import Guard
 
 guard = Guard()
 def tell(): print(json.dumps({"run": guard.run_id, "guard": guard._process.pid}), flush=True)

@@ -9,15 +9,15 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from fixtures.bzzz.system import BZZZ
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.system import ESPER
-from fixtures.statehub.system import STATEHUB
 from opsverify.model.check import Check, check_of
 from opsverify.report.json import schema
 from opsverify.report.model import RunReport
 from opsverify.target.file import load_target
 from opsverify.target.runbook import contradictions, load_runbook
+from systems.bzzz.system import BZZZ
+from systems.esper.limits import EsperLimits
+from systems.esper.system import ESPER
+from systems.statehub.system import STATEHUB
 from tests.detection.matrix_page import PAGE, matrix_page
 from tests.detection.parts import PARTS
 

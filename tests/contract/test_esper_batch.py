@@ -9,10 +9,10 @@ from pydantic import SecretStr
 from redis import Redis
 
 from fixtures.esper.twin.plant import EsperPlant
-from fixtures.servers.guard import Guard
-from fixtures.servers.provided import ServerFailed
-from fixtures.servers.redis import find_redis
 from opsverify.model.deadline import eventually, seconds
+from opsverify.servers.guard import Guard
+from opsverify.servers.redis import find_redis
+from opsverify.servers.server import ServerFailed
 from tests.hostile.looking import look, section, verdicts
 
 if TYPE_CHECKING:

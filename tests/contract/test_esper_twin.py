@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from redis import Redis
 
-from fixtures.esper import leyline_pb2 as leyline
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.bus import Publisher, Streams, connect, ensure_groups
 from fixtures.esper.twin.control import ControlFailed
 from fixtures.esper.twin.plant import EsperPlant
-from fixtures.esper.wire import decode_entry, encode_entry
-from fixtures.servers.guard import Guard
-from fixtures.servers.provided import ServerFailed
-from fixtures.servers.redis import RedisServer, find_redis
+from opsverify.servers.guard import Guard
+from opsverify.servers.redis import RedisServer, find_redis
+from opsverify.servers.server import ServerFailed
+from systems.esper.bus.entries import decode_entry, encode_entry
+from systems.esper.leyline import leyline_pb2 as leyline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

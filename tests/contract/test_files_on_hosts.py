@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.esper.files_client import FilesClient
-from fixtures.esper.target import FilesTarget
 from fixtures.esper.twin.forge import Compiler, Forge, Library
-from fixtures.hosts.reader import HostReader
-from fixtures.servers.guard import Guard
-from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Kind, Unobservable
 from opsverify.probes.blocking import in_thread
+from opsverify.probes.host import HostReader
+from opsverify.servers.guard import Guard
+from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
+from systems.esper.forge.client import FilesClient
+from systems.esper.forge.target import FilesTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

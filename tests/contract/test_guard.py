@@ -18,11 +18,11 @@ from weakref import WeakSet
 
 import pytest
 
-from fixtures.servers import process
-from fixtures.servers.guard import Guard
-from fixtures.servers.process import OwnedProcess, free_port, refuse_if_answers
-from fixtures.servers.provided import ServerFailed
-from fixtures.servers.redis import RedisServer, find_redis
+from opsverify.servers import process
+from opsverify.servers.guard import Guard
+from opsverify.servers.process import OwnedProcess, free_port, refuse_if_answers
+from opsverify.servers.redis import RedisServer, find_redis
+from opsverify.servers.server import ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
-from fixtures.servers.guard import Guard
-from fixtures.servers.process import OwnedProcess
+from opsverify.servers.guard import Guard
+from opsverify.servers.process import OwnedProcess
 
 guard = Guard()
 folder, kept = guard.folder("opsverify-test-"), guard.folder("opsverify-test-")

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.esper.limits import EsperLimits
-from fixtures.statehub.limits import StateHubLimits
 from opsverify.model.limits import Window
+from systems.bzzz.limits import BzzzLimits
+from systems.esper.limits import EsperLimits
+from systems.statehub.limits import StateHubLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TABLES: dict[str, type[Limits]] = {"bzzz": BzzzLimits, "esper": EsperLimits, "statehub": StateHubLimits}
-CHANGES_OR_BREAKS = {"twin", "faults", "operator", "target"}
+CHANGES_OR_BREAKS = {"operator", "actions", "section", "target"}
 STEPS = {"fail", "unknown", "fine"}
 
 
@@ -47,10 +47,10 @@ def calls(path: Path, *names: str) -> Iterator[ast.Call]:
 
 def observing(system: str) -> list[Path]:
     """What observes a system: its observations, its clients, what they read and what they know."""
-    folder = ROOT / "fixtures" / system
+    folder = ROOT / "systems" / system
     return [
         path
-        for path in modules(f"fixtures/{system}")
+        for path in modules(f"systems/{system}")
         if not any(part.removesuffix(".py") in CHANGES_OR_BREAKS for part in path.relative_to(folder).parts)
     ]
 
@@ -84,7 +84,12 @@ def test_an_observation_reads_no_threshold(system: str) -> None:
 def test_a_window_is_read(system: str) -> None:
     """A limit that is called a window is one: something that observes or acts reads it."""
     windows = {n for n, field in TABLES[system].model_fields.items() if isinstance(field.default, Window)}
-    read = {name for path in modules(f"fixtures/{system}") for name in limits_read(path)}
+    read = {
+        name
+        for root in ("systems", "fixtures")
+        for path in modules(f"{root}/{system}")
+        for name in limits_read(path)
+    }
     declared = {
         keyword.value.value
         for path in observing(system)

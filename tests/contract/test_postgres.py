@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from fixtures.servers import postgres_binaries
-from fixtures.servers.guard import Guard
-from fixtures.servers.guard_process import descendants
-from fixtures.servers.postgres import PostgresServer, find_postgres, login_failure
-from fixtures.servers.process import free_port
-from fixtures.servers.provided import ServerFailed
+from opsverify.servers import postgres_binaries
+from opsverify.servers.guard import Guard
+from opsverify.servers.guard_process import descendants
+from opsverify.servers.postgres import PostgresServer, find_postgres, login_failure
+from opsverify.servers.process import free_port
+from opsverify.servers.server import ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,9 @@ BUSY = "DO $$ BEGIN LOOP END LOOP; END $$"
 PARENT = f"""
 import json, sys, threading, time
 import psycopg
-from fixtures.servers.guard import Guard
-from fixtures.servers.guard_process import descendants
-from fixtures.servers.postgres import PostgresServer
+from opsverify.servers.guard import Guard
+from opsverify.servers.guard_process import descendants
+from opsverify.servers.postgres import PostgresServer
 
 guard = Guard()
 server = PostgresServer.start(origins=[sys.argv[1]], guard=guard)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from fixtures.servers import prometheus as module
-from fixtures.servers.configured import READY
-from fixtures.servers.guard import Guard
-from fixtures.servers.kinds import start_prometheus
-from fixtures.servers.process import LOOPBACK, free_port
-from fixtures.servers.prometheus import PrometheusConfig, PrometheusServer, ScrapeJob, find_prometheus
-from fixtures.servers.provided import ServerFailed
 from opsverify.model.deadline import Deadline
+from opsverify.servers import prometheus as module
+from opsverify.servers.configured import READY
+from opsverify.servers.guard import Guard
+from opsverify.servers.process import LOOPBACK, free_port
+from opsverify.servers.prometheus import PrometheusConfig, PrometheusServer, ScrapeJob, find_prometheus
+from opsverify.servers.providers import start_prometheus
+from opsverify.servers.server import ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

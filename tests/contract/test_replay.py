@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from fixtures.bzzz.system import BZZZ
-from fixtures.esper.system import ESPER
-from fixtures.statehub.system import STATEHUB
 from opsverify.evidence.replay import load_run
 from opsverify.model.observation import Kind, Unobservable
+from systems.bzzz.system import BZZZ
+from systems.esper.system import ESPER
+from systems.statehub.system import STATEHUB
 
 pytestmark = pytest.mark.slow
 

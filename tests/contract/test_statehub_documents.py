@@ -26,24 +26,19 @@ from checks.statehub.drills import (
     test_tunnel_down,
     test_two_sweeps,
 )
-from fixtures.bzzz.system import BZZZ
-from fixtures.esper.system import ESPER
 from fixtures.statehub.faults import FAULTS
-from fixtures.statehub.system import STATEHUB
-from fixtures.statehub.target import (
-    Columns,
-    KubernetesTarget,
-    Schedule,
-    StateHubLimits,
-    StateHubSection,
-    Tables,
-    TemporalTarget,
-    WorkstationTarget,
-)
 from opsverify.model.check import Check, check_of
 from opsverify.model.verdict import Verdict
 from opsverify.target.file import load_target
 from opsverify.target.runbook import contradictions, load_runbook
+from systems.bzzz.system import BZZZ
+from systems.esper.system import ESPER
+from systems.statehub.activity.target import Columns, Tables
+from systems.statehub.kubernetes.target import KubernetesTarget
+from systems.statehub.schedule.target import Schedule, TemporalTarget
+from systems.statehub.section import StateHubLimits, StateHubSection
+from systems.statehub.system import STATEHUB
+from systems.statehub.workstation.target import WorkstationTarget
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

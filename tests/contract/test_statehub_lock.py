@@ -20,11 +20,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from fixtures.servers.guard import Guard
-from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
 from fixtures.statehub.twin.api import IN_FLIGHT
 from fixtures.statehub.twin.history import read
 from fixtures.statehub.twin.plant import _silent
+from opsverify.servers.guard import Guard
+from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
 
 pytestmark = pytest.mark.slow
 

@@ -15,14 +15,7 @@ import pytest
 from temporalio.client import Client
 
 from checks.statehub import criteria
-from fixtures.servers.guard import Guard
-from fixtures.servers.postgres import PostgresServer, login_failure
-from fixtures.servers.process import free_port
-from fixtures.statehub.activity_client import ActivityClient
 from fixtures.statehub.faults.temporal import SchedulePaused
-from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.system import STATEHUB
-from fixtures.statehub.target import ActivityTarget, StateHubSection
 from fixtures.statehub.twin import cluster, schedules
 from fixtures.statehub.twin.calendar import Calendar
 from fixtures.statehub.twin.history import read
@@ -32,12 +25,20 @@ from opsverify.model.deadline import eventually, seconds
 from opsverify.model.observation import Kind, Observation
 from opsverify.model.system import Site
 from opsverify.run.gather import Gatherer
+from opsverify.servers.guard import Guard
+from opsverify.servers.postgres import PostgresServer, login_failure
+from opsverify.servers.process import free_port
 from opsverify.target.file import ServersTable
+from systems.statehub.activity.client import ActivityClient
+from systems.statehub.activity.target import ActivityTarget
+from systems.statehub.limits import StateHubLimits
+from systems.statehub.section import StateHubSection
+from systems.statehub.system import STATEHUB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fixtures.statehub.seen import ActivityServer
+    from systems.statehub.activity.models import ActivityServer
 
 pytestmark = pytest.mark.slow
 
@@ -264,7 +265,7 @@ def test_a_real_standby_tells_how_far_it_is_behind(pair: tuple[PostgresServer, s
 def test_what_is_not_asked_is_not_loaded() -> None:
     """A run without these surfaces does not pay for their libraries."""
     program = (
-        "import sys, fixtures.statehub.system, checks.statehub.test_schedule; "
+        "import sys, systems.statehub.system, checks.statehub.test_schedule; "
         "print([m for m in ('temporalio', 'kubernetes', 'testinfra', 'grpc', 'yaml') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -22,11 +22,6 @@ from checks.statehub import (
     test_timer,
     test_tunnel,
 )
-from fixtures.servers.process import free_port
-from fixtures.statehub import observations, source_observations, window
-from fixtures.statehub.activity_client import ActivityClient
-from fixtures.statehub.system import STATEHUB
-from fixtures.statehub.target import ActivityTarget, StateHubSection
 from fixtures.statehub.twin.history import read, write_back
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.model.arming import Arming
@@ -36,7 +31,15 @@ from opsverify.model.observation import Kind, Unobservable
 from opsverify.model.system import Site
 from opsverify.model.verdict import Outcome, Verdict
 from opsverify.run.gather import Gatherer
+from opsverify.servers.process import free_port
 from opsverify.target.file import ServersTable
+from systems.statehub.activity import observations as activity
+from systems.statehub.activity.client import ActivityClient
+from systems.statehub.activity.target import ActivityTarget
+from systems.statehub.section import StateHubSection
+from systems.statehub.sources import observations as sources
+from systems.statehub.sweeps import window
+from systems.statehub.system import STATEHUB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +104,7 @@ def test_a_fresh_twin_is_green_at_any_second(
         with twin.plant.database() as connection:
             last = write_back(connection, twin.plant.events, twin.section, moment, timedelta(hours=25))
         assert last == boundary
-        for module in (observations, source_observations, window):
+        for module in (activity, sources, window):
             monkeypatch.setattr(module, "datetime", Clock)
         section = twin.section
         seen = outcomes(section)

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.servers import images
-from fixtures.servers.guard import Guard
-from fixtures.servers.images import refuse_without_docker
-from fixtures.servers.provided import ServerFailed
+from opsverify.servers import images
+from opsverify.servers.guard import Guard
+from opsverify.servers.images import refuse_without_docker
+from opsverify.servers.server import ServerFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_NOBODY = """
 import os
-from fixtures.servers.images import refuse_without_docker
+from opsverify.servers.images import refuse_without_docker
 if os.geteuid() == 0:
     os.setuid(65534)
 refuse_without_docker()

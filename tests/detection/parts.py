@@ -15,20 +15,20 @@ import pytest
 
 from fixtures.bzzz.faults import FAULTS as BZZZ_FAULTS
 from fixtures.bzzz.faults.swarm import SWARM_FAULTS
-from fixtures.bzzz.operator import BzzzOperator
-from fixtures.bzzz.system import BZZZ
 from fixtures.esper.faults import FAULTS as ESPER_FAULTS
 from fixtures.esper.faults.infra import PrometheusKilled
-from fixtures.esper.system import ESPER
-from fixtures.servers.alertmanager import find_alertmanager
-from fixtures.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
-from fixtures.servers.prometheus import find_prometheus
-from fixtures.servers.provided import ServerFailed
 from fixtures.statehub.faults import FAULTS as STATEHUB_FAULTS
-from fixtures.statehub.system import STATEHUB
 from opsverify.model.arming import Arming
 from opsverify.model.check import Check, check_of
+from opsverify.servers.alertmanager import find_alertmanager
+from opsverify.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
+from opsverify.servers.prometheus import find_prometheus
+from opsverify.servers.server import ServerFailed
 from opsverify.target.file import ServersTable
+from systems.bzzz.operator import BzzzOperator
+from systems.bzzz.system import BZZZ
+from systems.esper.system import ESPER
+from systems.statehub.system import STATEHUB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ _ENGINE = (
     "opsverify/run/gather.py",
 )
 """Of the engine, what makes observed values of what came over the wire; what it makes of those is judged anew each time."""
+_OURS = ("systems/", "fixtures/", "opsverify/servers/")
 _READ = {"bzzz": ("docs/bzzz/bzzz.rules.yml",), "bzzz-swarm": ("docs/bzzz/bzzz.rules.yml", "containers")}
 """What the twin of a part reads besides its modules."""
 
@@ -50,27 +52,31 @@ def asked_specs(part: Part) -> list[ObservationSpec]:
 
 def digest_of(part: Part, fault: type[Fault]) -> str:
     """The digest of what a recording of this fault hangs on."""
-    home = f"fixtures/{part.system.name}"
+    name = part.system.name
     own = set[str]()
     for each in fault.__mro__:
         if each.__module__.startswith("fixtures."):
-            leaving_out = (f"{home}/observations", f"{home}/client.py", f"{home}/twin")
+            leaving_out = (
+                f"systems/{name}/*observations.py",
+                f"systems/{name}/client.py",
+                f"fixtures/{name}/twin/*",
+            )
             own |= _reached(_path(each.__module__), leaving_out)
-    files = own | set(_twin(home))
+    files = own | set(_twin(name))
     for spec in specs_of(part, fault):
-        files |= _observed(home, spec)
+        files |= _observed(name, spec)
     # A limit is no part of what was seen, but where it is the time between two samples, or the fault goes by it.
-    by = {name for path in own for name in _attributes(path)}
-    values = {name: limit.value for name, limit in part.limits_now if isinstance(limit, Window) or name in by}
+    by = {attribute for path in own for attribute in _attributes(path)}
+    values = {key: limit.value for key, limit in part.limits_now if isinstance(limit, Window) or key in by}
     return _told(part, files, values)
 
 
 def digests_in_health(part: Part) -> dict[str, str]:
     """Of each observation that a check of the part asks for, the digest of what its healthy recording hangs on."""
-    home = f"fixtures/{part.system.name}"
-    windows = {name: limit.value for name, limit in part.limits_now if isinstance(limit, Window)}
+    name = part.system.name
+    windows = {key: limit.value for key, limit in part.limits_now if isinstance(limit, Window)}
     return {
-        spec.name: _told(part, {*_twin(home), *_observed(home, spec)}, windows) for spec in asked_specs(part)
+        spec.name: _told(part, {*_twin(name), *_observed(name, spec)}, windows) for spec in asked_specs(part)
     }
 
 
@@ -83,10 +89,16 @@ def _told(part: Part, files: set[str], values: dict[str, float]) -> str:
 
 
 @cache
-def _twin(home: str) -> frozenset[str]:
+def _twin(name: str) -> frozenset[str]:
     """The modules of a twin, and what they import of the servers that it runs on."""
-    leaving_out = (f"{home}/observations", f"{home}/client.py", f"{home}/faults", f"{home}/operator")
-    return frozenset(file for path in _below(f"{home}/twin") for file in _reached(path, leaving_out))
+    leaving_out = (
+        f"systems/{name}/*observations.py",
+        f"systems/{name}/client.py",
+        f"fixtures/{name}/faults/*",
+        f"systems/{name}/*operator.py",
+        f"systems/{name}/actions.py",
+    )
+    return frozenset(file for path in _below(f"fixtures/{name}/twin") for file in _reached(path, leaving_out))
 
 
 @cache
@@ -97,22 +109,21 @@ def _bytes_read(part: str) -> tuple[str, ...]:
 
 
 @cache
-def _observed(home: str, spec: ObservationSpec) -> frozenset[str]:
+def _observed(name: str, spec: ObservationSpec) -> frozenset[str]:
     """The modules of an observation and of the clients that these ask; of one that acts, the operator's too."""
     module = _path(inspect.unwrap(spec.function).__module__)
-    leaving_out = (f"{home}/client.py", f"{home}/twin", f"{home}/faults", f"{home}/operator")
+    home = f"systems/{name}"
+    leaving_out = (f"{home}/client.py", f"fixtures/{name}/*", f"{home}/*operator.py", f"{home}/actions.py")
     files, clients = set(_reached(module, leaving_out)), _clients(f"{home}/client.py")
-    values = (f"{home}/target", f"{home}/seen")  # what is known and what is told: they ask nobody
-    ahead = [path for path in files if not path.startswith(values)]
+    values = ("section.py", "target.py", "models.py")  # what is known and what is told: they ask nobody
+    ahead = [path for path in files if not path.endswith(values)]
     while ahead:
         for attribute in _attributes(ahead.pop()) & clients.keys():
             more = _reached(clients[attribute], leaving_out) - files
             files |= more
-            ahead += [path for path in more if not path.startswith(values)]
+            ahead += [path for path in more if not path.endswith(values)]
     if spec.active:
-        files |= {
-            path for path in (*_below(f"{home}/operator"), f"{home}/operator.py") if (ROOT / path).is_file()
-        }
+        files |= {path for path in _below(home) if path.endswith(("operator.py", "actions.py"))}
     return frozenset(
         files | {path for each in _ENGINE for path in (_below(each) if each.endswith("/") else (each,))}
     )
@@ -129,7 +140,7 @@ def _clients(path: str) -> dict[str, str]:
     homes = {
         alias.name: _path(node.module)
         for node in ast.walk(_tree(path))
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("fixtures.")
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("systems.")
         for alias in node.names
     }
     return {
@@ -144,13 +155,13 @@ def _clients(path: str) -> dict[str, str]:
 
 @cache
 def _reached(start: str, leaving_out: tuple[str, ...]) -> frozenset[str]:
-    """The modules of `fixtures`, and of the engine what reads the wire, that a module imports, and what those import."""
+    """The modules of the systems and of fixtures, and of the engine what reads the wire, that a module imports, and what those import."""
     found, ahead = set[str](), [start]
     while ahead:
         path = ahead.pop()
         if path not in found:
             found.add(path)
-            ahead += [to for to in _imported(path) if not to.startswith(leaving_out)]
+            ahead += [to for to in _imported(path) if not any(fnmatch(to, each) for each in leaving_out)]
     return frozenset(found)
 
 
@@ -165,7 +176,7 @@ def _imported(path: str) -> tuple[str, ...]:
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         found = {_path(name) for name in names}
-        wanted |= {to for to in found if to.startswith(("fixtures/", *_ENGINE)) and (ROOT / to).is_file()}
+        wanted |= {to for to in found if to.startswith((*_OURS, *_ENGINE)) and (ROOT / to).is_file()}
     return tuple(sorted(wanted))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.bzzz.faults.monitoring import RulesRemoved
 from fixtures.bzzz.faults.peers_inside import ElectionHangs
-from fixtures.bzzz.incidents import ADMIN, HEALTH, PEERS, REPLICATION
+from systems.bzzz.incidents.alerts import ADMIN, HEALTH, PEERS, REPLICATION
 from tests.contract.engine.project import Ran
 from tests.detection.harness import Suite, as_live
 from tests.detection.parts import PARTS

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.bzzz.system import BZZZ
-from fixtures.esper.system import ESPER
-from fixtures.statehub.system import STATEHUB
 from opsverify.model.judge import judge
+from systems.bzzz.system import BZZZ
+from systems.esper.system import ESPER
+from systems.statehub.system import STATEHUB
 from tests.detection.parts import PARTS
 from tests.detection.recordings import HEALTHY, load_all, stale, taken
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.esper.bus_client import BusClient
 from opsverify.model.observation import Kind, Unobservable, asked
 from opsverify.probes.http import Reply, _Asking
 from opsverify.run.gather import Gatherer
+from systems.esper.bus.client import BusClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fixtures.bzzz.target import BzzzSection
+    from systems.bzzz.section import BzzzSection
 
 __all__ = ["DAY", "HEAD", "HOUR", "ROWS", "SOON_S", "TAIL", "WHOLE", "instead", "judged", "kept", "put"]
 

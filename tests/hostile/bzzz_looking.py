@@ -8,10 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fixtures.bzzz.client import open_bzzz
-from fixtures.bzzz.observations import OBSERVATIONS
-from fixtures.bzzz.system import BZZZ
-from fixtures.bzzz.target import BzzzSection
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.arming import Arming
 from opsverify.model.check import check_of
@@ -19,6 +15,9 @@ from opsverify.model.deadline import seconds
 from opsverify.model.judge import judge
 from opsverify.model.system import Site
 from opsverify.run.gather import Gatherer
+from systems.bzzz.client import open_bzzz
+from systems.bzzz.section import BzzzSection
+from systems.bzzz.system import BZZZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +54,7 @@ async def outcome(
     seen must be fit for the journal.
     """
     asked = list(inspect.signature(check).parameters)
-    specs = [replace(spec, deadline=seconds(deadline)) for spec in OBSERVATIONS if spec.name in asked]
+    specs = [replace(spec, deadline=seconds(deadline)) for spec in BZZZ.observations if spec.name in asked]
     site = Site(system=BZZZ, section=part, arming=Arming(target="hostile", owned=owned))
     async with open_bzzz(part) as client:
         site.client = client

@@ -10,16 +10,16 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from fixtures.bzzz.incidents import needed_rules
-from fixtures.bzzz.target.monitoring import PrometheusTarget
-from fixtures.servers.process import LOOPBACK
+from opsverify.servers.process import LOOPBACK
+from systems.bzzz.incidents.alerts import needed_rules
+from systems.bzzz.monitoring.target import PrometheusTarget
 from tests.hostile.bzzz_looking import section
 from tests.hostile.servers import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fixtures.bzzz.target import BzzzSection
+    from systems.bzzz.section import BzzzSection
     from tests.hostile.servers import Act, Play, Stage
 
 __all__ = [

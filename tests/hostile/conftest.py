@@ -10,9 +10,9 @@ from redis import Redis
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.conditions import Conditions
 from fixtures.esper.twin.kasmina import Kasmina
-from fixtures.esper.wire import encode_entry
-from fixtures.servers.guard import Guard
-from fixtures.servers.redis import RedisServer
+from opsverify.servers.guard import Guard
+from opsverify.servers.redis import RedisServer
+from systems.esper.bus.entries import encode_entry
 from tests.hostile.servers import Stage
 
 if TYPE_CHECKING:

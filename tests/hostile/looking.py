@@ -10,10 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import checks.esper
-from fixtures.esper.client import open_esper
-from fixtures.esper.observations import OBSERVATIONS
-from fixtures.esper.system import ESPER
-from fixtures.esper.target import EsperSection
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.arming import Arming
 from opsverify.model.check import check_of
@@ -22,6 +18,9 @@ from opsverify.model.judge import judge
 from opsverify.model.observation import Kind
 from opsverify.model.system import Site
 from opsverify.run.gather import Gatherer
+from systems.esper.client import open_esper
+from systems.esper.section import EsperSection
+from systems.esper.system import ESPER
 
 if TYPE_CHECKING:
     from opsverify.model.check import Check
@@ -44,7 +43,7 @@ def _checks() -> list[Check]:
 
 
 CHECKS = {check.id: check for check in _checks()}
-_SPECS = {spec.name: spec for spec in OBSERVATIONS}
+_SPECS = {spec.name: spec for spec in ESPER.observations}
 
 
 def _asks(check: Check) -> list[str]:
@@ -95,7 +94,9 @@ async def look(
 ) -> dict[str, Observation[Any]]:
     """Gather the observations called `names` (all of them without it); what was seen must be fit for the journal."""
     site = Site(system=ESPER, section=part, arming=Arming(target="hostile", owned=False))
-    specs = [replace(s, deadline=seconds(deadline)) for s in OBSERVATIONS if names is None or s.name in names]
+    specs = [
+        replace(s, deadline=seconds(deadline)) for s in ESPER.observations if names is None or s.name in names
+    ]
     async with open_esper(part) as client:
         site.client = client
         return await Gatherer({"esper": site}, _saved).gather(specs)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.esper.target import EsperSection
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.field_reports import FieldReportLog
 from fixtures.esper.twin.forge import Compiler, Forge, Library
+from systems.esper.section import EsperSection
 from tests.hostile.looking import LIMITS, verdicts
 from tests.hostile.tables import case
 
@@ -241,7 +241,7 @@ async def test_a_log_longer_than_is_read_is_not_called_whole(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Past its bound a log is UNKNOWN, not whole; what is wrong before the bound is FAIL all the same."""
-    monkeypatch.setattr("fixtures.esper.files_client._MOST_OF_A_LOG", 200)
+    monkeypatch.setattr("systems.esper.forge.client._MOST_OF_A_LOG", 200)
     assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "UNKNOWN not-read-to-its-end"
     written(LOG, b"\xff" * 5000)(root)
     assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "FAIL garbage"

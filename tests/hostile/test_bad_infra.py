@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.esper.criteria.infra import scraped
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.infra import ScrapeTarget, Scraping
 from opsverify.probes.prometheus import duration_s
+from systems.esper.infra.models import ScrapeTarget, Scraping
+from systems.esper.limits import EsperLimits
 from tests.hostile.looking import section, verdicts
 from tests.hostile.servers import (
     ESCAPES,

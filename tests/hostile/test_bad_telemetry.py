@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from fixtures.esper import leyline_pb2 as leyline
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.conditions import Conditions
-from fixtures.esper.wire import encode_entry
-from fixtures.servers.redis import RedisServer
+from opsverify.servers.redis import RedisServer
+from systems.esper.bus.entries import encode_entry
+from systems.esper.leyline import leyline_pb2 as leyline
 from tests.hostile.conftest import fill
 from tests.hostile.looking import section, verdicts
 from tests.hostile.servers import ESCAPES, nissa
@@ -21,7 +21,7 @@ from tests.hostile.servers import ESCAPES, nissa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
     from tests.hostile.servers import Stage
 
 pytestmark = pytest.mark.slow

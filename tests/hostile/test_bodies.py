@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper.nissa_client import NissaClient, parse_exposition
-from fixtures.esper.seen.nissa import NissaMetrics
-from fixtures.esper.wire import decode_entry
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.observation import Unobservable
 from opsverify.model.text import bounded_text, clean_text
 from opsverify.probes.http import Http, Reply
+from systems.esper.bus.entries import decode_entry
+from systems.esper.nissa.client import NissaClient, parse_exposition
+from systems.esper.nissa.models import NissaMetrics
 from tests.hostile.servers import EXPOSITION
 from tests.hostile.tables import case
 from tests.pace import Pace

@@ -11,9 +11,9 @@ import pytest
 from redis import Redis
 
 from fixtures.esper.twin import messages
-from fixtures.esper.wire import encode_entry
-from fixtures.servers.redis import RedisServer
 from opsverify.model.deadline import Deadline
+from opsverify.servers.redis import RedisServer
+from systems.esper.bus.entries import encode_entry
 from tests.hostile.conftest import EPOCHS, GROUP, fill
 from tests.hostile.looking import look, section, verdicts
 from tests.hostile.servers import ESCAPES, nissa
@@ -21,7 +21,7 @@ from tests.hostile.servers import ESCAPES, nissa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
     from tests.hostile.servers import Stage
 
 ENTRIES = 20_000

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.bzzz import test_monitoring as checks
-from fixtures.bzzz.incidents import ADMIN, HEALTH, PEERS
-from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.model.verdict import Verdict
+from opsverify.servers.process import LOOPBACK, free_port
+from systems.bzzz.incidents.alerts import ADMIN, HEALTH, PEERS
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz import test_backups as checks
-from fixtures.bzzz import backups_client
-from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.model.deadline import seconds
+from opsverify.servers.process import LOOPBACK, free_port
+from systems.bzzz.backups import client as backups_client
 from tests.hostile.bzzz_backups import DAY, HEAD, HOUR, ROWS, TAIL, WHOLE, instead, judged, kept, put
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, verdict
 from tests.hostile.servers import ESCAPES, MIB
@@ -29,7 +29,7 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
 
 JUST_NOW = timedelta(seconds=1)
 DUMPS = checks.test_the_newest_dump_is_young_and_whole

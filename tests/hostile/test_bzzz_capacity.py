@@ -9,12 +9,12 @@ import pytest
 
 from checks.bzzz import test_capacity as checks
 from checks.bzzz.criteria.capacity import no_slower
-from fixtures.bzzz import capacity_client
-from fixtures.bzzz.client import open_bzzz
-from fixtures.bzzz.observations.capacity import dht_latency, dht_latency_before
-from fixtures.bzzz.seen.capacity import Latency, Percentiles
-from fixtures.bzzz.target.peers import NodeTarget
 from opsverify.model.observation import Unobservable
+from systems.bzzz.capacity import client as capacity_client
+from systems.bzzz.capacity.models import Latency, Percentiles
+from systems.bzzz.capacity.observations import dht_latency, dht_latency_before
+from systems.bzzz.client import open_bzzz
+from systems.bzzz.network.target import NodeTarget
 from tests.hostile import bzzz_looking
 from tests.hostile.bzzz_exporters import days, prometheus
 from tests.hostile.bzzz_looking import LIMITS, section

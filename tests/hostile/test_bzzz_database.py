@@ -13,10 +13,10 @@ import pytest
 from psycopg import sql
 
 from checks.bzzz import test_database as checks
-from fixtures.databases import postgres
-from fixtures.servers.postgres import PostgresServer
-from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.model.deadline import seconds
+from opsverify.probes import postgres
+from opsverify.servers.postgres import PostgresServer
+from opsverify.servers.process import LOOPBACK, free_port
 from tests.hostile.bzzz_looking import DEADLINE, LIMITS, PATIENT, outcome, section, verdict
 from tests.hostile.servers import ESCAPES, Play, closes, resets, says, silent
 from tests.hostile.tables import case
@@ -24,8 +24,8 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fixtures.bzzz.target import BzzzSection
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
+    from systems.bzzz.section import BzzzSection
     from tests.hostile.servers import Stage
 
 pytestmark = pytest.mark.slow

@@ -13,10 +13,10 @@ import pytest
 
 from checks.bzzz import test_logs as checks
 from checks.bzzz.criteria.logs import few_errors
-from fixtures.bzzz.client import open_bzzz
-from fixtures.bzzz.observations.hosts import loki_errors, service_errors
-from fixtures.bzzz.seen.services import ServiceSeen
 from opsverify.evidence.redaction import Redactor
+from systems.bzzz.client import open_bzzz
+from systems.bzzz.logs.observations import loki_errors, service_errors
+from systems.bzzz.services.models import ServiceSeen
 from tests.hostile.bzzz_looking import DEADLINE, LIMITS, PATIENT, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict

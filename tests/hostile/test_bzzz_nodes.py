@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.bzzz import test_capacity as checks
-from fixtures.bzzz import hosts_client
-from fixtures.bzzz.target import BzzzSection
-from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.model.deadline import seconds
+from opsverify.servers.process import LOOPBACK, free_port
+from systems.bzzz import host_client as hosts_client
+from systems.bzzz.section import BzzzSection
 from tests.hostile.bzzz_exporters import prometheus
 from tests.hostile.bzzz_looking import LIMITS, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome

@@ -13,7 +13,7 @@ from checks.bzzz import test_p2p as p2p
 from checks.bzzz import test_pubsub as pubsub
 from checks.bzzz import test_slurp as slurp
 from checks.bzzz import test_ucxi as ucxi
-from fixtures.servers.process import LOOPBACK, free_port
+from opsverify.servers.process import LOOPBACK, free_port
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, outcome, section, verdict
 from tests.hostile.servers import (
     ESCAPES,

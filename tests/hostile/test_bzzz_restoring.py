@@ -18,17 +18,17 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from fixtures.bzzz.restoring.base_backup import copy_base, verify_base
-from fixtures.bzzz.restoring.refusal import NotRestored, Why
-from fixtures.bzzz.restoring.restore import Into, restore_dump
-from fixtures.bzzz.restoring.scratch import refuse_without_space, scratch_server
-from fixtures.bzzz.restoring.stream import Bounds
-from fixtures.bzzz.restoring.trial import restore_newest
-from fixtures.bzzz.target import BzzzSection
-from fixtures.servers.guard import Guard
-from fixtures.servers.postgres import PostgresServer
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.observation import Unobservable
+from opsverify.servers.guard import Guard
+from opsverify.servers.postgres import PostgresServer
+from systems.bzzz.restore.base_backup import copy_base, verify_base
+from systems.bzzz.restore.restore import Into, restore_dump
+from systems.bzzz.restore.restore_error import NotRestored, Why
+from systems.bzzz.restore.restore_test import restore_newest
+from systems.bzzz.restore.scratch_server import refuse_without_space, scratch_server
+from systems.bzzz.restore.stream import Bounds
+from systems.bzzz.section import BzzzSection
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.bzzz import test_monitoring as checks
-from fixtures.bzzz.observations import alerting
-from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.model.deadline import seconds
+from opsverify.servers.process import LOOPBACK, free_port
+from systems.bzzz.alerting import observations as alerting
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, outcome, section, verdict
 from tests.hostile.bzzz_watchers import (
     NEEDED,

@@ -19,13 +19,14 @@ import pytest
 
 from checks.bzzz.test_backups import test_the_newest_dump_is_young_and_whole as newest_dump_is_whole
 from checks.bzzz.test_backups import test_the_offsite_copy_is_the_same as offsite_is_the_same
-from fixtures.bzzz import dumps
-from fixtures.bzzz.keeping import open_dumps, s3, s3_way
-from fixtures.bzzz.restoring.trial import restore_newest
-from fixtures.bzzz.target.s3 import S3Target
-from fixtures.servers.process import free_port
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Unobservable
+from opsverify.servers.process import free_port
+from systems.bzzz.backups import dumps
+from systems.bzzz.backups.stores import open_dumps, s3
+from systems.bzzz.backups.stores import s3_transport as s3_way
+from systems.bzzz.backups.stores.target import S3Target
+from systems.bzzz.restore.restore_test import restore_newest
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, section
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fixtures.bzzz.target import BzzzSection
+    from systems.bzzz.section import BzzzSection
     from tests.hostile.servers import Play
 
 pytestmark = pytest.mark.slow

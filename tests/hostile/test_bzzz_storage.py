@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.bzzz import test_capacity as checks
-from fixtures.bzzz import hosts_client
-from fixtures.bzzz.operator import BzzzOperator
-from fixtures.bzzz.operator import hosts as acting
-from fixtures.servers.process import LOOPBACK, free_port
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Unobservable
+from opsverify.servers.process import LOOPBACK, free_port
+from systems.bzzz import host_client as hosts_client
+from systems.bzzz.operator import BzzzOperator
+from systems.bzzz.storage import operator as acting
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.bzzz_looking import section

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from fixtures.bzzz.services import ServiceFailed
-from fixtures.bzzz.services.supervisor import SupervisorClient, SupervisorOperator
-from fixtures.bzzz.target.services import ServicesTarget
 from opsverify.model.observation import Kind, Unobservable
 from opsverify.probes.http import open_http
+from systems.bzzz.services.client import ServiceFailed
+from systems.bzzz.services.supervisor import SupervisorClient, SupervisorOperator
+from systems.bzzz.services.target import ServicesTarget
 from tests.hostile.servers import MIB, Stage, http, page, resets, silent
 
 DEEP = b"[" * 100_000

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.bzzz.seen.services import ServiceSeen
-from fixtures.bzzz.services import ServiceFailed
-from fixtures.bzzz.services import docker_api as api_module
-from fixtures.bzzz.services.swarm import SwarmClient
-from fixtures.bzzz.services.swarm_operator import SwarmOperator
-from fixtures.bzzz.target.services import ServicesTarget
 from opsverify.model.observation import Kind, Unobservable
+from systems.bzzz.services import docker_api as api_module
+from systems.bzzz.services.client import ServiceFailed
+from systems.bzzz.services.models import ServiceSeen
+from systems.bzzz.services.swarm import SwarmClient
+from systems.bzzz.services.swarm_operator import SwarmOperator
+from systems.bzzz.services.target import ServicesTarget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     import asyncio
 
-    from fixtures.bzzz.target import BzzzSection
+    from systems.bzzz.section import BzzzSection
     from tests.hostile.servers import Act, Stage
 
 HEARD, UNHEARD = "PASS test-alert-heard", "FAIL test-alert-unheard"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from checks.bzzz import test_backups as checks
-from fixtures.servers.postgres import PostgresServer
+from opsverify.servers.postgres import PostgresServer
 from tests.hostile.bzzz_backups import DAY, SOON_S, instead, judged, kept, put
 from tests.hostile.bzzz_looking import outcome
 from tests.hostile.servers import ESCAPES
@@ -21,8 +21,8 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fixtures.bzzz.target import BzzzSection
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
+    from systems.bzzz.section import BzzzSection
 
 pytestmark = pytest.mark.slow
 

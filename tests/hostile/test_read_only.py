@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from fixtures.servers.redis import RedisServer
+from opsverify.servers.redis import RedisServer
 from tests.hostile.conftest import fill
 from tests.hostile.running import run_checks
 from tests.hostile.servers import nissa
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
     from tests.hostile.servers import Stage
 
 READS = {"CLIENT", "PING", "INFO", "TYPE", "XINFO", "XREVRANGE", "XRANGE", "XPENDING", "TIME", "CONFIG"}

@@ -12,10 +12,10 @@ import trustme
 from redis import Redis
 from redis.exceptions import RedisError
 
-from fixtures.servers.process import LOOPBACK, OwnedProcess, free_port
-from fixtures.servers.redis import RedisServer, find_redis
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.observation import Kind
+from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
+from opsverify.servers.redis import RedisServer, find_redis
 from tests.hostile.conftest import GROUP, fill
 from tests.hostile.looking import down, look, outcomes, section, verdicts
 from tests.hostile.servers import nissa
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
     from tests.hostile.servers import Stage
 
 pytestmark = pytest.mark.slow

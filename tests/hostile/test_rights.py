@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from fixtures.servers.redis import RedisServer
 from opsverify.model.observation import Kind
+from opsverify.servers.redis import RedisServer
 from tests.hostile.conftest import fill
 from tests.hostile.looking import down, look, section, verdicts
 from tests.hostile.servers import nissa
@@ -16,7 +16,7 @@ from tests.hostile.servers import nissa
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
     from tests.hostile.servers import Stage
 
 PASSWORD, VARIABLE = "correct horse battery staple", "OPSVERIFY_TEST_REDIS_PASSWORD"

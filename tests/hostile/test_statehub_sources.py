@@ -16,21 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.servers.process import free_port
-from fixtures.statehub import kubernetes_objects as objects
-from fixtures.statehub.system import STATEHUB
-from fixtures.statehub.target import (
-    HttpTarget,
-    KubernetesTarget,
-    StateHubSection,
-    TemporalTarget,
-    WorkstationTarget,
-)
-from fixtures.statehub.workstation_client import WORDS, meaning
 from opsverify.model.arming import Arming
 from opsverify.model.observation import Kind, Observation, Unobservable
 from opsverify.model.system import Site
 from opsverify.run.gather import Gatherer
+from opsverify.servers.process import free_port
+from systems.statehub.api.target import HttpTarget
+from systems.statehub.kubernetes import objects
+from systems.statehub.kubernetes.target import KubernetesTarget
+from systems.statehub.schedule.target import TemporalTarget
+from systems.statehub.section import StateHubSection
+from systems.statehub.system import STATEHUB
+from systems.statehub.workstation.client import WORDS, meaning
+from systems.statehub.workstation.target import WorkstationTarget
 from tests.hostile.servers import MIB, Play, bomb, closes, drips, endless, http, page, resets, says, silent
 from tests.hostile.tables import case
 

@@ -12,12 +12,12 @@ import pytest
 from junitparser import JUnitXml
 from redis import Redis
 
-from fixtures.esper.observations import OBSERVATIONS
-from fixtures.esper.target import EsperSection
 from fixtures.esper.twin.site import EsperTwin, start_twin
-from fixtures.servers.redis import RedisServer
 from opsverify.model.observation import Kind
+from opsverify.servers.redis import RedisServer
 from opsverify.target.file import ServersTable
+from systems.esper.section import EsperSection
+from systems.esper.system import ESPER
 from tests.hostile.conftest import fill
 from tests.hostile.looking import CHECKS, checks_of, down
 from tests.hostile.resp import INFO, bulk, error, flood, pretends
@@ -42,13 +42,13 @@ from tests.hostile.tables import case
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fixtures.servers.guard import Guard
+    from opsverify.servers.guard import Guard
     from tests.hostile.servers import Stage
 
 pytestmark = pytest.mark.slow
 
 AT_ONCE = 3
-DEADLINE_S = max(spec.deadline.total_seconds() for spec in OBSERVATIONS if spec.active is None)
+DEADLINE_S = max(spec.deadline.total_seconds() for spec in ESPER.observations if spec.active is None)
 FEW_SECONDS = 10.0  # start of Python, pytest and its plugins, reports, and the other runs beside it
 MOST_MB = 300
 SECRET, VARIABLE = "sentinel-of-a-wrong-password", "OPSVERIFY_TEST_REDIS_PASSWORD"

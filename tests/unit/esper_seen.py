@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fixtures.esper.seen.training import Epoch, EventSeen, Reading, SourceSeen, TolariaRun
+from systems.esper.training.models import Epoch, EventSeen, Reading, SourceSeen, TolariaRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

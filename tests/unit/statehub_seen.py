@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from fixtures.statehub.seen import ActivityServer, Definition, Repos, SweepResult
-from fixtures.statehub.seen_sources import Allowance, Deployment, Drift, Schedule
+from systems.statehub.activity.models import ActivityServer, Definition
+from systems.statehub.kubernetes.models import Allowance, Deployment, Drift
+from systems.statehub.schedule.models import Schedule
+from systems.statehub.sweeps.models import Repos, SweepResult
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.statehub.seen import Promised
+    from systems.statehub.activity.models import Promised
 
 __all__ = ["allowance", "definition", "deployment", "drift", "repos", "result", "schedule", "server"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from checks.esper.criteria import infra, nissa
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.infra import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
-from fixtures.esper.seen.nissa import CoreAlert, NissaHealth, NissaMetrics, NissaSummary, Slo
+from systems.esper.infra.models import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
+from systems.esper.limits import EsperLimits
+from systems.esper.nissa.models import CoreAlert, NissaHealth, NissaMetrics, NissaSummary, Slo
 
 LIMITS = EsperLimits()
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

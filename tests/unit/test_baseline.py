@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from fixtures.bzzz.observations.capacity import dht_latency_before
-from fixtures.bzzz.seen.capacity import Latency, Percentiles
 from opsverify.evidence.baseline import Baseline, earlier_value
 from opsverify.evidence.replay import SavedRun
+from systems.bzzz.capacity.models import Latency, Percentiles
+from systems.bzzz.capacity.observations import dht_latency_before
 from tests.unit.reports import report
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from checks.esper.criteria import bus
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.bus import (
+from opsverify.model.verdict import Finding
+from systems.esper.bus.models import (
     Consumption,
     Flow,
     GroupPresence,
@@ -18,7 +18,7 @@ from fixtures.esper.seen.bus import (
     ServiceGroups,
     StreamState,
 )
-from opsverify.model.verdict import Finding
+from systems.esper.limits import EsperLimits
 
 LIMITS = EsperLimits()
 OPEN = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.bzzz.twin.agent import ucxl as twin
-from fixtures.bzzz.ucxl import MALFORMED, Address, code_of, read_address
+from systems.bzzz.agents.ucxl import MALFORMED, Address, code_of, read_address
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,20}", fullmatch=True)
 PATHS = st.lists(st.from_regex(r"[A-Za-z0-9_-]{1,10}", fullmatch=True), max_size=4).map("/".join)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from checks.bzzz.criteria import alerting
-from fixtures.bzzz.incidents import HEALTH, PEERS
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.observations import alerting as observations
-from fixtures.bzzz.seen.alerts import Cleared
-from fixtures.bzzz.seen.monitoring import PrometheusSeen, Rule, Rules, Sample, Samples, Watching
 from opsverify.model.observation import Kind, Unobservable
+from systems.bzzz.alerting import observations
+from systems.bzzz.alerting.models import Cleared
+from systems.bzzz.incidents.alerts import HEALTH, PEERS
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.monitoring.models import PrometheusSeen, Rule, Rules, Sample, Samples, Watching
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

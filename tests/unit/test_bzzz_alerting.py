@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import alerting
-from fixtures.bzzz.incidents import HEALTH, INCIDENTS, PEERS
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.alerts import (
+from systems.bzzz.alerting.models import (
     Alert,
     AlertmanagerSeen,
     Alerts,
@@ -23,6 +21,8 @@ from fixtures.bzzz.seen.alerts import (
     Silence,
     TestAlert,
 )
+from systems.bzzz.incidents.alerts import HEALTH, INCIDENTS, PEERS
+from systems.bzzz.limits import BzzzLimits
 from tests.pace import Pace
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)

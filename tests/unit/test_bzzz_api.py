@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from checks.bzzz.criteria import api
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.api import (
+from systems.bzzz.agents.models import (
     Boundary,
     Component,
     Components,
@@ -19,7 +18,8 @@ from fixtures.bzzz.seen.api import (
     State,
     TaskFlow,
 )
-from fixtures.bzzz.ucxl import MALFORMED
+from systems.bzzz.agents.ucxl import MALFORMED
+from systems.bzzz.limits import BzzzLimits
 
 LIMITS = BzzzLimits()
 

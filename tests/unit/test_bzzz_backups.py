@@ -10,19 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import backups
-from fixtures.bzzz.dumps import dump_files, just_written, newest_dump, uncompressed_since
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.backups import (
-    BaseBackup,
-    DumpFile,
-    DumpRead,
-    Dumps,
-    Newest,
-    OffsiteCopy,
-    WalArchive,
-)
-from fixtures.hosts.reader import Entry, Listing
 from opsverify.model.verdict import Finding
+from opsverify.probes.host import Entry, Listing
+from systems.bzzz.backups.dumps import dump_files, just_written, newest_dump, uncompressed_since
+from systems.bzzz.backups.models import BaseBackup, DumpFile, DumpRead, Dumps, Newest, OffsiteCopy, WalArchive
+from systems.bzzz.limits import BzzzLimits
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from checks.bzzz.criteria.capacity import no_slower, tasks_within_memory
 from checks.bzzz.criteria.logs import arriving, few_errors
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.loki_client import sampled
-from fixtures.bzzz.seen.capacity import Latency, Percentiles, Trail
-from fixtures.bzzz.seen.logs import LogLine, Logs
-from fixtures.bzzz.seen.services import TaskUse
+from systems.bzzz.capacity.models import Latency, Percentiles, Trail
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.logs.client import sampled
+from systems.bzzz.logs.models import LogLine, Logs
+from systems.bzzz.services.models import TaskUse
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIMITS = BzzzLimits()

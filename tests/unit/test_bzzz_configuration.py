@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria.configuration import attached, newest, postgres_answers, sound_configuration
-from fixtures.bzzz.observations.configuration import variable
-from fixtures.bzzz.seen.configuration import Configuration, Given, Networks, Reached, Variable
-from fixtures.bzzz.seen.services import NetworkSeen
-from fixtures.bzzz.services.logs import lines_of, unframed
+from systems.bzzz.configuration.models import Configuration, Given, Networks, Reached, Variable
+from systems.bzzz.configuration.observations import variable
+from systems.bzzz.services.docker_logs import lines_of, unframed
+from systems.bzzz.services.models import NetworkSeen
 
 SECRET, CONFIG, AGENT = "bzzz_postgres_password", "bzzz_v2_config", "bzzz-v2_bzzz-agent"
 

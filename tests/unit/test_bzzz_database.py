@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import database
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.database import (
+from opsverify.model.observation import Bracketed
+from opsverify.model.verdict import Finding
+from systems.bzzz.database.models import (
     Archiving,
     Connections,
     DatabaseHealth,
@@ -19,8 +20,7 @@ from fixtures.bzzz.seen.database import (
     LongTransaction,
     TableHealth,
 )
-from opsverify.model.observation import Bracketed
-from opsverify.model.verdict import Finding
+from systems.bzzz.limits import BzzzLimits
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

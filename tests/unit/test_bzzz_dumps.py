@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.bzzz.dumps import by_its_ends, by_its_list, damage
-from fixtures.bzzz.target.database import BackupsTarget
-from fixtures.hosts.reader import Answer, HostReader
 from opsverify.model.observation import Kind, Unobservable
+from opsverify.probes.host import Answer, HostReader
+from systems.bzzz.backups.dumps import by_its_ends, by_its_list, damage
+from systems.bzzz.backups.target import BackupsTarget
 
 if TYPE_CHECKING:
-    from fixtures.hosts.reader import Listing
+    from opsverify.probes.host import Listing
 
 HEAD = b"--\n-- PostgreSQL database dump\n--\n\n\\restrict k3y\n\n-- Dumped from database version 15.18 (Debian)\n"
 TAIL = b"\\.\n\n--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict k3y\n\n"

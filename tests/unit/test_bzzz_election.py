@@ -10,18 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import election
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.peers import (
-    Election,
-    ElectionWindow,
-    NodeElection,
-    NodeSlurp,
-    NotAnswering,
-    Roles,
-    Running,
-    Slurp,
-)
 from opsverify.model.observation import Kind
+from systems.bzzz.agents.models import NotAnswering, Running
+from systems.bzzz.election.models import Election, ElectionWindow, NodeElection, NodeSlurp, Roles, Slurp
+from systems.bzzz.limits import BzzzLimits
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from checks.bzzz.criteria import backups
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.backups import KINDS, Configured, Export, ExportedService
+from systems.bzzz.backups.models import KINDS, Configured, Export, ExportedService
+from systems.bzzz.limits import BzzzLimits
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

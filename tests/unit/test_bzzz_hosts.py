@@ -12,16 +12,11 @@ from hypothesis import strategies as st
 
 from checks.bzzz.criteria import hosts as criteria
 from checks.bzzz.criteria import use
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.capacity import Use, Uses
-from fixtures.bzzz.seen.hosts import (
-    EndpointSeen,
-    LogFile,
-    NodeLogs,
-    StoragePath,
-    StorageSeen,
-    StorageWritten,
-)
+from systems.bzzz.capacity.models import Use, Uses
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.logs.models import LogFile, NodeLogs
+from systems.bzzz.published.models import EndpointSeen
+from systems.bzzz.storage.models import StoragePath, StorageSeen, StorageWritten
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 
 from checks.bzzz.criteria import incidents as criteria
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.observations import incidents, recovered
-from fixtures.bzzz.seen.alerts import Alert
-from fixtures.bzzz.seen.api import Component, Components, State
-from fixtures.bzzz.seen.incidents import Fired, Standing
-from fixtures.bzzz.seen.monitoring import Sample, Samples, Series, SeriesRange
-from fixtures.bzzz.seen.peers import NotAnswering
-from fixtures.bzzz.seen.services import ServiceSeen, TaskSeen
-from fixtures.bzzz.target import BzzzSection
 from opsverify.model.observation import Kind, ObservationSpec, Unobservable
+from systems.bzzz.agents.models import Component, Components, NotAnswering, State
+from systems.bzzz.alerting.models import Alert
+from systems.bzzz.incidents import observations as incidents
+from systems.bzzz.incidents import recovery_observations as recovered
+from systems.bzzz.incidents.models import Fired, Standing
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.monitoring.models import Sample, Samples, Series, SeriesRange
+from systems.bzzz.section import BzzzSection
+from systems.bzzz.services.models import ServiceSeen, TaskSeen
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.bzzz.accepted import Accepted, write_accepted
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.observations.services import running_services
-from fixtures.bzzz.seen.api import Refusal
-from fixtures.bzzz.seen.services import ServiceSeen, SwarmNode, TaskSeen
-from fixtures.bzzz.target.services import ExpectedService, ServicesTarget
-from fixtures.bzzz.task_flow import repeat_task
 from opsverify.model.observation import Kind, Unobservable
 from opsverify.probes.http import Reply
+from systems.bzzz.agents.models import Refusal
+from systems.bzzz.agents.task_flow import repeat_task
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.services.baseline import Accepted, write_accepted
+from systems.bzzz.services.models import ServiceSeen, SwarmNode, TaskSeen
+from systems.bzzz.services.observations import running_services
+from systems.bzzz.services.target import ExpectedService, ServicesTarget
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from fixtures.bzzz.seen.running import RunningServices
+    from systems.bzzz.services.models import RunningServices
 
 NAME, IMAGE = "bzzz-v2_bzzz-agent", "bzzz:v2.0.0"
 

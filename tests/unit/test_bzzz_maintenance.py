@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import maintenance
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.maintenance_lists import BY_HAND, PERIODS
-from fixtures.bzzz.maintenance_record import done_by_hand
-from fixtures.bzzz.restore_record import RestoreRecord, read_record
-from fixtures.bzzz.seen.maintenance import DoneByHand, LastRestore
-from fixtures.bzzz.target import BzzzSection
 from opsverify.model.observation import Kind, Unobservable
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.maintenance.lists import BY_HAND, PERIODS
+from systems.bzzz.maintenance.models import DoneByHand, LastRestore
+from systems.bzzz.maintenance.record import done_by_hand
+from systems.bzzz.restore.record import RestoreRecord, read_record
+from systems.bzzz.section import BzzzSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

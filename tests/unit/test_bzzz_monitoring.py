@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import alerting, monitoring
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.alerts import Failures
-from fixtures.bzzz.seen.monitoring import Errors, HealthChecks, HealthScores, Sample, Samples
+from systems.bzzz.alerting.models import Failures
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.monitoring.models import Errors, HealthChecks, HealthScores, Sample, Samples
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

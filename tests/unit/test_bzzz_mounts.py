@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.bzzz.storage_words import Mount, holding, mounts, trouble_of
 from opsverify.model.observation import Unobservable
+from systems.bzzz.storage.mounts import Mount, holding, mounts, trouble_of
 
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=30)
 

@@ -12,24 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import dht, peers
-from fixtures.bzzz.api_client import peers_of
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.api import Component, State
-from fixtures.bzzz.seen.dht import Operations, Replication
-from fixtures.bzzz.seen.peers import (
-    Bootstrap,
-    Bootstraps,
-    Link,
-    Links,
+from opsverify.model.observation import Kind
+from opsverify.probes.http import Reply
+from systems.bzzz.agents.client import peers_of
+from systems.bzzz.agents.models import (
+    Component,
     NodeComponents,
     NotAnswering,
-    PeerLists,
     Running,
+    State,
     TaskRan,
     TasksRan,
 )
-from opsverify.model.observation import Kind
-from opsverify.probes.http import Reply
+from systems.bzzz.dht.models import Operations, Replication
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.network.models import Bootstrap, Bootstraps, Link, Links, PeerLists
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.bzzz.operator import BzzzOperator, base
-from fixtures.bzzz.operator import peers as acting
-from fixtures.bzzz.operator.peers import PeersActions
-from fixtures.bzzz.seen.peers import Running
-from fixtures.bzzz.services import Ran, ServiceFailed
-from fixtures.bzzz.target import BzzzSection
 from opsverify.model.arming import Arming, NotArmed
 from opsverify.model.observation import Unobservable
 from opsverify.model.operator import ByHand
+from systems.bzzz import actions as base
+from systems.bzzz.agents.models import Running
+from systems.bzzz.network import operator as acting
+from systems.bzzz.network.operator import PeersActions
+from systems.bzzz.operator import BzzzOperator
+from systems.bzzz.section import BzzzSection
+from systems.bzzz.services.client import Ran, ServiceFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

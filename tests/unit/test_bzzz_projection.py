@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from checks.bzzz.criteria.capacity import cpu_lasts, disk_lasts, memory_lasts
 from checks.bzzz.criteria.projection import project
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.capacity import Trail, Trails
+from systems.bzzz.capacity.models import Trail, Trails
+from systems.bzzz.limits import BzzzLimits
 
 END = datetime(2026, 11, 21, tzinfo=UTC)
 LEAST = timedelta(days=3)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria import incidents as criteria
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.observations import incidents
-from fixtures.bzzz.seen.incidents import Standing, Validated, Watched
+from systems.bzzz.incidents import observations as incidents
+from systems.bzzz.incidents.models import Standing, Validated, Watched
+from systems.bzzz.limits import BzzzLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

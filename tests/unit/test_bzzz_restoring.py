@@ -16,21 +16,21 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from checks.bzzz.criteria import restoring
-from fixtures.bzzz.keeping import open_dumps
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.restore_record import RestoreRecord, read_record, record_path, write_record
-from fixtures.bzzz.restoring.dump import read_head, refuse_unless_fit, whole_tail
-from fixtures.bzzz.restoring.newest import Backups
-from fixtures.bzzz.restoring.refusal import NotRestored, Why, meaning
-from fixtures.bzzz.restoring.roles import roles_of
-from fixtures.bzzz.restoring.stream import Bounds, Stream
-from fixtures.bzzz.restoring.wal_archive import first_segment, following, missing
-from fixtures.bzzz.seen.restoring import Account, Restored, TableAccount, Validated
-from fixtures.bzzz.target import BzzzSection
-from fixtures.bzzz.target.database import BackupsTarget
-from fixtures.bzzz.target.restoring import Validation
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.observation import Unobservable
+from systems.bzzz.backups.stores import open_dumps
+from systems.bzzz.backups.target import BackupsTarget
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.restore.dump import read_head, refuse_unless_fit, whole_tail
+from systems.bzzz.restore.models import Account, Restored, TableAccount, Validated
+from systems.bzzz.restore.newest_dump import Backups
+from systems.bzzz.restore.record import RestoreRecord, read_record, record_path, write_record
+from systems.bzzz.restore.restore_error import NotRestored, Why, meaning
+from systems.bzzz.restore.roles import roles_of
+from systems.bzzz.restore.stream import Bounds, Stream
+from systems.bzzz.restore.target import Validation
+from systems.bzzz.restore.wal_archive import first_segment, following, missing
+from systems.bzzz.section import BzzzSection
 
 HEAD = (
     b"--\n-- PostgreSQL database dump\n--\n\n\\restrict kEy123\n\n-- Dumped from database version 15.18 (Debian)\n"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fixtures.bzzz.target import s3 as module
-from fixtures.bzzz.target.database import BackupsTarget
-from fixtures.bzzz.target.s3 import S3Address, S3Target, s3_address
+from systems.bzzz.backups.stores import target as module
+from systems.bzzz.backups.stores.target import S3Address, S3Target, s3_address
+from systems.bzzz.backups.target import BackupsTarget
 
 
 def backups(**more: Any) -> BackupsTarget:

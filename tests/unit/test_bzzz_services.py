@@ -10,12 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.criteria.services import as_they_should, safe_settings
-from fixtures.bzzz.accepted import Accepted, accepted_path, read_accepted, write_accepted
-from fixtures.bzzz.limits import BzzzLimits
-from fixtures.bzzz.seen.running import RunningServices, same_image
-from fixtures.bzzz.seen.services import ServiceSeen, ServiceSettings, SwarmNode, TaskSeen, UpdateSettings
-from fixtures.bzzz.target.services import ExpectedService, ServicesTarget
 from opsverify.model.observation import Kind, Unobservable
+from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.services.baseline import Accepted, accepted_path, read_accepted, write_accepted
+from systems.bzzz.services.models import (
+    RunningServices,
+    ServiceSeen,
+    ServiceSettings,
+    SwarmNode,
+    TaskSeen,
+    UpdateSettings,
+    same_image,
+)
+from systems.bzzz.services.target import ExpectedService, ServicesTarget
 
 if TYPE_CHECKING:
     from pathlib import Path

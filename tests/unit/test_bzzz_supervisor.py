@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.bzzz.services import ServiceFailed
-from fixtures.bzzz.services.supervisor import SupervisorClient, SupervisorOperator
-from fixtures.bzzz.target.services import ServicesTarget
 from fixtures.bzzz.twin.services import start_supervisor
 from fixtures.bzzz.twin.supervisor.images import Image, NoImage, read_image, write_image
 from fixtures.bzzz.twin.supervisor.plan import Change, ServicePlan, SlotPlan
-from fixtures.servers.guard import Guard
-from fixtures.servers.process import free_port
 from opsverify.model.deadline import eventually, seconds
 from opsverify.probes.http import open_http
+from opsverify.servers.guard import Guard
+from opsverify.servers.process import free_port
+from systems.bzzz.services.client import ServiceFailed
+from systems.bzzz.services.supervisor import SupervisorClient, SupervisorOperator
+from systems.bzzz.services.target import ServicesTarget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from fixtures.bzzz.seen.services import ServiceSeen
     from fixtures.bzzz.twin.services import Supervisor
+    from systems.bzzz.services.models import ServiceSeen
 
 SLEEPER = Image(("sh", "-c", "echo up $WORD; exec sleep 600"))
 ENDS = Image(("sh", "-c", "echo cannot >&2; exit 1"))

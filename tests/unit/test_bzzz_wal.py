@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.bzzz.timelines import History, descent, lsn, parsed, stretches
-from fixtures.bzzz.wal_files import missing_segments, segment_name, segment_number, wal_range
+from systems.bzzz.backups.timelines import History, descent, lsn, parsed, stretches
+from systems.bzzz.backups.wal_files import missing_segments, segment_name, segment_number, wal_range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,15 +17,16 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from checks.bzzz.criteria import monitoring as criteria
-from fixtures.bzzz.alertmanager_client import AlertmanagerClient
-from fixtures.bzzz.observations.monitoring import health_scores
-from fixtures.bzzz.prometheus_client import PrometheusClient
-from fixtures.bzzz.target import BzzzSection
-from fixtures.bzzz.target.monitoring import AlertmanagerTarget, PrometheusTarget
 from opsverify.model.observation import Unobservable
 from opsverify.model.text import clean_text
 from opsverify.probes.http import MOST_BYTES, Http, Reply
 from opsverify.probes.prometheus import Moment, api_data, duration_s, instant
+from systems.bzzz.alerting.client import AlertmanagerClient
+from systems.bzzz.alerting.target import AlertmanagerTarget
+from systems.bzzz.monitoring.client import PrometheusClient
+from systems.bzzz.monitoring.observations import health_scores
+from systems.bzzz.monitoring.target import PrometheusTarget
+from systems.bzzz.section import BzzzSection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

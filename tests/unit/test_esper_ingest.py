@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from checks.esper.criteria.bus import keeps_up
 from checks.esper.criteria.nissa import ingests
-from fixtures.esper.bus_client import _gone
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.bus import Consumption, GroupState, Progress, order
-from fixtures.esper.seen.nissa import Ingest
+from systems.esper.bus.client import _gone
+from systems.esper.bus.models import Consumption, GroupState, Progress, order
+from systems.esper.limits import EsperLimits
+from systems.esper.nissa.models import Ingest
 
 
 def seen(**said: Any) -> Ingest:

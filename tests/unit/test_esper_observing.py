@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.esper.bus_client import BusClient
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.observations import OBSERVATIONS
-from fixtures.esper.seen.bus import Entry, GroupState, StreamState
-from fixtures.esper.seen.nissa import CoreAlert
-from fixtures.esper.target import EsperSection
-from fixtures.esper.telemetry import LATENCY, LOSS, Telemetry, evidence
-from fixtures.esper.wire import Decoded
 from opsverify.model.limits import Window
 from opsverify.model.observation import Kind, Observed, Unobservable
+from systems.esper.bus.client import BusClient
+from systems.esper.bus.entries import Decoded
+from systems.esper.bus.models import Entry, GroupState, StreamState
+from systems.esper.limits import EsperLimits
+from systems.esper.nissa.models import CoreAlert
+from systems.esper.section import EsperSection
+from systems.esper.system import ESPER
+from systems.esper.training.telemetry import LATENCY, LOSS, Telemetry, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parents[2] / "fixtures/esper"
-LOOKING = [*ROOT.glob("observations/*.py"), *ROOT.glob("seen/*.py"), *ROOT.glob("*.py")]
+ROOT = Path(__file__).resolve().parents[2] / "systems/esper"
+LOOKING = sorted(ROOT.rglob("*.py"))
 NOW = 1_800_000_000_000
-LOOK = {spec.name: spec.function for spec in OBSERVATIONS}
+LOOK = {spec.name: spec.function for spec in ESPER.observations}
 
 
 def test_only_windows_are_read() -> None:
@@ -42,7 +42,7 @@ def test_only_windows_are_read() -> None:
     }
     windows = {name for name, limit in EsperLimits() if isinstance(limit, Window)}
     assert read
-    assert read | {spec.window for spec in OBSERVATIONS if spec.window} == windows
+    assert read | {spec.window for spec in ESPER.observations if spec.window} == windows
 
 
 def group(name: str = "nissa-service", **more: Any) -> GroupState:
@@ -173,8 +173,8 @@ def test_whatever_is_observed_is_stated() -> None:
     """No field stands for "no trouble" where nobody said so: saved evidence without it cannot be loaded."""
     models = {
         value
-        for path in (ROOT / "seen").glob("*.py")
-        for value in vars(import_module(f"fixtures.esper.seen.{path.stem}")).values()
+        for path in ROOT.glob("*/models.py")
+        for value in vars(import_module(f"systems.esper.{path.parent.name}.models")).values()
         if isinstance(value, type) and issubclass(value, Observed)
     }
     assert len(models) > 40

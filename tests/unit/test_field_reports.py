@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper import leyline_pb2 as leyline
-from fixtures.esper.field_reports import ReportReader, encode_report, read_all, stored_reports
 from fixtures.esper.twin.field_reports import FieldReportLog
+from systems.esper.forge.field_reports import ReportReader, encode_report, read_all, stored_reports
+from systems.esper.leyline import leyline_pb2 as leyline
 
 if TYPE_CHECKING:
     from pathlib import Path

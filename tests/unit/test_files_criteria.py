@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from checks.esper.criteria import files as criteria
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.files import Blueprint, Forge, ForgeWal, LeftWal, Library, ReportLog, RetryAlert
+from systems.esper.forge.models import Blueprint, Forge, ForgeWal, LeftWal, Library, ReportLog, RetryAlert
+from systems.esper.limits import EsperLimits
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LIMITS = EsperLimits()

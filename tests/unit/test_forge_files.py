@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper.forge_files import artifact_problem, forge_wal, left_wal
-from fixtures.esper.library_file import NoLibrary, library_rows
 from fixtures.esper.twin.forge import CATALOGUE, Compiler, Forge, Library
 from opsverify.model.observation import Kind, Unobservable
+from systems.esper.forge.library_file import NoLibrary, library_rows
+from systems.esper.forge.wal_files import artifact_problem, forge_wal, left_wal
 
 if TYPE_CHECKING:
     from pathlib import Path

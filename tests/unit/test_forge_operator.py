@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from fixtures.esper.operator import EsperOperator
-from fixtures.esper.target import EsperSection
 from opsverify.model.arming import Arming, NotArmed
 from opsverify.model.operator import ByHand
+from systems.esper.operator import EsperOperator
+from systems.esper.section import EsperSection
 
 if TYPE_CHECKING:
-    from fixtures.esper.client import EsperClient
+    from systems.esper.client import EsperClient
 
 ACTIONS = ("run_forge", "remove_artifact", "drop_library_row")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper.observations.tolaria import _by_rule, _reset_by
-from fixtures.esper.seen.bus import Entry
-from fixtures.esper.telemetry import LATENCY, Telemetry, evidence
 from fixtures.esper.twin.alerts import Alerts
-from fixtures.esper.wire import Decoded
+from systems.esper.bus.entries import Decoded
+from systems.esper.bus.models import Entry
+from systems.esper.tolaria.observations import _by_rule, _reset_by
+from systems.esper.training.telemetry import LATENCY, Telemetry, evidence
 
 NOW = 1_800_000_000_000
 SLOW, FAST = {LATENCY: 25.0}, {LATENCY: 12.0}

@@ -7,11 +7,11 @@ from typing import Any, get_args
 import pytest
 
 from checks.esper.criteria import messages
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.bus import Entry, NewestEntries
-from fixtures.esper.seen.nissa import CanaryRun
-from fixtures.esper.wire import Decoded, Problem
 from opsverify.model.verdict import Finding
+from systems.esper.bus.entries import Decoded, Problem
+from systems.esper.bus.models import Entry, NewestEntries
+from systems.esper.limits import EsperLimits
+from systems.esper.nissa.models import CanaryRun
 
 LIMITS = EsperLimits()
 OPEN = {"stream-missing", "part-missing", "no-entries"}

@@ -11,14 +11,14 @@ import pytest
 
 from checks.esper.criteria import recovery
 from checks.esper.criteria.startup import in_order
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.observations import quarantine
-from fixtures.esper.seen.files import Blueprint, Library
-from fixtures.esper.seen.nissa import CoreAlert, NissaSummary
-from fixtures.esper.seen.training import Acknowledged, Conservative, EventSeen, Isolation, Reading
-from fixtures.esper.telemetry import Packet, Telemetry
-from fixtures.esper.wire import Decoded
 from opsverify.model.verdict import Finding
+from systems.esper.bus.entries import Decoded
+from systems.esper.forge.models import Blueprint, Library
+from systems.esper.limits import EsperLimits
+from systems.esper.nissa.models import CoreAlert, NissaSummary
+from systems.esper.tamiyo.observations import quarantine
+from systems.esper.training.models import Acknowledged, Conservative, EventSeen, Isolation, Reading
+from systems.esper.training.telemetry import Packet, Telemetry
 from tests.unit.esper_seen import source
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -195,7 +195,7 @@ async def test_a_blueprints_risk_is_that_of_its_row(
     risk: float, tier: str, reported: str, reason: str
 ) -> None:
     """Risk and tier agree with the blueprint's own row, however many rows are alike; without a row, with any."""
-    (spec,) = quarantine.OBSERVATIONS
+    spec = quarantine
     found = recovery.risk_is_the_librarys(await spec.function(esper(risk, tier, reported)))
     assert (found.holds, found.reason) == (
         None if reason == "risk-not-told" else reason == "risk-agrees",
@@ -205,7 +205,7 @@ async def test_a_blueprints_risk_is_that_of_its_row(
 
 async def test_a_blueprint_whose_row_is_not_told_is_not_that_of_another() -> None:
     """One row less than the library has may be the very row: that others are alike says nothing then."""
-    (spec,) = quarantine.OBSERVATIONS
+    spec = quarantine
     seen = await spec.function(esper(0.2, "SAFE", "BP001"))
     found = recovery.risk_is_the_librarys(seen.model_copy(update={"library": seen.library[1:]}))
     assert (found.holds, found.reason) == (None, "part-missing")
@@ -232,7 +232,7 @@ def test_each_packet_has_to_be_there() -> None:
 
 async def test_a_library_that_cannot_be_read_tells_no_risk() -> None:
     """Without a library to hold it against, a risk neither agrees nor differs."""
-    (spec,) = quarantine.OBSERVATIONS
+    spec = quarantine
     seen = await spec.function(esper(0.2, "SAFE", "BP001"))
     unread = seen.model_copy(update={"library": (), "unreadable": "no SQLite"})
     found = recovery.risk_is_the_librarys(unread)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from checks.esper.criteria import server
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.bus import Durability, RedisServer
 from opsverify.model.observation import Bracketed
+from systems.esper.bus.models import Durability, RedisServer
+from systems.esper.limits import EsperLimits
 
 LIMITS = EsperLimits()
 REDIS = RedisServer(

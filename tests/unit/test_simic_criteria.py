@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from checks.esper.criteria import leyline, simic
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.training import EnumValues, PolicyStream, Reading, Training, Validation
+from systems.esper.limits import EsperLimits
+from systems.esper.training.models import EnumValues, PolicyStream, Reading, Training, Validation
 from tests.unit.esper_seen import reading, source
 
 LIMITS = EsperLimits()

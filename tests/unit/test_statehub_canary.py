@@ -14,16 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.statehub.canary_criteria import canary_worked
-from fixtures.statehub import canary as module
-from fixtures.statehub.canary import observe_canary
-from fixtures.statehub.seen import Canary, Repos, SweepEvent, SweepResult
-from fixtures.statehub.target import ActivityTarget, StateHubLimits, StateHubSection
 from opsverify.model.observation import Kind, Unobservable
 from opsverify.probes.http import Reply
+from systems.statehub.activity.target import ActivityTarget
+from systems.statehub.section import StateHubLimits, StateHubSection
+from systems.statehub.sweeps import manual_canary as module
+from systems.statehub.sweeps.manual_canary import observe_canary
+from systems.statehub.sweeps.models import Canary, Repos, SweepEvent, SweepResult
 from tests.unit.statehub_seen import result as plain
 
 if TYPE_CHECKING:
-    from fixtures.statehub.client import StateHubClient
+    from systems.statehub.client import StateHubClient
 
 NOW = datetime(2026, 6, 21, 12, 7, tzinfo=UTC)
 QUICK: dict[str, Any] = {"canary": 1, "canary_slack": 0.2, "patience": 0.3}

@@ -10,17 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.statehub import criteria, run_criteria, sweep_criteria
-from fixtures.statehub.seen import (
-    ActivityRun,
-    Newest,
-    Promised,
-    Repos,
-    Runs,
-    SweepEvent,
-    Sweeps,
-)
-from fixtures.statehub.target import StateHubLimits, StateHubSection
 from opsverify.model.observation import Observation
+from systems.statehub.activity.models import ActivityRun, Promised, Runs
+from systems.statehub.api.models import Newest
+from systems.statehub.section import StateHubLimits, StateHubSection
+from systems.statehub.sweeps.models import Repos, SweepEvent, Sweeps
 from tests.unit.statehub_seen import definition, result
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)

@@ -9,10 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from checks.statehub.run_criteria import one_run_per_instant
-from fixtures.statehub.definition import run_of
-from fixtures.statehub.grid import due
-from fixtures.statehub.seen import Repos, Runs, SweepEvent, Sweeps
-from fixtures.statehub.target import StateHubLimits
+from systems.statehub.activity.definition import run_of
+from systems.statehub.activity.models import Runs
+from systems.statehub.schedule.grid import due
+from systems.statehub.section import StateHubLimits
+from systems.statehub.sweeps.models import Repos, SweepEvent, Sweeps
 from tests.unit.statehub_seen import result
 
 STEP, MINUTE = timedelta(minutes=15), timedelta(minutes=1)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.statehub.grid import at_or_after, at_or_before, consecutive, due, missing
+from systems.statehub.schedule.grid import at_or_after, at_or_before, consecutive, due, missing
 
 STEP = timedelta(minutes=15)
 START = datetime(2026, 3, 28, tzinfo=UTC)  # daylight saving time begins in Europe on the 29th

@@ -9,14 +9,17 @@ import pytest
 from pydantic import ValidationError
 
 from checks.statehub import criteria, run_criteria, sweep_criteria
-from fixtures.statehub import kubernetes_objects as objects
-from fixtures.statehub import seen, seen_sources
-from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.seen import ActivityRun, Gaps, Newest, Repos, Runs, SweepEvent, Sweeps
-from fixtures.statehub.seen_sources import Source, Sources
-from fixtures.statehub.target import KubernetesTarget
 from fixtures.statehub.twin import cluster
 from opsverify.model.observation import Observation, Observed
+from systems.statehub.activity.models import ActivityRun, Definition, Promised, Runs
+from systems.statehub.api.models import Newest
+from systems.statehub.kubernetes import objects
+from systems.statehub.kubernetes.models import Drift
+from systems.statehub.kubernetes.target import KubernetesTarget
+from systems.statehub.limits import StateHubLimits
+from systems.statehub.schedule.models import Schedule
+from systems.statehub.sources.models import Source, Sources
+from systems.statehub.sweeps.models import Gaps, Repos, SweepEvent, Sweeps
 from tests.unit.statehub_seen import allowance, definition, deployment, repos, result, schedule, server
 
 if TYPE_CHECKING:
@@ -241,10 +244,10 @@ def test_the_newest_event_is_the_one_that_was_shown_first() -> None:
     assert verdict(criteria.same_newest(moved, way(old, showed=1), LIMITS)) == ("differs", False)
 
 
-PROMISED = seen.Promised(id="7c4e", name="Sweep", cron="*/15 * * * *", timezone="UTC", misfire="skip")
+PROMISED = Promised(id="7c4e", name="Sweep", cron="*/15 * * * *", timezone="UTC", misfire="skip")
 STATED: list[Observed] = [
     result(), repos("a"), sweeps(), runs(), definition(PROMISED), server(NOW), schedule(), deployment("worker"),
-    allowance(), seen.Definition.absent(PROMISED), seen_sources.Schedule.absent((), "7c4e"),
+    allowance(), Definition.absent(PROMISED), Schedule.absent((), "7c4e"),
 ]  # fmt: skip
 
 
@@ -269,5 +272,5 @@ def test_a_deployment_counts_what_was_compared() -> None:
         "actcore-worker", objects.parsed(objects.Containers, live, "worker"), pods, image
     )
     differences = ("actcore-worker: variable STATE_HUB_URL",)
-    assert told.drift == seen_sources.Drift(compared=3, same=2, differences=differences)
+    assert told.drift == Drift(compared=3, same=2, differences=differences)
     assert told.image_ids == (cluster.IMAGE_ID,) * 2

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from fixtures.statehub.observations import OBSERVATIONS
-from fixtures.statehub.seen import SweepEvent
-from fixtures.statehub.target import HttpTarget, KubernetesTarget, StateHubSection
 from opsverify.model.observation import Kind, Unobservable
+from systems.statehub.api.target import HttpTarget
+from systems.statehub.kubernetes.target import KubernetesTarget
+from systems.statehub.section import StateHubSection
+from systems.statehub.sweeps.models import SweepEvent
+from systems.statehub.system import STATEHUB
 from tests.unit.statehub_seen import result
 
 HOUR = timedelta(hours=1)
@@ -53,7 +55,7 @@ class Hub:
 
 def look(name: str, **answers: Any) -> Any:
     """The value of one observation."""
-    spec = next(s for s in OBSERVATIONS if s.name == name)
+    spec = next(s for s in STATEHUB.observations if s.name == name)
 
     async def observed() -> Any:
         return await spec.function(Hub(**answers))

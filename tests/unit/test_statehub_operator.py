@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from fixtures.servers.process import LOOPBACK, free_port
-from fixtures.statehub.operator import StateHubOperator
-from fixtures.statehub.target import HttpTarget, StateHubSection
 from opsverify.model.arming import Arming, NotArmed
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Kind, Unobservable
 from opsverify.model.operator import ByHand
 from opsverify.probes.http import open_poster
+from opsverify.servers.process import LOOPBACK, free_port
+from systems.statehub.api.target import HttpTarget
+from systems.statehub.operator import StateHubOperator
+from systems.statehub.section import StateHubSection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,26 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.statehub import cluster_criteria, criteria, source_criteria
-from fixtures.statehub.grid import at_or_before, due
-from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.seen import (
-    Newest,
-    Promised,
-    SweepEvent,
-    Sweeps,
-)
-from fixtures.statehub.seen_sources import (
-    Clocks,
-    Deployments,
-    Drift,
-    Frontend,
-    Route,
-    Schedule,
-    SyncJob,
-    Timer,
-    Unit,
-)
 from opsverify.model.observation import Bracketed, Observation
+from systems.statehub.activity.models import Promised
+from systems.statehub.api.models import Newest
+from systems.statehub.kubernetes.models import Deployments, Drift, Route, SyncJob
+from systems.statehub.limits import StateHubLimits
+from systems.statehub.schedule.grid import at_or_before, due
+from systems.statehub.schedule.models import Frontend, Schedule
+from systems.statehub.sources.models import Clocks
+from systems.statehub.sweeps.models import SweepEvent, Sweeps
+from systems.statehub.workstation.models import Timer, Unit
 from tests.unit.statehub_seen import allowance, definition, deployment, drift, result, schedule, server
 
 NOW = datetime(2026, 6, 21, 12, 1, tzinfo=UTC)

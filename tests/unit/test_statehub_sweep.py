@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.statehub.seen import Gaps, Repos, SweepEvent
-from fixtures.statehub.sweep import parse_reply, parse_result
 from opsverify.model.observation import Kind, Unobservable
+from systems.statehub.sweeps.models import Gaps, Repos, SweepEvent
+from systems.statehub.sweeps.results import parse_reply, parse_result
 
 TYPE = "consistency_sweep_remote_all"
 DETAIL = {

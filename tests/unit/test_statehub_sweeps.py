@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.statehub import sweep_criteria
-from fixtures.statehub.bridge_route import allowance_used
-from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.seen import ActivityRun, Gaps, Repos, Runs, SweepEvent, SweepResult, Sweeps
-from fixtures.statehub.seen_sources import Source, Sources
+from systems.statehub.activity.models import ActivityRun, Runs
+from systems.statehub.kubernetes.bridge_route import allowance_used
+from systems.statehub.limits import StateHubLimits
+from systems.statehub.sources.models import Source, Sources
+from systems.statehub.sweeps.models import Gaps, Repos, SweepEvent, SweepResult, Sweeps
 from tests.unit.statehub_seen import result
 
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)

@@ -9,11 +9,13 @@ import pytest
 
 from checks.statehub import criteria, run_criteria, sweep_criteria
 from checks.statehub.words import by_reason
-from fixtures.statehub.grid import at_or_after
-from fixtures.statehub.limits import StateHubLimits
-from fixtures.statehub.seen import ActivityRun, Newest, Repos, Runs, SweepEvent, Sweeps
-from fixtures.statehub.seen_sources import Source, Sources
 from opsverify.model.observation import Observation
+from systems.statehub.activity.models import ActivityRun, Runs
+from systems.statehub.api.models import Newest
+from systems.statehub.limits import StateHubLimits
+from systems.statehub.schedule.grid import at_or_after
+from systems.statehub.sources.models import Source, Sources
+from systems.statehub.sweeps.models import Repos, SweepEvent, Sweeps
 from tests.unit.statehub_seen import result
 
 if TYPE_CHECKING:

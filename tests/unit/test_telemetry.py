@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper.seen.bus import Entry
-from fixtures.esper.telemetry import CANARY_SOURCE, Telemetry, evidence, is_completion, runs
-from fixtures.esper.wire import Decoded
+from systems.esper.bus.entries import Decoded
+from systems.esper.bus.models import Entry
+from systems.esper.training.telemetry import CANARY_SOURCE, Telemetry, evidence, is_completion, runs
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = 1_800_000_000_000

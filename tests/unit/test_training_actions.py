@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.esper.operator import EsperOperator
-from fixtures.esper.target import EsperSection
 from opsverify.model.arming import Arming
 from opsverify.model.operator import ByHand
+from systems.esper.operator import EsperOperator
+from systems.esper.section import EsperSection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from checks.esper.criteria import kasmina, tamiyo, tolaria
 from checks.esper.criteria.arrival import is_fresh
-from fixtures.esper.limits import EsperLimits
-from fixtures.esper.seen.training import (
+from systems.esper.limits import EsperLimits
+from systems.esper.training.models import (
     Acknowledged,
     AlertAgreement,
     Conservative,

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper import leyline_pb2 as leyline
-from fixtures.esper.wire import Decoded, Event, decode_entry, encode_entry, sign
+from systems.esper.bus.entries import Decoded, Event, decode_entry, encode_entry, sign
+from systems.esper.leyline import leyline_pb2 as leyline
 
 if TYPE_CHECKING:
-    from fixtures.esper.wire import Message
+    from systems.esper.bus.entries import Message
 
 SECRET = "a secret of the test"
 NOON = datetime(2026, 11, 20, 12, 0, 0, 5000, tzinfo=UTC)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.alerts import Alert, Alerts, Cleared, Failures, TestAlert
-    from fixtures.bzzz.seen.monitoring import Rule, Rules, Watching
     from opsverify.model.ladder import Step
     from opsverify.model.verdict import Finding
+    from systems.bzzz.alerting.models import Alert, Alerts, Cleared, Failures, TestAlert
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.monitoring.models import Rule, Rules, Watching
 
 __all__ = [
     "alertmanager_known",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixtures.bzzz.seen.api import State
-from fixtures.bzzz.ucxl import MALFORMED
 from opsverify.model.ladder import fail, fine, first_of, unknown
+from systems.bzzz.agents.models import State
+from systems.bzzz.agents.ucxl import MALFORMED
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.api import Boundary, Components, Health, Refusal, Repeated, TaskFlow
     from opsverify.model.verdict import Finding
+    from systems.bzzz.agents.models import Boundary, Components, Health, Refusal, Repeated, TaskFlow
+    from systems.bzzz.limits import BzzzLimits
 
 __all__ = ["data_flows", "every_component_healthy", "handled_once", "malformed_refused", "says_healthy"]
 

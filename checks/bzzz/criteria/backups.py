@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from fixtures.bzzz.dumps import uncompressed_since
-from fixtures.bzzz.seen.backups import KINDS, MOST_LISTED
 from opsverify.model.ladder import fail, first_of, unknown
+from systems.bzzz.backups.dumps import uncompressed_since
+from systems.bzzz.backups.models import KINDS, MOST_LISTED
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.backups import (
+    from opsverify.model.limits import Limit
+    from opsverify.model.verdict import Finding
+    from systems.bzzz.backups.models import (
         BaseBackup,
         Configured,
         DumpFile,
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
         OffsiteCopy,
         WalArchive,
     )
-    from opsverify.model.limits import Limit
-    from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
 
 __all__ = [
     "archive_without_gaps",

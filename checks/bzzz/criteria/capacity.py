@@ -13,12 +13,12 @@ from opsverify.model.verdict import Figure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.capacity import Latency, Percentiles, Resource, Trail, Trails
-    from fixtures.bzzz.seen.services import TaskUse
     from opsverify.model.ladder import Judgement
     from opsverify.model.limits import Limit
     from opsverify.model.verdict import Finding
+    from systems.bzzz.capacity.models import Latency, Percentiles, Resource, Trail, Trails
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.services.models import TaskUse
 
 __all__ = [
     "cpu_lasts",

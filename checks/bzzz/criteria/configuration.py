@@ -10,8 +10,8 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fixtures.bzzz.seen.configuration import Configuration, Given, Networks, Reached
     from opsverify.model.verdict import Finding
+    from systems.bzzz.configuration.models import Configuration, Given, Networks, Reached
 
 __all__ = ["attached", "newest", "postgres_answers", "sound_configuration"]
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixtures.bzzz.seen.database import MOST_TABLES, MOST_TRANSACTIONS
 from opsverify.model.ladder import fail, fine, first_of, unknown
+from systems.bzzz.database.models import MOST_TABLES, MOST_TRANSACTIONS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.database import (
+    from opsverify.model.observation import Bracketed
+    from opsverify.model.verdict import Finding
+    from systems.bzzz.database.models import (
         Archiving,
         Connections,
         DatabaseHealth,
         DatabaseServer,
         TableHealth,
     )
-    from opsverify.model.observation import Bracketed
-    from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
 
 __all__ = ["archived", "checksums_hold", "in_its_role", "room_for_connections", "same_server", "well_kept"]
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.dht import Operations, Replication
     from opsverify.model.verdict import Finding
+    from systems.bzzz.dht.models import Operations, Replication
+    from systems.bzzz.limits import BzzzLimits
 
 __all__ = ["none_alone", "operations_succeed", "quick", "records_present", "replicated"]
 

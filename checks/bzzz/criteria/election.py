@@ -9,17 +9,10 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.peers import (
-        Election,
-        ElectionWindow,
-        NodeElection,
-        NodeSlurp,
-        NotAnswering,
-        Roles,
-        Slurp,
-    )
     from opsverify.model.verdict import Finding
+    from systems.bzzz.agents.models import NotAnswering
+    from systems.bzzz.election.models import Election, ElectionWindow, NodeElection, NodeSlurp, Roles, Slurp
+    from systems.bzzz.limits import BzzzLimits
 
 __all__ = [
     "another_admin",

@@ -6,16 +6,18 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from fixtures.bzzz.seen.hosts import LARGEST
 from opsverify.model.ladder import fail, fine, first_of, unknown
+from systems.bzzz.published.models import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.capacity import Uses
-    from fixtures.bzzz.seen.hosts import EndpointSeen, NodeLogs, StoragePath, StorageSeen, StorageWritten
     from opsverify.model.verdict import Finding
+    from systems.bzzz.capacity.models import Uses
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.logs.models import NodeLogs
+    from systems.bzzz.published.models import EndpointSeen
+    from systems.bzzz.storage.models import StoragePath, StorageSeen, StorageWritten
 
 __all__ = ["NOT_THERE", "logs_bounded", "mounted", "published", "roomy", "tuned", "usable", "written"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.incidents import Standing, Validated, Watched
     from opsverify.model.ladder import Judgement
     from opsverify.model.limits import Limit
     from opsverify.model.verdict import Finding
+    from systems.bzzz.incidents.models import Standing, Validated, Watched
+    from systems.bzzz.limits import BzzzLimits
 
 __all__ = [
     "CAUSES",

@@ -10,9 +10,9 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.logs import Logs
     from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.logs.models import Logs
 
 __all__ = ["arriving", "few_errors"]
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.maintenance import DoneByHand, LastRestore
     from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.maintenance.models import DoneByHand, LastRestore
 
 __all__ = ["done_in_time", "restored_lately"]
 

@@ -9,9 +9,9 @@ from opsverify.model.ladder import fail, fine, first_of, unknown
 from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.monitoring import Errors, HealthChecks, HealthScores, Samples
     from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.monitoring.models import Errors, HealthChecks, HealthScores, Samples
 
 __all__ = ["errors_are_few", "health_checks_pass", "not_critical", "not_degraded"]
 

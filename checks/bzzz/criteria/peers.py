@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixtures.bzzz.seen.api import State
 from opsverify.model.ladder import fail, first_of, unknown
+from systems.bzzz.agents.models import State
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.peers import Bootstraps, Links, NodeComponents, PeerLists, TasksRan
     from opsverify.model.verdict import Finding
+    from systems.bzzz.agents.models import NodeComponents, TasksRan
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.network.models import Bootstraps, Links, PeerLists
 
 __all__ = ["bootstraps_accept", "command_worked", "enough_peers", "every_link", "pubsub_works"]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.restoring import Account, Restored
     from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.restore.models import Account, Restored
 
 __all__ = ["accounted_for", "holds_what_it_should", "newest_backup_restores", "restored_in_time"]
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixtures.bzzz.seen.running import FAILED, same_image
 from opsverify.model.ladder import fail, first_of, unknown
+from systems.bzzz.services.models import FAILED, same_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.running import RunningServices
-    from fixtures.bzzz.seen.services import ServiceSeen, ServiceSettings, UpdateSettings
     from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.services.models import RunningServices, ServiceSeen, ServiceSettings, UpdateSettings
 
 __all__ = ["as_they_should", "safe_settings"]
 

@@ -8,11 +8,11 @@ from opsverify.model.ladder import fail, first_of, unknown
 from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.limits import BzzzLimits
-    from fixtures.bzzz.seen.capacity import Use, Uses
     from opsverify.model.ladder import Judgement
     from opsverify.model.limits import Limit
     from opsverify.model.verdict import Finding
+    from systems.bzzz.capacity.models import Use, Uses
+    from systems.bzzz.limits import BzzzLimits
 
 __all__ = ["cpu_below", "disk_below", "io_wait_below", "memory_below", "network_below"]
 

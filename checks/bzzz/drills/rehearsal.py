@@ -13,9 +13,9 @@ from opsverify.model.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fixtures.bzzz.seen.restoring import Account
     from opsverify import Deadline
     from opsverify.run.drill import Drill
+    from systems.bzzz.restore.models import Account
 
 __all__ = [
     "P0",

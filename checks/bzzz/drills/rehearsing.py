@@ -14,11 +14,11 @@ from checks.bzzz import (
     test_p2p,
     test_slurp,
 )
-from fixtures.bzzz.alert_watch import AlertWatch
 from opsverify import seconds
 from opsverify.model.deadline import DeadlinePassed
 from opsverify.model.ladder import fail, first_of
 from opsverify.model.verdict import CheckFailed
+from systems.bzzz.alerting.wait import AlertWatch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

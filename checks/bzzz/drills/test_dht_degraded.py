@@ -9,8 +9,8 @@ import pytest
 from checks.bzzz import test_dht, test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents import DhtFails, ReplicationStuck
-from fixtures.bzzz.incidents import PEERS, REPLICATION
 from opsverify import seconds
+from systems.bzzz.incidents.alerts import PEERS, REPLICATION
 
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill

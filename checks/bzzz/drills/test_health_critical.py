@@ -9,13 +9,13 @@ import pytest
 from checks.bzzz import test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents import AgentLeaks, DiskFull, NodesCutOff
-from fixtures.bzzz.incidents import HEALTH
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
+from systems.bzzz.incidents.alerts import HEALTH
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.alert_watch import AlertWatch
     from opsverify.run.drill import Drill
+    from systems.bzzz.alerting.wait import AlertWatch
 
 RUNBOOK = '"System Health Critical (Alert: BZZZSystemHealthCritical)"'
 NEXT = "rehearse by hand on a twin: the cause was not named, the recovery did not help, or the alert did not follow"

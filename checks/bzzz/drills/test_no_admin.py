@@ -9,8 +9,8 @@ import pytest
 from checks.bzzz import test_election, test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents import ElectionStateCorrupt
-from fixtures.bzzz.incidents import ADMIN
 from opsverify import seconds
+from systems.bzzz.incidents.alerts import ADMIN
 
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill

@@ -9,8 +9,8 @@ import pytest
 from checks.bzzz import test_incidents, test_monitoring, test_p2p
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents import NodesCutOff, Partition
-from fixtures.bzzz.incidents import PEERS
 from opsverify import seconds
+from systems.bzzz.incidents.alerts import PEERS
 
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill

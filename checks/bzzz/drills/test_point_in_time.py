@@ -9,14 +9,14 @@ import pytest
 
 from checks.bzzz.drills import rehearsal
 from fixtures.bzzz.faults.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
-from fixtures.bzzz.restoring.refusal import NotRestored
 from opsverify import Deadline, seconds
 from opsverify.model.ladder import fail, first_of
+from systems.bzzz.restore.restore_error import NotRestored
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.seen.restoring import Account
     from opsverify.model.fault import Fault
     from opsverify.run.drill import Drill
+    from systems.bzzz.restore.models import Account
 
 POINT = "before-the-mistake"
 DEPARTURES = {

@@ -15,8 +15,8 @@ from opsverify import seconds
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.bzzz.operator import BzzzOperator
     from opsverify.run.drill import Drill
+    from systems.bzzz.operator import BzzzOperator
 
 STEADY = (
     test_api.test_the_api_is_not_unhealthy,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz import test_monitoring
-from fixtures.bzzz.operator.monitoring import TEST_ALERT
-from fixtures.bzzz.seen.alerts import Matcher
-from fixtures.bzzz.silencing import as_wanted, stood
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
+from systems.bzzz.alerting.models import Matcher
+from systems.bzzz.alerting.silences import as_wanted, stood
+from systems.bzzz.monitoring.operator import TEST_ALERT
 
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import SourceSeen
     from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import SourceSeen
 
 __all__ = ["aged", "is_fresh", "silent"]
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import (
+    from opsverify.model.ladder import Judgement, Step
+    from opsverify.model.verdict import Finding
+    from systems.esper.bus.models import (
         Consumption,
         Flow,
         GroupPresence,
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
         ServiceGroups,
         StreamState,
     )
-    from opsverify.model.ladder import Judgement, Step
-    from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
 
 __all__ = [
     "emergency_low_and_still",

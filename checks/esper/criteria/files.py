@@ -10,9 +10,9 @@ from opsverify.model.ladder import fail, fine, first_of, unknown
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.files import Forge, LeftWal, Library, ReportLog, RetryAlert
     from opsverify.model.verdict import Finding
+    from systems.esper.forge.models import Forge, LeftWal, Library, ReportLog, RetryAlert
+    from systems.esper.limits import EsperLimits
 
 __all__ = [
     "library_matches_artifacts",

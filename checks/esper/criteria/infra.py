@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.infra import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
     from opsverify.model.verdict import Finding
+    from systems.esper.infra.models import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
+    from systems.esper.limits import EsperLimits
 
 __all__ = ["brings_nissas_series", "cluster_healthy", "database_ok", "job_configured", "scraped"]
 

@@ -10,9 +10,9 @@ from checks.esper.criteria.arrival import aged, silent
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import Isolation, Kernels
     from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import Isolation, Kernels
 
 __all__ = ["isolation_kept", "kernels_in_time"]
 

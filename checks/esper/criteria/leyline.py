@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen.training import EnumValues
     from opsverify.model.verdict import Finding
+    from systems.esper.training.models import EnumValues
 
 __all__ = ["values_known"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import NewestEntries
-    from fixtures.esper.seen.nissa import CanaryRun
     from opsverify.model.verdict import Finding
+    from systems.esper.bus.models import NewestEntries
+    from systems.esper.limits import EsperLimits
+    from systems.esper.nissa.models import CanaryRun
 
 __all__ = ["canary_counted", "decodes"]
 
@@ -23,7 +23,7 @@ _PROBLEMS = (
     "unknown-type",
     "no-payload",
 )
-"""What can be wrong with an entry (fixtures/esper/wire.py), the worst first."""
+"""What can be wrong with an entry (systems/esper/bus/entries.py), the worst first."""
 
 
 def decodes(newest: NewestEntries) -> Finding:

@@ -9,9 +9,9 @@ from checks.esper.criteria.arrival import is_fresh
 from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.nissa import Ingest, NissaHealth, NissaMetrics, NissaSummary
     from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
+    from systems.esper.nissa.models import Ingest, NissaHealth, NissaMetrics, NissaSummary
 
 __all__ = ["alerts_quiet", "healthz_ok", "ingests", "metrics_exposed", "slo_below_breach"]
 

@@ -10,10 +10,10 @@ from checks.esper.criteria.arrival import aged
 from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.nissa import NissaSummary
-    from fixtures.esper.seen.training import BlueprintRisk, Conservative, EventSeen, Isolation, Quarantine
     from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
+    from systems.esper.nissa.models import NissaSummary
+    from systems.esper.training.models import BlueprintRisk, Conservative, EventSeen, Isolation, Quarantine
 
 __all__ = [
     "isolation_alert_explained",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.bus import Durability, RedisServer
     from opsverify.model.observation import Bracketed
     from opsverify.model.verdict import Finding
+    from systems.esper.bus.models import Durability, RedisServer
+    from systems.esper.limits import EsperLimits
 
 __all__ = ["accepts_writes", "durable", "memory_is_safe", "same_server"]
 

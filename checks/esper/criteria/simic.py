@@ -9,9 +9,9 @@ from checks.esper.criteria.arrival import aged, silent
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import PolicyStream, Training, Validation
     from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import PolicyStream, Training, Validation
 
 __all__ = ["policies_arrive", "trains_soundly", "validation_passed"]
 

@@ -10,10 +10,10 @@ from checks.esper.criteria.arrival import aged, silent
 from opsverify.model.ladder import fail, first_of, unknown
 
 if TYPE_CHECKING:
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import Conservative, Decisions
     from opsverify.model.limits import Limit
     from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import Conservative, Decisions
 
 __all__ = ["not_conservative", "within_limits"]
 

@@ -11,9 +11,9 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fixtures.esper.limits import EsperLimits
-    from fixtures.esper.seen.training import AlertAgreement, TolariaHealth, TolariaRun
     from opsverify.model.verdict import Finding
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import AlertAgreement, TolariaHealth, TolariaRun
 
 __all__ = ["alert_agrees", "feels_well", "loss_is_finite", "pace_is_kept"]
 

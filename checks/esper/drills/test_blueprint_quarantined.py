@@ -12,8 +12,8 @@ from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen.training import Quarantine
     from opsverify.run.drill import Drill
+    from systems.esper.training.models import Quarantine
 
 STEADY = (
     test_tamiyo.test_tamiyo_is_not_in_conservative_mode,

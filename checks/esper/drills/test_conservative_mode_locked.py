@@ -12,8 +12,8 @@ from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen.training import Conservative
     from opsverify.run.drill import Drill
+    from systems.esper.training.models import Conservative
 
 STEADY = (
     test_tolaria.test_training_loss_is_finite_and_fresh,

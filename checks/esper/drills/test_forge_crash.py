@@ -15,10 +15,10 @@ from opsverify.model.ladder import fail, first_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from fixtures.esper.files_client import FilesClient
-    from fixtures.esper.seen.files import Forge, Library
     from opsverify import Observation
     from opsverify.run.drill import Drill
+    from systems.esper.forge.client import FilesClient
+    from systems.esper.forge.models import Forge, Library
 
 STEADY = (
     test_urza.test_the_forge_has_nothing_pending,

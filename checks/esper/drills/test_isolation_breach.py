@@ -9,14 +9,14 @@ import pytest
 
 from checks.esper import test_kasmina, test_nissa, test_recovery, test_tolaria, test_urza
 from fixtures.esper.faults import SeedBreaksOut
-from fixtures.esper.target import IsolationAcknowledged
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of
+from systems.esper.kasmina.target import IsolationAcknowledged
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen.training import Isolation
     from opsverify import Observation
     from opsverify.run.drill import Drill
+    from systems.esper.training.models import Isolation
 
 STEADY = (
     test_kasmina.test_no_seed_breaks_its_isolation,

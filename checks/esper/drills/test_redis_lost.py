@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_infra, test_nissa, test_oona
-from fixtures.esper.accounting import on_the_queues
 from fixtures.esper.faults import RedisLost, RedisLostWithData
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
+from systems.esper.bus.accounting import on_the_queues
 
 if TYPE_CHECKING:
-    from fixtures.esper.client import EsperClient
     from opsverify.run.drill import Drill
+    from systems.esper.client import EsperClient
 
 STEADY = (
     test_infra.test_redis_answers_and_stays_the_same_server,

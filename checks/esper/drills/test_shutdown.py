@@ -14,8 +14,8 @@ from opsverify.model.ladder import fail, first_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fixtures.esper.seen.files import Forge
     from opsverify.run.drill import Drill
+    from systems.esper.forge.models import Forge
 
 STEADY = (
     test_infra.test_redis_answers_and_stays_the_same_server,

@@ -12,8 +12,8 @@ from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
-    from fixtures.esper.seen.training import PolicyStream, Validation
     from opsverify.run.drill import Drill
+    from systems.esper.training.models import PolicyStream, Validation
 
 STEADY = (
     test_simic.test_simic_trains_soundly,

@@ -11,8 +11,8 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from fixtures.statehub.seen import Sweeps
     from opsverify.run.drill import Drill
+    from systems.statehub.sweeps.models import Sweeps
 
 __all__ = ["STEADY", "begin", "declare_over", "events", "interval", "nothing_lost"]
 

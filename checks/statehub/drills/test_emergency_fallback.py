@@ -9,17 +9,17 @@ import pytest
 
 from checks.statehub import test_progress, test_timer
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
-from fixtures.statehub.canary import free_moment
 from fixtures.statehub.faults import ScheduleLost
-from fixtures.statehub.grid import at_or_before
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of, unknown
+from systems.statehub.schedule.grid import at_or_before
+from systems.statehub.sweeps.manual_canary import free_moment
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from fixtures.statehub.seen import Sweeps
     from opsverify.run.drill import Drill
+    from systems.statehub.sweeps.models import Sweeps
 
 LOCAL = "local-timer"
 

@@ -8,14 +8,14 @@ import pytest
 
 from checks.statehub import test_progress
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
-from fixtures.statehub.canary import at_once, free_moment
 from fixtures.statehub.faults import SomebodySweeps, SweepKilled
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of
+from systems.statehub.sweeps.manual_canary import at_once, free_moment
 
 if TYPE_CHECKING:
-    from fixtures.statehub.seen import Sweeps
     from opsverify.run.drill import Drill
+    from systems.statehub.sweeps.models import Sweeps
 
 SECTION = '"Progress Event Check"'
 

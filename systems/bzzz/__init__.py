@@ -1,0 +1,1 @@
+"""BZZZ: how it is observed and operated, one folder an area."""

@@ -1,0 +1,58 @@
+"""What is observed of BZZZ's main API and of UCXI's boundary."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable, observation
+from systems.bzzz.agents.models import Boundary, Components, Health, Repeated, TaskFlow, TasksRan
+from systems.bzzz.agents.task_flow import RequestTask, follow_task, repeat_task
+from systems.bzzz.agents.ucxl import MALFORMED
+from systems.bzzz.client import BzzzClient
+
+__all__ = ["api_components", "api_health", "repeated_event", "task_flow", "ucxi_boundary"]
+
+_UNKNOWN = "ucxl://opsverify:probe@opsverify:nothing/*^/nothing"
+
+
+@observation(of="api", deadline=seconds(5))
+async def api_health(bzzz: BzzzClient) -> Health:
+    """What the main API answers at /health."""
+    return await bzzz.api.health()
+
+
+@observation(of="api", deadline=seconds(5))
+async def api_components(bzzz: BzzzClient) -> Components:
+    """Every component's check, as the main API tells it at /health/checks."""
+    seen = await bzzz.api.checks()
+    if not seen.components:
+        raise Unobservable(Kind.UNEXPECTED_REPLY, f"not understood: {'; '.join(seen.strange)}"[:400])
+    return seen
+
+
+@observation(of="api", deadline=seconds(8))
+async def ucxi_boundary(bzzz: BzzzClient) -> Boundary:
+    """UCXI's answers to addresses that are malformed, and to one that is well formed and names nothing."""
+    asking = [bzzz.api.resolve(address, meant) for address, meant in MALFORMED.items()]
+    (known, _), *answers = await asyncio.gather(bzzz.api.resolve(_UNKNOWN, "well formed"), *asking)
+    return Boundary(malformed=tuple(refusal for refusal, _ in answers), well_formed=known)
+
+
+Command = Callable[[], Awaitable[TasksRan]]
+
+
+@observation(of="api", deadline=seconds(8), window="task_flow", active="request_task")
+async def task_flow(bzzz: BzzzClient, request_task: RequestTask, window: timedelta) -> TaskFlow:
+    """A task request followed to the address that it made."""
+    del window  # its budget, which the limit tells
+    return await follow_task(bzzz, request_task)
+
+
+@observation(of="api", deadline=seconds(8), window="task_flow", active="request_task")
+async def repeated_event(bzzz: BzzzClient, request_task: RequestTask, window: timedelta) -> Repeated:
+    """The same event, sent twice."""
+    del window
+    return await repeat_task(bzzz, request_task)

@@ -1,0 +1,267 @@
+"""Read-only access to the Alertmanager of BZZZ's alerts: API v2, and v1 where a server has no v2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Literal, NotRequired
+from urllib.parse import urlencode
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.text import bounded_text
+from opsverify.probes.prometheus import Moment
+from opsverify.probes.replies import basic_login, shaped
+from systems.bzzz.alerting.models import Alert, AlertmanagerSeen, Matcher, Notifications, Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opsverify.probes.http import Http, Reply
+    from systems.bzzz.alerting.target import AlertmanagerTarget
+
+__all__ = ["NO_SUCH_API", "AlertmanagerClient"]
+
+Api = Literal["v2", "v1"]
+NO_SUCH_API = (404, 410)
+"""What a server says of a version of the API that it does not have (410 of one that it no longer has)."""
+_OK = 200
+_AT_ONCE = 4
+"""Questions at a time: on a small machine Alertmanager refuses all beyond eight, whoever asks (--web.get-concurrency)."""
+_MOST_LABELS = 30
+_BEGIN, _BETWEEN = re.compile(r"\s*\[\s*"), re.compile(r"\s*,\s*")
+_COUNTED = re.compile(
+    r"^alertmanager_notifications_(failed_)?total\{([^}\n]*)\} (\d+(?:\.\d+)?(?:e\+?\d{1,2})?)$", re.MULTILINE
+)
+_INTEGRATION = re.compile(r'integration="([\w-]{1,40})"')
+
+
+class _StatusJson(TypedDict):
+    state: Literal["active", "suppressed", "unprocessed"]
+    silencedBy: list[str] | None
+    inhibitedBy: list[str] | None
+
+
+class _AlertJson(TypedDict):
+    labels: dict[str, str]
+    startsAt: Moment
+    status: _StatusJson
+    receivers: NotRequired[list[Any] | None]
+
+
+class _MatcherJson(TypedDict):
+    name: str
+    value: str
+    isRegex: bool
+    isEqual: NotRequired[bool]
+
+
+class _StateJson(TypedDict):
+    state: Literal["active", "pending", "expired"]
+
+
+class _SilenceJson(TypedDict):
+    id: str
+    status: _StateJson
+    matchers: list[_MatcherJson]
+    startsAt: Moment
+    endsAt: Moment
+    createdBy: NotRequired[str]
+    comment: NotRequired[str]
+
+
+class _VersionJson(TypedDict):
+    version: str
+
+
+class _ClusterJson(TypedDict):
+    status: str
+
+
+class _ServerJson(TypedDict):
+    versionInfo: _VersionJson
+    uptime: Moment
+    cluster: NotRequired[_ClusterJson | None]
+    clusterStatus: NotRequired[_ClusterJson | None]
+
+
+class _V1Json(TypedDict):
+    status: Literal["success"]
+    data: Any
+
+
+_ALERTS: TypeAdapter[list[_AlertJson]] = TypeAdapter(list[_AlertJson])
+_SILENCES: TypeAdapter[list[_SilenceJson]] = TypeAdapter(list[_SilenceJson])
+_SERVER: TypeAdapter[_ServerJson] = TypeAdapter(_ServerJson)
+_V1: TypeAdapter[_V1Json] = TypeAdapter(_V1Json)
+
+
+class AlertmanagerClient:
+    """Asks Alertmanager's HTTP API.
+
+    Every method raises Unobservable: 5xx (server-error), an answer of another shape or above 1 MiB (unexpected-reply),
+    no `[bzzz.alertmanager]` in the target (precondition).
+    """
+
+    def __init__(self, http: Http, target: AlertmanagerTarget | None) -> None:
+        self._http, self._target = http, target
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def alerts(self, *matchers: str) -> tuple[Alert, ...]:
+        """Every alert that has not ended, silenced and inhibited ones included, that all matchers choose."""
+        found, whole = await self.first_alerts(*matchers)
+        if not whole:
+            told = f"Alertmanager has more than 1 MiB of alerts: {len(found)} are in the first"
+            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        return found
+
+    async def first_alerts(self, *matchers: str) -> tuple[tuple[Alert, ...], bool]:
+        """The same, or those of them that are whole in the first MiB of the answer, at least one; and whether they are all."""
+        of_v2 = urlencode([("filter", m) for m in matchers])
+        of_v1 = urlencode({"filter": f"{{{','.join(matchers)}}}"}) if matchers else ""
+        reply, api = await self._asked("alerts", of_v2, of_v1)
+        cut = api == "v2" and reply.cut
+        found = _leading(reply.text) if cut else _data(reply, api)
+        if cut and not found:
+            raise Unobservable(
+                Kind.UNEXPECTED_REPLY, f"{reply.url} answered with more than 1 MiB that begins with no alert"
+            )
+        return tuple(_alert(a) for a in shaped(reply, _ALERTS, found)), not cut
+
+    async def silences(self) -> tuple[Silence, ...]:
+        """Every silence that is in force or will be."""
+        reply, api = await self._asked("silences")
+        found = shaped(reply, _SILENCES, _data(reply, api))
+        return tuple(_silence(s) for s in found if s["status"]["state"] != "expired")
+
+    async def server(self) -> AlertmanagerSeen:
+        """Which Alertmanager it is."""
+        reply, api = await self._asked("status")
+        told = shaped(reply, _SERVER, _data(reply, api))
+        cluster = told.get("cluster") or told.get("clusterStatus") or {"status": ""}
+        return AlertmanagerSeen(
+            version=bounded_text(told["versionInfo"]["version"], 40),
+            api=api,
+            started=told["uptime"],
+            at=_clock(reply),
+            cluster=bounded_text(cluster["status"], 40),
+        )
+
+    async def notifications(self) -> Notifications:
+        """What it has sent since its start, as its own page /metrics counts."""
+        reply = await self._get("/metrics", {_OK})
+        counted: dict[str, dict[str, float]] = {"": {}, "failed_": {}}
+        for kind, labels, value in _COUNTED.findall(reply.text):
+            integration = _INTEGRATION.search(labels)
+            name = integration[1] if integration else "?"
+            counted[kind][name] = counted[kind].get(name, 0.0) + float(value)
+        if reply.cut or not counted[""]:
+            raise Unobservable(
+                Kind.EMPTY, f"{reply.url} counts no notifications (alertmanager_notifications_total)"
+            )
+        return Notifications(sent=counted[""], failed=counted["failed_"])
+
+    async def heard(self) -> str:
+        """What the receiver's own address, where the target has one, says that it was sent."""
+        target = self.target
+        if target.receiver is None:
+            raise Unobservable(Kind.PRECONDITION, "the target names no address of a receiver")
+        return (await self._http.get(target.receiver, answers={_OK})).text
+
+    @property
+    def target(self) -> AlertmanagerTarget:
+        """The target's part on it. Raises Unobservable where there is none."""
+        if self._target is None:
+            raise Unobservable(
+                Kind.PRECONDITION, "the target configures no alertmanager; add [bzzz.alertmanager] url"
+            )
+        return self._target
+
+    async def _get(self, path: str, answers: set[int]) -> Reply:
+        target = self.target
+        login = basic_login(target.username, target.password_env)
+        async with self._slots:
+            return await self._http.get(f"{target.url}{path}", answers=answers, headers=login)
+
+    async def _asked(self, path: str, of_v2: str = "", of_v1: str = "") -> tuple[Reply, Api]:
+        """The answer of the newest API that the server has."""
+        reply = await self._get(f"/api/v2/{path}{of_v2 and '?'}{of_v2}", {_OK, *NO_SUCH_API})
+        if reply.status == _OK:
+            return reply, "v2"
+        return await self._get(f"/api/v1/{path}{of_v1 and '?'}{of_v1}", {_OK}), "v1"
+
+
+def _data(reply: Reply, api: Api) -> Any:
+    return reply.json() if api == "v2" else shaped(reply, _V1, reply.json())["data"]
+
+
+def _leading(text: str) -> list[Any]:
+    """The first elements of a JSON list that ends somewhere in the middle."""
+    found: list[Any] = []
+    decoder, gap = json.JSONDecoder(), _BEGIN.match(text)
+    while gap:
+        try:
+            one, end = decoder.raw_decode(text, gap.end())
+        except (ValueError, RecursionError):
+            break
+        found.append(one)
+        gap = _BETWEEN.match(text, end)
+    return found
+
+
+def _clock(reply: Reply) -> datetime:
+    """The server's clock where it tells it, else ours."""
+    try:
+        return parsedate_to_datetime(reply.date).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return datetime.now(UTC)
+
+
+def _alert(seen: _AlertJson) -> Alert:
+    status = seen["status"]
+    return Alert(
+        name=_line(seen["labels"].get("alertname", ""), 120) or "(no alertname)",
+        labels=_bounded(seen["labels"]),
+        state=status["state"],
+        since=seen["startsAt"],
+        silenced_by=_ids(status["silencedBy"]),
+        inhibited_by=_ids(status["inhibitedBy"]),
+        receivers=_ids([r.get("name") if isinstance(r, dict) else r for r in seen.get("receivers") or []]),
+    )
+
+
+def _silence(seen: _SilenceJson) -> Silence:
+    return Silence(
+        id=bounded_text(seen["id"], 60),
+        state=seen["status"]["state"],
+        matchers=tuple(
+            Matcher(
+                name=bounded_text(m["name"], 80),
+                value=bounded_text(m["value"], 200),
+                regex=m["isRegex"],
+                equal=m.get("isEqual", True),
+            )
+            for m in seen["matchers"][:_MOST_LABELS]
+        ),
+        starts=seen["startsAt"],
+        ends=seen["endsAt"],
+        by=_line(seen.get("createdBy", ""), 80),
+        comment=_line(seen.get("comment", ""), 200),
+    )
+
+
+def _ids(found: Iterable[Any] | None) -> tuple[str, ...]:
+    return tuple(bounded_text(str(each), 80) for each in list(found or ())[:_MOST_LABELS])
+
+
+def _bounded(labels: dict[str, str]) -> dict[str, str]:
+    return {bounded_text(k, 80): bounded_text(v, 200) for k, v in list(labels.items())[:_MOST_LABELS]}
+
+
+def _line(text: str, most: int) -> str:
+    return bounded_text(" ".join(text.split()), most)

@@ -1,0 +1,1 @@
+"""Backups: dumps, base backup and WAL archive, configuration export, off-site copy."""

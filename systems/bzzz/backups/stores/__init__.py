@@ -1,0 +1,36 @@
+"""Where dumps are kept: a folder on a host, or an S3-compatible store; and the one place that chooses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from systems.bzzz.backups.stores.folder import FolderPlace, OffsiteHost
+from systems.bzzz.backups.stores.target import is_s3
+
+if TYPE_CHECKING:
+    from systems.bzzz.backups.stores.store import DumpPlace
+    from systems.bzzz.backups.stores.target import S3Target
+    from systems.bzzz.backups.target import BackupsTarget
+
+__all__ = ["open_dumps", "open_offsite"]
+
+
+def open_dumps(target: BackupsTarget) -> DumpPlace:
+    """Where the dumps lie. Nothing is asked yet."""
+    if is_s3(target.folder):
+        return _s3(target.folder, target.s3, target.programs)
+    return FolderPlace(target, target.folder, target.programs)
+
+
+def open_offsite(target: BackupsTarget, offsite: str) -> DumpPlace:
+    """Where their copies lie off-site. Nothing is asked yet."""
+    if is_s3(offsite):
+        return _s3(offsite, target.offsite_s3 or target.s3, target.programs)
+    return FolderPlace(OffsiteHost(target), offsite, target.programs)
+
+
+def _s3(place: str, store: S3Target, programs: str | None) -> DumpPlace:
+    # Its library is an optional one, and large: loaded where it is needed only.
+    from systems.bzzz.backups.stores.s3 import S3Place  # noqa: PLC0415
+
+    return S3Place(place, store, programs)

@@ -1,0 +1,82 @@
+"""Timelines of archived WAL: which of them a recovery takes, and from where to where, by the histories in the archive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from opsverify.model.observation import Kind, Unobservable
+
+if TYPE_CHECKING:
+    from opsverify.probes.host import HostReader, Listing
+
+__all__ = ["History", "descent", "histories", "history_name", "lsn", "parsed", "stretches"]
+
+History: TypeAlias = tuple[tuple[int, int], ...]
+"""A timeline's ancestors, oldest first, each with the LSN at which it was left."""
+_HISTORY = re.compile(r"(?P<timeline>[0-9A-F]{8})\.history(?P<packed>\.(gz|zst|lz4|bz2|xz))?")
+_LARGEST = 65536
+# As PostgreSQL writes it: the parent's number, where it was left, and why.
+_SWITCH = re.compile(
+    rb"^[ \t]*(?P<parent>\d{1,10})[ \t]+(?P<switch>[0-9A-F]{1,8}/[0-9A-F]{1,8})(?=\s|\Z)", re.MULTILINE
+)
+
+
+def descent(histories: Mapping[int, History], timeline: int, end: int) -> list[tuple[int, int]]:
+    """The timelines that recovery from a base backup on `timeline` takes, each with the LSN at which it begins: down to
+    the newest that comes of it after the backup's end. One that branched off before is another cluster's, or another
+    backup's.
+    """
+    for newest in sorted((each for each in histories if each > timeline), reverse=True):
+        switches = dict(histories[newest])
+        if switches.get(timeline, -1) < end:
+            continue
+        line, at = [(timeline, 0)], switches[timeline]
+        for parent, switch in histories[newest]:
+            if parent > timeline:
+                line.append((parent, at))
+                at = switch
+        return [*line, (newest, at)]
+    return [(timeline, 0)]
+
+
+def stretches(
+    line: list[tuple[int, int]], have: Mapping[int, set[int]], first: int, needed: int, size: int
+) -> list[tuple[int, int, int]]:
+    """Timeline, first and last segment of each stretch. The last one goes as far as there is anything of it."""
+    begins = [first, *(at // size for _, at in line[1:])]
+    ends = [begin - 1 for begin in begins[1:]]
+    newest = line[-1][0]
+    ends.append(max([begins[-1] - 1, *have.get(newest, ()), *([needed] if len(line) == 1 else [])]))
+    return [(t, begin, last) for (t, _), begin, last in zip(line, begins, ends, strict=True)]
+
+
+def histories(reader: HostReader, listing: Listing, wanted: set[int]) -> tuple[dict[int, History], list[int]]:
+    """The histories in the archive by timeline, and those of `wanted` that are not there, or say nothing."""
+    named = [(e, m) for e in listing.entries if e.regular and (m := _HISTORY.fullmatch(e.name))]
+    packed = [e.name for e, m in named if m["packed"]]
+    if packed:
+        told = f"{listing.folder}/{packed[0]} is packed: where timelines part cannot be read"
+        raise Unobservable(Kind.PRECONDITION, told)
+    timelines = [int(m["timeline"], 16) for _, m in named]
+    seen = reader.look([f"{listing.folder}/{e.name}" for e, _ in named], _LARGEST) if named else []
+    said = {t: parsed(each.content or b"") for t, each in zip(timelines, seen, strict=True)}
+    found = {timeline: history for timeline, history in said.items() if history}
+    return found, sorted(wanted - found.keys())
+
+
+def parsed(history: bytes) -> History:
+    """What a history says; comments, and lines that say nothing of it, are passed over."""
+    return tuple((int(m["parent"]), lsn(m["switch"])) for m in _SWITCH.finditer(history))
+
+
+def history_name(timeline: int) -> str:
+    """The name of a timeline's history."""
+    return f"{timeline:08X}.history"
+
+
+def lsn(text: bytes) -> int:
+    """A place in WAL, in bytes since its beginning, from its two hexadecimal numbers."""
+    high, _, low = text.decode().partition("/")
+    return (int(high, 16) << 32) + int(low, 16)

@@ -1,0 +1,1 @@
+"""What services are given: secrets, configs, environments, networks."""

@@ -1,0 +1,68 @@
+"""What services are given besides their program: secrets, configs, environment; and what was reached from inside."""
+
+from __future__ import annotations
+
+from opsverify.model.observation import Observed
+from systems.bzzz.services.models import NetworkSeen
+
+__all__ = ["Configuration", "Given", "Networks", "Reached", "Variable"]
+
+
+class Variable(Observed):
+    """A variable of an environment. What it is set to is never kept but for a log level's: it may be secret.
+
+    `holds` says what kind of thing it is: empty, file (a path), login (an address with a password in it), text.
+    """
+
+    name: str
+    holds: str
+    level: str
+
+
+class Given(Observed):
+    """What a service is given: names of secrets and configs, and its environment, of so many variables."""
+
+    service: str
+    secrets: tuple[str, ...]
+    configs: tuple[str, ...]
+    environment: tuple[Variable, ...]
+    variables: int
+
+
+class Configuration(Observed):
+    """What each service is given, of so many that the manager has `listed`, and which secrets and configs exist. `levels`
+    are the log levels set in configs.
+    """
+
+    services: tuple[Given, ...]
+    listed: int
+    secrets: tuple[str, ...]
+    configs: tuple[str, ...]
+    levels: dict[str, str]
+
+
+class Networks(Observed):
+    """The services' networks; `expected` are the services that should be on the one named `network`, `specified` those that
+    are to be on it by their own specification.
+    """
+
+    network: str
+    expected: tuple[str, ...]
+    specified: tuple[str, ...]
+    networks: tuple[NetworkSeen, ...]
+
+
+class Reached(Observed):
+    """An attempt to reach PostgreSQL from inside a task: by its name on the network, and where that failed by its tasks.
+
+    Statuses are the command's, 124 where it did not end in time; None where the second attempt was not made.
+    """
+
+    service: str
+    command: str
+    name: str
+    status: int
+    output: str
+    tasks: str
+    tasks_status: int | None = None
+    tasks_output: str = ""

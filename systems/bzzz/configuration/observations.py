@@ -1,0 +1,89 @@
+"""What is observed of the services' configuration, and of the network between them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.text import bounded_text
+from systems.bzzz.client import BzzzClient
+from systems.bzzz.configuration.models import Configuration, Given, Networks, Reached, Variable
+from systems.bzzz.services.models import ServiceSeen
+
+__all__ = ["configuration", "postgres_from_inside", "service_networks", "variable"]
+
+_LOGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@", re.IGNORECASE)
+_LEVEL_NAME = re.compile(r"(^|_)LOG_?LEVEL$", re.IGNORECASE)
+_LEVEL_WORD = re.compile(r"[A-Za-z]{1,12}")
+_IN_CONFIG = re.compile(rb"""\blog_?level["']?\s*[:=]\s*["']?([A-Za-z]{1,12})""", re.IGNORECASE)
+
+
+def variable(name: str, value: str) -> Variable:
+    """A variable without its value."""
+    if _LEVEL_NAME.search(name) and _LEVEL_WORD.fullmatch(value.strip()):
+        return Variable(name=bounded_text(name, 100), holds="text", level=value.strip().lower())
+    holds = "text"
+    if not value:
+        holds = "empty"
+    elif _LOGIN.search(value):
+        holds = "login"
+    elif value.startswith("/"):
+        holds = "file"
+    return Variable(name=bounded_text(name, 100), holds=holds, level="")
+
+
+def _given(service: ServiceSeen) -> Given:
+    return Given(
+        service=service.name,
+        secrets=tuple(sorted(set(service.secrets.values()))),
+        configs=tuple(sorted(set(service.configs.values()))),
+        environment=tuple(variable(*each) for each in sorted(service.environment.items())),
+        variables=len(service.environment),
+    )
+
+
+@observation(of="services", deadline=seconds(10))
+async def configuration(bzzz: BzzzClient) -> Configuration:
+    """What each service is given, and the secrets and configs that exist."""
+    manager = bzzz.services
+    services, secrets, configs = await asyncio.gather(
+        manager.services(), manager.secrets(), manager.configs()
+    )
+    given = tuple(map(_given, services))
+    if not any(each.secrets or each.configs for each in given):
+        told = f"none of {len(given)} services is given a secret or a config; is the prefix right?"
+        raise Unobservable(Kind.EMPTY, told)
+    found = {name: _IN_CONFIG.search(payload) for name, payload in configs.items()}
+    return Configuration(
+        services=given,
+        listed=len(services),
+        secrets=secrets,
+        configs=tuple(sorted(configs)),
+        levels={name: level[1].decode().lower() for name, level in found.items() if level},
+    )
+
+
+@observation(of="services", deadline=seconds(10))
+async def service_networks(bzzz: BzzzClient) -> Networks:
+    """The services' networks, who is on them, and who should be."""
+    target, nodes = bzzz.section.services, bzzz.section.nodes.items()
+    services, networks = await bzzz.services.services(), await bzzz.services.networks()
+    if target is None or not (networks or services):
+        raise Unobservable(Kind.EMPTY, "there is no service, and no network of one")
+    bootstraps = [target.bootstrap(name) for name, node in nodes if node.bootstrap]
+    return Networks(
+        network=target.network,
+        expected=(target.agent, target.postgres, *bootstraps),
+        specified=tuple(each.name for each in services if target.network in each.networks),
+        networks=networks,
+    )
+
+
+@observation(of="services", deadline=seconds(30), active="reach_postgres")
+async def postgres_from_inside(bzzz: BzzzClient, reach_postgres: Callable[[], Awaitable[Reached]]) -> Reached:
+    """Whether PostgreSQL answers from inside an agent's task, by its name on the network."""
+    del bzzz
+    return await reach_postgres()

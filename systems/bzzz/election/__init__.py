@@ -1,0 +1,1 @@
+"""The election of an admin, and SLURP, which the admin leads."""

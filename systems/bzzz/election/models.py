@@ -1,0 +1,90 @@
+"""What the nodes answer about the election and about SLURP."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime
+
+from opsverify.model.observation import Observed
+from systems.bzzz.agents.models import NotAnswering, Running
+
+__all__ = ["Election", "ElectionWindow", "NodeElection", "NodeSlurp", "Roles", "Slurp"]
+
+
+class NodeElection(Observed):
+    """A node's own view of the election: who is admin (None: nobody), the term, its own state, the newest heartbeat
+    it knows of, and the roles of each candidate it knows.
+    """
+
+    node: str
+    admin: str | None
+    term: int
+    state: str
+    heartbeat: AwareDatetime | None = None
+    at: AwareDatetime
+    candidates: dict[str, tuple[str, ...]] = {}
+
+    def __str__(self) -> str:
+        beat = f", heartbeat {(self.at - self.heartbeat).total_seconds():.1f} s old" if self.heartbeat else ""
+        return f"{self.node}: admin {self.admin or 'nobody'}, term {self.term}, {self.state or 'state not told'}{beat}"
+
+
+class Election(Observed):
+    """Every node's view, asked of the node itself. `earlier` is the first look, where it was confirmed by this one.
+
+    `elsewhere` is what Prometheus says of it, in words; `roles` the evidence from the configuration.
+    """
+
+    views: tuple[NodeElection, ...]
+    silent: tuple[NotAnswering, ...]
+    running: Running
+    earlier: tuple[str, ...] = ()
+    elsewhere: str = ""
+    roles: str = ""
+
+
+class ElectionWindow(Observed):
+    """Every node's view at the beginning and at the end of a window; `changes` counts what Prometheus saw in an hour."""
+
+    first: tuple[NodeElection, ...]
+    last: tuple[NodeElection, ...]
+    silent: tuple[NotAnswering, ...]
+    running: Running
+    changes: str = ""
+
+
+class Roles(Observed):
+    """Roles of each node by the configuration, its name, and the nodes on which an agent runs."""
+
+    config: str
+    roles: dict[str, tuple[str, ...]]
+    running: Running
+
+
+class NodeSlurp(Observed):
+    """A node's view of SLURP: who leads and whether it is this node that does, entries that wait and the bound of the
+    queue, dead letters, and how many events it has handled and recognised as repeated.
+    """
+
+    node: str
+    leader: str | None
+    leading: bool
+    queue: int
+    capacity: int
+    dead_letters: int
+    backpressure: bool
+    handled: int = 0
+    duplicates: int = 0
+
+    def __str__(self) -> str:
+        pressed = ", under backpressure" if self.backpressure else ""
+        return f"{self.node}: led by {self.leader or 'nobody'}, queue {self.queue} of {self.capacity}{pressed}, {self.dead_letters} dead letters, {self.duplicates} duplicates dropped"
+
+
+class Slurp(Observed):
+    """Every node's view of SLURP at the beginning and at the end of a window, and the admin each of them knows."""
+
+    first: tuple[NodeSlurp, ...]
+    last: tuple[NodeSlurp, ...]
+    admins: dict[str, str | None]
+    silent: tuple[NotAnswering, ...]
+    running: Running

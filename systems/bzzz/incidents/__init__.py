@@ -1,0 +1,1 @@
+"""Incidents of the runbook: their alerts, and whether each is over."""

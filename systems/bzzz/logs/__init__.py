@@ -1,0 +1,1 @@
+"""Logs: Loki, the files on the nodes, and what services write."""

@@ -1,0 +1,1 @@
+"""The Prometheus that watches BZZZ: health scores, health checks, errors, rules."""

@@ -1,0 +1,1 @@
+"""The peer-to-peer network between the nodes: peers, bootstraps, links, PubSub."""

@@ -1,0 +1,1 @@
+"""The addresses that people use, and their certificates."""

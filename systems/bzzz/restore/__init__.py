@@ -1,0 +1,1 @@
+"""Trial restores: a backup brought back on a server of the run's own."""

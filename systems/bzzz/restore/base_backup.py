@@ -1,0 +1,82 @@
+"""A base backup: verified by its manifest, and copied to where it can be recovered without touching it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from opsverify.model.observation import Kind, Unobservable
+from systems.bzzz.restore.restore_error import NotRestored, Why
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+    from pathlib import Path
+
+__all__ = ["copy_base", "size_of", "verify_base"]
+
+_GOOD = "backup successfully verified"
+_MOST = 400
+
+
+def verify_base(base: Path, program: Path, environment: Mapping[str, str], within: timedelta) -> None:
+    """Check every file of a base backup against its manifest, by pg_verifybackup's words: its exit status alone is not
+    trusted, since a program that crashes has found nothing.
+
+    Raises:
+        NotRestored: it is not as it was made; which file.
+        Unobservable: the program did not come to a verdict.
+    """
+    if not (base / "backup_manifest").is_file():
+        told = f"{base.name} has no backup_manifest: it is no base backup, or not a whole one"
+        raise NotRestored(Why.BASE_CORRUPT, told)
+    try:
+        done = subprocess.run(
+            [program, base],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within.total_seconds(),
+            env={**environment, "LC_ALL": "C"},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        told = f"pg_verifybackup had not ended after {within.total_seconds():g} s"
+        raise Unobservable(Kind.SILENT, told) from None
+    words = " ".join(f"{done.stderr} {done.stdout}".split())
+    if done.returncode == 0 and _GOOD in words:
+        return
+    if done.returncode == 1 and "error:" in words:
+        raise NotRestored(Why.BASE_CORRUPT, words[:_MOST])
+    told = f"pg_verifybackup ended with status {done.returncode}, and says neither that it is good nor what is wrong: {words[:_MOST]}"
+    raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(
+        os.lstat(os.path.join(where, name)).st_size  # noqa: PTH118 -- many files
+        for where, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+def copy_base(base: Path, data: Path, user: str | None) -> None:
+    """Copy a base backup to a data folder of `user`.
+
+    Raises:
+        NotRestored: it has tablespaces: their links lead back to the files of the source.
+    """
+    spaces = base / "pg_tblspc"
+    if spaces.is_dir() and (linked := sorted(p.name for p in spaces.iterdir())):
+        told = f"tablespaces {', '.join(linked)} lie outside of the base backup; recover it by hand with pg_basebackup --tablespace-mapping"
+        raise NotRestored(Why.TABLESPACES, told)
+    shutil.copytree(base, data)
+    data.chmod(0o700)
+    if user is not None:
+        for where, _, names in os.walk(data):
+            shutil.chown(where, user)
+            for name in names:
+                shutil.chown(os.path.join(where, name), user)  # noqa: PTH118

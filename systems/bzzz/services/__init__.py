@@ -1,0 +1,1 @@
+"""The services as their manager runs them: a Docker Swarm."""

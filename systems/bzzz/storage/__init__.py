@@ -1,0 +1,1 @@
+"""The shared storage of the nodes."""

@@ -1,0 +1,1 @@
+"""The Oona bus on Redis Streams: streams, consumer groups, entries."""

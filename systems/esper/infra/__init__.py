@@ -1,0 +1,1 @@
+"""Prometheus, Grafana and Elasticsearch around Esper-Lite."""

@@ -1,0 +1,157 @@
+"""Read-only access to what stands around Esper-Lite: Prometheus, Grafana, Elasticsearch."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
+from urllib.parse import urlencode
+
+from pydantic import AwareDatetime, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.text import bounded_text
+from opsverify.probes.prometheus import DEFAULT_INTERVAL, api_data, duration_s, instant
+from opsverify.probes.replies import basic_login, shaped
+from systems.esper.infra.models import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from opsverify.probes.http import Http, Reply
+    from systems.esper.infra.target import WebTarget
+    from systems.esper.section import EsperSection
+
+__all__ = ["InfraClient"]
+
+_MOST_SHOWN = 300
+_NISSAS = "esper_training_runs_total"  # without labels, so it is there from Nissa's first moment on
+_Count = Annotated[int, Field(ge=0)]
+
+
+class _TargetJson(TypedDict):
+    labels: dict[str, str]
+    scrapeUrl: str
+    health: Literal["up", "down", "unknown"]
+    lastError: str
+    lastScrape: AwareDatetime
+    scrapeInterval: NotRequired[str]
+
+
+class _TargetsJson(TypedDict):
+    activeTargets: list[_TargetJson]
+
+
+class _ScalarJson(TypedDict):
+    resultType: Literal["scalar"]
+    result: tuple[float, str]
+
+
+class _VectorJson(TypedDict):
+    resultType: Literal["vector"]
+    result: list[dict[str, Any]]
+
+
+class _GrafanaJson(TypedDict):
+    database: str
+    version: NotRequired[str]
+
+
+class _ClusterJson(TypedDict):
+    cluster_name: str
+    status: Literal["green", "yellow", "red"]
+    timed_out: bool
+    number_of_data_nodes: _Count
+    unassigned_shards: _Count
+    initializing_shards: _Count
+
+
+_TARGETS: TypeAdapter[_TargetsJson] = TypeAdapter(_TargetsJson)
+_SCALAR: TypeAdapter[_ScalarJson] = TypeAdapter(_ScalarJson)
+_VECTOR: TypeAdapter[_VectorJson] = TypeAdapter(_VectorJson)
+_GRAFANA: TypeAdapter[_GrafanaJson] = TypeAdapter(_GrafanaJson)
+_CLUSTER: TypeAdapter[_ClusterJson] = TypeAdapter(_ClusterJson)
+
+
+class InfraClient:
+    """The pages that the runbook's infrastructure check asks (scripts/check_infra.sh), and Prometheus's targets."""
+
+    def __init__(self, http: Http, section: EsperSection) -> None:
+        self._http, self._section = http, section
+
+    async def scraping(self) -> Scraping:
+        """Prometheus's readiness, clock and active targets, and whether the scrapes of Nissa's job bring its series.
+
+        Raises:
+            Unobservable: 503 of a Prometheus that is not ready (server-error), or an answer of another shape.
+        """
+        target = self._section.prometheus
+        if target is None:
+            raise Unobservable(Kind.PRECONDITION, "the target configures no prometheus")
+        await self._http.get(f"{target.url}/-/ready", answers={200})
+        found, warnings = await self._api(f"{target.url}/api/v1/targets?state=active", _TARGETS)
+        series = f"{_NISSAS}{{job={json.dumps(target.job)}}}"
+        vector, more = await self._api(f"{target.url}/api/v1/query?{urlencode({'query': series})}", _VECTOR)
+        clock, _ = await self._api(f"{target.url}/api/v1/query?query=time()", _SCALAR)
+        now = instant(clock["result"][0])
+        return Scraping(
+            job=target.job,
+            active=len(found["activeTargets"]),
+            targets=tuple(_target(t, now) for t in found["activeTargets"]),
+            with_series=len(vector["result"]),
+            at=now,
+            warnings=tuple(dict.fromkeys((*warnings, *more))),
+        )
+
+    async def grafana(self) -> GrafanaHealth:
+        """/api/health: 200, or 503 where Grafana says that its database fails. Any other 503 is a server error."""
+        reply = await self._get(self._section.grafana, "grafana", "/api/health", {200, 503})
+        if reply.status == 503 and "json" not in reply.content_type:  # noqa: PLR2004
+            raise Unobservable(Kind.SERVER_ERROR, f"{reply.url} answered {reply.shown()}")
+        body = shaped(reply, _GRAFANA, reply.json())
+        version = bounded_text(body.get("version", "?"), 40)
+        return GrafanaHealth(
+            status=reply.status, database=bounded_text(body["database"], 80), version=version
+        )
+
+    async def elasticsearch(self) -> ClusterHealth:
+        """/_cluster/health. A status that the cluster could not tell in time is not observed."""
+        reply = await self._get(self._section.elasticsearch, "elasticsearch", "/_cluster/health", {200})
+        body = shaped(reply, _CLUSTER, reply.json())
+        if body["timed_out"]:
+            raise Unobservable(
+                Kind.UNEXPECTED_REPLY, f"the cluster did not settle in its own time: {reply.shown()}"
+            )
+        return ClusterHealth(
+            cluster=bounded_text(body["cluster_name"], 80),
+            status=body["status"],
+            data_nodes=body["number_of_data_nodes"],
+            unassigned=body["unassigned_shards"],
+            initializing=body["initializing_shards"],
+        )
+
+    async def _get(self, target: WebTarget | None, surface: str, path: str, answers: set[int]) -> Reply:
+        if target is None:
+            raise Unobservable(Kind.PRECONDITION, f"the target configures no {surface}")
+        return await self._http.get(
+            f"{target.url}{path}", answers=answers, headers=basic_login(target.username, target.password_env)
+        )
+
+    async def _api(self, url: str, adapter: TypeAdapter[Any]) -> tuple[Any, tuple[str, ...]]:
+        """The data of an answer of Prometheus's API, with its warnings."""
+        return api_data(await self._http.get(url, answers={200}), adapter)
+
+
+def _target(seen: _TargetJson, now: datetime) -> ScrapeTarget:
+    try:
+        interval_s = duration_s(seen.get("scrapeInterval", DEFAULT_INTERVAL))
+    except (ValueError, OverflowError) as error:
+        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{seen['scrapeUrl'][:200]}: {error}") from None
+    return ScrapeTarget(
+        job=bounded_text(seen["labels"].get("job", ""), 80),
+        url=bounded_text(seen["scrapeUrl"], 200),
+        health=seen["health"],
+        error=bounded_text(seen["lastError"], _MOST_SHOWN),
+        age_s=(now - seen["lastScrape"]).total_seconds(),
+        interval_s=interval_s,
+    )

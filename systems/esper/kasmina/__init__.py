@@ -1,0 +1,1 @@
+"""Kasmina, the keeper of seeds: isolation and kernels."""

@@ -1,0 +1,1 @@
+"""Nissa, the observability service: its pages, and whether it ingests."""

@@ -1,0 +1,1 @@
+"""Simic, the policy's trainer: training, validation, policy updates."""

@@ -1,0 +1,1 @@
+"""Tamiyo, the controller: its mode, its decisions, and blueprints in quarantine."""

@@ -1,0 +1,1 @@
+"""Tolaria, the training loop: epochs, health, and the alert on their pace."""

@@ -1,0 +1,1 @@
+"""What the training side's observations share: telemetry packets and their shapes."""

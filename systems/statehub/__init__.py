@@ -1,0 +1,1 @@
+"""State Hub and its consistency sweep: how they are observed and operated, one folder an area."""

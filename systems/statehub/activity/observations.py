@@ -1,0 +1,58 @@
+"""Observations of activity-core's PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from opsverify.model.deadline import seconds
+from opsverify.model.observation import Kind, Unobservable, observation
+from systems.statehub.activity.definition import definition_of, run_of
+from systems.statehub.activity.models import ActivityServer, Definition, Runs
+from systems.statehub.client import StateHubClient
+from systems.statehub.sweeps.window import begin, promised
+
+__all__ = ["activity_runs", "activity_server", "definition"]
+
+
+@observation(of="activity", deadline=seconds(5), identity=True)
+async def activity_server(statehub: StateHubClient) -> ActivityServer:
+    """The PostgreSQL server of activity-core, seen first and again last."""
+    return await statehub.activity.server()
+
+
+@observation(of="activity", deadline=seconds(5))
+async def definition(statehub: StateHubClient) -> Definition:
+    """The sweep's definition as activity-core has it."""
+    return definition_of(await statehub.activity.definitions(), promised(statehub))
+
+
+@observation(of="activity", deadline=seconds(8))
+async def activity_runs(statehub: StateHubClient) -> Runs:
+    """ActivityRuns of the last 24 hours, and from where on they are judged."""
+    limits, said = statehub.section.limits, promised(statehub)
+    interval, window = limits.interval.duration, limits.window.duration
+    now = datetime.now(UTC)
+    most = 4 * int(window / interval) + 100
+    rows, server = await statehub.activity.runs(now - window - interval, most)
+    if len(rows) >= most:
+        told = (
+            f"more than {most} runs in {window}: not the schedule of {interval}, or another definition's id"
+        )
+        raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+    if server["behind"] is None:
+        raise Unobservable(
+            Kind.PRECONDITION, "this standby has replayed nothing: of which moment it speaks is not known"
+        )
+    changed = definition_of(await statehub.activity.definitions(), said).changed
+    since, why = begin(now - window, changed, statehub.section.incident_ended)
+    return Runs(
+        runs=tuple(reversed([run_of(row) for row in rows])),
+        count=len(rows),
+        day=now - window,
+        since=since,
+        since_why=why,
+        as_of=now - max(server["behind"], timedelta(0)),
+        ahead=server["ahead"],
+        standby=server["standby"],
+        manual=statehub.section.schedule.manual_sources,
+    )

@@ -1,0 +1,1 @@
+"""State Hub's HTTP API, direct and through the bridge."""

@@ -1,0 +1,61 @@
+"""Read-only access to one State Hub and its activity-core. It knows the wire and no twin."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opsverify.probes.http import Http, open_http
+from systems.statehub.activity.client import ActivityClient
+from systems.statehub.api.client import ApiClient
+from systems.statehub.kubernetes.client import KubernetesClient
+from systems.statehub.schedule.client import TemporalClient
+from systems.statehub.workstation.client import WorkstationClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from systems.statehub.section import StateHubSection
+
+__all__ = ["StateHubClient", "open_statehub"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateHubClient:
+    """What checks may do with State Hub: read its events on both ways, and what surrounds its sweep."""
+
+    section: StateHubSection
+    api: ApiClient
+    bridge: ApiClient
+    activity: ActivityClient
+    temporal: TemporalClient
+    kubernetes: KubernetesClient
+    workstation: WorkstationClient
+    http: Http
+
+    @classmethod
+    def of(cls, section: StateHubSection, http: Http) -> StateHubClient:
+        """A client of this section over these HTTP connections."""
+        kind = section.schedule.event_type
+        return cls(
+            section,
+            ApiClient(http, section.api, surface="api", event_type=kind),
+            ApiClient(http, section.bridge, surface="bridge", event_type=kind),
+            ActivityClient(section),
+            TemporalClient(section),
+            KubernetesClient(section),
+            WorkstationClient(section),
+            http,
+        )
+
+    def with_section(self, section: StateHubSection) -> StateHubClient:
+        """The same client with another section."""
+        return self.of(section, self.http)
+
+
+@asynccontextmanager
+async def open_statehub(section: StateHubSection) -> AsyncIterator[StateHubClient]:
+    """Open the client of a section; nothing is sent before it is asked for."""
+    async with open_http() as http:
+        yield StateHubClient.of(section, http)

@@ -1,0 +1,1 @@
+"""Activity-core in its cluster, and the bridge from there to State Hub."""

@@ -1,0 +1,155 @@
+"""Read-only access to the Kubernetes API, by its own client with the kubeconfig of the target, in a thread."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.text import bounded_text
+from opsverify.probes.blocking import in_thread
+from opsverify.probes.http import MOST_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from kubernetes.client import ApiClient
+
+    from systems.statehub.kubernetes.target import KubernetesTarget
+    from systems.statehub.section import StateHubSection
+
+__all__ = ["KubernetesClient", "why"]
+
+_CONNECT_S, _READ_S = 3.0, 3.0
+_FOUND, _NOT_FOUND, _SERVER_ERRORS = 200, 404, range(500, 600)
+_DENIED = (401, 403)
+# What urllib3 says of a request that came to nothing; it keeps the operating system's words.
+_BY_TEXT = (
+    (r"Connection refused", Kind.REFUSED),
+    (r"[Nn]ame or service not known|[Nn]ame resolution|NameResolutionError|nodename nor servname", Kind.NAME_NOT_FOUND),
+    (r"certificate has expired", Kind.CERTIFICATE_EXPIRED),
+    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|doesn't match", Kind.UNKNOWN_CA),
+    (r"No route to host|[Nn]etwork is unreachable", Kind.NO_ROUTE),
+    (r"timed out|TimeoutError", Kind.SILENT),
+    (r"reset by peer|Broken pipe|RemoteDisconnected|aborted|IncompleteRead", Kind.RESET),
+)  # fmt: skip
+
+
+def why(error: Exception) -> Unobservable:
+    """Why the API could not be observed, in the engine's words."""
+    text = bounded_text(" ".join(str(error).split()), 300)
+    kind = next((k for pattern, k in _BY_TEXT if re.search(pattern, text)), Kind.UNEXPECTED_REPLY)
+    return Unobservable(kind, f"{type(error).__name__}: {text}")
+
+
+class KubernetesClient:
+    """Reads single objects and lists. The kubeconfig, and Kubernetes' library, are not loaded before it is asked."""
+
+    def __init__(self, section: StateHubSection) -> None:
+        self._section, self._lock = section, threading.Lock()
+        self._loaded: ApiClient | None = None
+
+    @property
+    def target(self) -> KubernetesTarget:
+        """The cluster's part of the target. Raises Unobservable where there is none."""
+        if self._section.kubernetes is None:
+            raise Unobservable(Kind.PRECONDITION, "the target configures no kubernetes")
+        return self._section.kubernetes
+
+    async def read(self, path: str) -> Any:
+        """The object at a path; None where the API says that there is none.
+
+        Raises:
+            Unobservable: it says anything else, or nothing.
+        """
+        return (await in_thread(self._read, path))[0]
+
+    async def date(self) -> str:
+        """The API server's clock, as its answer's header tells it."""
+        return (await in_thread(self._read, "/version"))[1]
+
+    def _read(self, path: str) -> tuple[Any, str]:
+        api = self._client()
+        settings = api.configuration.auth_settings().values()
+        headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "opsverify"}
+        login = {s["key"]: s["value"] for s in settings if s.get("in") == "header" and s.get("value")}
+        asked(f"GET {path}")
+        from urllib3 import Timeout  # noqa: PLC0415 -- comes with Kubernetes' library
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        try:
+            reply = api.rest_client.pool_manager.request(
+                "GET",
+                f"{api.configuration.host}{path}",
+                headers=headers | login,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=Timeout(connect=_CONNECT_S, read=_READ_S),
+            )
+            try:
+                body = reply.read(MOST_BYTES + 1, decode_content=False)
+            finally:
+                reply.close()
+        except (HTTPError, OSError, ValueError) as error:
+            raise why(error) from None
+        return _meaning(path, reply.status, body, login.values()), reply.headers.get("date", "")
+
+    def _client(self) -> ApiClient:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._load()
+        return self._loaded
+
+    def _load(self) -> ApiClient:
+        # A fifth of a second, if it is asked.
+        from kubernetes.config import ConfigException, new_client_from_config  # noqa: PLC0415
+        from yaml import YAMLError  # noqa: PLC0415
+
+        load: Callable[..., ApiClient] = new_client_from_config  # untyped
+        path = Path(self.target.kubeconfig).expanduser()
+        if not path.is_file():
+            told = f"there is no kubeconfig {self.target.kubeconfig}; set statehub.kubernetes.kubeconfig"
+            raise Unobservable(Kind.CREDENTIAL_MISSING, told)
+        try:
+            return load(str(path), context=self.target.context, persist_config=False)
+        except (
+            ConfigException,
+            YAMLError,
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+        ) as error:
+            told = f"kubeconfig {self.target.kubeconfig} cannot be used: {' '.join(str(error).split())}"
+            raise Unobservable(Kind.CREDENTIAL_MISSING, bounded_text(told, 300)) from None
+
+
+def _meaning(path: str, status: int, body: bytes, secrets: Iterable[str]) -> Any:
+    said_back = body[:4096].decode(errors="replace")
+    for secret in secrets:  # a login of the kubeconfig's, that the target's redaction does not know
+        for part in (secret, secret.rpartition(" ")[2]):
+            said_back = said_back.replace(part, "(redacted)")
+    shown = bounded_text(f"{path} answered {status} {said_back[:200]!r}")
+    if status in _DENIED:
+        told = f"{shown}; the kubeconfig's login has expired or may not read this"
+        raise Unobservable(Kind.DENIED, told)
+    if status in _SERVER_ERRORS:
+        raise Unobservable(Kind.SERVER_ERROR, shown)
+    if status not in (_FOUND, _NOT_FOUND) or len(body) > MOST_BYTES:
+        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{len(body)} bytes: {shown}")
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Unobservable(Kind.UNEXPECTED_REPLY, f"not in JSON: {shown}") from None
+    if not isinstance(said, dict):
+        raise Unobservable(Kind.UNEXPECTED_REPLY, shown)
+    if status == _FOUND:
+        return said
+    if said.get("reason") != "NotFound":  # a proxy's 404 says nothing of the cluster
+        raise Unobservable(Kind.UNEXPECTED_REPLY, shown)
+    return None

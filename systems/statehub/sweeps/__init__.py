@@ -1,0 +1,1 @@
+"""Sweeps by their progress events, and the manual canary."""

@@ -1,0 +1,1 @@
+"""The workstation and its retired timer."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
     from opsverify.model.arming import Arming
     from opsverify.model.verdict import Verdict
 
-__all__ = ["Expected", "Fault"]
+__all__ = ["Expected", "Fault", "collect"]
 
 Expected: TypeAlias = "Mapping[str, tuple[Verdict, str]]"
 """Check id → the verdict it turns to, and a pattern of the reason."""
@@ -49,3 +52,21 @@ class Fault(ABC):
 
     def settled(self) -> None:  # noqa: B027 - most faults act at once
         """Wait, bounded, until the effect can be seen by an observer."""
+
+
+def collect(package: str, *, leaving_out: tuple[str, ...] = ()) -> tuple[type[Fault], ...]:
+    """Every fault of a package that reddens a check, in any module of it but those called as in `leaving_out`."""
+    found = list[type[Fault]]()
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if set(module.name.split(".")) & set(leaving_out):
+            continue
+        for value in vars(importlib.import_module(module.name)).values():
+            if (
+                inspect.isclass(value)
+                and issubclass(value, Fault)
+                and value.__module__ == module.name
+                and not inspect.isabstract(value)
+                and getattr(value, "reddens", None)
+            ):
+                found.append(value)
+    return tuple(found)

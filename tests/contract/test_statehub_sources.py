@@ -15,7 +15,7 @@ import pytest
 from temporalio.client import Client
 
 from checks.statehub import criteria
-from fixtures.statehub.faults.temporal import SchedulePaused
+from fixtures.statehub.faults.schedule import SchedulePaused
 from fixtures.statehub.twin import cluster, schedules
 from fixtures.statehub.twin.calendar import Calendar
 from fixtures.statehub.twin.history import read

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.bzzz.faults import INCIDENT_FAULTS, PEERS_FAULTS
+from fixtures.bzzz.faults import FAULTS as ALL
 
 if TYPE_CHECKING:
     from opsverify.model.fault import Fault
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-PART, FAULTS = "bzzz", (*PEERS_FAULTS, *INCIDENT_FAULTS)
+AREAS = {"agents", "network", "election", "dht", "incidents"}
+PART, FAULTS = "bzzz", tuple(fault for fault in ALL if AREAS & set(fault.__module__.split(".")[3:]))
 
 
 def test_exactly_the_checks_of_a_fault_turn(matrix: Matrix, fault_class: type[Fault] | None) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.bzzz.faults.election import ElectionHangs
 from fixtures.bzzz.faults.monitoring import RulesRemoved
-from fixtures.bzzz.faults.peers_inside import ElectionHangs
 from systems.bzzz.incidents.alerts import ADMIN, HEALTH, PEERS, REPLICATION
 from tests.contract.engine.project import Ran
 from tests.detection.harness import Suite, as_live

@@ -23,7 +23,7 @@ from systems.bzzz.alerting.wait import AlertWatch
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from fixtures.bzzz.faults.incidents import IncidentFault
+    from fixtures.bzzz.faults.shared.incidents import IncidentFault
     from opsverify.run.drill import Drill
 
 __all__ = ["ALERT", "CLEAR", "STEADY", "act", "alert_clears", "alert_fires", "begin", "over"]

@@ -8,7 +8,7 @@ import pytest
 
 from checks.bzzz import test_dht, test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
-from fixtures.bzzz.faults.incidents import DhtFails, ReplicationStuck
+from fixtures.bzzz.faults.incidents.agents import DhtFails, ReplicationStuck
 from opsverify import seconds
 from systems.bzzz.incidents.alerts import PEERS, REPLICATION
 

@@ -8,7 +8,7 @@ import pytest
 
 from checks.bzzz import test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
-from fixtures.bzzz.faults.incidents import AgentLeaks, DiskFull, NodesCutOff
+from fixtures.bzzz.faults.incidents.nodes import AgentLeaks, DiskFull, NodesCutOff
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
 from systems.bzzz.incidents.alerts import HEALTH

@@ -8,7 +8,7 @@ import pytest
 
 from checks.bzzz import test_election, test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
-from fixtures.bzzz.faults.incidents import ElectionStateCorrupt
+from fixtures.bzzz.faults.incidents.agents import ElectionStateCorrupt
 from opsverify import seconds
 from systems.bzzz.incidents.alerts import ADMIN
 

@@ -8,7 +8,8 @@ import pytest
 
 from checks.bzzz import test_incidents, test_monitoring, test_p2p
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
-from fixtures.bzzz.faults.incidents import NodesCutOff, Partition
+from fixtures.bzzz.faults.incidents.agents import Partition
+from fixtures.bzzz.faults.incidents.nodes import NodesCutOff
 from opsverify import seconds
 from systems.bzzz.incidents.alerts import PEERS
 

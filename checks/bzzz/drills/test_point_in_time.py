@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz.drills import rehearsal
-from fixtures.bzzz.faults.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
+from fixtures.bzzz.faults.drills.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
 from opsverify import Deadline, seconds
 from opsverify.model.ladder import fail, first_of
 from systems.bzzz.restore.restore_error import NotRestored

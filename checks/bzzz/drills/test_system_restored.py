@@ -8,8 +8,8 @@ import pytest
 
 from checks.bzzz import test_dht, test_election, test_p2p, test_ucxi
 from checks.bzzz.drills import rehearsal
-from fixtures.bzzz.faults.lost_data import DatabaseDropped
-from fixtures.bzzz.faults.lost_services import ConfigurationReplaced, ServicesGone
+from fixtures.bzzz.faults.drills.lost_data import DatabaseDropped
+from fixtures.bzzz.faults.drills.lost_services import ConfigurationReplaced, ServicesGone
 from opsverify import Deadline, seconds
 
 if TYPE_CHECKING:

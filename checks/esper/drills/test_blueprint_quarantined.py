@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_nissa, test_recovery, test_tamiyo, test_urza
-from fixtures.esper.faults import BlueprintQuarantined
+from fixtures.esper.faults.tamiyo import BlueprintQuarantined
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.esper import test_infra, test_nissa, test_oona, test_startup, test_tolaria, test_urza
-from fixtures.esper.faults import EverythingDown
+from fixtures.esper.faults.drills.everything_down import EverythingDown
 from opsverify import Verdict, eventually, seconds
 from opsverify.model.ladder import fail, first_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo, test_tolaria
-from fixtures.esper.faults import ConservativeMode
+from fixtures.esper.faults.tamiyo import ConservativeMode
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
 

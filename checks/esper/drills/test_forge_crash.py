@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_nissa, test_urza
-from fixtures.esper.faults import ArtifactBitFlipped, ForgeKilledAtRandom
+from fixtures.esper.faults.drills.forge import ForgeKilledAtRandom
+from fixtures.esper.faults.forge.library import ArtifactBitFlipped
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_kasmina, test_nissa, test_recovery, test_tolaria, test_urza
-from fixtures.esper.faults import SeedBreaksOut
+from fixtures.esper.faults.drills.isolation_breach import SeedBreaksOut
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of
 from systems.esper.kasmina.target import IsolationAcknowledged

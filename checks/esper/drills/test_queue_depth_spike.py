@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_infra, test_nissa, test_oona
-from fixtures.esper.faults import QueueSpike
+from fixtures.esper.accounting import Accounting, drained
+from fixtures.esper.faults.drills.queue_spike import QueueSpike
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
-from systems.esper.bus.accounting import Accounting, drained
 
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill

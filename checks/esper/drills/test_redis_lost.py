@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_infra, test_nissa, test_oona
-from fixtures.esper.faults import RedisLost, RedisLostWithData
+from fixtures.esper.accounting import on_the_queues
+from fixtures.esper.faults.drills.redis_lost import RedisLost, RedisLostWithData
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
-from systems.esper.bus.accounting import on_the_queues
 
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill

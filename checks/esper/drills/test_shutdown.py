@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_infra, test_nissa, test_startup, test_tamiyo, test_tolaria, test_urza
-from fixtures.esper.faults import ForgeAtWork
+from fixtures.esper.faults.drills.forge import ForgeAtWork
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo
-from fixtures.esper.faults import ValidationFailed
+from fixtures.esper.faults.simic import ValidationFailed
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
 

@@ -8,7 +8,7 @@ import pytest
 
 from checks.statehub import test_activity, test_api
 from checks.statehub.drills.steady import STEADY, begin, declare_over, nothing_lost
-from fixtures.statehub.faults import ApiDiesInTheMiddle
+from fixtures.statehub.faults.drills import ApiDiesInTheMiddle
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of, unknown
 

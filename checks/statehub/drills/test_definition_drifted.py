@@ -8,7 +8,7 @@ import pytest
 
 from checks.statehub import test_schedule
 from checks.statehub.drills.steady import STEADY, begin, nothing_lost
-from fixtures.statehub.faults import DefinitionChanged
+from fixtures.statehub.faults.drills import DefinitionChanged
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from checks.statehub import test_progress, test_timer
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
-from fixtures.statehub.faults import ScheduleLost
+from fixtures.statehub.faults.drills import ScheduleLost
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of, unknown
 from systems.statehub.schedule.grid import at_or_before

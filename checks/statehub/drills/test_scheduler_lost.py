@@ -8,7 +8,7 @@ import pytest
 
 from checks.statehub import test_activity, test_progress, test_schedule
 from checks.statehub.drills.steady import STEADY, begin, declare_over, interval, nothing_lost
-from fixtures.statehub.faults import ScheduleLost, WorkerKilled
+from fixtures.statehub.faults.drills import ScheduleLost, WorkerKilled
 from opsverify import seconds
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from checks.statehub import test_activity, test_api, test_progress, test_tunnel
 from checks.statehub.drills.steady import STEADY, begin, declare_over, interval, nothing_lost
-from fixtures.statehub.faults import TunnelDown
+from fixtures.statehub.faults.drills import TunnelDown
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opsverify.model.operator import ByHand, action
 from opsverify.probes.blocking import in_thread
 from systems.bzzz.actions import BzzzActions
 from systems.bzzz.restore.models import Account, Recovered, Restored
-
-if TYPE_CHECKING:
-    from fixtures.bzzz.twin.plant import BzzzPlant
 
 __all__ = ["RestoringActions"]
 
@@ -44,10 +41,10 @@ class RestoringActions(BzzzActions):
     @action
     async def dump_database(self) -> str:
         """Take a dump of the database, and keep the roles beside it; returns the dump's path."""
-        jobs = self._own_plant(
+        jobs = self._own_twin(
             f"{_IN_POSTGRES} pg_dump -U bzzz -d bzzz_v2 | gzip > /rust/bzzz-v2/backups/bzzz_$(date +%Y%m%d_%H%M%S).sql.gz "
             f"and {_IN_POSTGRES} pg_dumpall -U bzzz --globals-only > /rust/bzzz-v2/backups/roles_$(date +%Y%m%d_%H%M%S).sql"
-        ).database.jobs
+        ).plant.database.jobs
         made = await in_thread(jobs.dump)
         await in_thread(jobs.roles)
         return str(made)
@@ -55,18 +52,17 @@ class RestoringActions(BzzzActions):
     @action
     async def take_base_backup(self) -> str:
         """Take a base backup, from which any later instant can be recovered; returns its path."""
-        plant = self._own_plant(f"{_IN_POSTGRES} pg_basebackup -U postgres -D /backup/base -X stream -P")
-        return str(await in_thread(plant.database.jobs.base_backup))
+        twin = self._own_twin(f"{_IN_POSTGRES} pg_basebackup -U postgres -D /backup/base -X stream -P")
+        return str(await in_thread(twin.plant.database.jobs.base_backup))
 
     @action
     async def mark_instant(self, name: str) -> datetime:
         """Give this instant a name in the WAL (pg_create_restore_point); returns the moment after it."""
-        plant = self._own_plant(
+        twin = self._own_twin(
             f"{_IN_POSTGRES} psql -U postgres -c \"select pg_create_restore_point('{name}')\""
         )
-        from fixtures.bzzz.twin import recovery  # noqa: PLC0415
-
-        return await in_thread(recovery.mark, plant, name)
+        at: datetime = await in_thread(twin.mark, name)
+        return at
 
     @action
     async def restore_database(self, dump: str) -> str:
@@ -75,14 +71,12 @@ class RestoringActions(BzzzActions):
         Raises:
             NotRestored: nothing of it was committed; why.
         """
-        plant = self._own_plant(
+        twin = self._own_twin(
             f"{_IN_POSTGRES} createdb -U bzzz bzzz_v2, after the roles of roles_*.sql that are not there; then "
             f"gunzip -t {dump} && gunzip -c {dump} | {_IN_POSTGRES} "
             "psql -X -v ON_ERROR_STOP=1 --single-transaction -U bzzz -d bzzz_v2 -f -"
         )
-        from fixtures.bzzz.twin import recovery  # noqa: PLC0415
-
-        return await in_thread(recovery.restore, plant, Path(dump))
+        return str(await in_thread(twin.restore, Path(dump)))
 
     @action
     async def recover_to_point(self, goal: str | datetime) -> Recovered:
@@ -91,26 +85,22 @@ class RestoringActions(BzzzActions):
         Raises:
             NotRestored: the base backup is damaged, WAL is missing, or the instant is not in it.
         """
-        plant = self._own_plant(
+        twin = self._own_twin(
             "pg_verifybackup the base backup; copy it and the WAL archive to another machine; there, in postgresql.conf: "
             "restore_command, recovery_target_name or recovery_target_time, recovery_target_action = promote, "
             "archive_mode = off; touch recovery.signal; start it on a port of its own"
         )
-        from fixtures.bzzz.twin import recovery  # noqa: PLC0415
-
-        return await in_thread(recovery.recover, plant, goal)
+        recovered: Recovered = await in_thread(twin.recover, goal)
+        return recovered
 
     @action
     async def account_for_database(self) -> Account:
         """Count and sum every row of the database, with its sequences and definitions."""
-        plant = self._own_plant("select count(*) of every table, before and after")
-        from fixtures.bzzz.twin import recovery  # noqa: PLC0415
+        twin = self._own_twin("select count(*) of every table, before and after")
+        account: Account = await in_thread(twin.account)
+        return account
 
-        return await in_thread(recovery.account, plant)
-
-    def _own_plant(self, by_hand: str) -> BzzzPlant:
+    def _own_twin(self, by_hand: str) -> Any:
         if self._twin is None:
             raise ByHand(by_hand, verified_by=_VERIFIED_BY)
-        twin: Any = self._twin
-        plant: BzzzPlant = twin.plant
-        return plant
+        return self._twin

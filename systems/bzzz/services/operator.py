@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 from opsverify.model.operator import ByHand, Refused, action
 from opsverify.model.table import EnvSecret
 from systems.bzzz.actions import BzzzActions
 from systems.bzzz.services.baseline import Accepted, write_accepted
 from systems.bzzz.services.target import ExpectedService
-
-if TYPE_CHECKING:
-    from fixtures.bzzz.twin.site import BzzzTwin
 
 __all__ = ["ServicesActions"]
 
@@ -69,11 +66,11 @@ class ServicesActions(BzzzActions):
     @action
     async def set_database_password(self, password_env: EnvSecret) -> str:
         """Set the password of BZZZ's own role in PostgreSQL: ALTER ROLE, before the services get the new secret."""
-        twin: BzzzTwin | None = self._twin  # type: ignore[assignment]
+        twin: Any = self._twin
         if twin is None:
             msg = "as a superuser: psql -d bzzz_v2 -c '\\password bzzz'; then rotate_secret for every service that uses the old one"
             raise ByHand(msg, verified_by=("B-DB-1", "B-API-2"))
-        return twin.plant.database.set_password(password_env.get_secret_value())
+        return str(twin.plant.database.set_password(password_env.get_secret_value()))
 
     @action
     async def accept_services(self) -> str:

@@ -8,7 +8,6 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from opsverify.model.check import check_of
 from opsverify.model.deadline import DeadlinePassed, eventually
 from opsverify.model.judge import judge
 from opsverify.model.observation import Kind, Unobservable
@@ -18,12 +17,13 @@ from opsverify.report.model import Step, Surface
 from opsverify.run.gather import Gatherer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from datetime import timedelta
 
     from opsverify.model.check import Check
     from opsverify.model.fault import Fault
     from opsverify.model.observation import Observation
+    from opsverify.run.check_index import CheckIndex
     from opsverify.run.lock import Change
     from opsverify.run.run import Run
 
@@ -39,8 +39,8 @@ class Drill:
     where what is observed is still what the fault left, and looks whether the undoing worked.
     """
 
-    def __init__(self, run: Run, check: Check) -> None:
-        self.run, self.check = run, check
+    def __init__(self, run: Run, check: Check, checks: CheckIndex) -> None:
+        self.run, self.check, self._checks = run, check, checks
         self.findings: list[Finding] = []
         self.seen: list[Observation[Any]] = []
         self.site = Site(
@@ -131,15 +131,19 @@ class Drill:
         self.seen = [*[o for o in self.seen if o.name not in gathered], *gathered.values()]
         return gathered
 
-    async def judge(self, *checks: Callable[..., Any]) -> dict[str, Outcome]:
-        """Judge checks (their test functions) on fresh observations: outcome by check id."""
-        declared = [check_of(function) for function in checks]
+    async def judge(self, *checks: str) -> dict[str, Outcome]:
+        """Judge checks, named by their ids, on fresh observations: outcome by check id.
+
+        Raises:
+            CheckDeclarationError: the system has no such check.
+        """
+        declared = [self._checks[check] for check in checks]
         parameters = {c.id: list(inspect.signature(c.function).parameters) for c in declared}
         names = {p for each in parameters.values() for p in each} - {"limits"}
         values: dict[str, Any] = {**await self.observe(*names), "limits": self.site.section.limits}
         return {c.id: judge(c, {p: values[p] for p in parameters[c.id]}) for c in declared}
 
-    async def steady(self, *checks: Callable[..., Any], within: timedelta) -> None:
+    async def steady(self, *checks: str, within: timedelta) -> None:
         """The steady state before the fault: every check passes. Not met: the drill is UNKNOWN.
 
         Raises:
@@ -169,24 +173,21 @@ class Drill:
             self._in_force[-1] = fault, self.run.ledger.left(change, fault.state())
             notes.append(fault.state())
 
-    async def detected(
-        self, check: Callable[..., Any], *, within: timedelta, beside: tuple[Callable[..., Any], ...] = ()
-    ) -> Outcome:
+    async def detected(self, check: str, *, within: timedelta, beside: tuple[str, ...] = ()) -> Outcome:
         """The check FAILs within the time: the fault is seen.
 
         Checks `beside` it are looked at too: from one dead server alone nobody can tell that the line is not cut.
         """
-        name = check_of(check).id
 
         def fails(outcomes: dict[str, Outcome]) -> bool:
-            return outcomes[name].verdict is Verdict.FAIL
+            return outcomes[check].verdict is Verdict.FAIL
 
-        async with self.step("detect", f"{name} turns red", bound=within) as notes:
+        async with self.step("detect", f"{check} turns red", bound=within) as notes:
             try:
                 outcomes = await eventually(
                     lambda: self.judge(check, *beside),
                     fails,
-                    expected=f"{name} FAIL",
+                    expected=f"{check} FAIL",
                     within=within,
                     shown=_brief,
                 )
@@ -194,20 +195,20 @@ class Drill:
                 self.conclude(
                     holds=False,
                     reason="not-detected",
-                    expected=f"{name} turns red within {within}",
+                    expected=f"{check} turns red within {within}",
                     observed=str(passed),
                 )
                 raise CheckFailed(self.findings) from None
-            notes.append(outcomes[name].reason)
+            notes.append(outcomes[check].reason)
         self.conclude(
             holds=True,
             reason="detected",
-            expected=f"{name} turns red within {_seconds(within)}",
-            observed=f"{name} {outcomes[name].reason} after {self._timeline[-1].took:.2f} s",
+            expected=f"{check} turns red within {_seconds(within)}",
+            observed=f"{check} {outcomes[check].reason} after {self._timeline[-1].took:.2f} s",
         )
-        return outcomes[name]
+        return outcomes[check]
 
-    async def recovered(self, *checks: Callable[..., Any], within: timedelta) -> None:
+    async def recovered(self, *checks: str, within: timedelta) -> None:
         """The steady state after the recovery, within the time."""
         async with self.step("steady state again", "every check passes", bound=within):
             try:

@@ -236,11 +236,12 @@ def limits(request: pytest.FixtureRequest) -> Limits:
 @pytest_asyncio.fixture(loop_scope="session")
 async def drill(request: pytest.FixtureRequest) -> AsyncIterator[Drill]:
     """A drill on a twin of its own; whatever it changed is undone at its end, last in first out."""
-    from opsverify.run.drill import Drill  # noqa: PLC0415 -- only what is asked for is loaded
+    from opsverify.run.check_index import CheckIndex  # noqa: PLC0415 -- only what is asked for is loaded
+    from opsverify.run.drill import Drill  # noqa: PLC0415
 
     run = request.config.stash[RUN]
     check = run.checks[request.node.nodeid]
-    rehearsal = Drill(run, check)
+    rehearsal = Drill(run, check, CheckIndex(request.session, run.checks_folder / check.system))
     try:
         await rehearsal.start()
         yield rehearsal

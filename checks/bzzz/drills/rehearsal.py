@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from checks.bzzz import test_api, test_database, test_dht, test_election, test_p2p
 from checks.bzzz.criteria import restoring
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
@@ -30,15 +29,15 @@ __all__ = [
 
 P0 = Severity.P0.resolution
 STEADY = (
-    test_api.test_the_api_is_not_unhealthy,
-    test_api.test_the_api_is_not_degraded,
-    test_api.test_every_component_is_healthy,
-    test_p2p.test_every_agent_has_enough_peers,
-    test_p2p.test_nodes_reach_each_other,
-    test_election.test_one_admin_is_elected,
-    test_election.test_another_node_may_become_admin,
-    test_dht.test_content_is_replicated,
-    test_database.test_the_database_answers_in_its_role,
+    "B-API-1",
+    "B-API-1b",
+    "B-API-2",
+    "B-P2P-1",
+    "B-NET-1",
+    "B-ELE-1",
+    "B-ELE-2b",
+    "B-DHT-1",
+    "B-DB-1",
 )
 
 

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from checks.bzzz import (
-    test_api,
-    test_dht,
-    test_election,
-    test_incidents,
-    test_monitoring,
-    test_p2p,
-    test_slurp,
-)
 from opsverify import seconds
 from opsverify.model.deadline import DeadlinePassed
 from opsverify.model.ladder import fail, first_of
@@ -21,7 +12,7 @@ from opsverify.model.verdict import CheckFailed
 from systems.bzzz.alerting.wait import AlertWatch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from fixtures.bzzz.faults.shared.incidents import IncidentFault
     from opsverify.run.drill import Drill
@@ -31,17 +22,17 @@ __all__ = ["ALERT", "CLEAR", "STEADY", "act", "alert_clears", "alert_fires", "be
 ALERT, CLEAR, ACTION = seconds(30), seconds(40), seconds(60)
 
 STEADY = (
-    test_api.test_the_api_is_not_degraded,
-    test_api.test_every_component_is_healthy,
-    test_p2p.test_every_agent_has_enough_peers,
-    test_p2p.test_bootstraps_accept_and_keep_connections,
-    test_dht.test_content_is_replicated,
-    test_election.test_one_admin_is_elected,
-    test_slurp.test_slurp_is_led_by_the_admin,
-    test_monitoring.test_no_agent_is_critical,
-    test_monitoring.test_no_agent_is_degraded,
-    test_monitoring.test_nothing_fires_and_alerting_works,
-    test_incidents.test_services_data_and_peers_are_back,
+    "B-API-1b",
+    "B-API-2",
+    "B-P2P-1",
+    "B-P2P-2",
+    "B-DHT-1",
+    "B-ELE-1",
+    "B-SLP-1",
+    "B-MON-1",
+    "B-MON-1b",
+    "B-MON-3",
+    "B-VAL-1b",
 )
 
 
@@ -102,7 +93,7 @@ async def alert_clears(drill: Drill, watch: AlertWatch) -> None:
     )
 
 
-async def over(drill: Drill, watch: AlertWatch, *checks: Callable[..., Any]) -> None:
+async def over(drill: Drill, watch: AlertWatch, *checks: str) -> None:
     """The alert clears, the steady state is back, and the alert stays clear as long as `cleared_for` wants it watched."""
     await alert_clears(drill, watch)
     await drill.recovered(*STEADY, *checks, within=seconds(60))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz import test_dht, test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents.agents import DhtFails, ReplicationStuck
 from opsverify import seconds
@@ -29,8 +28,8 @@ async def test_degraded_replication_is_detected_and_recovered(drill: Drill) -> N
     """Copies that are lost while the managers hang are alerted; restarted and provided again, all content is replicated."""
     watch = await begin(drill, ReplicationStuck, REPLICATION)
     await alert_fires(drill, watch)
-    await drill.detected(test_dht.test_content_is_replicated, within=seconds(10))
-    await drill.detected(test_incidents.test_content_is_replicated_again, within=seconds(10))
+    await drill.detected("B-DHT-1", within=seconds(10))
+    await drill.detected("B-REC-4b", within=seconds(10))
     operator = drill.site.operator()
     watch.begin()
     async with act(drill, "restart the replication managers") as notes:
@@ -40,8 +39,8 @@ async def test_degraded_replication_is_detected_and_recovered(drill: Drill) -> N
     await over(
         drill,
         watch,
-        test_incidents.test_content_is_replicated_again,
-        test_monitoring.test_the_alert_on_replication_has_cleared,
+        "B-REC-4b",
+        "B-ALR-1d",
     )
 
 
@@ -60,8 +59,8 @@ async def test_failing_dht_operations_are_detected_and_recovered(drill: Drill) -
     No rule of the runbook looks at them: what is alerted are the bootstraps' missing peers.
     """
     watch = await begin(drill, DhtFails, PEERS)
-    await drill.detected(test_incidents.test_dht_operations_work_again, within=seconds(15))
-    await drill.detected(test_dht.test_put_and_get_work, within=seconds(15))
+    await drill.detected("B-REC-10b", within=seconds(15))
+    await drill.detected("B-DHT-2", within=seconds(15))
     await alert_fires(drill, watch)
     operator = drill.site.operator()
     watch.begin()
@@ -72,7 +71,7 @@ async def test_failing_dht_operations_are_detected_and_recovered(drill: Drill) -
     await over(
         drill,
         watch,
-        test_dht.test_put_and_get_work,
-        test_incidents.test_dht_operations_work_again,
-        test_monitoring.test_the_alert_on_peers_has_cleared,
+        "B-DHT-2",
+        "B-REC-10b",
+        "B-ALR-1b",
     )

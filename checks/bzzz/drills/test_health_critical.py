@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz import test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents.nodes import AgentLeaks, DiskFull, NodesCutOff
 from opsverify import seconds
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
 RUNBOOK = '"System Health Critical (Alert: BZZZSystemHealthCritical)"'
 NEXT = "rehearse by hand on a twin: the cause was not named, the recovery did not help, or the alert did not follow"
 
-CLEARED = test_monitoring.test_the_alert_on_health_has_cleared
+CLEARED = "B-ALR-1"
 
 
 async def found(drill: Drill, watch: AlertWatch, cause: str) -> None:
     """The alert fires, and the investigation names the cause."""
     await alert_fires(drill, watch)
-    seen = await drill.detected(test_incidents.test_system_health_is_no_longer_critical, within=seconds(10))
+    seen = await drill.detected("B-REC-1b", within=seconds(10))
     drill.findings.append(
         first_of(fail("cause-not-found", seen.reason != f"critical-{cause}"), ok="cause-found").finding(
             expected=f"the cause is found: {cause}",
@@ -51,7 +50,7 @@ async def test_a_memory_leak_is_found_and_recovered(drill: Drill) -> None:
     await found(drill, watch, "memory")
     async with act(drill, "restart the affected services") as notes:
         notes.append(await drill.site.operator().restart_agents())
-    await over(drill, watch, test_incidents.test_system_health_is_no_longer_critical, CLEARED)
+    await over(drill, watch, "B-REC-1b", CLEARED)
 
 
 @pytest.mark.check(
@@ -69,7 +68,7 @@ async def test_a_full_disk_is_found_and_recovered(drill: Drill) -> None:
     await found(drill, watch, "disk")
     async with act(drill, "clean up logs and temporary files") as notes:
         notes.append(await drill.site.operator().clean_up_disks())
-    await over(drill, watch, test_incidents.test_system_health_is_no_longer_critical, CLEARED)
+    await over(drill, watch, "B-REC-1b", CLEARED)
 
 
 @pytest.mark.check(
@@ -87,4 +86,4 @@ async def test_a_network_failure_is_found_and_recovered(drill: Drill) -> None:
     await found(drill, watch, "network")
     async with act(drill, "restart networking") as notes:
         notes.append(await drill.site.operator().restart_networking())
-    await over(drill, watch, test_incidents.test_system_health_is_no_longer_critical, CLEARED)
+    await over(drill, watch, "B-REC-1b", CLEARED)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz import test_incidents, test_monitoring
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents.nodes import AgentGrows
 from opsverify import seconds
@@ -30,7 +29,7 @@ async def test_high_memory_is_detected_and_recovered(drill: Drill) -> None:
     """An agent that uses too much memory is alerted and named; restarted, it is back under its limit."""
     watch = await begin(drill, AgentGrows, MEMORY)
     await alert_fires(drill, watch)
-    seen = await drill.detected(test_incidents.test_memory_is_back_under_its_limit, within=seconds(10))
+    seen = await drill.detected("B-REC-9b", within=seconds(10))
     offender = drill.site.section.nodes[AgentGrows.agents[0]].agent.removeprefix("http://")  # type: ignore[attr-defined]
     told = seen.findings[0].observed if seen.findings else ""
     drill.findings.append(
@@ -47,6 +46,6 @@ async def test_high_memory_is_detected_and_recovered(drill: Drill) -> None:
     await over(
         drill,
         watch,
-        test_incidents.test_memory_is_back_under_its_limit,
-        test_monitoring.test_the_alert_on_memory_has_cleared,
+        "B-REC-9b",
+        "B-ALR-1e",
     )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz import test_incidents, test_monitoring, test_p2p
 from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents.agents import Partition
 from fixtures.bzzz.faults.incidents.nodes import NodesCutOff
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from opsverify.run.drill import Drill
 
 NEXT = "rehearse by hand on a twin: too few peers were not seen, or the agents did not find each other again"
-CLEARED = test_monitoring.test_the_alert_on_peers_has_cleared
+CLEARED = "B-ALR-1b"
 
 
 @pytest.mark.check(
@@ -33,15 +32,15 @@ async def test_a_partition_is_detected_and_recovered(drill: Drill) -> None:
     """Bootstraps that hang and a corrupt peer store are alerted and named; restarted and cleared, all have peers again."""
     watch = await begin(drill, Partition, PEERS)
     await alert_fires(drill, watch)
-    await drill.detected(test_p2p.test_every_agent_has_enough_peers, within=seconds(10))
-    await drill.detected(test_incidents.test_the_partition_is_over, within=seconds(10))
+    await drill.detected("B-P2P-1", within=seconds(10))
+    await drill.detected("B-REC-2b", within=seconds(10))
     operator = drill.site.operator()
     watch.begin()
     async with act(drill, "restart the DHT bootstraps") as notes:
         notes.append(await operator.restart_bootstraps())
     async with act(drill, "clear the corrupt peer store, restart the agents") as notes:
         notes.append(await operator.clear_peer_store())
-    await over(drill, watch, test_incidents.test_the_partition_is_over, CLEARED)
+    await over(drill, watch, "B-REC-2b", CLEARED)
 
 
 @pytest.mark.check(
@@ -57,14 +56,14 @@ async def test_a_cut_network_is_connected_again(drill: Drill) -> None:
     """When the network between the nodes is cut each way is named; connected again, the services find each other."""
     watch = await begin(drill, NodesCutOff, PEERS)
     await alert_fires(drill, watch)
-    await drill.detected(test_p2p.test_nodes_reach_each_other, within=seconds(15))
+    await drill.detected("B-NET-1", within=seconds(15))
     watch.begin()
     async with act(drill, "disconnect and connect the agents' network") as notes:
         notes.append(await drill.site.operator().restart_networking())
     await over(
         drill,
         watch,
-        test_p2p.test_nodes_reach_each_other,
-        test_incidents.test_the_partition_is_over,
+        "B-NET-1",
+        "B-REC-2b",
         CLEARED,
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from checks.bzzz import test_api, test_config, test_election, test_p2p, test_swarm
 from fixtures.bzzz.faults.services import TaskKilled
 from fixtures.bzzz.twin.asking import asking
 from opsverify import seconds
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
     from systems.bzzz.operator import BzzzOperator
 
 STEADY = (
-    test_api.test_the_api_is_not_unhealthy,
-    test_api.test_every_component_is_healthy,
-    test_p2p.test_every_agent_has_enough_peers,
-    test_p2p.test_bootstraps_accept_and_keep_connections,
-    test_election.test_one_admin_is_elected,
-    test_swarm.test_services_run_as_they_should,
-    test_swarm.test_updates_are_safe,
-    test_swarm.test_services_are_on_their_network,
-    test_config.test_services_are_given_what_is_current,
+    "B-API-1",
+    "B-API-2",
+    "B-P2P-1",
+    "B-P2P-2",
+    "B-ELE-1",
+    "B-SWM-1",
+    "B-SWM-2",
+    "B-SWM-3",
+    "B-CFG-1",
 )
 STEP = seconds(60)
 MORE = 5
@@ -58,7 +57,7 @@ async def test_updates_roll_back_scale_and_rotate_without_losing_a_request(drill
                 observed=notes[0],
             )
         )
-        await drill.detected(test_swarm.test_services_run_as_they_should, within=seconds(30))
+        await drill.detected("B-SWM-1", within=seconds(30))
         async with drill.step("recover", "a forced update", bound=STEP) as notes:
             notes.append(await operator.restart_service(agents))
         async with drill.step("recover", "scale up, and down again", bound=STEP) as notes:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz import test_dht, test_election, test_p2p, test_ucxi
 from checks.bzzz.drills import rehearsal
 from fixtures.bzzz.faults.drills.lost_data import DatabaseDropped
 from fixtures.bzzz.faults.drills.lost_services import ConfigurationReplaced, ServicesGone
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
     from opsverify.run.drill import Drill
 
 END_TO_END = (
-    test_p2p.test_a_message_makes_the_round_trip,
-    test_dht.test_put_and_get_work,
-    test_ucxi.test_a_task_becomes_an_address_that_resolves,
+    "B-P2P-3",
+    "B-DHT-2",
+    "B-UCX-1",
 )
 DEPARTURES = {
     "infrastructure": "the runbook deploys the stack: here the manager stands still, and its services are brought back to "
@@ -52,7 +51,7 @@ async def test_the_whole_system_is_restored(drill: Drill) -> None:
     before = await rehearsal.account(drill)
 
     await drill.inject(ConfigurationReplaced(drill.twin, drill.site.arming))
-    await drill.detected(test_election.test_another_node_may_become_admin, within=seconds(30))
+    await drill.detected("B-ELE-2b", within=seconds(30))
     async with drill.step("recover", "restore the configuration from the export", bound=seconds(90)) as notes:
         notes.append(await operator.restore_configuration())
     await drill.recovered(*rehearsal.STEADY, within=seconds(60))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import test_nissa, test_recovery, test_tamiyo, test_urza
 from fixtures.esper.faults.tamiyo import BlueprintQuarantined
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
@@ -16,11 +15,11 @@ if TYPE_CHECKING:
     from systems.esper.training.models import Quarantine
 
 STEADY = (
-    test_tamiyo.test_tamiyo_is_not_in_conservative_mode,
-    test_tamiyo.test_tamiyo_decides_on_values_within_limits,
-    test_recovery.test_a_blueprints_risk_is_the_librarys,
-    test_urza.test_every_blueprint_has_its_artifact,
-    test_nissa.test_nissa_counts_what_arrives,
+    "E-TAM-2",
+    "E-TAM-3",
+    "E-REC-6b",
+    "E-URZ-3",
+    "E-NIS-4",
 )
 
 
@@ -29,18 +28,18 @@ STEADY = (
     severity="P2",
     profiles="drill",
     subsystem="tamiyo",
-    runbook=test_recovery.QUARANTINE,
+    runbook='4 "Tamiyo"',
     next_step="rehearse by hand on a twin; a quarantine only rewrites the command to a pause, which Tolaria does not honour",
 )
 async def test_a_quarantined_blueprint_is_held_against_the_library(drill: Drill) -> None:
     """A quarantined blueprint is detected, its risk and tier are the library's, the response shows, and another takes its place."""
     await drill.steady(*STEADY, within=seconds(30))
     await drill.inject(BlueprintQuarantined(drill.twin, drill.site.arming))
-    await drill.detected(test_tamiyo.test_tamiyo_decides_on_values_within_limits, within=seconds(30))
+    await drill.detected("E-TAM-3", within=seconds(30))
 
     operator = drill.site.operator()
     async with drill.step("recover", "hold risk and tier against the library", bound=seconds(20)) as notes:
-        judged = (await drill.judge(test_recovery.test_a_blueprints_risk_is_the_librarys))["E-REC-6b"]
+        judged = (await drill.judge("E-REC-6b"))["E-REC-6b"]
         notes += [f.observed for f in judged.findings]
     drill.findings.append(
         first_of(fail("risk-differs", judged.verdict is not Verdict.PASS), ok="risk-agrees").finding(

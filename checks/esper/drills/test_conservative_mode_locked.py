@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo, test_tolaria
 from fixtures.esper.faults.tamiyo import ConservativeMode
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
     from systems.esper.training.models import Conservative
 
 STEADY = (
-    test_tolaria.test_training_loss_is_finite_and_fresh,
-    test_tamiyo.test_tamiyo_is_not_in_conservative_mode,
-    test_tamiyo.test_tamiyo_decides_on_values_within_limits,
-    test_simic.test_the_policy_passed_its_validation,
-    test_recovery.test_conservative_mode_is_off_and_stays_off,
-    test_nissa.test_nissa_counts_what_arrives,
+    "E-TOL-1",
+    "E-TAM-2",
+    "E-TAM-3",
+    "E-SIM-2",
+    "E-REC-3b",
+    "E-NIS-4",
 )
 
 
@@ -30,14 +29,14 @@ STEADY = (
     severity="P2",
     profiles="drill",
     subsystem="tamiyo",
-    runbook=test_recovery.LOCKED,
+    runbook='5 "Tamiyo Conservative Mode Locked"',
     next_step="rehearse by hand on a twin; on the real program the switch is a method of an object inside the training process",
 )
 async def test_a_locked_conservative_mode_is_explained_and_switched_off(drill: Drill) -> None:
     """A locked conservative mode is detected and explained, and switched off once what Tamiyo decides on is stable."""
     await drill.steady(*STEADY, within=seconds(30))
     await drill.inject(ConservativeMode(drill.twin, drill.site.arming))
-    await drill.detected(test_tamiyo.test_tamiyo_is_not_in_conservative_mode, within=seconds(30))
+    await drill.detected("E-TAM-2", within=seconds(30))
 
     operator = drill.site.operator()
     async with drill.step("recover", "show the cause", bound=seconds(10)) as notes:
@@ -54,7 +53,7 @@ async def test_a_locked_conservative_mode_is_explained_and_switched_off(drill: D
         )
     )
     async with drill.step("recover", "judge the stability", bound=seconds(10)) as notes:
-        judged = await drill.judge(test_tamiyo.test_tamiyo_decides_on_values_within_limits)
+        judged = await drill.judge("E-TAM-3")
         stable = judged["E-TAM-3"]
         notes.append(f"E-TAM-3 {stable.verdict}: {stable.findings[0].observed}")
     drill.findings.append(

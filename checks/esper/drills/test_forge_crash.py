@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import test_nissa, test_urza
 from fixtures.esper.faults.drills.forge import ForgeKilledAtRandom
 from fixtures.esper.faults.forge.library import ArtifactBitFlipped
 from opsverify import seconds
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
     from systems.esper.forge.models import Forge, Library
 
 STEADY = (
-    test_urza.test_the_forge_has_nothing_pending,
-    test_urza.test_no_compiler_or_library_log_is_left,
-    test_urza.test_every_blueprint_has_its_artifact,
-    test_urza.test_the_forge_crash_is_over,
-    test_nissa.test_healthz_answers,
+    "E-URZ-1",
+    "E-URZ-2",
+    "E-URZ-3",
+    "E-REC-2b",
+    "E-NIS-1",
 )
 
 
@@ -35,7 +34,7 @@ STEADY = (
     severity="P1",
     profiles="drill",
     subsystem="urza",
-    runbook=test_urza.RECOVERY,
+    runbook='5 "Tezzeret Forge Crash Recovery"',
     next_step="rehearse by hand on a twin: deleting the artifact alone, as the runbook says, changes nothing while its row exists",
 )
 async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill) -> None:
@@ -48,7 +47,7 @@ async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill
 
     killed = ForgeKilledAtRandom(drill.twin, drill.site.arming)
     await drill.inject(killed)
-    await drill.detected(test_urza.test_the_forge_has_nothing_pending, within=seconds(30))
+    await drill.detected("E-URZ-1", within=seconds(30))
     async with drill.step("recover", "read the pending ids from the log", bound=seconds(15)) as notes:
         seen, before = await drill.observe("forge", "library"), await files.artifacts()
         pending, investigation = _pending(seen["forge"].value, seen["library"], catalogue)
@@ -62,7 +61,7 @@ async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill
 
     spoilt = ArtifactBitFlipped(drill.twin, drill.site.arming)
     await drill.inject(spoilt)
-    await drill.detected(test_urza.test_every_blueprint_has_its_artifact, within=seconds(30))
+    await drill.detected("E-URZ-3", within=seconds(30))
     before = await files.artifacts()
     async with drill.step("recover", "drop the row, remove the artifact", bound=seconds(15)) as notes:
         notes.append(await operator.drop_library_row(spoilt.blueprint))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import test_kasmina, test_nissa, test_recovery, test_tolaria, test_urza
 from fixtures.esper.faults.drills.isolation_breach import SeedBreaksOut
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
     from systems.esper.training.models import Isolation
 
 STEADY = (
-    test_kasmina.test_no_seed_breaks_its_isolation,
-    test_kasmina.test_kernels_are_fetched_in_time,
-    test_recovery.test_the_isolation_breach_is_over,
-    test_tolaria.test_tolaria_feels_well,
-    test_urza.test_every_blueprint_has_its_artifact,
-    test_nissa.test_nissa_counts_what_arrives,
+    "E-KAS-1",
+    "E-KAS-2",
+    "E-REC-4b",
+    "E-TOL-3",
+    "E-URZ-3",
+    "E-NIS-4",
 )
 ALERT = "kasmina_isolation_violation"
 
@@ -35,7 +34,7 @@ ALERT = "kasmina_isolation_violation"
     profiles="drill",
     subsystem="kasmina",
     alert=ALERT,
-    runbook=test_recovery.BREACH,
+    runbook='5 "Kasmina Isolation Breach"',
     next_step='rehearse by hand on a twin: "telemetry returns to zero", as the runbook says, never happens; no further rise is the proof',
 )
 async def test_an_isolation_breach_is_detected_and_the_seed_is_culled(drill: Drill) -> None:
@@ -43,7 +42,7 @@ async def test_an_isolation_breach_is_detected_and_the_seed_is_culled(drill: Dri
     await drill.steady(*STEADY, within=seconds(30))
     fault = SeedBreaksOut(drill.twin, drill.site.arming)
     await drill.inject(fault)
-    await drill.detected(test_kasmina.test_no_seed_breaks_its_isolation, within=seconds(30))
+    await drill.detected("E-KAS-1", within=seconds(30))
     async with drill.step("detect", f"alert {ALERT} fires", bound=seconds(30)) as notes:
         # It is active only until the next packet of another source: a moment that a scrape can miss.
         notes.append(await eventually(lambda: _alert(drill), bool, expected="active", within=seconds(30)))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import test_infra, test_nissa, test_oona
 from fixtures.esper.accounting import on_the_queues
 from fixtures.esper.faults.drills.redis_lost import RedisLost, RedisLostWithData
 from opsverify import seconds
@@ -17,14 +16,14 @@ if TYPE_CHECKING:
     from systems.esper.client import EsperClient
 
 STEADY = (
-    test_infra.test_redis_answers_and_stays_the_same_server,
-    test_oona.test_consumer_groups_exist,
-    test_oona.test_consumers_keep_up,
-    test_oona.test_newest_entries_decode_and_verify,
-    test_nissa.test_healthz_answers,
-    test_nissa.test_nissa_counts_what_arrives,
+    "E-INF-1",
+    "E-OON-1",
+    "E-OON-5",
+    "E-OON-6",
+    "E-NIS-1",
+    "E-NIS-4",
 )
-ALIVE = (*STEADY, test_oona.test_a_canary_message_is_counted_by_nissa)
+ALIVE = (*STEADY, "E-OON-7")
 LOST_BUS = '1 "Environment & Dependencies"'
 _SHOWN = 20
 
@@ -106,9 +105,9 @@ async def _lose_and_recover(drill: Drill, fault: RedisLost) -> tuple[set[str], l
     await drill.inject(fault)
     before = drill.twin.accepted_packets()
     await drill.detected(
-        test_infra.test_redis_answers_and_stays_the_same_server,
+        "E-INF-1",
         within=seconds(30),
-        beside=(test_nissa.test_healthz_answers,),
+        beside=("E-NIS-1",),
     )
     operator, client = drill.site.operator(), drill.site.client
     async with drill.step("recover", "stop the producers", bound=seconds(30)) as notes:

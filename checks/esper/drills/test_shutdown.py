@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import test_infra, test_nissa, test_startup, test_tamiyo, test_tolaria, test_urza
 from fixtures.esper.faults.drills.forge import ForgeAtWork
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
     from systems.esper.forge.models import Forge
 
 STEADY = (
-    test_infra.test_redis_answers_and_stays_the_same_server,
-    test_nissa.test_healthz_answers,
-    test_nissa.test_nissa_counts_what_arrives,
-    test_tolaria.test_training_loss_is_finite_and_fresh,
-    test_tamiyo.test_the_field_report_log_is_whole_and_recent,
-    test_startup.test_the_forge_has_run,
+    "E-INF-1",
+    "E-NIS-1",
+    "E-NIS-4",
+    "E-TOL-1",
+    "E-TAM-1",
+    "E-UP-4",
 )
 STOPPING = seconds(10)
 _INTERRUPTED = 130
@@ -83,9 +82,9 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
         notes.append(await operator.stop_service("redis"))
     async with drill.step("recover", "see that nothing answers", bound=seconds(20)) as notes:
         quiet = await drill.judge(
-            test_infra.test_redis_answers_and_stays_the_same_server,
-            test_nissa.test_healthz_answers,
-            test_infra.test_grafana_and_its_database_answer,  # it goes on: the line is not cut
+            "E-INF-1",
+            "E-NIS-1",
+            "E-INF-3",  # it goes on: the line is not cut
         )
         notes.append(", ".join(f"{check} {o.verdict} {o.reason}" for check, o in quiet.items()))
     drill.findings.append(
@@ -105,7 +104,7 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
         notes.append(await operator.run_forge())
         notes.append(await operator.start_service("trainer"))
 
-    await drill.recovered(*STEADY, test_urza.test_the_forge_crash_is_over, within=seconds(60))
+    await drill.recovered(*STEADY, "E-REC-2b", within=seconds(60))
     after: Mapping[str, str] = await drill.site.client.files.artifacts()
     drill.findings.append(
         first_of(

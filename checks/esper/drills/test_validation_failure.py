@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.esper import test_nissa, test_recovery, test_simic, test_tamiyo
 from fixtures.esper.faults.simic import ValidationFailed
 from opsverify import Verdict, seconds
 from opsverify.model.ladder import fail, first_of
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
     from systems.esper.training.models import PolicyStream, Validation
 
 STEADY = (
-    test_simic.test_simic_trains_soundly,
-    test_simic.test_the_policy_passed_its_validation,
-    test_simic.test_policy_updates_arrive,
-    test_tamiyo.test_the_field_report_log_is_whole_and_recent,
-    test_recovery.test_the_validation_failure_is_over,
-    test_nissa.test_nissa_counts_what_arrives,
+    "E-SIM-1",
+    "E-SIM-2",
+    "E-SIM-3",
+    "E-TAM-1",
+    "E-REC-5b",
+    "E-NIS-4",
 )
 
 
@@ -30,7 +29,7 @@ STEADY = (
     severity="P1",
     profiles="drill",
     subsystem="simic",
-    runbook=test_recovery.VALIDATION,
+    runbook='5 "Simic Validation Failure"',
     next_step="rehearse by hand on a twin: the real program dies before it tells the outcome, and Tamiyo keeps no last known-good policy",
 )
 async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) -> None:
@@ -38,7 +37,7 @@ async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) 
     await drill.steady(*STEADY, within=seconds(30))
     fault = ValidationFailed(drill.twin, drill.site.arming)
     await drill.inject(fault)
-    await drill.detected(test_simic.test_the_policy_passed_its_validation, within=seconds(30))
+    await drill.detected("E-SIM-2", within=seconds(30))
 
     operator = drill.site.operator()
     async with drill.step("recover", "read the reasons", bound=seconds(10)) as notes:
@@ -53,7 +52,7 @@ async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) 
         )
     )
     async with drill.step("recover", "review the field reports", bound=seconds(20)) as notes:
-        reviewed = (await drill.judge(test_tamiyo.test_the_field_report_log_is_whole_and_recent))["E-TAM-1"]
+        reviewed = (await drill.judge("E-TAM-1"))["E-TAM-1"]
         notes.append(f"E-TAM-1 {reviewed.verdict}: {reviewed.findings[0].observed}")
     drill.findings.append(
         first_of(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from checks.statehub import test_activity, test_api, test_progress, test_schedule, test_timer, test_tunnel
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of, unknown
 
@@ -17,21 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["STEADY", "begin", "declare_over", "events", "interval", "nothing_lost"]
 
 STEADY = (
-    test_api.test_api_and_bridge_show_the_same_newest_event,
-    test_schedule.test_the_definition_is_as_promised,
-    test_schedule.test_temporal_fires_on_the_grid,
-    test_tunnel.test_the_bridge_leads_to_this_state_hub,
-    test_timer.test_the_local_timer_is_off,
-    test_timer.test_only_the_cluster_and_people_sweep,
-    test_progress.test_sweeps_have_not_stopped,
-    test_progress.test_no_sweep_is_missing,
-    test_progress.test_evidence_is_healthy,
-    test_progress.test_automation_does_not_keep_failing,
-    test_progress.test_the_newest_sweep_did_its_work,
-    test_progress.test_the_lock_does_not_stay_held,
-    test_progress.test_assessment_failures_do_not_rise,
-    test_activity.test_the_database_answers_and_is_current,
-    test_activity.test_one_run_for_each_instant,
+    "S-API-1",
+    "S-SCH-1",
+    "S-SCH-2",
+    "S-TUN-1",
+    "S-TMR-1",
+    "S-SRC-1",
+    "S-PRG-1",
+    "S-PRG-1b",
+    "S-PRG-2",
+    "S-PRG-3",
+    "S-PRG-3b",
+    "S-LCK-1",
+    "S-PRG-4",
+    "S-DB-1",
+    "S-ACT-1",
 )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_activity, test_api
 from checks.statehub.drills.steady import STEADY, begin, declare_over, nothing_lost
 from fixtures.statehub.faults.drills import ApiDiesInTheMiddle
 from opsverify import seconds
@@ -29,14 +28,14 @@ async def test_an_api_that_dies_in_the_middle_is_an_automation_error(drill: Dril
     before = await begin(drill)
     await drill.inject(ApiDiesInTheMiddle(drill.twin, drill.site.arming))
     await drill.detected(
-        test_api.test_api_and_bridge_show_the_same_newest_event,
+        "S-API-1",
         within=seconds(20),
-        beside=(test_activity.test_the_database_answers_and_is_current,),
+        beside=("S-DB-1",),
     )
 
     async with drill.step("recover", "start the API", bound=seconds(30)) as notes:
         notes.append(await drill.site.operator().start_api())
-    trace = await drill.detected(test_activity.test_one_run_for_each_instant, within=seconds(40))
+    trace = await drill.detected("S-ACT-1", within=seconds(40))
     drill.findings.append(
         first_of(fail("not-told-apart", trace.reason != "automation-error"), ok="told-apart").finding(
             expected="the sweep that was cut is written down as an automation error",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_schedule
 from checks.statehub.drills.steady import STEADY, begin, nothing_lost
 from fixtures.statehub.faults.drills import DefinitionChanged
 from opsverify import seconds
@@ -31,7 +30,7 @@ async def test_a_changed_definition_is_seen_and_synced_again(drill: Drill) -> No
     before = await begin(drill)
     for column, value, reason in CHANGES:
         await drill.inject(DefinitionChanged(drill.twin, drill.site.arming, column, value))
-        seen = await drill.detected(test_schedule.test_the_definition_is_as_promised, within=seconds(10))
+        seen = await drill.detected("S-SCH-1", within=seconds(10))
         drill.findings.append(
             first_of(fail("not-named", seen.reason != reason), ok="named").finding(
                 expected=f"S-SCH-1 says {reason}", observed=f"S-SCH-1 says {seen.reason}"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_progress, test_timer
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
 from fixtures.statehub.faults.drills import ScheduleLost
 from opsverify import eventually, seconds
@@ -41,7 +40,7 @@ async def test_the_local_timer_carries_over_and_is_off_again(drill: Drill) -> No
     """With the cluster's schedule lost the local timer sweeps and is seen, and is off again without a double run."""
     before = await begin(drill)
     await drill.inject(ScheduleLost(drill.twin, drill.site.arming))
-    await drill.detected(test_progress.test_no_sweep_is_missing, within=interval(drill) * 2)
+    await drill.detected("S-PRG-1b", within=interval(drill) * 2)
     lost = before.scheduled[0].at
 
     async with drill.step("recover", "switch the local timer on", bound=seconds(10)) as notes:
@@ -54,8 +53,8 @@ async def test_the_local_timer_carries_over_and_is_off_again(drill: Drill) -> No
             within=seconds(30),
         )
         notes.append(f"{_from(LOCAL, lost, seen)} sweeps by {LOCAL}")
-    await drill.detected(test_timer.test_the_local_timer_is_off, within=seconds(10))
-    await drill.detected(test_timer.test_only_the_cluster_and_people_sweep, within=seconds(20))
+    await drill.detected("S-TMR-1", within=seconds(10))
+    await drill.detected("S-SRC-1", within=seconds(20))
 
     async with drill.step("recover", "restore the cluster's schedule", bound=seconds(10)) as notes:
         notes.append(await drill.site.operator().reconcile_schedules())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_activity, test_progress, test_schedule
 from checks.statehub.drills.steady import STEADY, begin, declare_over, interval, nothing_lost
 from fixtures.statehub.faults.drills import ScheduleLost, WorkerKilled
 from opsverify import seconds
@@ -28,17 +27,17 @@ async def test_a_lost_scheduler_is_seen_and_brought_back(drill: Drill) -> None:
     before = await begin(drill)
     two_intervals = interval(drill) * 2
     await drill.inject(ScheduleLost(drill.twin, drill.site.arming))
-    await drill.detected(test_schedule.test_temporal_fires_on_the_grid, within=seconds(10))
-    await drill.detected(test_progress.test_no_sweep_is_missing, within=two_intervals)
+    await drill.detected("S-SCH-2", within=seconds(10))
+    await drill.detected("S-PRG-1b", within=two_intervals)
     async with drill.step("recover", "reconcile the schedules", bound=seconds(10)) as notes:
         notes.append(await drill.site.operator().reconcile_schedules())
     await declare_over(drill)
-    await drill.recovered(*STEADY, test_activity.test_a_lost_scheduler_is_back, within=seconds(60))
+    await drill.recovered(*STEADY, "S-REC-1b", within=seconds(60))
 
     await drill.inject(WorkerKilled(drill.twin, drill.site.arming))
-    await drill.detected(test_progress.test_no_sweep_is_missing, within=two_intervals)
+    await drill.detected("S-PRG-1b", within=two_intervals)
     async with drill.step("recover", "restart the worker", bound=seconds(10)) as notes:
         notes.append(await drill.site.operator().restart_worker())
     await declare_over(drill)
-    await drill.recovered(*STEADY, test_activity.test_a_lost_scheduler_is_back, within=seconds(60))
+    await drill.recovered(*STEADY, "S-REC-1b", within=seconds(60))
     await nothing_lost(drill, before)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_activity, test_api, test_progress, test_tunnel
 from checks.statehub.drills.steady import STEADY, begin, declare_over, interval, nothing_lost
 from fixtures.statehub.faults.drills import TunnelDown
 from opsverify import seconds
@@ -28,10 +27,10 @@ async def test_a_tunnel_that_is_down_is_seen_and_connected_again(drill: Drill) -
     """A tunnel that is down is seen at once, stops the sweeps as an automation error, and is connected again."""
     before = await begin(drill)
     await drill.inject(TunnelDown(drill.twin, drill.site.arming))
-    await drill.detected(test_api.test_api_and_bridge_show_the_same_newest_event, within=seconds(10))
-    await drill.detected(test_tunnel.test_the_bridge_leads_to_this_state_hub, within=seconds(10))
-    await drill.detected(test_progress.test_no_sweep_is_missing, within=interval(drill) * 2)
-    trace = await drill.detected(test_activity.test_one_run_for_each_instant, within=interval(drill) * 2)
+    await drill.detected("S-API-1", within=seconds(10))
+    await drill.detected("S-TUN-1", within=seconds(10))
+    await drill.detected("S-PRG-1b", within=interval(drill) * 2)
+    trace = await drill.detected("S-ACT-1", within=interval(drill) * 2)
     drill.findings.append(
         first_of(fail("not-told-apart", trace.reason != "automation-error"), ok="told-apart").finding(
             expected="the scheduler fired, and could not reach State Hub: an automation error, no missing run",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.statehub import test_progress
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
 from fixtures.statehub.faults.drills import SomebodySweeps, SweepKilled
 from opsverify import eventually, seconds
@@ -45,7 +44,7 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
     )
 
     await drill.inject(SweepKilled(drill.twin, drill.site.arming))
-    await drill.detected(test_progress.test_the_newest_sweep_did_its_work, within=seconds(10))
+    await drill.detected("S-PRG-3b", within=seconds(10))
     killed = next(e for e in (await events(drill)).scheduled if e.result.automation_error)
 
     def has_next(seen: Sweeps) -> bool:
@@ -79,7 +78,7 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
 async def test_one_skip_is_normal_and_several_are_seen(drill: Drill) -> None:
     """One sweep that the lock skips is normal, several in a row are seen, and sweeps work again once the lock is free."""
     before = await begin(drill)
-    held = test_progress.test_the_lock_does_not_stay_held
+    held = "S-LCK-1"
     fault = SomebodySweeps(drill.twin, drill.site.arming)
     await drill.inject(fault)
     once = (await drill.judge(held))["S-LCK-1"]

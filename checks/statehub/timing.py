@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks.statehub.words import at
+from checks.statehub.formatting import at
 from systems.statehub.schedule.grid import at_or_before, due
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ENOUGH, TOO_FEW = ("UNKNOWN", "part-missing"), ("FAIL", "too-few-peers")
-CHECK = ("checks/bzzz/test_p2p.py", "-k", "enough_peers")
+CHECK = ("checks/bzzz/network/test_p2p.py", "-k", "enough_peers")
 
 
 @pytest.fixture(scope="module")

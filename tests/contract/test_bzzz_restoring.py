@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from checks.bzzz.criteria import restoring
+from checks.bzzz.restore import criteria as restoring
 from fixtures.bzzz.twin.database import DATABASE, DatabasePart
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.servers.guard import Guard

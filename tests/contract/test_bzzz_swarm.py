@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz.criteria.configuration import attached, postgres_answers, sound_configuration
+from checks.bzzz.configuration.criteria import attached, postgres_answers, sound_configuration
 from fixtures.bzzz.twin.places import NODES, Places
 from fixtures.bzzz.twin.site import BzzzTwin, start_twin
 from fixtures.bzzz.twin.swarm.part import SwarmPart, SwarmTaken

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.statehub import (
-    test_activity,
-    test_api,
-    test_kubernetes,
-    test_manual_canary,
-    test_progress,
-    test_schedule,
-    test_timer,
-    test_tunnel,
-)
+from checks.statehub.activity import test_activity
+from checks.statehub.api import test_api
 from checks.statehub.drills import (
     test_api_down,
     test_definition_drifted,
@@ -26,6 +18,10 @@ from checks.statehub.drills import (
     test_tunnel_down,
     test_two_sweeps,
 )
+from checks.statehub.kubernetes import test_kubernetes, test_tunnel
+from checks.statehub.schedule import test_schedule
+from checks.statehub.sweeps import test_manual_canary, test_progress
+from checks.statehub.workstation import test_timer
 from fixtures.statehub.faults import FAULTS
 from opsverify.model.check import Check, check_of
 from opsverify.model.verdict import Verdict

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from temporalio.client import Client
 
-from checks.statehub import criteria
+from checks.statehub.activity.criteria import server as server_criteria
 from fixtures.statehub.faults.schedule import SchedulePaused
 from fixtures.statehub.twin import cluster, schedules
 from fixtures.statehub.twin.calendar import Calendar
@@ -245,16 +245,16 @@ def test_a_real_standby_tells_how_far_it_is_behind(pair: tuple[PostgresServer, s
 
     write(primary, "insert into t values (1)")
     time.sleep(0.3)  # received, and not yet applied
-    assert not criteria.current(
+    assert not server_criteria.current(
         asyncio.run(client.server()), StateHubLimits.model_validate({"standby": 1})
     ).holds
     seen = behind(lambda lag: lag == timedelta(0))
     assert seen.standby
     assert not seen.refuses_writes
-    assert criteria.current(seen, StateHubLimits()).holds
+    assert server_criteria.current(seen, StateHubLimits()).holds
     write(primary, "insert into t values (2)")
     late = behind(lambda lag: lag is not None and lag > seconds(1.2))
-    assert criteria.current(late, StateHubLimits.model_validate({"standby": 1})).reason == "behind"
+    assert server_criteria.current(late, StateHubLimits.model_validate({"standby": 1})).reason == "behind"
     primary.kill()
     gone = behind(
         lambda lag: lag is not None and lag > seconds(3)
@@ -265,7 +265,7 @@ def test_a_real_standby_tells_how_far_it_is_behind(pair: tuple[PostgresServer, s
 def test_what_is_not_asked_is_not_loaded() -> None:
     """A run without these surfaces does not pay for their libraries."""
     program = (
-        "import sys, systems.statehub.system, checks.statehub.test_schedule; "
+        "import sys, systems.statehub.system, checks.statehub.schedule.test_schedule; "
         "print([m for m in ('temporalio', 'kubernetes', 'testinfra', 'grpc', 'yaml') if m in sys.modules])"
     )
     done = subprocess.run(

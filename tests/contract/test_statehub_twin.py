@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from checks.statehub import (
-    test_activity,
-    test_api,
-    test_kubernetes,
-    test_progress,
-    test_schedule,
-    test_timer,
-    test_tunnel,
-)
+from checks.statehub.activity import test_activity
+from checks.statehub.api import test_api
+from checks.statehub.kubernetes import test_kubernetes, test_tunnel
+from checks.statehub.schedule import test_schedule
+from checks.statehub.sweeps import test_progress
+from checks.statehub.workstation import test_timer
 from fixtures.statehub.twin.history import read, write_back
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.model.arming import Arming

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.esper.criteria.infra import scraped
+from checks.esper.infra.criteria import scraped
 from opsverify.probes.prometheus import duration_s
 from systems.esper.infra.models import ScrapeTarget, Scraping
 from systems.esper.limits import EsperLimits

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz import test_backups as checks
+from checks.bzzz.backups import test_backups as checks
 from opsverify.model.deadline import seconds
 from opsverify.servers.process import LOOPBACK, free_port
 from systems.bzzz.backups import client as backups_client

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_capacity as checks
-from checks.bzzz.criteria.capacity import no_slower
+from checks.bzzz.capacity import test_capacity as checks
+from checks.bzzz.capacity.criteria.outlook import no_slower
 from opsverify.model.observation import Unobservable
 from systems.bzzz.capacity import client as capacity_client
 from systems.bzzz.capacity.models import Latency, Percentiles

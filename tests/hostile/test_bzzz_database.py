@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from checks.bzzz import test_database as checks
+from checks.bzzz.database import test_database as checks
 from opsverify.model.deadline import seconds
 from opsverify.probes import postgres
 from opsverify.servers.postgres import PostgresServer

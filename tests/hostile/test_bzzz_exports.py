@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_backups as checks
+from checks.bzzz.backups import test_backups as checks
 from tests.hostile.bzzz_backups import DAY, SOON_S, instead, kept, put
 from tests.hostile.bzzz_looking import outcome
 from tests.hostile.servers import ESCAPES

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_incidents as checks
+from checks.bzzz.incidents import test_incidents as checks
 from tests.hostile.bzzz_looking import verdict
 from tests.hostile.bzzz_watchers import (
     CLOCK,

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from checks.bzzz import test_logs as checks
-from checks.bzzz.criteria.logs import few_errors
+from checks.bzzz.logs import test_logs as checks
+from checks.bzzz.logs.criteria import few_errors
 from opsverify.evidence.redaction import Redactor
 from systems.bzzz.client import open_bzzz
 from systems.bzzz.logs.observations import loki_errors, service_errors

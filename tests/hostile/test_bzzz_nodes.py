@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_capacity as checks
+from checks.bzzz.capacity import test_capacity as checks
 from opsverify.model.deadline import seconds
 from opsverify.servers.process import LOOPBACK, free_port
 from systems.bzzz import host_client as hosts_client

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_api as api
-from checks.bzzz import test_election as election
-from checks.bzzz import test_p2p as p2p
-from checks.bzzz import test_pubsub as pubsub
-from checks.bzzz import test_slurp as slurp
-from checks.bzzz import test_ucxi as ucxi
+from checks.bzzz.agents import test_api as api
+from checks.bzzz.agents import test_ucxi as ucxi
+from checks.bzzz.election import test_election as election
+from checks.bzzz.election import test_slurp as slurp
+from checks.bzzz.network import test_p2p as p2p
+from checks.bzzz.network import test_pubsub as pubsub
 from opsverify.servers.process import LOOPBACK, free_port
 from tests.hostile.bzzz_looking import DEADLINE, PATIENT, outcome, section, verdict
 from tests.hostile.servers import (

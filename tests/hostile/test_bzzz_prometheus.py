@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_monitoring as checks
+from checks.bzzz.monitoring import test_monitoring as checks
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict
 from tests.hostile.bzzz_watchers import (

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from checks.bzzz import test_published as published
+from checks.bzzz.published import test_published as published
 from opsverify.servers.process import LOOPBACK, free_port
 from tests.hostile.bzzz_looking import outcome, section, verdict
 from tests.hostile.servers import ESCAPES, MIB, Play, closes, http, page, resets, says, silent

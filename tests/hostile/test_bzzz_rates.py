@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_incidents as incidents
-from checks.bzzz import test_monitoring as checks
+from checks.bzzz.incidents import test_incidents as incidents
+from checks.bzzz.monitoring import test_monitoring as checks
 from tests.hostile.bzzz_looking import verdict
 from tests.hostile.bzzz_watchers import (
     AGENTS,

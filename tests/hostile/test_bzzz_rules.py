@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_monitoring as checks
+from checks.bzzz.monitoring import test_monitoring as checks
 from opsverify.model.deadline import seconds
 from opsverify.servers.process import LOOPBACK, free_port
 from systems.bzzz.alerting import observations as alerting

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz.test_backups import test_the_newest_dump_is_young_and_whole as newest_dump_is_whole
-from checks.bzzz.test_backups import test_the_offsite_copy_is_the_same as offsite_is_the_same
+from checks.bzzz.backups.test_backups import test_the_newest_dump_is_young_and_whole as newest_dump_is_whole
+from checks.bzzz.backups.test_backups import test_the_offsite_copy_is_the_same as offsite_is_the_same
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Unobservable
 from opsverify.servers.process import free_port

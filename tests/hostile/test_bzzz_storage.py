@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_capacity as checks
+from checks.bzzz.capacity import test_capacity as checks
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Unobservable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz import test_monitoring as checks
+from checks.bzzz.monitoring import test_monitoring as checks
 from tests.hostile.bzzz_looking import LIMITS, outcome, section
 from tests.hostile.bzzz_watchers import alert, alertmanager
 from tests.hostile.servers import ESCAPES, MIB, http, page

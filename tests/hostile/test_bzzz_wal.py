@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from checks.bzzz import test_backups as checks
+from checks.bzzz.backups import test_backups as checks
 from opsverify.servers.postgres import PostgresServer
 from tests.hostile.bzzz_backups import DAY, SOON_S, instead, judged, kept, put
 from tests.hostile.bzzz_looking import outcome

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from checks.esper.criteria import infra, nissa
+from checks.esper.infra import criteria as infra
+from checks.esper.nissa import criteria as nissa
 from systems.esper.infra.models import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
 from systems.esper.limits import EsperLimits
 from systems.esper.nissa.models import CoreAlert, NissaHealth, NissaMetrics, NissaSummary, Slo

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.esper.criteria import bus
+from checks.esper.bus.criteria import streams as bus
 from opsverify.model.verdict import Finding
 from systems.esper.bus.models import (
     Consumption,

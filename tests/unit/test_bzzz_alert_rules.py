@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from checks.bzzz.criteria import alerting
+from checks.bzzz.alerting import criteria as alerting
 from opsverify.model.observation import Kind, Unobservable
 from systems.bzzz.alerting import observations
 from systems.bzzz.alerting.models import Cleared

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import alerting
+from checks.bzzz.alerting import criteria as alerting
 from systems.bzzz.alerting.models import (
     Alert,
     AlertmanagerSeen,

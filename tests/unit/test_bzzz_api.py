@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks.bzzz.criteria import api
+from checks.bzzz.agents import criteria as api
 from systems.bzzz.agents.models import (
     Boundary,
     Component,

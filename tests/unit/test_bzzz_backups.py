@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import backups
+from checks.bzzz.backups import criteria as backups
 from opsverify.model.verdict import Finding
 from opsverify.probes.host import Entry, Listing
 from systems.bzzz.backups.dumps import dump_files, just_written, newest_dump, uncompressed_since

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria.capacity import no_slower, tasks_within_memory
-from checks.bzzz.criteria.logs import arriving, few_errors
+from checks.bzzz.capacity.criteria.outlook import no_slower, tasks_within_memory
+from checks.bzzz.logs.criteria import arriving, few_errors
 from systems.bzzz.capacity.models import Latency, Percentiles, Trail
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.logs.client import sampled

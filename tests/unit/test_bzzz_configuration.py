@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria.configuration import attached, newest, postgres_answers, sound_configuration
+from checks.bzzz.configuration.criteria import attached, newest, postgres_answers, sound_configuration
 from systems.bzzz.configuration.models import Configuration, Given, Networks, Reached, Variable
 from systems.bzzz.configuration.observations import variable
 from systems.bzzz.services.docker_logs import lines_of, unframed

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import database
+from checks.bzzz.database import criteria as database
 from opsverify.model.observation import Bracketed
 from opsverify.model.verdict import Finding
 from systems.bzzz.database.models import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import election
+from checks.bzzz.election import criteria as election
 from opsverify.model.observation import Kind
 from systems.bzzz.agents.models import NotAnswering, Running
 from systems.bzzz.election.models import Election, ElectionWindow, NodeElection, NodeSlurp, Roles, Slurp

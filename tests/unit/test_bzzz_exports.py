@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks.bzzz.criteria import backups
+from checks.bzzz.backups import criteria as backups
 from systems.bzzz.backups.models import KINDS, Configured, Export, ExportedService
 from systems.bzzz.limits import BzzzLimits
 

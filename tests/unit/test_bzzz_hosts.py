@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import hosts as criteria
-from checks.bzzz.criteria import use
+from checks.bzzz.capacity.criteria import nodes as nodes_criteria
+from checks.bzzz.capacity.criteria import nodes as use
+from checks.bzzz.logs import criteria as logs_criteria
+from checks.bzzz.published import criteria as published_criteria
+from checks.bzzz.storage import criteria as storage_criteria
 from systems.bzzz.capacity.models import Use, Uses
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.logs.models import LogFile, NodeLogs
@@ -54,7 +57,7 @@ def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen
 def test_a_certificate_has_to_last_two_weeks(lasts: timedelta | None, reason: str) -> None:
     """Fourteen days are enough, a second less is not, nor is one whose end nobody knows."""
     seen = endpoint(not_after=None) if lasts is None else endpoint(lasts)
-    found = criteria.published(seen, LIMITS)
+    found = published_criteria.published(seen, LIMITS)
     known = {"certificate-right": True, "certificate-expiring": False}
     assert (found.reason, found.holds) == (reason, known.get(reason))
 
@@ -74,7 +77,7 @@ def test_what_is_wrong_with_a_certificate_is_said(
     trouble: Any, lasts: timedelta, reason: str, told: str
 ) -> None:
     """No trouble passes, however long the certificate lasts."""
-    found = criteria.published(endpoint(lasts, trouble=trouble), LIMITS)
+    found = published_criteria.published(endpoint(lasts, trouble=trouble), LIMITS)
     assert (found.holds, found.reason) == (False, reason)
     assert told in found.observed
 
@@ -82,12 +85,15 @@ def test_what_is_wrong_with_a_certificate_is_said(
 def test_plain_http_needs_a_reason() -> None:
     """The target's own reason is shown; without one it fails and says how to give it."""
     plain = endpoint(tls=False, not_after=None, not_before=None)
-    assert (criteria.published(plain, LIMITS).holds, criteria.published(plain, LIMITS).reason) == (
+    assert (
+        published_criteria.published(plain, LIMITS).holds,
+        published_criteria.published(plain, LIMITS).reason,
+    ) == (
         False,
         "no-tls",
     )
-    assert "`without_tls`" in criteria.published(plain, LIMITS).details[0]
-    excused = criteria.published(plain.model_copy(update={"without_tls": "inside only"}), LIMITS)
+    assert "`without_tls`" in published_criteria.published(plain, LIMITS).details[0]
+    excused = published_criteria.published(plain.model_copy(update={"without_tls": "inside only"}), LIMITS)
     assert (excused.holds, excused.reason) == (True, "without-tls")
     assert "inside only" in excused.observed
 
@@ -131,7 +137,7 @@ def storage(*paths: StoragePath) -> StorageSeen:
 )
 def test_a_path_is_in_its_mount_and_answers(more: dict[str, Any], reason: str) -> None:
     """What hangs is said to hang, whatever it lies in; what lies elsewhere is not mounted."""
-    found = criteria.mounted(storage(path(path="/well"), path(**more)))
+    found = storage_criteria.mounted(storage(path(path="/well"), path(**more)))
     assert (found.holds, found.reason) == (reason == "mounted", reason)
     assert found.holds or found.details[0].startswith("/rust: ")
 
@@ -139,18 +145,25 @@ def test_a_path_is_in_its_mount_and_answers(more: dict[str, Any], reason: str) -
 def test_of_several_paths_the_worst_is_told() -> None:
     """Whatever stands first; and of no path nothing is said."""
     missing, hangs = path(path="/a", trouble="missing"), path(path="/b", trouble="hangs")
-    assert criteria.mounted(storage(missing, hangs)).reason == "storage-hangs"
-    none = criteria.mounted(storage())
+    assert storage_criteria.mounted(storage(missing, hangs)).reason == "storage-hangs"
+    none = storage_criteria.mounted(storage())
     assert (none.holds, none.reason) == (None, "no-paths")
 
 
 def test_a_path_that_is_needed_and_was_not_looked_at_leaves_it_open() -> None:
     """What is wrong with another is known all the same."""
     half = storage(path()).model_copy(update={"needed": ("/rust", "/backup")})
-    for found in (criteria.mounted(half), criteria.usable(half), criteria.roomy(half, LIMITS)):
+    for found in (
+        storage_criteria.mounted(half),
+        storage_criteria.usable(half),
+        storage_criteria.roomy(half, LIMITS),
+    ):
         assert (found.holds, found.reason) == (None, "part-missing")
     full = half.model_copy(update={"paths": (path(free=0, options=("ro",), type="ext4"),)})
-    assert [criteria.mounted(full).reason, criteria.usable(full).reason] == ["not-mounted", "read-only"]
+    assert [storage_criteria.mounted(full).reason, storage_criteria.usable(full).reason] == [
+        "not-mounted",
+        "read-only",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -166,16 +179,18 @@ def test_a_path_that_is_needed_and_was_not_looked_at_leaves_it_open() -> None:
 )
 def test_a_path_that_is_there_may_be_written_to(more: dict[str, Any], reason: str) -> None:
     """Read-only is told from not allowed; of what is not there nobody knows."""
-    found = criteria.usable(storage(path(**more)))
+    found = storage_criteria.usable(storage(path(**more)))
     assert (found.reason, found.holds) == (reason, {"writable": True, "not-there": None}.get(reason, False))
-    beside = criteria.usable(storage(path(path="/a", writable=False), path(path="/b", options=("ro",))))
+    beside = storage_criteria.usable(
+        storage(path(path="/a", writable=False), path(path="/b", options=("ro",)))
+    )
     assert beside.reason == "read-only"
 
 
 @given(st.integers(1, 10**18), st.integers(0, 10**18))
 def test_a_tenth_of_a_file_system_has_to_be_free(size: int, free: int) -> None:
     """Exactly a tenth is enough."""
-    found = criteria.roomy(storage(path(size=size, free=free)), LIMITS)
+    found = storage_criteria.roomy(storage(path(size=size, free=free)), LIMITS)
     assert found.holds is (free >= 0.1 * size)
     assert found.observed.startswith("/rust: ")
 
@@ -199,16 +214,20 @@ GONE, FULL = {"trouble": "hangs", "free": 0}, {"free": 99}
 )
 def test_what_is_not_there_has_no_room_to_speak_of(paths: tuple[dict[str, Any], ...], reason: str) -> None:
     """Where a path is not there, or its size is not told, nobody knows; one that is full is full beside it."""
-    found = criteria.roomy(storage(*(path(path=f"/{n}", **more) for n, more in enumerate(paths))), LIMITS)
+    found = storage_criteria.roomy(
+        storage(*(path(path=f"/{n}", **more) for n, more in enumerate(paths))), LIMITS
+    )
     assert (found.reason, found.holds) == (reason, {"room-left": True, "storage-full": False}.get(reason))
 
 
 def test_a_file_that_was_not_taken_is_told_by_its_path() -> None:
     """Empty text is well; anything else is why not."""
-    told = criteria.written(StorageWritten(host="h", results={"/a": "", "/b": "cannot be written: full"}))
+    told = storage_criteria.written(
+        StorageWritten(host="h", results={"/a": "", "/b": "cannot be written: full"})
+    )
     assert (told.holds, told.reason, told.observed) == (False, "write-failed", "/b: cannot be written: full")
-    assert criteria.written(StorageWritten(host="h", results={"/a": ""})).reason == "written"
-    none = criteria.written(StorageWritten(host="h", results={}))
+    assert storage_criteria.written(StorageWritten(host="h", results={"/a": ""})).reason == "written"
+    none = storage_criteria.written(StorageWritten(host="h", results={}))
     assert (none.holds, none.reason) == (None, "not-tried")
 
 
@@ -280,13 +299,13 @@ def test_buffers_are_at_least_what_the_runbook_sets(
     well = [Use(node="n", what=each, value=16_777_216) for each in BUFFERS]
     told = (*well, Use(node="m", what=what, value=value))
     seen = Uses(at=NOW, uses=told, stale=stale)
-    found = criteria.tuned(seen, LIMITS)
+    found = nodes_criteria.tuned(seen, LIMITS)
     assert (found.reason, found.holds) == (reason, {"tuned": True, "not-tuned": False}.get(reason))
 
 
 def test_a_buffer_that_nobody_tells_is_not_tuned() -> None:
     """One of the two of every node is half of what is asked."""
-    found = criteria.tuned(uses(16_777_216, what=BUFFERS[0]), LIMITS)
+    found = nodes_criteria.tuned(uses(16_777_216, what=BUFFERS[0]), LIMITS)
     assert (found.reason, found.holds) == ("part-missing", None)
 
 
@@ -316,14 +335,14 @@ def logs(*sizes: int, **more: Any) -> NodeLogs:
 )
 def test_logs_are_bounded_each_and_in_all(seen: NodeLogs, reason: str) -> None:
     """What is exactly as large as it may be is not too large; of what was not looked at nobody knows."""
-    found = criteria.logs_bounded((logs(5), seen), LIMITS)
+    found = logs_criteria.logs_bounded((logs(5), seen), LIMITS)
     known = {"logs-bounded": True, "part-missing": None}
     assert (found.holds, found.reason) == (known.get(reason, False), reason)
 
 
 def test_logs_of_no_node_are_not_bounded() -> None:
     """Where no node was looked at nobody knows."""
-    found = criteria.logs_bounded((), LIMITS)
+    found = logs_criteria.logs_bounded((), LIMITS)
     assert (found.holds, found.reason) == (None, "part-missing")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from checks.bzzz.criteria import incidents as criteria
+from checks.bzzz.incidents import criteria
 from opsverify.model.observation import Kind, ObservationSpec, Unobservable
 from systems.bzzz.agents.models import Component, Components, NotAnswering, State
 from systems.bzzz.alerting.models import Alert

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import maintenance
+from checks.bzzz.maintenance import criteria as maintenance
 from opsverify.model.observation import Kind, Unobservable
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.maintenance.lists import BY_HAND, PERIODS

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import alerting, monitoring
+from checks.bzzz.alerting import criteria as alerting
+from checks.bzzz.monitoring import criteria as monitoring
 from systems.bzzz.alerting.models import Failures
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.monitoring.models import Errors, HealthChecks, HealthScores, Sample, Samples

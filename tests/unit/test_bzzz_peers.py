@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import dht, peers
+from checks.bzzz.dht import criteria as dht
+from checks.bzzz.network import criteria as peers
 from opsverify.model.observation import Kind
 from opsverify.probes.http import Reply
 from systems.bzzz.agents.client import peers_of

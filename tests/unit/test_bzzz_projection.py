@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria.capacity import cpu_lasts, disk_lasts, memory_lasts
-from checks.bzzz.criteria.projection import project
+from checks.bzzz.capacity.criteria.outlook import cpu_lasts, disk_lasts, memory_lasts
+from checks.bzzz.capacity.criteria.projection import project
 from systems.bzzz.capacity.models import Trail, Trails
 from systems.bzzz.limits import BzzzLimits
 

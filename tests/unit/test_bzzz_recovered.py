@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria import incidents as criteria
+from checks.bzzz.incidents import criteria
 from systems.bzzz.incidents import observations as incidents
 from systems.bzzz.incidents.models import Standing, Validated, Watched
 from systems.bzzz.limits import BzzzLimits

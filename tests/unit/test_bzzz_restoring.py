@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from checks.bzzz.criteria import restoring
+from checks.bzzz.restore import criteria as restoring
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.observation import Unobservable
 from systems.bzzz.backups.stores import open_dumps

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.bzzz.criteria.services import as_they_should, safe_settings
+from checks.bzzz.services.criteria import as_they_should, safe_settings
 from opsverify.model.observation import Kind, Unobservable
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.services.baseline import Accepted, accepted_path, read_accepted, write_accepted

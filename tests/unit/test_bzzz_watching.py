@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from checks.bzzz.criteria import monitoring as criteria
+from checks.bzzz.monitoring import criteria
 from opsverify.model.observation import Unobservable
 from opsverify.model.text import clean_text
 from opsverify.probes.http import MOST_BYTES, Http, Reply

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.esper.criteria.bus import keeps_up
-from checks.esper.criteria.nissa import ingests
+from checks.esper.bus.criteria.streams import keeps_up
+from checks.esper.nissa.criteria import ingests
 from systems.esper.bus.client import _gone
 from systems.esper.bus.models import Consumption, GroupState, Progress, order
 from systems.esper.limits import EsperLimits

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks.esper.criteria import files as criteria
+from checks.esper.forge import criteria
 from systems.esper.forge.models import Blueprint, Forge, ForgeWal, LeftWal, Library, ReportLog, RetryAlert
 from systems.esper.limits import EsperLimits
 

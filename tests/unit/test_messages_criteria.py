@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from checks.esper.criteria import messages
+from checks.esper.bus.criteria import messages
 from opsverify.model.verdict import Finding
 from systems.esper.bus.entries import Decoded, Problem
 from systems.esper.bus.models import Entry, NewestEntries

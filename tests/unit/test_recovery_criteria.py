@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from checks.esper.criteria import recovery
-from checks.esper.criteria.startup import in_order
+from checks.esper.recovery import criteria as recovery
+from checks.esper.startup.criteria import in_order
 from opsverify.model.verdict import Finding
 from systems.esper.bus.entries import Decoded
 from systems.esper.forge.models import Blueprint, Library

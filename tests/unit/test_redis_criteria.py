@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.esper.criteria import server
+from checks.esper.bus.criteria import server
 from opsverify.model.observation import Bracketed
 from systems.esper.bus.models import Durability, RedisServer
 from systems.esper.limits import EsperLimits

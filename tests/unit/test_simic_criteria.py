@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from checks.esper.criteria import leyline, simic
+from checks.esper.leyline import criteria as leyline
+from checks.esper.simic import criteria as simic
 from systems.esper.limits import EsperLimits
 from systems.esper.training.models import EnumValues, PolicyStream, Reading, Training, Validation
 from tests.unit.esper_seen import reading, source

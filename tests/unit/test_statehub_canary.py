@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.statehub.canary_criteria import canary_worked
+from checks.statehub.sweeps.criteria.manual_canary import canary_worked
 from opsverify.model.observation import Kind, Unobservable
 from opsverify.probes.http import Reply
 from systems.statehub.activity.target import ActivityTarget

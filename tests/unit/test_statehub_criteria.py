@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.statehub import criteria, run_criteria, sweep_criteria
+from checks.statehub.activity.criteria import runs as run_criteria
+from checks.statehub.activity.criteria import server as server_criteria
+from checks.statehub.api import criteria as api_criteria
+from checks.statehub.sweeps.criteria import events as events_criteria
+from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from opsverify.model.observation import Observation
 from systems.statehub.activity.models import ActivityRun, Promised, Runs
 from systems.statehub.api.models import Newest
@@ -57,8 +61,8 @@ def sweeps(*events: SweepEvent) -> Sweeps:
 def test_freshness_at_its_boundaries(age: int, milder: bool, worse: bool) -> None:  # noqa: FBT001
     """Up to interval + sweep + slack fresh; one and two missed are P1; three are P0, and the milder one is silent."""
     seen = sweeps(event(1, NOW - timedelta(seconds=age)))
-    assert criteria.fresh(seen, NOW, LIMITS, worse=False).holds is milder
-    assert criteria.fresh(seen, NOW, LIMITS, worse=True).holds is worse
+    assert events_criteria.fresh(seen, NOW, LIMITS, worse=False).holds is milder
+    assert events_criteria.fresh(seen, NOW, LIMITS, worse=True).holds is worse
 
 
 def test_an_event_of_the_future_is_not_fresh() -> None:
@@ -66,15 +70,15 @@ def test_an_event_of_the_future_is_not_fresh() -> None:
     for ahead_s, reason in ((5, "fresh"), (6, "clock-ahead")):
         seen = sweeps(event(1, NOW + timedelta(seconds=ahead_s)))
         for worse in (True, False):
-            assert criteria.fresh(seen, NOW, LIMITS, worse=worse).reason == reason
+            assert events_criteria.fresh(seen, NOW, LIMITS, worse=worse).reason == reason
 
 
 def test_events_by_hand_are_not_fresh_evidence() -> None:
     """A sweep by hand says nothing of the schedule: without a scheduled event the worse check fails."""
     seen = sweeps(event(1, NOW, source="manual"))
-    assert criteria.fresh(seen, NOW, LIMITS, worse=True).reason == "no-scheduled-event"
-    assert criteria.fresh(seen, NOW, LIMITS, worse=False).holds
-    assert criteria.healthy_evidence(seen, LIMITS).reason == "no-scheduled-event"
+    assert events_criteria.fresh(seen, NOW, LIMITS, worse=True).reason == "no-scheduled-event"
+    assert events_criteria.fresh(seen, NOW, LIMITS, worse=False).holds
+    assert events_criteria.healthy_evidence(seen, LIMITS).reason == "no-scheduled-event"
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=8))
@@ -82,8 +86,8 @@ def test_automation_errors_are_split_by_their_streak(failed: list[bool]) -> None
     """The newest streak decides: none holds both, one and two the milder fails, three and more the worse; never both."""
     seen = sweeps(*(event(n, NOW - STEP * n, automation_error=f) for n, f in enumerate(failed)))
     streak = next((n for n, f in enumerate(failed) if not f), len(failed))
-    assert criteria.no_automation_error(seen, LIMITS, worse=False).holds is not (0 < streak < 3)
-    assert criteria.no_automation_error(seen, LIMITS, worse=True).holds is not (streak >= 3)
+    assert events_criteria.no_automation_error(seen, LIMITS, worse=False).holds is not (0 < streak < 3)
+    assert events_criteria.no_automation_error(seen, LIMITS, worse=True).holds is not (streak >= 3)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +104,7 @@ def test_automation_errors_are_split_by_their_streak(failed: list[bool]) -> None
 def test_two_lock_skips_in_a_row(skips: tuple[int, ...], reason: str) -> None:
     """One skip, or two apart, is normal; two in a row among the newest five are not."""
     seen = sweeps(*(event(n, NOW - STEP * n, lock_skipped=n in skips) for n in range(8)))
-    assert criteria.healthy_evidence(seen, LIMITS).reason == reason
+    assert events_criteria.healthy_evidence(seen, LIMITS).reason == reason
 
 
 def test_assessment_failures_rise_only_when_there_are_more() -> None:
@@ -124,10 +128,10 @@ def test_a_new_event_between_two_looks_is_no_difference() -> None:
     old = ("e1", NOW - STEP)
     fresh, stale = ("e2", NOW - timedelta(seconds=1)), ("e2", NOW - timedelta(minutes=5))
     bridge = newest("bridge", old)
-    assert criteria.same_newest(newest("api", old), bridge, LIMITS).reason == "same"
-    assert criteria.same_newest(newest("api", fresh, old), bridge, LIMITS).reason == "moved-between"
-    assert criteria.same_newest(newest("api", stale, old), bridge, LIMITS).reason == "differs"
-    assert criteria.same_newest(newest("api", ("x", NOW)), bridge, LIMITS).reason == "differs"
+    assert api_criteria.same_newest(newest("api", old), bridge, LIMITS).reason == "same"
+    assert api_criteria.same_newest(newest("api", fresh, old), bridge, LIMITS).reason == "moved-between"
+    assert api_criteria.same_newest(newest("api", stale, old), bridge, LIMITS).reason == "differs"
+    assert api_criteria.same_newest(newest("api", ("x", NOW)), bridge, LIMITS).reason == "differs"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +150,7 @@ def test_a_new_event_between_two_looks_is_no_difference() -> None:
 )
 def test_the_definition_must_be_as_promised(change: dict[str, Any], reason: str) -> None:
     """Each promised property is judged, and none other."""
-    assert criteria.promised_definition(definition(PROMISED, **change)).reason == reason
+    assert server_criteria.promised_definition(definition(PROMISED, **change)).reason == reason
 
 
 def run(instant: datetime, *, at: datetime | None = None, **fields: Any) -> ActivityRun:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from checks.statehub.run_criteria import one_run_per_instant
+from checks.statehub.activity.criteria.runs import one_run_per_instant
 from systems.statehub.activity.definition import run_of
 from systems.statehub.activity.models import Runs
 from systems.statehub.schedule.grid import due

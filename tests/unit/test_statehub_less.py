@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from checks.statehub import criteria, run_criteria, sweep_criteria
+from checks.statehub.activity.criteria import runs as run_criteria
+from checks.statehub.api import criteria as api_criteria
+from checks.statehub.sweeps.criteria import events as events_criteria
+from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from fixtures.statehub.twin import cluster
 from opsverify.model.observation import Observation, Observed
 from systems.statehub.activity.models import ActivityRun, Definition, Promised, Runs
@@ -63,11 +66,11 @@ def runs(**fields: Any) -> Runs:
 
 
 OF_SWEEPS: dict[str, Callable[[Sweeps], Finding]] = {
-    "S-PRG-1": lambda s: criteria.fresh(s, NOW, LIMITS, worse=True),
-    "S-PRG-1b": lambda s: criteria.fresh(s, NOW, LIMITS, worse=False),
-    "S-PRG-2": lambda s: criteria.healthy_evidence(s, LIMITS),
-    "S-PRG-3": lambda s: criteria.no_automation_error(s, LIMITS, worse=True),
-    "S-PRG-3b": lambda s: criteria.no_automation_error(s, LIMITS, worse=False),
+    "S-PRG-1": lambda s: events_criteria.fresh(s, NOW, LIMITS, worse=True),
+    "S-PRG-1b": lambda s: events_criteria.fresh(s, NOW, LIMITS, worse=False),
+    "S-PRG-2": lambda s: events_criteria.healthy_evidence(s, LIMITS),
+    "S-PRG-3": lambda s: events_criteria.no_automation_error(s, LIMITS, worse=True),
+    "S-PRG-3b": lambda s: events_criteria.no_automation_error(s, LIMITS, worse=False),
     "S-PRG-4": lambda s: sweep_criteria.assessment_trend(s, LIMITS),
     "S-LCK-1": lambda s: sweep_criteria.lock_is_free(runs(), s, LIMITS),
     "S-LCK-1b": lambda s: sweep_criteria.nobody_starves(s, LIMITS),
@@ -238,10 +241,10 @@ def test_the_newest_event_is_the_one_that_was_shown_first() -> None:
         return Observation("n", "statehub", ("api",), Newest(events=events, count=showed), NOW, timedelta(0))
 
     old, new = ("e1", NOW - STEP), ("e2", NOW - timedelta(minutes=5))
-    assert verdict(criteria.same_newest(way(new, old), way(old, showed=1), LIMITS)) == ("differs", False)
-    assert verdict(criteria.same_newest(way(old), way(old, showed=1), LIMITS)) == ("part-missing", None)
+    assert verdict(api_criteria.same_newest(way(new, old), way(old, showed=1), LIMITS)) == ("differs", False)
+    assert verdict(api_criteria.same_newest(way(old), way(old, showed=1), LIMITS)) == ("part-missing", None)
     moved = way(("e2", NOW - FAR), old)
-    assert verdict(criteria.same_newest(moved, way(old, showed=1), LIMITS)) == ("differs", False)
+    assert verdict(api_criteria.same_newest(moved, way(old, showed=1), LIMITS)) == ("differs", False)
 
 
 PROMISED = Promised(id="7c4e", name="Sweep", cron="*/15 * * * *", timezone="UTC", misfire="skip")

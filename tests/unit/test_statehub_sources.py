@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.statehub import cluster_criteria, criteria, source_criteria
+from checks.statehub.activity.criteria import server as server_criteria
+from checks.statehub.kubernetes import criteria as cluster_criteria
+from checks.statehub.kubernetes import criteria as kubernetes_criteria
+from checks.statehub.schedule import criteria as schedule_criteria
+from checks.statehub.sources import criteria as sources_criteria
+from checks.statehub.workstation import criteria as workstation_criteria
 from opsverify.model.observation import Bracketed, Observation
 from systems.statehub.activity.models import Promised
 from systems.statehub.api.models import Newest
@@ -65,14 +70,14 @@ def seen(at: datetime = NOW, **fields: Any) -> Observation[Schedule]:
 )
 def test_the_schedule_must_be_as_promised(change: dict[str, Any], reason: str) -> None:
     """Each promised property is judged: there, once, going on, on the grid, without a hole, skipping overlaps."""
-    assert source_criteria.promised_schedule(seen(**change), LIMITS).reason == reason
+    assert schedule_criteria.promised_schedule(seen(**change), LIMITS).reason == reason
 
 
 @given(st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 -- timezones says
 def test_a_healthy_schedule_is_healthy_at_any_moment(at: datetime) -> None:
     """Whenever it is looked at, also at an instant itself, the next fire times of the grid are as promised."""
-    assert source_criteria.promised_schedule(seen(at), LIMITS).holds
-    assert source_criteria.fires(seen(at), LIMITS).holds
+    assert schedule_criteria.promised_schedule(seen(at), LIMITS).holds
+    assert schedule_criteria.fires(seen(at), LIMITS).holds
 
 
 def test_the_instant_of_the_look_may_still_be_told() -> None:
@@ -80,7 +85,7 @@ def test_the_instant_of_the_look_may_still_be_told() -> None:
     at = FIRST + timedelta(seconds=0.1)
     for first in (FIRST, FIRST + STEP):
         told = seen(at, next=tuple(first + STEP * n for n in range(4)))
-        assert source_criteria.promised_schedule(told, LIMITS).holds
+        assert schedule_criteria.promised_schedule(told, LIMITS).holds
 
 
 @pytest.mark.parametrize("day", [datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)])
@@ -92,7 +97,7 @@ def test_the_grid_holds_through_daylight_saving_time(day: datetime) -> None:
     assert len({i.utcoffset() for i in local}) == 2
     assert [at_or_before(i.astimezone(UTC), STEP) for i in local] == instants
     for instant in instants:
-        assert source_criteria.promised_schedule(seen(instant), LIMITS).holds
+        assert schedule_criteria.promised_schedule(seen(instant), LIMITS).holds
 
 
 @pytest.mark.parametrize(
@@ -115,14 +120,14 @@ def test_the_grid_holds_through_daylight_saving_time(day: datetime) -> None:
 )
 def test_temporal_is_stuck_when_it_does_not_fire(change: dict[str, Any], reason: str) -> None:
     """Its newest action is not older than an interval and slack; paused, missing and new ones owe none."""
-    assert source_criteria.fires(seen(**change), LIMITS).reason == reason
+    assert schedule_criteria.fires(seen(**change), LIMITS).reason == reason
 
 
 def test_a_namespace_that_is_being_deleted_is_told() -> None:
     """Only a registered namespace is in use."""
     for state, holds in (("REGISTERED", True), ("DELETED", False), ("DEPRECATED", False)):
         frontend = Frontend(version="1.27", namespace="default", state=state)
-        assert source_criteria.namespace_registered(frontend).holds is holds
+        assert schedule_criteria.namespace_registered(frontend).holds is holds
 
 
 @pytest.mark.parametrize(
@@ -234,7 +239,7 @@ def test_the_worker_must_point_to_the_bridge(change: dict[str, Any], reason: str
 def test_how_long_a_request_may_take(seen: dict[str, float], reason: str) -> None:
     """360 s must pass; a sweep that took as long shows it too, and a shorter one shows nothing."""
     told = allowance(**seen)
-    assert source_criteria.long_requests_pass(told, LIMITS).reason == reason
+    assert kubernetes_criteria.long_requests_pass(told, LIMITS).reason == reason
 
 
 def test_identity_through_the_bridge() -> None:
@@ -260,7 +265,7 @@ def test_identity_through_the_bridge() -> None:
     ) -> str:
         newest = Newest(events=events, count=len(events) if showed is None else showed)
         bridged = Observation("b", "statehub", ("bridge",), newest, NOW, timedelta(seconds=0.1))
-        return source_criteria.same_state_hub(bridged, known, LIMITS).reason
+        return sources_criteria.same_state_hub(bridged, known, LIMITS).reason
 
     def new(age_s: float) -> tuple[str, datetime]:
         return "new", NOW - timedelta(seconds=age_s)
@@ -292,9 +297,9 @@ def test_the_timer_is_off_in_every_scope(*, enabled: bool, active: bool, reason:
     off = Unit(scope="system", enabled=False, enabled_word="not-found", active=False, active_word="inactive")
     other = Unit(scope="user", enabled=enabled, enabled_word="?", active=active, active_word="?")
     timer = Timer(name="custodian-sync.timer", host="local://", scopes=("system", "user"), units=(off, other))
-    assert cluster_criteria.timer_off(timer).reason == reason
-    assert cluster_criteria.timer_off(timer.model_copy(update={"units": ()})).reason == "no-scope"
-    assert cluster_criteria.timer_off(timer.model_copy(update={"units": (off,)})).reason == "part-missing"
+    assert workstation_criteria.timer_off(timer).reason == reason
+    assert workstation_criteria.timer_off(timer.model_copy(update={"units": ()})).reason == "no-scope"
+    assert workstation_criteria.timer_off(timer.model_copy(update={"units": (off,)})).reason == "part-missing"
 
 
 @pytest.mark.parametrize(
@@ -317,8 +322,8 @@ def test_clocks_are_compared_with_each_other(
     """The fastest and the slowest, ours among them, are no further apart than allowed; one that is missing is told."""
     here = tuple((f"c{n}", timedelta(seconds=a)) for n, a in enumerate(ahead))
     told = Clocks(asked=tuple(name for name, _ in here), ahead=here, missing=missing, clockless=())
-    assert source_criteria.clocks_agree(told, LIMITS).reason == reason
-    more = source_criteria.clocks_agree(told.model_copy(update={"asked": ("c0", "c1", "api")}), LIMITS)
+    assert sources_criteria.clocks_agree(told, LIMITS).reason == reason
+    more = sources_criteria.clocks_agree(told.model_copy(update={"asked": ("c0", "c1", "api")}), LIMITS)
     assert more.reason == ("clock-skew" if reason == "clock-skew" else "part-missing")
 
 
@@ -339,7 +344,7 @@ def test_clocks_are_compared_with_each_other(
 )
 def test_a_standby_must_not_be_far_behind(change: dict[str, Any], reason: str) -> None:
     """A standby a minute behind its primary shows the past."""
-    assert criteria.current(server(NOW, **change), LIMITS).reason == reason
+    assert server_criteria.current(server(NOW, **change), LIMITS).reason == reason
 
 
 @pytest.mark.parametrize(
@@ -349,10 +354,10 @@ def test_a_standby_must_not_be_far_behind(change: dict[str, Any], reason: str) -
 def test_a_primary_takes_writes(*, standby: bool, refuses: bool, reason: str) -> None:
     """A primary that refuses writes loses runs; a standby never takes any."""
     one = server(NOW, standby=standby, refuses_writes=refuses)
-    assert criteria.takes_writes(one).reason == reason
-    assert criteria.same_server(Bracketed(first=one, last=one)).reason == "same-server"
+    assert server_criteria.takes_writes(one).reason == reason
+    assert server_criteria.same_server(Bracketed(first=one, last=one)).reason == "same-server"
     again = one.model_copy(update={"started": NOW + STEP})
-    assert criteria.same_server(Bracketed(first=one, last=again)).reason == "server-replaced"
+    assert server_criteria.same_server(Bracketed(first=one, last=again)).reason == "server-replaced"
 
 
 @pytest.mark.parametrize(

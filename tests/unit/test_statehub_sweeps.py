@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.statehub import sweep_criteria
+from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from systems.statehub.activity.models import ActivityRun, Runs
 from systems.statehub.kubernetes.bridge_route import allowance_used
 from systems.statehub.limits import StateHubLimits

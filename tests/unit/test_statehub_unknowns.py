@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.statehub import criteria, run_criteria, sweep_criteria
-from checks.statehub.words import by_reason
+from checks.statehub.activity.criteria import runs as run_criteria
+from checks.statehub.api import criteria as api_criteria
+from checks.statehub.formatting import by_reason
+from checks.statehub.sweeps.criteria import events as events_criteria
+from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from opsverify.model.observation import Observation
 from systems.statehub.activity.models import ActivityRun, Runs
 from systems.statehub.api.models import Newest
@@ -106,11 +109,11 @@ def verdict(finding: Finding) -> tuple[str, bool | None]:
 
 
 OF_SWEEPS: dict[str, Callable[[Sweeps], Finding]] = {
-    "S-PRG-1": lambda s: criteria.fresh(s, NOW, LIMITS, worse=True),
-    "S-PRG-1b": lambda s: criteria.fresh(s, NOW, LIMITS, worse=False),
-    "S-PRG-2": lambda s: criteria.healthy_evidence(s, LIMITS),
-    "S-PRG-3": lambda s: criteria.no_automation_error(s, LIMITS, worse=True),
-    "S-PRG-3b": lambda s: criteria.no_automation_error(s, LIMITS, worse=False),
+    "S-PRG-1": lambda s: events_criteria.fresh(s, NOW, LIMITS, worse=True),
+    "S-PRG-1b": lambda s: events_criteria.fresh(s, NOW, LIMITS, worse=False),
+    "S-PRG-2": lambda s: events_criteria.healthy_evidence(s, LIMITS),
+    "S-PRG-3": lambda s: events_criteria.no_automation_error(s, LIMITS, worse=True),
+    "S-PRG-3b": lambda s: events_criteria.no_automation_error(s, LIMITS, worse=False),
     "S-PRG-4": lambda s: sweep_criteria.assessment_trend(s, LIMITS),
     "S-LCK-1": lambda s: sweep_criteria.lock_is_free(runs(), s, LIMITS),
     "S-LCK-1b": lambda s: sweep_criteria.nobody_starves(s, LIMITS),
@@ -212,10 +215,10 @@ def test_one_event_more_on_one_way(age: float, expected: tuple[str, bool | None]
 
     old, new = ("e1", NOW - STEP), ("e2", NOW - timedelta(seconds=age))
     for both in ((way(new, old), way(old)), (way(old), way(new, old))):
-        assert verdict(criteria.same_newest(*both, LIMITS)) == expected
-    assert verdict(criteria.same_newest(way(new), way(new), LIMITS)) == ("same", True)
-    assert verdict(criteria.same_newest(way(), way(new), LIMITS)) == ("no-event", None)
-    assert verdict(criteria.same_newest(way(), way(), LIMITS)) == ("no-event", None)
+        assert verdict(api_criteria.same_newest(*both, LIMITS)) == expected
+    assert verdict(api_criteria.same_newest(way(new), way(new), LIMITS)) == ("same", True)
+    assert verdict(api_criteria.same_newest(way(), way(new), LIMITS)) == ("no-event", None)
+    assert verdict(api_criteria.same_newest(way(), way(), LIMITS)) == ("no-event", None)
 
 
 def trail(seen: Runs, events: Sweeps | None = None) -> Finding:

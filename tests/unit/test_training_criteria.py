@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.esper.criteria import kasmina, tamiyo, tolaria
-from checks.esper.criteria.arrival import is_fresh
+from checks.esper.kasmina import criteria as kasmina
+from checks.esper.tamiyo import criteria as tamiyo
+from checks.esper.tolaria import criteria as tolaria
+from checks.esper.training.arrival import is_fresh
 from systems.esper.limits import EsperLimits
 from systems.esper.training.models import (
     Acknowledged,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
+from checks.bzzz.drills.incident_steps import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents.agents import DhtFails, ReplicationStuck
 from opsverify import seconds
 from systems.bzzz.incidents.alerts import PEERS, REPLICATION

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.drills.rehearsing import act, alert_fires, begin, over
+from checks.bzzz.drills.incident_steps import act, alert_fires, begin, over
 from fixtures.bzzz.faults.incidents.nodes import AgentLeaks, DiskFull, NodesCutOff
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of

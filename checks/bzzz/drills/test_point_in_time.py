@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.drills import rehearsal
+from checks.bzzz.drills import recovery_steps as rehearsal
 from fixtures.bzzz.faults.drills.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
 from opsverify import Deadline, seconds
 from opsverify.model.ladder import fail, first_of

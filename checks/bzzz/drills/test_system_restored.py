@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.drills import rehearsal
+from checks.bzzz.drills import recovery_steps as rehearsal
 from fixtures.bzzz.faults.drills.lost_data import DatabaseDropped
 from fixtures.bzzz.faults.drills.lost_services import ConfigurationReplaced, ServicesGone
 from opsverify import Deadline, seconds

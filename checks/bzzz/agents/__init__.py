@@ -1,0 +1,1 @@
+"""Checks of the agents: their API, components, and UCXI."""

@@ -1,0 +1,1 @@
+"""Criteria of alerts and their notifications."""

@@ -1,0 +1,1 @@
+"""Criteria of capacity: use now, where it leads, and latency."""

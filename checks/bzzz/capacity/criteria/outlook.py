@@ -1,0 +1,261 @@
+"""What must hold of the use of nodes over days, of tasks' memory, and of latency against an earlier run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from checks.bzzz.capacity.criteria.projection import Projection, project
+from opsverify.model.ladder import fail, fine, first_of, unknown
+from opsverify.model.text import bounded_text
+from opsverify.model.verdict import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opsverify.model.ladder import Judgement
+    from opsverify.model.limits import Limit
+    from opsverify.model.verdict import Finding
+    from systems.bzzz.capacity.models import Latency, Percentiles, Resource, Trail, Trails
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.services.models import TaskUse
+
+__all__ = [
+    "cpu_lasts",
+    "disk_lasts",
+    "memory_lasts",
+    "no_slower",
+    "tasks_within_memory",
+]
+
+_MOST = 12
+_PERCENT = 100
+_BAND_POINTS = 9
+
+
+class _Outlook(NamedTuple):
+    """Where the trails of one resource lead: those with a date (`fitted`), those of them that are below the limit now, the
+    most urgent first (`ahead`), and those that reach it `soon`; those with too few days for one; and those that ended.
+    """
+
+    fitted: list[tuple[Trail, Projection]]
+    ahead: list[tuple[Trail, Projection]]
+    soon: list[tuple[Trail, Projection]]
+    short: list[Trail]
+    gone: list[Trail]
+
+
+def _outlook(seen: Trails, resource: Resource, limit: Limit, limits: BzzzLimits) -> _Outlook:
+    """What is at its limit already is told by the check of the present use; a trail of too few days gets no date, nor one
+    that ended days ago: that node, or its disk, is gone.
+    """
+    least = timedelta(days=limits.history_least.value)
+    trails = [t for t in seen.trails if t.resource == resource]
+    gone = [t for t in trails if t.ended(seen.at)]
+    projected = [(t, project(t.points, limit.value, least)) for t in trails if t not in gone]
+    fitted = [(t, p) for t, p in projected if p is not None]
+    ahead = sorted(
+        ((t, p) for t, p in fitted if t.points[-1][1] < limit.value), key=lambda each: _urgency(each[1])
+    )
+    soon = [
+        (t, p)
+        for t, p in ahead
+        if p.grows and p.reached is not None and not p.reached >= limits.projected.value
+    ]
+    return _Outlook(fitted, ahead, soon, [t for t, p in projected if p is None], gone)
+
+
+def cpu_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+    """No node's use of its CPUs reaches its limit within the days that are planned ahead."""
+    found = _outlook(seen, "cpu", limits.cpu_use, limits)
+    judged = first_of(
+        fail("cpu-full-soon", found.soon),
+        unknown("too-few-days", not found.fitted),
+        fine("limit-judged", not found.ahead),
+        ok="cpu-lasts",
+    )
+    return _lasting(seen, found, "cpu", limits.cpu_use, judged, limits)
+
+
+def memory_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+    """The same of its memory."""
+    found = _outlook(seen, "memory", limits.memory_use, limits)
+    judged = first_of(
+        fail("memory-full-soon", found.soon),
+        unknown("too-few-days", not found.fitted),
+        fine("limit-judged", not found.ahead),
+        ok="memory-lasts",
+    )
+    return _lasting(seen, found, "memory", limits.memory_use, judged, limits)
+
+
+def disk_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+    """The same of its disks."""
+    found = _outlook(seen, "disk", limits.disk_use, limits)
+    judged = first_of(
+        fail("disk-full-soon", found.soon),
+        unknown("too-few-days", not found.fitted),
+        fine("limit-judged", not found.ahead),
+        ok="disk-lasts",
+    )
+    return _lasting(seen, found, "disk", limits.disk_use, judged, limits)
+
+
+def _lasting(
+    seen: Trails, found: _Outlook, resource: Resource, limit: Limit, judged: Judgement, limits: BzzzLimits
+) -> Finding:
+    most_urgent = found.ahead[0] if found.ahead else None
+    shown = [f"{_who(t)}: {_told(p)}" for t, p in found.ahead[:_MOST]]
+    shown += [
+        f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in found.fitted if (t, p) not in found.ahead
+    ]
+    shown += [f"{_who(t)}: too few days for a date" for t in found.short[:_MOST]]
+    shown += [f"{_who(t)}: not seen since {t.points[-1][0]:%Y-%m-%d}" for t in found.gone[:_MOST]]
+    longest = max((t.length for t in found.short), default=timedelta(0)) / timedelta(days=1)
+    none = f"a projection takes at least {limits.history_least}; Prometheus has {longest:.1f} days of the {resource}"
+    return judged.finding(
+        expected=f"{resource} of each node below {limit.value:.0%} for {limits.projected} to come",
+        observed=f"{_who(most_urgent[0])} {_told(most_urgent[1])}"
+        if most_urgent
+        else f"each {resource} is at its limit now"
+        if found.fitted
+        else none,
+        details=(*shown, *(f"Prometheus warns: {w}" for w in seen.warnings)),
+        limits=(
+            limit.named(f"{resource}_use"),
+            limits.projected.named("projected"),
+            limits.history_least.named("history_least"),
+        ),
+        figure=_figure(*most_urgent, limit) if most_urgent else None,
+    )
+
+
+def _urgency(one: Projection) -> tuple[bool, float, float]:
+    return not one.grows, one.reached if one.reached is not None else float("inf"), -one.level
+
+
+def _who(trail: Trail) -> str:
+    return f"{trail.node} {trail.what}".strip()
+
+
+def _told(one: Projection) -> str:
+    now = f"{one.level:.1%} now"
+    if not one.grows:
+        return f"{now}, no growth that can be told from noise ({one.slope:+.2%} a day ± {2 * one.slope_error:.2%})"
+    rate = f"{now}, {one.slope:+.2%} a day"
+    if one.reached is None:
+        return f"{rate}: its limit is more than ten years away"
+    return f"{rate}: its limit on {_date(one, one.reached)} ({one.reached:.0f} days), between {_date(one, one.earliest)} and {_date(one, one.latest)}"
+
+
+def _date(one: Projection, days: float | None) -> str:
+    at = one.when(days)
+    return "no day that can be told" if at is None else f"{at:%Y-%m-%d}"
+
+
+def _figure(trail: Trail, one: Projection, limit: Limit) -> Figure:
+    history = (one.end - one.begin) / timedelta(days=1)
+    # As far ahead as there is to see: to the limit, but not so far that the days that were seen become a dot.
+    ahead = min(max((one.reached or 0) * 1.15, history / 2), history * 7) if one.grows else history / 2
+    days = [-history + (history + ahead) * step / (_BAND_POINTS - 1) for step in range(_BAND_POINTS)]
+    band = []
+    for day in days:
+        value, half = one.at(day)
+        band.append(
+            (
+                one.end + timedelta(days=day),
+                round(_PERCENT * (value - half), 3),
+                round(_PERCENT * (value + half), 3),
+            )
+        )
+    ends = (days[0], days[-1])
+    return Figure(
+        title=f"{trail.resource} of {_who(trail)}",
+        points=tuple((at, round(_PERCENT * value, 3)) for at, value in trail.points),
+        limit=_PERCENT * limit.value,
+        line=tuple((one.end + timedelta(days=d), round(_PERCENT * one.at(d)[0], 3)) for d in ends),
+        band=tuple(band),
+        reached=one.when(one.reached) if one.grows else None,
+        earliest=one.when(one.earliest) if one.grows else None,
+        latest=one.when(one.latest) if one.grows else None,
+    )
+
+
+def tasks_within_memory(seen: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
+    """No task comes near the memory limit at which it would be killed."""
+    limit = limits.task_memory
+    bounded = [u for u in seen if u.memory_limit]
+    near = [u for u in bounded if not u.memory < limit.value * u.memory_limit]
+    ranked = sorted(seen, key=lambda u: -u.memory)
+    return first_of(
+        fail("memory-near-limit", near),
+        unknown("no-tasks", not seen),
+        fine("no-limits", not bounded),
+        ok="memory-within-limit",
+    ).finding(
+        expected=f"each task below {limit.value:.0%} of its memory limit",
+        observed=f"{len(near)} of {len(bounded)} tasks with a limit at or above it"
+        if near
+        else f"{len(bounded)} of {len(seen)} tasks have a limit, none is near it",
+        details=tuple(_use(u) for u in (near or ranked)[:_MOST]),
+        limits=(limit.named("task_memory"),),
+    )
+
+
+def _use(use: TaskUse) -> str:
+    of = f" of {use.memory_limit >> 20} MiB" if use.memory_limit else ", no limit"
+    return f"{use.service} {use.task} on {use.node}: {use.memory >> 20} MiB{of}, CPU {use.cpu_percent:.0f} %"
+
+
+def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
+    """No kind of operation is slower than in the earlier run by more than the limit, and by more than its floor."""
+    then = {p.operation: p for p in before.operations}
+    both = [(then[p.operation], p) for p in now.operations if p.operation in then]
+    slower = [(old, new) for old, new in both if _slower(old, new, limits)]
+    gone = [
+        p.operation for p in before.operations if p.operation not in {n.operation for n in now.operations}
+    ]
+    same = before.window_s == now.window_s
+    return first_of(
+        fail("latency-grown", slower and same),
+        unknown("windows-differ", not same),
+        unknown("operations-differ", gone or not both),
+        ok="latency-as-before",
+    ).finding(
+        expected=f"median and 95th percentile at most {limits.latency_growth} of {before.at:%Y-%m-%d %H:%M UTC}",
+        observed=_beside(before, now, len(slower), len(both), gone),
+        details=tuple(_compared(old, new) for old, new in slower or both),
+        limits=(
+            limits.latency_growth.named("latency_growth"),
+            limits.latency_floor.named("latency_floor"),
+            limits.latency_window.named("latency_window"),
+        ),
+    )
+
+
+def _beside(before: Latency, now: Latency, slower: int, both: int, gone: list[str]) -> str:
+    if before.window_s != now.window_s:
+        return f"the earlier latency is over {before.window_s:g} s, this one over {now.window_s:g} s: save one anew"
+    if not both:
+        then, since = (", ".join(sorted(p.operation for p in of.operations)) for of in (before, now))
+        return bounded_text(
+            f"measured then {then or 'nothing'}, now {since or 'nothing'}: nothing to compare"
+        )
+    left = f"; measured then, not now: {', '.join(gone)}" if gone else ""
+    compared = f"{slower} of {both} operations slower" if slower else f"{both} operations as fast"
+    return bounded_text(f"{compared}{left}")
+
+
+def _slower(old: Percentiles, new: Percentiles, limits: BzzzLimits) -> bool:
+    pairs = ((old.p50, new.p50), (old.p95, new.p95))
+    return not all(
+        now <= limits.latency_growth.value * then or now - then <= limits.latency_floor.value
+        for then, now in pairs
+    )
+
+
+def _compared(old: Percentiles, new: Percentiles) -> str:
+    return (
+        f"{new.operation}: p50 {old.p50 * 1000:.1f} → {new.p50 * 1000:.1f} ms, p95 {old.p95 * 1000:.1f} →"
+        f" {new.p95 * 1000:.1f} ms, of {old.count:.0f} and {new.count:.0f} operations"
+    )

@@ -1,0 +1,1 @@
+"""Checks of the election and of SLURP."""

@@ -1,0 +1,1 @@
+"""Checks of whether an incident is over."""

@@ -1,0 +1,1 @@
+"""Checks of Prometheus: health scores, errors, rules."""

@@ -1,0 +1,1 @@
+"""Checks of the addresses that people use."""

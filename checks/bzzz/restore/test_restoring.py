@@ -1,0 +1,34 @@
+"""Backups are worth what can be restored from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.bzzz.restore import criteria as restoring
+from opsverify import verify
+
+if TYPE_CHECKING:
+    from opsverify import Observation
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.restore.models import Restored
+
+
+@pytest.mark.check(
+    id="B-REC-5b",
+    severity="P1",
+    profiles="maintenance",
+    subsystem="database",
+    runbook='"Monthly Recovery Tests"',
+    next_step="restore the dump before it in the same way; take a new dump now and look at it (B-BAK-1); until one restores there is no backup",
+)
+def test_the_newest_backup_can_be_restored(
+    restored_newest_backup: Observation[Restored], limits: BzzzLimits
+) -> None:
+    """The newest dump goes into an empty server as a whole, in less time than a P0 may last, and holds what it should."""
+    seen = restored_newest_backup.value
+    found = [restoring.newest_backup_restores(seen)]
+    if not seen.refused:
+        found += [restoring.restored_in_time(seen, limits), *restoring.holds_what_it_should(seen)]
+    verify(*found)

@@ -1,0 +1,1 @@
+"""Checks of the services as a Docker Swarm runs them."""

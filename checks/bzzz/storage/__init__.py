@@ -1,0 +1,1 @@
+"""Criteria of the shared storage."""

@@ -1,0 +1,122 @@
+"""Criteria of the shared storage: mounted, usable, with room, taking writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checks.bzzz.formatting import in_bytes
+from opsverify.model.ladder import fail, first_of, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opsverify.model.verdict import Finding
+    from systems.bzzz.limits import BzzzLimits
+    from systems.bzzz.storage.models import StoragePath, StorageSeen, StorageWritten
+
+__all__ = ["NOT_THERE", "mounted", "roomy", "usable", "written"]
+
+NOT_THERE = ("storage-hangs", "stale-handle", "not-mounted", "path-missing", "path-fails")
+"""Why a path is not there, the worst first."""
+
+
+def mounted(seen: StorageSeen) -> Finding:
+    """Each path lies in a mount of a type that the storage has, and what is there answers."""
+    bad = {p.path: why for p in seen.paths if (why := _not_there(p, seen.types))}
+    kinds = {kind for kind, _ in bad.values()}
+    return first_of(
+        *(fail(reason, reason in kinds) for reason in NOT_THERE),
+        unknown("no-paths", not seen.paths),
+        unknown("part-missing", _unseen(seen)),
+        ok="mounted",
+    ).finding(
+        expected=f"each path in a mount of type {' or '.join(seen.types)} that answers",
+        observed=f"{len(bad)} of {len(seen.paths)} paths are not"
+        if bad
+        else f"{len(seen.paths)} of {len(seen.needed)} are",
+        details=(
+            *(f"{path}: {told}" for path, (_, told) in bad.items()),
+            *(f"{p.path}: {_mount(p)}" for p in seen.paths if p.path not in bad),
+        ),
+    )
+
+
+def _unseen(seen: StorageSeen) -> list[str]:
+    """The paths that are needed, and of which nothing is told."""
+    return sorted({*seen.needed} - {p.path for p in seen.paths})
+
+
+def _mount(path: StoragePath) -> str:
+    return f"{path.type} {path.device} at {path.mount} ({','.join(path.options[:6])})"
+
+
+def _not_there(path: StoragePath, types: Sequence[str]) -> tuple[str, str] | None:
+    gone = {"hangs": "storage-hangs", "stale": "stale-handle"}.get(path.trouble)
+    if gone is not None:
+        return gone, f"{_mount(path)}: {path.told}"
+    if path.type not in types:
+        return "not-mounted", f"lies in {_mount(path)}: what is written there is on no shared storage"
+    if path.trouble:
+        return ("path-missing" if path.trouble == "missing" else "path-fails"), f"{_mount(path)}: {path.told}"
+    return None
+
+
+def usable(seen: StorageSeen) -> Finding:
+    """Each path that is there may be written to."""
+    there = [p for p in seen.paths if not p.trouble]
+    bad = [p for p in there if p.read_only or not p.writable]
+    return first_of(
+        fail("read-only", any(p.read_only for p in bad)),
+        fail("not-writable", bad),
+        unknown("not-there", not there),
+        unknown("part-missing", _unseen(seen)),
+        ok="writable",
+    ).finding(
+        expected="each path mounted rw, and writable for the user that looks",
+        observed=", ".join(
+            f"{p.path} is {'mounted read-only' if p.read_only else 'not writable'}" for p in bad
+        )
+        or f"{len(there)} writable",
+        details=tuple(_mount(p) for p in bad),
+    )
+
+
+def roomy(seen: StorageSeen, limits: BzzzLimits) -> Finding:
+    """Each path has room left. A folder of the same name on the node's own disk tells nothing of the storage's."""
+    limit = limits.storage_free
+    gone = [p.path for p in seen.paths if p.trouble or p.type not in seen.types]
+    there = [p for p in seen.paths if p.path not in gone]
+    sizeless = [p.path for p in there if not p.size]
+    full = [p for p in there if p.size and not p.free >= limit.value * p.size]
+    return first_of(
+        fail("storage-full", full),
+        unknown("not-there", gone or not seen.paths),
+        unknown("size-unknown", sizeless),
+        unknown("part-missing", _unseen(seen)),
+        ok="room-left",
+    ).finding(
+        expected=f"at least {limit.value:.0%} of each file system free",
+        observed="; ".join(
+            [
+                *(_room(p) for p in full or there),
+                *([f"{', '.join(gone)} is not there, see B-STO-1"] if gone else []),
+                *([f"the file system of {', '.join(sizeless)} does not tell its size"] if sizeless else []),
+            ]
+        ),
+        limits=(limit.named("storage_free"),),
+    )
+
+
+def _room(path: StoragePath) -> str:
+    share = f" ({path.free / path.size:.1%})" if path.size else ""
+    return f"{path.path}: {in_bytes(path.free)} of {in_bytes(path.size)} free{share}"
+
+
+def written(seen: StorageWritten) -> Finding:
+    """A file was written to each path, read back, and removed."""
+    bad = {path: why for path, why in seen.results.items() if why}
+    return first_of(fail("write-failed", bad), unknown("not-tried", not seen.results), ok="written").finding(
+        expected="a small file written to each path, read back, and removed again",
+        observed="; ".join(f"{path}: {why}" for path, why in bad.items())
+        or f"done in {len(seen.results)} paths of {seen.host}",
+    )

@@ -1,0 +1,1 @@
+"""Criteria of the Oona bus: streams, messages, and the Redis under it."""

@@ -1,0 +1,1 @@
+"""Checks of the forge, the library and the program's files."""

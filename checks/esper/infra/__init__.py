@@ -1,0 +1,1 @@
+"""Checks of what Esper-Lite stands on."""

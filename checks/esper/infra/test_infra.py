@@ -1,0 +1,86 @@
+"""What Esper-Lite stands on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper.bus.criteria import server as criteria
+from checks.esper.infra import criteria as around
+from opsverify import verify
+
+if TYPE_CHECKING:
+    from opsverify import Bracketed, Observation
+    from systems.esper.bus.models import Durability, RedisServer
+    from systems.esper.infra.models import ClusterHealth, GrafanaHealth, Scraping
+    from systems.esper.limits import EsperLimits
+
+SETUP = '1 "Environment & Dependencies"'
+
+
+@pytest.mark.check(
+    id="E-INF-1",
+    severity="P0",
+    profiles="smoke canary incident",
+    unreachable="fail",
+    runbook=SETUP,
+    next_step="is the Redis container running, and was it restarted? Its streams and groups vanish with it (see E-OON-1)",
+)
+def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracketed[RedisServer]]) -> None:
+    """Redis answers, accepts streams, and is the same server from start to end of the run."""
+    verify(criteria.same_server(bus_server.value), criteria.accepts_writes(bus_server.value.last))
+
+
+@pytest.mark.check(
+    id="E-INF-2",
+    severity="P2",
+    profiles="smoke canary incident",
+    unreachable="fail",
+    runbook=SETUP,
+    next_step="look at Status > Targets; is Nissa up (E-NIS-1) and reachable from Prometheus? Its dashboards show nothing newer",
+)
+def test_prometheus_scrapes_its_targets(scraping: Observation[Scraping], limits: EsperLimits) -> None:
+    """Prometheus answers, scrapes Nissa, and each of its active targets is up and scraped lately."""
+    seen = scraping.value
+    verify(around.job_configured(seen), around.scraped(seen, limits), around.brings_nissas_series(seen))
+
+
+@pytest.mark.check(
+    id="E-INF-3",
+    severity="P3",
+    profiles="smoke canary",
+    unreachable="fail",
+    runbook=SETUP,
+    next_step="is the Grafana container running, and its disk full? Dashboards are gone meanwhile; metrics are kept by Prometheus",
+)
+def test_grafana_and_its_database_answer(grafana_health: Observation[GrafanaHealth]) -> None:
+    """Grafana answers, and its database is ok."""
+    verify(around.database_ok(grafana_health.value))
+
+
+@pytest.mark.check(
+    id="E-INF-3b",
+    severity="P3",
+    profiles="smoke canary",
+    unreachable="fail",
+    runbook=SETUP,
+    next_step="ask /_cluster/allocation/explain; a slow Elasticsearch also slows Nissa, which waits for each index call (E-OON-5)",
+)
+def test_elasticsearch_has_its_shards(cluster_health: Observation[ClusterHealth]) -> None:
+    """Elasticsearch answers, and its cluster misses neither data nor any copy that it has a node for."""
+    verify(around.cluster_healthy(cluster_health.value))
+
+
+@pytest.mark.check(
+    id="E-INF-4",
+    severity="P2",
+    profiles="smoke",
+    runbook=SETUP,
+    next_step="CONFIG SET appendonly yes (and in the compose file, which ships with persistence off); keep maxmemory-policy noeviction",
+)
+def test_redis_will_not_silently_lose_the_bus(
+    bus_durability: Observation[Durability], limits: EsperLimits
+) -> None:
+    """Redis keeps streams and groups over a restart, evicts no stream, and has memory to spare."""
+    verify(criteria.durable(bus_durability.value), criteria.memory_is_safe(bus_durability.value, limits))

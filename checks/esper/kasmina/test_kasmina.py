@@ -1,0 +1,42 @@
+"""The seeds' keeper: no seed breaks its isolation, and kernels come in time. The real program publishes none of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checks.esper.kasmina import criteria
+from opsverify import verify
+
+if TYPE_CHECKING:
+    from opsverify import Observation
+    from systems.esper.limits import EsperLimits
+    from systems.esper.training.models import Isolation, Kernels
+
+KASMINA = '4 "Kasmina"'
+
+
+@pytest.mark.check(
+    id="E-KAS-1",
+    severity="P0",
+    profiles="smoke canary incident",
+    alert="kasmina_isolation_violation",
+    runbook=KASMINA,
+    next_step="cull the seed that breaks its isolation (SEED_OP_CULL), see that the counter no longer rises, then acknowledge its value in [esper.isolation]",
+)
+def test_no_seed_breaks_its_isolation(isolation: Observation[Isolation], limits: EsperLimits) -> None:
+    """Kasmina counts no isolation violation beyond those that somebody has acknowledged."""
+    verify(criteria.isolation_kept(isolation.value, limits))
+
+
+@pytest.mark.check(
+    id="E-KAS-2",
+    severity="P2",
+    profiles="smoke canary",
+    runbook=KASMINA,
+    next_step="fallback: is the blueprint in the library and its artifact whole (E-URZ-3)? Run the forge again; slow: look at the library's disk",
+)
+def test_kernels_are_fetched_in_time(kernels: Observation[Kernels], limits: EsperLimits) -> None:
+    """Kasmina fetches its kernels within budget, and uses no fallback."""
+    verify(criteria.kernels_in_time(kernels.value, limits))

@@ -1,0 +1,1 @@
+"""Checks of whether an incident of the training side is over."""

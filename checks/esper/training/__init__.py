@@ -1,0 +1,1 @@
+"""Criteria that all checks of the training side share."""

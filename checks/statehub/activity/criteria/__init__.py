@@ -1,0 +1,1 @@
+"""Criteria of activity-core: the server and the definition, and its runs."""

@@ -1,0 +1,1 @@
+"""Checks of State Hub's API."""

@@ -1,0 +1,1 @@
+"""Checks of the definition and of its schedule in Temporal."""

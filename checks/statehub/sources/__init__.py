@@ -1,0 +1,1 @@
+"""Criteria of all sources at once."""

@@ -1,0 +1,1 @@
+"""Checks of sweeps by their progress events."""

@@ -1,0 +1,1 @@
+"""Criteria of sweeps: events, who sweeps, the lock, the manual canary."""

@@ -158,7 +158,7 @@ def test_the_waiver_that_is_shown_is_one(tmp_path: Path) -> None:
     (tmp_path / "waivers.toml").write_text(example, encoding="utf-8")
     (waiver,) = load_waivers(tmp_path / "waivers.toml", "esper-production").all
     assert waiver.check in load_runbook(CHECKS / "esper" / "runbook.toml").known()
-    assert f'"{waiver.code}"' in (CHECKS / "esper/criteria/bus.py").read_text(encoding="utf-8")
+    assert f'"{waiver.code}"' in (CHECKS / "esper/bus/criteria/streams.py").read_text(encoding="utf-8")
 
 
 def test_every_state_and_kind_is_explained() -> None:

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from importlib import import_module
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from pydantic import BaseModel
 
-from opsverify.model.check import Check, check_of
+from opsverify.model.verdict import Verdict
 from opsverify.report.json import schema
 from opsverify.report.model import RunReport
 from opsverify.target.file import load_target
 from opsverify.target.runbook import contradictions, load_runbook
 from systems.bzzz.system import BZZZ
-from systems.esper.limits import EsperLimits
 from systems.esper.system import ESPER
 from systems.statehub.system import STATEHUB
+from tests.declared import ROOT, checks_declared
 from tests.detection.matrix_page import PAGE, matrix_page
 from tests.detection.parts import PARTS
 
-ROOT = Path(__file__).resolve().parents[2]
-RUNBOOK = load_runbook(ROOT / "checks" / "esper" / "runbook.toml")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opsverify.model.system import System
+    from opsverify.target.runbook import Runbook
+
+SYSTEMS = {system.name: system for system in (ESPER, STATEHUB, BZZZ)}
+SECRETS = (
+    "ESPER_REDIS_PASSWORD",
+    "ESPER_LEYLINE_SECRET",
+    "STATEHUB_ACTIVITY_PASSWORD",
+    "BZZZ_DATABASE_PASSWORD",
+)
+CHECK_ID = re.compile(r"[A-Z]-[A-Z0-9]+-\d+[a-z]?")
+
+each_system = pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
 
 
-def declared_checks(system: str = "esper") -> list[Check]:
-    """Every check of a system, from every file of checks below its folder."""
-    files = sorted((ROOT / "checks" / system).rglob("test_*.py"))
-    modules = [import_module(".".join(f.relative_to(ROOT).with_suffix("").parts)) for f in files]
-    functions = [
-        getattr(module, name) for module in modules for name in dir(module) if name.startswith("test_")
-    ]
-    return [check_of(f) for f in functions if callable(f)]
+def runbook_of(system: System) -> Runbook:
+    """The runbook map of a system."""
+    return load_runbook(ROOT / "checks" / system.name / "runbook.toml")
 
 
 def test_ci_calls_the_readme_test_line() -> None:
@@ -55,61 +65,90 @@ def test_the_matrix_in_docs_is_that_of_the_faults() -> None:
     assert PAGE.read_text(encoding="utf-8") == matrix_page(), "python -m tests.detection.matrix_page"
 
 
-def test_the_example_target_is_complete_and_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of a live target loads, shows every key, and its limits are the defaults."""
-    monkeypatch.setenv("ESPER_REDIS_PASSWORD", "a password")
-    monkeypatch.setenv("ESPER_LEYLINE_SECRET", "a signing secret")
-    monkeypatch.setenv("STATEHUB_ACTIVITY_PASSWORD", "a password")
-    monkeypatch.setenv("BZZZ_DATABASE_PASSWORD", "a password")
-    path = ROOT / "targets" / "live.example.toml"
-    systems = {"esper": ESPER.section, "statehub": STATEHUB.section, "bzzz": BZZZ.section}
-    target = load_target(path, systems)
-    shown = path.read_text(encoding="utf-8")
-    section = target.sections()["esper"]
-    keys = [*type(target).model_fields, *type(section).model_fields, *EsperLimits.model_fields]
-    missing = [key for key in keys if not re.search(rf"^#? ?\[{{0,2}}(esper\.)?{key}\b", shown, re.MULTILINE)]
-    assert missing == []
-    limits = section.limits.model_dump()
-    assert {k: v["value"] for k, v in limits.items()} == {
-        k: v["value"] for k, v in EsperLimits().model_dump().items()
-    }
-
-
-def test_the_map_and_the_markers_agree() -> None:
-    """Every check is mapped for exactly the profiles that its marker names, and the map names no other check."""
-    checks = declared_checks()
-    assert contradictions(RUNBOOK, checks) == []
-    assert RUNBOOK.known() == {check.id for check in checks}
-
-
-def test_a_stand_in_runs_wherever_it_stands_in() -> None:
-    """A check that a target may not publish has a stand-in that belongs to every profile it belongs to."""
-    profiles = {check.id: check.profiles for check in declared_checks()}
-    for check, stand_in in RUNBOOK.stand_in.items():
-        assert profiles[check] <= profiles[stand_in], check
-
-
-def test_every_section_is_verified_or_says_why_not() -> None:
-    """Each section of the runbook names its checks or why there are none, and every named check exists."""
-    known = {check.id for check in declared_checks()}
-    for procedure in RUNBOOK.procedure:
+@each_system
+def test_the_map_and_the_markers_agree(system: System) -> None:
+    """Every check is mapped for exactly its profiles, and stands under a section; every section says what verifies it, or why nothing does."""
+    checks, runbook = checks_declared(system.name), runbook_of(system)
+    assert contradictions(runbook, list(checks.values())) == []
+    assert runbook.known() == set(checks)
+    assert {check for procedure in runbook.procedure for check in procedure.checks} == set(checks)
+    for procedure in runbook.procedure:
         assert bool(procedure.checks) != bool(procedure.not_verified), procedure.section
-        assert set(procedure.checks) <= known, procedure.section
 
 
-def test_every_check_belongs_to_a_section() -> None:
-    """No check stands outside the runbook."""
-    mapped = {check for procedure in RUNBOOK.procedure for check in procedure.checks}
-    assert {check.id for check in declared_checks()} <= mapped
+@each_system
+def test_a_stand_in_runs_wherever_it_stands_in(system: System) -> None:
+    """A check that a target may not publish has a stand-in that belongs to every profile it belongs to."""
+    checks = checks_declared(system.name)
+    for check, stand_in in runbook_of(system).stand_in.items():
+        assert checks[check].profiles <= checks[stand_in].profiles, check
 
 
-def test_a_checks_promise_is_one_sentence() -> None:
-    """Each check's docstring is one sentence, and each says what to do next."""
-    for check in declared_checks():
+@each_system
+def test_a_checks_promise_is_one_sentence(system: System) -> None:
+    """Each check's docstring is one sentence; each says where it comes from and what to do next."""
+    for check in checks_declared(system.name).values():
         assert check.promise.endswith("."), check.id
         assert check.promise.count(". ") == 0, check.id
         assert check.next_step, check.id
         assert check.runbook, check.id
+        assert check.subsystem in system.subsystems, check.id
+
+
+@each_system
+def test_every_check_has_a_fault(system: System) -> None:
+    """Every check but the drills has a fault that makes it FAIL, and no fault names a check that does not exist."""
+    known = {check.id for check in checks_declared(system.name).values() if not check.drill}
+    faults = system.faults()
+    failing = {i for fault in faults for i, (verdict, _) in fault.reddens.items() if verdict is Verdict.FAIL}
+    assert failing == known
+    assert {i for fault in faults for i in fault.reddens} == known
+
+
+@each_system
+def test_a_drill_names_checks_that_exist(system: System) -> None:
+    """Every id in a drill is one of its system's checks: a drill with another breaks in its middle."""
+    drills = sorted((ROOT / "checks" / system.name / "drills").glob("*.py"))
+    named = {
+        node.value
+        for path in drills
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHECK_ID.fullmatch(node.value)
+    }
+    assert named
+    assert named - checks_declared(system.name).keys() == set()
+
+
+@each_system
+def test_the_example_target_is_complete_and_valid(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of a live target loads, shows every key of the system, and its limits are the defaults."""
+    for name in SECRETS:
+        monkeypatch.setenv(name, "a long enough secret")
+    path = ROOT / "targets" / "live.example.toml"
+    target = load_target(path, {name: each.section for name, each in SYSTEMS.items()})
+    section: Any = target.sections()[system.name]
+    shown = path.read_text(encoding="utf-8").partition(f"\n[{system.name}]\n")[2]
+    shown = min((shown.partition(f"\n[{name}]\n")[0] for name in SYSTEMS), key=len)
+    keys = {key for table in _tables(system.section) for key in table.model_fields}
+    hidden = {
+        k
+        for k in keys
+        if not re.search(rf"(^|\{{|, |\.|\[)(# ?)?(\[{{1,2}}{system.name}\.)?{k}\b", shown, re.MULTILINE)
+    }
+    assert hidden == set()
+    assert section.unconfigured() == []
+    defaults = {k: v["value"] for k, v in type(section.limits)().model_dump().items()}
+    assert {k: v["value"] for k, v in section.limits.model_dump().items()} == defaults
+
+
+def test_the_example_target_shows_the_engines_own_keys() -> None:
+    """The example of a live target shows every key that stands above the systems."""
+    shown = (ROOT / "targets" / "live.example.toml").read_text(encoding="utf-8")
+    target = load_target(
+        ROOT / "targets" / "embedded.toml", {name: each.section for name, each in SYSTEMS.items()}
+    )
+    keys = type(target).model_fields
+    assert [key for key in keys if not re.search(rf"^#? ?\[{{0,2}}{key}\b", shown, re.MULTILINE)] == []
 
 
 def test_no_fault_stands_twice() -> None:
@@ -117,3 +156,19 @@ def test_no_fault_stands_twice() -> None:
     for part in PARTS.values():
         names = [fault.name for fault in part.faults]
         assert sorted(set(names)) == sorted(names), part.title
+
+
+def _tables(of: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A table of the target and all tables in it, limits' own fields left out."""
+    yield of
+    for field in of.model_fields.values():
+        for inner in _models_of(field.annotation):
+            if inner.__module__.startswith("systems."):
+                yield from _tables(inner)
+
+
+def _models_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_of(inner)

@@ -181,7 +181,7 @@ def test_redis_comes_back_empty_on_its_port(guard: Guard, origin: str) -> None:
 
 def test_a_missing_redis_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any server binary the message says which package has one."""
-    monkeypatch.setattr("fixtures.servers.redis.shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("opsverify.servers.redis.shutil.which", lambda *_, **__: None)
     with pytest.raises(ServerFailed, match="apt-get install redis-server"):
         find_redis(["local"])
     with pytest.raises(ServerFailed, match="right would be"):
@@ -202,7 +202,7 @@ def test_a_promised_port_is_promised_to_nobody_else(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(process, "BELOW_EPHEMERAL", (port, port))
     with pytest.raises(ServerFailed, match=r"no free TCP port on 127\.0\.0\.1 between"):
         free_port()
-    program = f"from fixtures.servers import process; process.BELOW_EPHEMERAL = ({port}, {port}); process.free_port()"
+    program = f"from opsverify.servers import process; process.BELOW_EPHEMERAL = ({port}, {port}); process.free_port()"
     other = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )

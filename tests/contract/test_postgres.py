@@ -246,7 +246,7 @@ def test_two_servers_at_once_have_a_tree_each(
     guard: Guard, closed_wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two twins that start at the same moment, from nothing, each run the wheel's programs, which neither can spoil."""
-    monkeypatch.setattr("fixtures.servers.postgres.find_postgres", lambda _origins: (closed_wheel, "wheel"))
+    monkeypatch.setattr("opsverify.servers.postgres.find_postgres", lambda _origins: (closed_wheel, "wheel"))
     with ThreadPoolExecutor() as pool:
         started = list(pool.map(lambda _: PostgresServer.start(origins=["wheel"], guard=guard), range(3)))
     assert [login_failure(server.url) for server in started] == [None] * 3

@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
-from checks.statehub.activity import test_activity
-from checks.statehub.api import test_api
-from checks.statehub.kubernetes import test_kubernetes, test_tunnel
-from checks.statehub.schedule import test_schedule
-from checks.statehub.sweeps import test_progress
-from checks.statehub.workstation import test_timer
 from fixtures.statehub.twin.history import read, write_back
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.model.arming import Arming
-from opsverify.model.check import check_of
 from opsverify.model.judge import judge
 from opsverify.model.observation import Kind, Unobservable
 from opsverify.model.system import Site
@@ -37,6 +30,7 @@ from systems.statehub.section import StateHubSection
 from systems.statehub.sources import observations as sources
 from systems.statehub.sweeps import window
 from systems.statehub.system import STATEHUB
+from tests.declared import checks_declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,18 +39,9 @@ pytestmark = pytest.mark.slow
 
 INTERVAL = timedelta(minutes=15)
 CHECKS = [
-    check_of(getattr(module, name))
-    for module in (
-        test_api,
-        test_schedule,
-        test_progress,
-        test_activity,
-        test_kubernetes,
-        test_tunnel,
-        test_timer,
-    )
-    for name in dir(module)
-    if name.startswith("test_")
+    check
+    for check in checks_declared("statehub").values()
+    if not check.drill and "sweep_canary" not in check.asks
 ]
 PASSIVE = [spec for spec in STATEHUB.observations if not spec.active]
 

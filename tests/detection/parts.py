@@ -6,9 +6,6 @@ import os
 import time
 import tomllib
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +16,7 @@ from fixtures.esper.faults import FAULTS as ESPER_FAULTS
 from fixtures.esper.faults.infra import PrometheusKilled
 from fixtures.statehub.faults import FAULTS as STATEHUB_FAULTS
 from opsverify.model.arming import Arming
-from opsverify.model.check import Check, check_of
+from opsverify.model.check import Check
 from opsverify.servers.alertmanager import find_alertmanager
 from opsverify.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
 from opsverify.servers.prometheus import find_prometheus
@@ -29,6 +26,7 @@ from systems.bzzz.operator import BzzzOperator
 from systems.bzzz.system import BZZZ
 from systems.esper.system import ESPER
 from systems.statehub.system import STATEHUB
+from tests.declared import ROOT, checks_declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "ROOT", "Part", "drills_of"]
 
-ROOT = Path(__file__).resolve().parents[2]
 _EMBEDDED = tomllib.loads((ROOT / "targets" / "embedded.toml").read_text(encoding="utf-8"))
 _QUARTER_S, _BEFORE_S = 900, 15
 
@@ -60,7 +57,8 @@ class Part:
     faults: tuple[type[Fault], ...]
     limits: Mapping[str, float]
     actions: tuple[str, ...]
-    files: tuple[str, ...] = ("test_*.py",)
+    subsystems: tuple[str, ...] = ()
+    """Of which subsystems its checks are; all without any."""
     provider: str = "embedded"
     refuse: Callable[[], None] = _nothing
     up: Callable[[Any], None] = _nothing
@@ -71,7 +69,11 @@ class Part:
     @property
     def checks(self) -> Mapping[str, Check]:
         """The checks that are looked at, by id; drills have a twin of their own."""
-        return _checks(f"checks/{self.system.name}", self.files)
+        return {
+            check.id: check
+            for check in checks_declared(self.system.name).values()
+            if not check.drill and (not self.subsystems or check.subsystem in self.subsystems)
+        }
 
     @property
     def limits_now(self) -> Limits:
@@ -93,23 +95,10 @@ class Part:
         return twin
 
 
-@cache
-def _checks(folder: str, files: tuple[str, ...]) -> Mapping[str, Check]:
-    paths = sorted(path for pattern in files for path in (ROOT / folder).glob(pattern))
-    modules = [import_module(".".join(p.relative_to(ROOT).with_suffix("").parts)) for p in paths]
-    tests = [
-        each
-        for module in modules
-        for name, each in vars(module).items()
-        if name.startswith("test_") and getattr(each, "__module__", "") == module.__name__
-    ]
-    return {check.id: check for check in map(check_of, tests)}
-
-
 def drills_of(part: Part) -> list[Check]:
     """The drills of a part; of the same system, the first part has them."""
     first = next(each for each in PARTS.values() if each.system is part.system)
-    return [*_checks(f"checks/{part.system.name}", ("drills/test_*.py",)).values()] if part is first else []
+    return [check for check in checks_declared(part.system.name).values() if check.drill and part is first]
 
 
 def _without_watchers() -> None:
@@ -198,7 +187,7 @@ PARTS: Mapping[str, Part] = {
             # After so many seconds a failed task is history: each fault begins in health.
             limits={**_EMBEDDED["bzzz"]["limits"], "failure_window": 8.0},
             actions=tuple(BzzzOperator.actions()),
-            files=("test_swarm.py", "test_config.py"),
+            subsystems=("swarm", "config"),
             provider="containers",
             refuse=_without_images,
         ),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import json
-import pkgutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import checks.esper
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.arming import Arming
-from opsverify.model.check import check_of
 from opsverify.model.deadline import seconds
 from opsverify.model.judge import judge
 from opsverify.model.observation import Kind
@@ -21,6 +17,7 @@ from opsverify.run.gather import Gatherer
 from systems.esper.client import open_esper
 from systems.esper.section import EsperSection
 from systems.esper.system import ESPER
+from tests.declared import checks_declared
 
 if TYPE_CHECKING:
     from opsverify.model.check import Check
@@ -33,16 +30,7 @@ LIMITS = {"window": 0.05, "settle": 0.2, "canary": 1}
 PATIENT = 12.0
 
 
-def _checks() -> list[Check]:
-    found = []
-    for module in pkgutil.iter_modules(checks.esper.__path__, "checks.esper."):
-        if module.name.split(".")[-1].startswith("test_"):
-            declared = vars(importlib.import_module(module.name))
-            found += [check_of(f) for name, f in declared.items() if name.startswith("test_")]
-    return found
-
-
-CHECKS = {check.id: check for check in _checks()}
+CHECKS = {check.id: check for check in checks_declared("esper").values() if not check.drill}
 _SPECS = {spec.name: spec for spec in ESPER.observations}
 
 

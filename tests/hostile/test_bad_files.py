@@ -253,7 +253,7 @@ async def test_a_torn_tail_is_read_once_more(root: Path, monkeypatch: pytest.Mon
         whole = log.read()
     written(LOG, whole[:-20])(root)
     assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "FAIL torn-tail"
-    monkeypatch.setattr("fixtures.esper.files_client.time.sleep", lambda _: written(LOG, whole)(root))
+    monkeypatch.setattr("systems.esper.forge.client.time.sleep", lambda _: written(LOG, whole)(root))
     assert (await verdicts(section(root), deadline=SOON_S))["E-TAM-1"] == "PASS whole"
 
 

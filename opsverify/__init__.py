@@ -16,12 +16,12 @@ from opsverify.model.judge import verify
 from opsverify.model.limits import Limit, Limits
 from opsverify.model.observation import (
     Bracketed,
-    Kind,
+    ErrorKind,
     Observation,
     Observed,
     Unobservable,
-    asked,
     observation,
+    record_source,
 )
 from opsverify.model.operator import Operator, action
 from opsverify.model.system import Site, System, Twin
@@ -34,9 +34,9 @@ __all__ = [
     "Deadline",
     "DeadlinePassed",
     "EnvSecret",
+    "ErrorKind",
     "Fault",
     "Finding",
-    "Kind",
     "Limit",
     "Limits",
     "NotArmed",
@@ -51,9 +51,9 @@ __all__ = [
     "Unobservable",
     "Verdict",
     "action",
-    "asked",
     "eventually",
     "observation",
+    "record_source",
     "seconds",
     "verify",
 ]

@@ -179,7 +179,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 
 def _rehearses(config: pytest.Config) -> bool:
-    return any(config.getoption(option) for option in options.REHEARSALS)
+    return any(config.getoption(option) for option in options.COMMANDS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from opsverify.canary.history import History, HistoryError, Judged, PastRun
+from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun
 from opsverify.canary.standing import Look, Standing, State, step
 from opsverify.model.verdict import Verdict
 from opsverify.report.model import CanarySummary, CheckState, Moment, SubsystemRate, Trend
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from opsverify.run.lock import Lock
     from opsverify.target.file import Target
 
-__all__ = ["WINDOWS", "Canary"]
+__all__ = ["WINDOWS", "CanaryRun"]
 
 WINDOWS = {"1 h": timedelta(hours=1), "24 h": timedelta(hours=24), "30 d": timedelta(days=30)}
 """Over which success is measured."""
 _DRAWN = 30  # runs: a phone's width, and two and a half hours of a canary that looks every five minutes
 
 
-class Canary:
+class CanaryRun:
     """Stands in for the target's lock, so that a run is alone on every machine that shares the history.
 
     `local` is this machine's own lock. Troubles of the history are collected in `troubles`; they end no run.
@@ -70,7 +70,8 @@ class Canary:
         """Remember a run that looked, and say how everything stands now. Raises HistoryError."""
         earlier, last = self.history.standings(), self.history.last_look()
         judged = [
-            Judged(c.id, c.system, c.subsystem, c.reason, _look(c, report, confirmed)) for c in report.checks
+            JudgedCheck(c.id, c.system, c.subsystem, c.reason, _look(c, report, confirmed))
+            for c in report.checks
         ]
         self.standings = {
             one.check: step(earlier.get(one.check), one.look, self._target.canary) for one in judged

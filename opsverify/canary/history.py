@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from opsverify.canary.standing import Look
 
-__all__ = ["History", "HistoryError", "Judged", "PastRun", "Told"]
+__all__ = ["History", "HistoryError", "JudgedCheck", "PastRun", "Told"]
 
 _WAIT_S = 10
 _MOST_COUNTED = 100
@@ -66,7 +66,7 @@ class PastRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCheck:
     """One check's outcome in a run."""
 
     check: str
@@ -152,7 +152,7 @@ class History:
         }
 
     def record(
-        self, run: PastRun, judged: Iterable[Judged], standings: Mapping[str, Standing], keep: timedelta
+        self, run: PastRun, judged: Iterable[JudgedCheck], standings: Mapping[str, Standing], keep: timedelta
     ) -> None:
         """Keep a run, all or nothing, and let go of runs that are older than `keep`."""
         outcomes = [

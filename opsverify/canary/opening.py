@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from opsverify.model.verdict import Severity
     from opsverify.run.run import Run
 
-__all__ = ["accompany", "waivers_fit"]
+__all__ = ["attach_history_and_waivers", "waivers_fit"]
 
 
-def accompany(config: pytest.Config, run: Run, target_file: Path) -> None:
+def attach_history_and_waivers(config: pytest.Config, run: Run, target_file: Path) -> None:
     """Attach them to a run that has just been opened.
 
     Raises:
@@ -105,7 +105,7 @@ def _place(config: pytest.Config, run: Run, target_file: Path) -> str | Path | N
 
 def _remember(run: Run, place: str | Path) -> None:
     # A run without a history does not load a database library.
-    from opsverify.canary.canary import Canary  # noqa: PLC0415
+    from opsverify.canary.canary import CanaryRun  # noqa: PLC0415
     from opsverify.canary.history import History, HistoryError  # noqa: PLC0415
 
     try:
@@ -122,4 +122,4 @@ def _remember(run: Run, place: str | Path) -> None:
         run.unwritable = True
         run.problem(f"this run is not remembered, and other machines are not kept away: {error}")
     else:
-        run.canary = run.lock = Canary(history, run.target, run.lock)
+        run.canary = run.lock = CanaryRun(history, run.target, run.lock)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from opsverify.commands.plan import Rehearsal
+from opsverify.commands.plan import CommandResult
 from opsverify.model.deadline import DeadlinePassed, eventually, seconds
 from opsverify.model.exit_codes import Exit
 from opsverify.model.judge import judge
@@ -65,7 +65,7 @@ def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
     return Order(system, action, {key: value for key, _, value in pairs}, dry, within)
 
 
-def act(run: Run, order: Order, take: Callable[[], object]) -> Rehearsal | None:
+def act(run: Run, order: Order, take: Callable[[], object]) -> CommandResult | None:
     """Do it, or say what would be done; None where another run holds the target. `take` takes the target's lock.
 
     Raises:
@@ -86,7 +86,7 @@ def act(run: Run, order: Order, take: Callable[[], object]) -> Rehearsal | None:
     why_not = run.arming.why_not("actions", order.action)
     if order.dry:
         armed = "armed" if why_not is None else f"not armed: {why_not}"
-        return Rehearsal((f"would do {will}", armed, "dry run: nothing was done"), worked=True)
+        return CommandResult((f"would do {will}", armed, "dry run: nothing was done"), worked=True)
     if why_not is not None:
         msg = f"--act: {order.action} is not armed on live target {run.target.name!r}: {why_not}"
         raise pytest.UsageError(msg)
@@ -128,7 +128,7 @@ def _type(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
 
 
-async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], will: str) -> Rehearsal:
+async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], will: str) -> CommandResult:
     async with site.system.connect(site.section) as site.client:
         operator: Operator = site.operator()
         lines = [will]
@@ -139,7 +139,7 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
             lines.append(f"this target offers no way in; by hand: {by_hand}")
             return await _by_hand(run, site, order, by_hand, lines)
         except Refused as refused:
-            return Rehearsal((*lines, f"refused, and nothing was changed: {refused}"), worked=False)
+            return CommandResult((*lines, f"refused, and nothing was changed: {refused}"), worked=False)
         except BaseException as error:
             # How far it had come nobody knows.
             run.left_changed = True
@@ -148,23 +148,23 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
             )
             if not isinstance(error, Exception):
                 raise
-            return Rehearsal((*lines, *run.problems), worked=False, otherwise=Exit.LEFT_CHANGED)
+            return CommandResult((*lines, *run.problems), worked=False, otherwise=Exit.LEFT_CHANGED)
         finally:
             for taken in operator.taken:
                 run.journal.write(
                     "action", system=order.system, **asdict(taken) | {"at": taken.at.isoformat()}
                 )
-    return Rehearsal((*lines, f"done: {result}"), worked=True)
+    return CommandResult((*lines, f"done: {result}"), worked=True)
 
 
-async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: list[str]) -> Rehearsal:
+async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: list[str]) -> CommandResult:
     """Look at the checks that tell whether a person has done it, again and again, until they pass or the time is over."""
     known = {check.id: check for check in run.checks.values() if check.system == site.system.name}
     checks = [known[i] for i in by_hand.verified_by if i in known]
     if order.verify_within is None or not checks:
         told = ", ".join(by_hand.verified_by)
         more = (f"then verify it: {told} (--verify-within 10m waits for them)",) if told else ()
-        return Rehearsal((*lines, *more), worked=False)
+        return CommandResult((*lines, *more), worked=False)
     last: dict[str, Outcome] = {}
 
     async def look() -> dict[str, Outcome]:
@@ -184,7 +184,7 @@ async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: l
         verdict, status = "verified", Exit.HOLDS
     found = [f"  {o.verdict:<7} {i:<9} {o.reason} {o.explanation}".rstrip() for i, o in last.items()]
     run.journal.write("by-hand", action=order.action, what=str(by_hand), verdict=verdict, checks=found)
-    return Rehearsal((*lines, verdict, *found), worked=status is Exit.HOLDS, otherwise=status)
+    return CommandResult((*lines, verdict, *found), worked=status is Exit.HOLDS, otherwise=status)
 
 
 async def _judged(site: Site, checks: list[Check]) -> dict[str, Outcome]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.commands.plan import Rehearsal, plan, preflight
+from opsverify.commands.plan import CommandResult, plan, preflight
 from opsverify.target.incident import nearest
 from opsverify.target.runbook import runbooks_beside
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["explain", "list_runbooks", "rehearsed"]
 
 
-def rehearsed(run: Run, chosen: list[Check], option: Callable[[str], Any]) -> Rehearsal:
+def rehearsed(run: Run, chosen: list[Check], option: Callable[[str], Any]) -> CommandResult:
     """What is told instead of a run: by `--runbook`, `--explain`, `--plan` or `--preflight`."""
     if option("runbook"):
         return list_runbooks(run)
@@ -31,7 +31,7 @@ def rehearsed(run: Run, chosen: list[Check], option: Callable[[str], Any]) -> Re
     return plan(run, chosen) if option("plan") else asyncio.run(preflight(run, chosen))
 
 
-def list_runbooks(run: Run) -> Rehearsal:
+def list_runbooks(run: Run) -> CommandResult:
     """Each procedure of each registered system with its checks, their severities and what each needs."""
     by_id = {check.id: check for check in run.checks.values()}
     lines: list[str] = []
@@ -45,7 +45,7 @@ def list_runbooks(run: Run) -> Rehearsal:
         mapped = {check for procedure in runbook.procedure for check in procedure.checks}
         outside = [c for c in by_id.values() if c.system == system and c.id not in mapped]
         lines += [f"  in no section: {_line(run, by_id, check.id)}" for check in outside]
-    return Rehearsal(tuple(lines) or ("no runbook.toml was found beside the checks",), worked=True)
+    return CommandResult(tuple(lines) or ("no runbook.toml was found beside the checks",), worked=True)
 
 
 def _line(run: Run, by_id: Mapping[str, Check], check_id: str) -> str:
@@ -70,7 +70,7 @@ def _profiles(check: Check) -> str:
     return " ".join(sorted(check.profiles))
 
 
-def explain(run: Run, check_id: str) -> Rehearsal:
+def explain(run: Run, check_id: str) -> CommandResult:
     """One check in full.
 
     Raises:
@@ -81,7 +81,7 @@ def explain(run: Run, check_id: str) -> Rehearsal:
     if check is None:
         msg = f"--explain {check_id}: no such check{nearest(check_id, by_id)}; pytest --runbook lists them"
         raise pytest.UsageError(msg)
-    return Rehearsal(tuple(_told(run, check)), worked=True)
+    return CommandResult(tuple(_told(run, check)), worked=True)
 
 
 def _told(run: Run, check: Check) -> Iterator[str]:

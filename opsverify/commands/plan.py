@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opsverify.model.check import Check
     from opsverify.run.run import Run
 
-__all__ = ["Rehearsal", "Step", "plan", "preflight"]
+__all__ = ["CommandResult", "PlanStep", "plan", "preflight"]
 
 _STEP = seconds(5)
 _TLS = ("https", "rediss", "postgresqls")
@@ -32,7 +32,7 @@ _PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379, "postgresql":
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlanStep:
     """One step of the preflight: whether it worked, and what was seen."""
 
     surface: str
@@ -42,7 +42,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class CommandResult:
     """What `--plan`, `--preflight` or `--act` has to say, whether everything it tried worked, and the exit status otherwise."""
 
     lines: tuple[str, ...]
@@ -50,7 +50,7 @@ class Rehearsal:
     otherwise: Exit = Exit.GATED_UNKNOWN
 
 
-def plan(run: Run, checks: Iterable[Check]) -> Rehearsal:
+def plan(run: Run, checks: Iterable[Check]) -> CommandResult:
     """What would run, what would be skipped and why, and what would write, a line each."""
     would, write, skip = list[str](), list[str](), list[str]()
     sections = run.target.sections()
@@ -80,15 +80,15 @@ def plan(run: Run, checks: Iterable[Check]) -> Rehearsal:
         *(f"  {line}" for line in skip),
         *(f"warning: {warning}" for warning in run.warnings),
     )
-    return Rehearsal(lines, worked=True)
+    return CommandResult(lines, worked=True)
 
 
-async def preflight(run: Run, checks: Iterable[Check]) -> Rehearsal:
+async def preflight(run: Run, checks: Iterable[Check]) -> CommandResult:
     """DNS, connection, TLS, then the system's own questions (login, rights, clock), for each configured surface.
 
     A run about a part (`checks`) can do without the surfaces that no check of it looks at.
     """
-    steps: list[Step] = []
+    steps: list[PlanStep] = []
     needed: dict[str, set[str]] = defaultdict(set)
     for check in checks:
         needed[check.system].update(run.surfaces_of(check))
@@ -105,7 +105,7 @@ async def preflight(run: Run, checks: Iterable[Check]) -> Rehearsal:
                 if surface in configured:
                     steps.append(await _step(f"{name}.{surface}", what, question))
     if not steps:
-        return Rehearsal(
+        return CommandResult(
             (f"{run.target.name} starts servers of its own: there is no endpoint to reach",), worked=True
         )
     lines = [f"{'ok    ' if s.worked else 'FAILED'} {s.surface:<16} {s.what:<11} {s.seen}" for s in steps]
@@ -118,15 +118,15 @@ async def preflight(run: Run, checks: Iterable[Check]) -> Rehearsal:
         ]
     bad = sum(line.startswith("FAILED") for line in lines)
     lines.append(f"{len(steps)} steps, {bad} failed; nothing was judged")
-    return Rehearsal(tuple(lines), worked=not bad)
+    return CommandResult(tuple(lines), worked=not bad)
 
 
-async def _network(surface: str, address: str) -> list[Step]:
+async def _network(surface: str, address: str) -> list[PlanStep]:
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:  # several hosts in one address, a port that is no number
-        return [Step(surface, "address", worked=False, seen=f"{address}: {error}")]
+        return [PlanStep(surface, "address", worked=False, seen=f"{address}: {error}")]
     if not host or not port:
         return []
 
@@ -158,9 +158,9 @@ async def _network(surface: str, address: str) -> list[Step]:
     return steps
 
 
-async def _step(surface: str, what: str, question: Callable[[], Awaitable[str]]) -> Step:
+async def _step(surface: str, what: str, question: Callable[[], Awaitable[str]]) -> PlanStep:
     try:
         async with asyncio.timeout(_STEP.total_seconds()):
-            return Step(surface, what, worked=True, seen=await question())
+            return PlanStep(surface, what, worked=True, seen=await question())
     except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever stops a step is what the step has to tell
-        return Step(surface, what, worked=False, seen=str(classify(error)))
+        return PlanStep(surface, what, worked=False, seen=str(classify(error)))

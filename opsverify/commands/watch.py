@@ -21,7 +21,7 @@ from opsverify.evidence.redaction import Redactor
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.exit_codes import Exit
 from opsverify.report.watching import Screen
-from opsverify.run.options import REHEARSALS, duration
+from opsverify.run.options import COMMANDS, duration
 from opsverify.run.start import read_target
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Watch:
 
     def __init__(self, config: pytest.Config) -> None:
         option = config.getoption
-        if option("replay") or any(option(name) for name in REHEARSALS):
+        if option("replay") or any(option(name) for name in COMMANDS):
             msg = "--watch looks again and again; a saved run, --plan and their like have nothing to look at"
             raise pytest.UsageError(msg)
         systems = {system.name: system.section for system in config.hook.pytest_opsverify_system()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from opsverify.evidence.bundle import BundleError, is_bundle, read_member
-from opsverify.model.observation import Kind, Observation, Unobservable
+from opsverify.model.observation import ErrorKind, Observation, Unobservable
 from opsverify.model.text import JOURNAL_FORMAT, seal
 
 if TYPE_CHECKING:
@@ -43,22 +43,24 @@ class SavedRun:
         if saved is None:
             cut = "" if self.whole else "; the journal was cut before its end"
             started = datetime.fromisoformat(self.run["at"])
-            told = Unobservable(Kind.PRECONDITION, f"the saved run holds no observation {spec.name!r}{cut}")
+            told = Unobservable(
+                ErrorKind.PRECONDITION, f"the saved run holds no observation {spec.name!r}{cut}"
+            )
             return Observation(spec.name, spec.system, spec.surfaces, told, started)
         trouble = saved.get("unobservable")
         outcome: Any
         if trouble:
-            outcome = Unobservable(Kind(trouble["kind"]), trouble["seen"])
+            outcome = Unobservable(ErrorKind(trouble["kind"]), trouble["seen"])
         elif "not_saved" in saved:
             outcome = Unobservable(
-                Kind.PRECONDITION, f"the saved run holds no value of {spec.name!r}: {saved['not_saved']}"
+                ErrorKind.PRECONDITION, f"the saved run holds no value of {spec.name!r}: {saved['not_saved']}"
             )
         else:
             try:
                 outcome = spec.adapter.validate_json(json.dumps(saved["value"]))
             except ValidationError as error:
                 why = f"the saved value of {spec.name!r} has another shape than this version's: {error.errors()[0]['msg']}"
-                outcome = Unobservable(Kind.UNEXPECTED_REPLY, why)
+                outcome = Unobservable(ErrorKind.UNEXPECTED_REPLY, why)
         return Observation(
             name=spec.name,
             system=spec.system,

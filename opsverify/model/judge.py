@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Observation
+from opsverify.model.observation import ErrorKind, Observation
 from opsverify.model.verdict import CannotTell, CheckFailed, Finding, Outcome, SkipReason, Verdict, deciding
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ __all__ = ["apply", "judge", "precondition", "recording", "verify"]
 
 _findings: ContextVar[list[Finding] | None] = ContextVar("opsverify_findings", default=None)
 _SKIPS = {
-    Kind.DECLARED_ABSENT: SkipReason.DECLARED_ABSENT,
-    Kind.NOT_PUBLISHED: SkipReason.NOT_PUBLISHED,
-    Kind.NOT_ARMED: SkipReason.NOT_ARMED,
-    Kind.NOT_ON_MACHINE: SkipReason.NOT_ON_MACHINE,
+    ErrorKind.DECLARED_ABSENT: SkipReason.DECLARED_ABSENT,
+    ErrorKind.NOT_PUBLISHED: SkipReason.NOT_PUBLISHED,
+    ErrorKind.NOT_ARMED: SkipReason.NOT_ARMED,
+    ErrorKind.NOT_ON_MACHINE: SkipReason.NOT_ON_MACHINE,
 }
 
 

@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from opsverify.model.verdict import Figure, Finding
 
-__all__ = ["Judgement", "Step", "fail", "fine", "first_of", "unknown"]
+__all__ = ["Judgement", "Rung", "fail", "fine", "first_of", "unknown"]
 
 
-class Step(NamedTuple):
+class Rung(NamedTuple):
     """One step of a ladder: the reason that it gives, what it then says of the promise, and whether it applies."""
 
     reason: str
@@ -57,22 +57,22 @@ class Judgement(NamedTuple):
         )
 
 
-def fail(reason: str, when: object) -> Step:
+def fail(reason: str, when: object) -> Rung:
     """The promise is not kept, where `when` is true or not empty."""
-    return Step(reason, holds=False, applies=bool(when))
+    return Rung(reason, holds=False, applies=bool(when))
 
 
-def unknown(reason: str, when: object) -> Step:
+def unknown(reason: str, when: object) -> Rung:
     """It cannot be told whether the promise is kept, where `when` is true or not empty."""
-    return Step(reason, holds=None, applies=bool(when))
+    return Rung(reason, holds=None, applies=bool(when))
 
 
-def fine(reason: str, when: object) -> Step:
+def fine(reason: str, when: object) -> Rung:
     """The promise is kept for a reason of its own, where `when` is true or not empty and nothing is worse."""
-    return Step(reason, holds=True, applies=bool(when))
+    return Rung(reason, holds=True, applies=bool(when))
 
 
-def first_of(*steps: Step, ok: str) -> Judgement:
+def first_of(*steps: Rung, ok: str) -> Judgement:
     """The first step that fails; of none the first that is unknown; of none the first that is fine; else `ok`."""
     ladder = (*steps, fine(ok, when=True))
     return next(

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bracketed",
-    "Kind",
+    "ErrorKind",
     "Observation",
     "ObservationSpec",
     "Observed",
     "Unobservable",
-    "asked",
     "collect",
     "observation",
-    "probes_of",
+    "record_source",
+    "record_sources",
 ]
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ _probes: ContextVar[list[str] | None] = ContextVar("opsverify_probes", default=N
 _MOST_PROBES = 40
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """Why something was not observed. The first group is the system's doing; a check may call it FAIL."""
 
     REFUSED = "refused"
@@ -78,15 +78,32 @@ class Kind(StrEnum):
         return self in _NOT_APPLICABLE
 
 
-_UNREACHABLE = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR, Kind.CERTIFICATE_EXPIRED}
-_CUT_OFF = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.NAME_NOT_FOUND, Kind.NO_ROUTE}
-_NOT_APPLICABLE = {Kind.NOT_PUBLISHED, Kind.NOT_ARMED, Kind.DECLARED_ABSENT, Kind.NOT_ON_MACHINE}
+_UNREACHABLE = {
+    ErrorKind.REFUSED,
+    ErrorKind.SILENT,
+    ErrorKind.RESET,
+    ErrorKind.SERVER_ERROR,
+    ErrorKind.CERTIFICATE_EXPIRED,
+}
+_CUT_OFF = {
+    ErrorKind.REFUSED,
+    ErrorKind.SILENT,
+    ErrorKind.RESET,
+    ErrorKind.NAME_NOT_FOUND,
+    ErrorKind.NO_ROUTE,
+}
+_NOT_APPLICABLE = {
+    ErrorKind.NOT_PUBLISHED,
+    ErrorKind.NOT_ARMED,
+    ErrorKind.DECLARED_ABSENT,
+    ErrorKind.NOT_ON_MACHINE,
+}
 
 
 class Unobservable(Exception):
     """Something could not be observed. `kind` says why, `seen` what came instead (already short)."""
 
-    def __init__(self, kind: Kind, seen: str) -> None:
+    def __init__(self, kind: ErrorKind, seen: str) -> None:
         self.kind, self.seen = kind, seen
         super().__init__(f"{kind.value}: {seen}")
 
@@ -94,9 +111,9 @@ class Unobservable(Exception):
     def cause(self) -> str:
         """What several observations lack together, in short, such as `no Prometheus on this machine`."""
         surface, _, why = self.seen.partition(": ")
-        if self.kind is Kind.NOT_ON_MACHINE:
+        if self.kind is ErrorKind.NOT_ON_MACHINE:
             return why.partition(";")[0]
-        return f"{surface} declared absent" if self.kind is Kind.DECLARED_ABSENT else ""
+        return f"{surface} declared absent" if self.kind is ErrorKind.DECLARED_ABSENT else ""
 
 
 class Observed(BaseModel):
@@ -259,14 +276,14 @@ def collect(package: str) -> tuple[ObservationSpec, ...]:
     return tuple(found.values())
 
 
-def asked(probe: str) -> None:
+def record_source(probe: str) -> None:
     """Clients call this with the exact command, query or URL they are about to send; it becomes the source."""
     probes = _probes.get()
     if probes is not None and probe not in probes and len(probes) < _MOST_PROBES:
         probes.append(probe)
 
 
-def probes_of() -> list[str]:
+def record_sources() -> list[str]:
     """Start recording what is asked from here on in this task, and return the growing list."""
     probes: list[str] = []
     _probes.set(probes)

@@ -64,7 +64,7 @@ async def _all(asked: Mapping[_Key, _Request], within: timedelta) -> dict[_Key, 
     async def one(session: aiohttp.ClientSession, key: _Key) -> None:
         async with slots:
             try:
-                await _stubbornly(session, asked[key])
+                await _send_with_retries(session, asked[key])
             except (_Refused, _TryAgain) as error:
                 troubles[key] = str(error)
             else:
@@ -78,7 +78,7 @@ async def _all(asked: Mapping[_Key, _Request], within: timedelta) -> dict[_Key, 
     return troubles
 
 
-async def _stubbornly(session: aiohttp.ClientSession, request: _Request) -> None:
+async def _send_with_retries(session: aiohttp.ClientSession, request: _Request) -> None:
     again = AsyncRetrying(
         retry=retry_if_exception_type(_TryAgain),
         stop=stop_after_attempt(_TRIES),

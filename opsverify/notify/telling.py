@@ -18,7 +18,7 @@ from opsverify.target.canary import AlertmanagerTable, PagerDutyTable, SlackTabl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from opsverify.canary.canary import Canary
+    from opsverify.canary.canary import CanaryRun
     from opsverify.report.model import CheckResult, RunReport
     from opsverify.target.canary import NotifyTable
     from opsverify.target.file import Target
@@ -31,7 +31,7 @@ _BUSY_IS_TOLD_FROM = 2
 _OF_THE_CANARY = Severity.P1
 
 
-async def tell(target: Target, canary: Canary, report: RunReport, *, busy_in_a_row: int) -> list[str]:
+async def tell(target: Target, canary: CanaryRun, report: RunReport, *, busy_in_a_row: int) -> list[str]:
     """Tell every reader of `target` what is due, remember it, and return warnings of what could not be told.
 
     Raises:
@@ -44,7 +44,7 @@ async def tell(target: Target, canary: Canary, report: RunReport, *, busy_in_a_r
 
 
 async def _tell_one(
-    table: NotifyTable, target: Target, canary: Canary, report: RunReport, busy_in_a_row: int
+    table: NotifyTable, target: Target, canary: CanaryRun, report: RunReport, busy_in_a_row: int
 ) -> list[str]:
     now, before = datetime.now(UTC), canary.history.told(table.title)
     heard = [c for c in report.worst_first() if c.severity.at_or_above(table.at_least) and not c.advisory]

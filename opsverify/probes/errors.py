@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 __all__ = ["classify"]
 
 _BY_ERRNO = {
-    errno.ECONNREFUSED: Kind.REFUSED,
-    errno.ECONNRESET: Kind.RESET,
-    errno.EPIPE: Kind.RESET,
-    errno.ECONNABORTED: Kind.RESET,
-    errno.ENETUNREACH: Kind.NO_ROUTE,
-    errno.EHOSTUNREACH: Kind.NO_ROUTE,
-    errno.ETIMEDOUT: Kind.SILENT,
+    errno.ECONNREFUSED: ErrorKind.REFUSED,
+    errno.ECONNRESET: ErrorKind.RESET,
+    errno.EPIPE: ErrorKind.RESET,
+    errno.ECONNABORTED: ErrorKind.RESET,
+    errno.ENETUNREACH: ErrorKind.NO_ROUTE,
+    errno.EHOSTUNREACH: ErrorKind.NO_ROUTE,
+    errno.ETIMEDOUT: ErrorKind.SILENT,
 }
 # Libraries wrap the operating system's error; some keep only its text.
 _BY_NAME = (
-    ("ServerTimeoutError", Kind.SILENT),
-    ("ClientResponseError", Kind.UNEXPECTED_REPLY),  # aiohttp: no HTTP, or too much of it
-    ("DecodingError", Kind.UNEXPECTED_REPLY),
-    ("RemoteProtocolError", Kind.UNEXPECTED_REPLY),
-    ("InvalidResponse", Kind.UNEXPECTED_REPLY),  # redis: no RESP
-    ("BusyLoadingError", Kind.SERVER_ERROR),  # redis calls it a connection error
-    ("ClientPayloadError", Kind.RESET),
-    ("ClientConnectionError", Kind.RESET),
-    ("ServerDisconnected", Kind.RESET),
-    ("IncompleteRead", Kind.RESET),
-    ("ReadError", Kind.RESET),
-    ("ConnectTimeout", Kind.SILENT),
-    ("ReadTimeout", Kind.SILENT),
-    ("TimeoutError", Kind.SILENT),
-    ("AuthenticationError", Kind.DENIED),
-    ("NoPermissionError", Kind.DENIED),
-    ("AuthorizationError", Kind.DENIED),
-    ("ConnectionError", Kind.RESET),
+    ("ServerTimeoutError", ErrorKind.SILENT),
+    ("ClientResponseError", ErrorKind.UNEXPECTED_REPLY),  # aiohttp: no HTTP, or too much of it
+    ("DecodingError", ErrorKind.UNEXPECTED_REPLY),
+    ("RemoteProtocolError", ErrorKind.UNEXPECTED_REPLY),
+    ("InvalidResponse", ErrorKind.UNEXPECTED_REPLY),  # redis: no RESP
+    ("BusyLoadingError", ErrorKind.SERVER_ERROR),  # redis calls it a connection error
+    ("ClientPayloadError", ErrorKind.RESET),
+    ("ClientConnectionError", ErrorKind.RESET),
+    ("ServerDisconnected", ErrorKind.RESET),
+    ("IncompleteRead", ErrorKind.RESET),
+    ("ReadError", ErrorKind.RESET),
+    ("ConnectTimeout", ErrorKind.SILENT),
+    ("ReadTimeout", ErrorKind.SILENT),
+    ("TimeoutError", ErrorKind.SILENT),
+    ("AuthenticationError", ErrorKind.DENIED),
+    ("NoPermissionError", ErrorKind.DENIED),
+    ("AuthorizationError", ErrorKind.DENIED),
+    ("ConnectionError", ErrorKind.RESET),
 )
 _CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
@@ -66,20 +66,20 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         ]
 
 
-def _kind(error: BaseException) -> Kind | None:
+def _kind(error: BaseException) -> ErrorKind | None:
     if isinstance(error, socket.gaierror):
-        return Kind.NAME_NOT_FOUND
+        return ErrorKind.NAME_NOT_FOUND
     if isinstance(error, ssl.SSLCertVerificationError):
         code = getattr(error, "verify_code", None)  # aiohttp's own subclass has none: its cause does
         return (
             None
             if code is None
-            else Kind.CERTIFICATE_EXPIRED
+            else ErrorKind.CERTIFICATE_EXPIRED
             if code == _CERTIFICATE_EXPIRED
-            else Kind.UNKNOWN_CA
+            else ErrorKind.UNKNOWN_CA
         )
     if isinstance(error, ssl.SSLError):
-        return Kind.UNEXPECTED_REPLY
+        return ErrorKind.UNEXPECTED_REPLY
     if isinstance(error, OSError) and error.errno in _BY_ERRNO:
         return _BY_ERRNO[error.errno]
     return None
@@ -100,13 +100,13 @@ def classify(error: BaseException) -> Unobservable:
             return Unobservable(kind, text)
     for each in chain:
         if isinstance(each, ConnectionRefusedError):
-            return Unobservable(Kind.REFUSED, text)
+            return Unobservable(ErrorKind.REFUSED, text)
         if isinstance(each, TimeoutError):
-            return Unobservable(Kind.SILENT, text)
+            return Unobservable(ErrorKind.SILENT, text)
     for name, by_name in _BY_NAME:  # by name first: httpx-aiohttp calls a server that hangs up ConnectTimeout
         if any(name in base.__name__ for each in chain for base in type(each).__mro__):
             return Unobservable(by_name, text)
-    return Unobservable(Kind.BROKEN, f"{type(error).__name__}: {text}")
+    return Unobservable(ErrorKind.BROKEN, f"{type(error).__name__}: {text}")
 
 
 def _short(error: BaseException) -> str:

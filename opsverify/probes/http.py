@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.errors import classify
 
@@ -49,12 +49,12 @@ class Reply:
     def json(self) -> Any:
         """The body as JSON. Raises Unobservable with what came instead."""
         if self.cut:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{self.url} sent more than {MOST_BYTES} bytes")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{self.url} sent more than {MOST_BYTES} bytes")
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, f"{self.url} did not answer in JSON: {self.shown()}"
+                ErrorKind.UNEXPECTED_REPLY, f"{self.url} did not answer in JSON: {self.shown()}"
             ) from None
 
 
@@ -74,7 +74,7 @@ class _Asking:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Reply:
-        asked(f"{method} {url}" if body is None else f"{method} {url} {json.dumps(body)}")
+        record_source(f"{method} {url}" if body is None else f"{method} {url} {json.dumps(body)}")
         try:
             async with asyncio.timeout(within.total_seconds()) as limit:
                 reply = await self._read(method, url, dict(headers or {}), body)
@@ -82,18 +82,19 @@ class _Asking:
             if not limit.expired():
                 raise
             raise Unobservable(
-                Kind.SILENT, f"{url} gave no complete reply within {within.total_seconds():g} s"
+                ErrorKind.SILENT, f"{url} gave no complete reply within {within.total_seconds():g} s"
             ) from None
         if reply.status in answers:
             return reply
         if reply.status in _SERVER_ERRORS:
-            raise Unobservable(Kind.SERVER_ERROR, f"{url} answered {reply.shown()}")
+            raise Unobservable(ErrorKind.SERVER_ERROR, f"{url} answered {reply.shown()}")
         if reply.status in _DENIED:
             raise Unobservable(
-                Kind.DENIED, f"{url} answered {reply.shown()}; give the target credentials that may read it"
+                ErrorKind.DENIED,
+                f"{url} answered {reply.shown()}; give the target credentials that may read it",
             )
         raise Unobservable(
-            Kind.UNEXPECTED_REPLY,
+            ErrorKind.UNEXPECTED_REPLY,
             f"{url} answered {reply.shown()}; expected {', '.join(map(str, sorted(answers)))}",
         )
 
@@ -104,7 +105,7 @@ class _Asking:
             encoding = response.headers.get("content-encoding", "identity")
             if encoding != "identity":
                 told = f"{url} answered {response.status} with content-encoding {bounded_text(encoding, 40)}, which was not asked for"
-                raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
             body = await response.content.read(MOST_BYTES + 1)
             while len(body) <= MOST_BYTES and (
                 more := await response.content.read(MOST_BYTES + 1 - len(body))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.replies import shaped
 
@@ -50,7 +50,7 @@ def api_data(reply: Reply, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]
     """
     body = reply.json()
     if not isinstance(body, dict) or body.get("status") != "success":
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{reply.url} answered {reply.shown()}")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{reply.url} answered {reply.shown()}")
     said = [each for key in ("warnings", "infos") if isinstance(body.get(key), list) for each in body[key]]
     shown = tuple(bounded_text(w, _MOST_SHOWN) for w in said[:_MOST_WARNINGS] if isinstance(w, str))
     return shaped(reply, adapter, body.get("data")), shown
@@ -69,4 +69,4 @@ def instant(stamp: float) -> datetime:
     """A time stamp of Prometheus, in seconds since 1970. Raises Unobservable where it is none."""
     if 0 <= stamp < _FARTHEST_S:
         return datetime.fromtimestamp(stamp, UTC)
-    raise Unobservable(Kind.UNEXPECTED_REPLY, f"Prometheus's clock says {stamp}")
+    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"Prometheus's clock says {stamp}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def shaped(reply: Reply, adapter: TypeAdapter[T], value: Any) -> T:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "its top"
         told = f"{reply.url} is not of the known shape at {where}: {first['msg']}; {reply.shown()}"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, bounded_text(told)) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(told)) from None
 
 
 def basic_login(username: str | None, password: SecretStr | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from opsverify.model.deadline import DeadlinePassed, eventually
 from opsverify.model.judge import judge
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.system import Site
 from opsverify.model.verdict import CheckFailed, Finding, Outcome, Verdict
 from opsverify.report.model import Step, Surface
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opsverify.model.fault import Fault
     from opsverify.model.observation import Observation
     from opsverify.run.check_index import CheckIndex
-    from opsverify.run.lock import Change
+    from opsverify.run.lock import LedgerEntry
     from opsverify.run.run import Run
 
 __all__ = ["Drill"]
@@ -51,7 +51,7 @@ class Drill:
         )
         self._timeline = run.timelines.setdefault(check.nodeid, [])
         self._stack = AsyncExitStack()
-        self._in_force: list[tuple[Fault, Change]] = []
+        self._in_force: list[tuple[Fault, LedgerEntry]] = []
         self._start = time.monotonic()
 
     async def start(self) -> None:
@@ -62,12 +62,12 @@ class Drill:
         """
         if not self.run.target.owned:
             told = f"target {self.run.target.name!r} is live; drills run on a twin: --target embedded"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         async with self.step("steady state", "start a twin for this drill"):
             try:
                 self.site.twin = self.site.system.start_twin(self.site.section, self.run.target.servers)
             except Exception as error:
-                raise Unobservable(Kind.NOT_STARTED, str(error)) from error
+                raise Unobservable(ErrorKind.NOT_STARTED, str(error)) from error
             self._stack.callback(self.site.twin.stop)
             self.site.section, self.site.backends = self.site.twin.section, self.site.twin.backends
             self.site.client = await self._stack.enter_async_context(
@@ -160,7 +160,7 @@ class Drill:
                 )
             except DeadlinePassed as passed:
                 raise Unobservable(
-                    Kind.PRECONDITION, f"steady state not met before the fault: {passed}"
+                    ErrorKind.PRECONDITION, f"steady state not met before the fault: {passed}"
                 ) from None
 
     async def inject(self, fault: Fault) -> None:
@@ -256,7 +256,7 @@ class Drill:
             for number, handler in held.items():
                 signal.signal(number, handler)
 
-    async def _undo(self, fault: Fault, change: Change) -> None:
+    async def _undo(self, fault: Fault, change: LedgerEntry) -> None:
         async with self.step("undo", fault.name) as notes:
             try:
                 now = fault.state()
@@ -278,7 +278,7 @@ class Drill:
             self.run.ledger.settle(change)
             notes.append(now)
 
-    def _left_changed(self, change: Change, what: str) -> None:
+    def _left_changed(self, change: LedgerEntry, what: str) -> None:
         self.run.left_changed = True
         self.run.problem(f"{change.name} could not be undone: {what}. By hand: {change.by_hand}")
 

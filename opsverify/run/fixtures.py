@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from opsverify.canary.confirming import second_samples
-from opsverify.model.observation import Kind, Observation, ObservationSpec
+from opsverify.model.observation import ErrorKind, Observation, ObservationSpec
 from opsverify.model.system import Site
 from opsverify.report.model import Surface
 from opsverify.run.gather import Gatherer, not_started
@@ -154,7 +154,9 @@ async def observations(
         gathered = await second_samples(
             run, wanted, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
         )
-        if any(o.unobservable and o.unobservable.kind is Kind.OBSERVER_CUT_OFF for o in gathered.values()):
+        if any(
+            o.unobservable and o.unobservable.kind is ErrorKind.OBSERVER_CUT_OFF for o in gathered.values()
+        ):
             run.problem(
                 f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
             )

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from opsverify.model.arming import NotArmed
 from opsverify.model.deadline import Deadline
-from opsverify.model.observation import Bracketed, Kind, Observation, ObservationSpec, Unobservable, probes_of
+from opsverify.model.observation import (
+    Bracketed,
+    ErrorKind,
+    Observation,
+    ObservationSpec,
+    Unobservable,
+    record_sources,
+)
 from opsverify.probes.errors import classify
 
 if TYPE_CHECKING:
@@ -94,11 +101,12 @@ class Gatherer:
             for surface, endpoint in zip(spec.surfaces, endpoints, strict=True):
                 if endpoint.silent is not None:
                     told = Unobservable(
-                        Kind.SILENT, f"endpoint {surface} was silent to its deadline, see {endpoint.silent}"
+                        ErrorKind.SILENT,
+                        f"endpoint {surface} was silent to its deadline, see {endpoint.silent}",
                     )
                     return self._made(spec, told)
             result = await self._look(spec, site)
-        if len(endpoints) == 1 and result.unobservable and result.unobservable.kind is Kind.SILENT:
+        if len(endpoints) == 1 and result.unobservable and result.unobservable.kind is ErrorKind.SILENT:
             endpoints[0].silent = endpoints[0].silent or spec.name
         return result
 
@@ -110,7 +118,7 @@ class Gatherer:
             arguments["window"] = window
         if spec.baseline is not None:
             arguments["baseline"] = self._earlier(spec)
-        probes, clock = probes_of(), Deadline(spec.deadline + window)
+        probes, clock = record_sources(), Deadline(spec.deadline + window)
         self.in_flight[spec.name] = spec, clock
         try:
             async with asyncio.timeout(clock.within.total_seconds()) as limit:
@@ -118,7 +126,7 @@ class Gatherer:
                     arguments[spec.active] = getattr(site.operator(), spec.active)
                 outcome = await spec.function(site.client, **arguments)
         except NotArmed as refusal:
-            outcome = Unobservable(Kind.NOT_ARMED, str(refusal))
+            outcome = Unobservable(ErrorKind.NOT_ARMED, str(refusal))
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
@@ -126,7 +134,7 @@ class Gatherer:
         except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever a target causes becomes an observation
             if limit.expired():
                 outcome = Unobservable(
-                    Kind.SILENT, f"no complete answer within {clock.within.total_seconds():g} s"
+                    ErrorKind.SILENT, f"no complete answer within {clock.within.total_seconds():g} s"
                 )
             else:
                 outcome = _told(error)
@@ -164,7 +172,7 @@ class Gatherer:
 def not_started(spec: ObservationSpec, why: str) -> Observation[Any]:
     """What stands for an observation when the target's own servers did not start."""
     return Observation(
-        spec.name, spec.system, spec.surfaces, Unobservable(Kind.NOT_STARTED, why), datetime.now(UTC)
+        spec.name, spec.system, spec.surfaces, Unobservable(ErrorKind.NOT_STARTED, why), datetime.now(UTC)
     )
 
 
@@ -178,17 +186,17 @@ def _told(error: BaseException) -> Unobservable:
 def _not_looked_at(spec: ObservationSpec, site: Site, unconfigured: frozenset[str]) -> Unobservable | None:
     for surface in spec.surfaces:
         if surface in site.section.absent:
-            return Unobservable(Kind.DECLARED_ABSENT, f"{surface}: {site.section.absent[surface]}")
+            return Unobservable(ErrorKind.DECLARED_ABSENT, f"{surface}: {site.section.absent[surface]}")
         if surface in site.section.lacking:
-            return Unobservable(Kind.NOT_ON_MACHINE, f"{surface}: {site.section.lacking[surface]}")
+            return Unobservable(ErrorKind.NOT_ON_MACHINE, f"{surface}: {site.section.lacking[surface]}")
         if surface in unconfigured:
             return Unobservable(
-                Kind.PRECONDITION, f"{surface} is neither configured nor declared absent in the target"
+                ErrorKind.PRECONDITION, f"{surface} is neither configured nor declared absent in the target"
             )
     if spec.active is not None:
         why = site.arming.why_not("actions", spec.active)
         if why is not None:
-            return Unobservable(Kind.NOT_ARMED, f"{spec.active}: {why}")
+            return Unobservable(ErrorKind.NOT_ARMED, f"{spec.active}: {why}")
     return None
 
 
@@ -220,7 +228,7 @@ def _bracket(
     for one in seen:
         doubt = next((doubts[one.system, s] for s in one.surfaces if (one.system, s) in doubts), None)
         if doubt and not one.unobservable:
-            one = replace(one, outcome=Unobservable(Kind.IDENTITY_CHANGED, doubt))  # noqa: PLW2901
+            one = replace(one, outcome=Unobservable(ErrorKind.IDENTITY_CHANGED, doubt))  # noqa: PLW2901
         results.append(one)
     return results
 
@@ -244,5 +252,7 @@ def _cut_off(one: Observation[Any]) -> Observation[Any]:
         return one
     return replace(
         one,
-        outcome=Unobservable(Kind.OBSERVER_CUT_OFF, f"nothing of this target was reachable; here: {trouble}"),
+        outcome=Unobservable(
+            ErrorKind.OBSERVER_CUT_OFF, f"nothing of this target was reachable; here: {trouble}"
+        ),
     )

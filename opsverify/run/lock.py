@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 __all__ = [
-    "Change",
     "Ledger",
+    "LedgerEntry",
     "Lock",
     "StateError",
     "TargetBusy",
@@ -162,7 +162,7 @@ class TargetLock:
             self._lock.release()
 
 
-class Change(BaseModel):
+class LedgerEntry(BaseModel):
     """Something that a fault or an action has changed and that is not undone yet.
 
     `before` and `left` are the observed states; `by_hand` is the command for a person.
@@ -180,7 +180,7 @@ class Change(BaseModel):
     at: datetime
 
 
-_CHANGES = TypeAdapter(list[Change])
+_CHANGES = TypeAdapter(list[LedgerEntry])
 
 
 class Ledger:
@@ -197,7 +197,7 @@ class Ledger:
     def _lock(self) -> FileLock:
         return FileLock(self._path.with_suffix(".lock"), timeout=10)
 
-    def in_force(self) -> list[Change]:
+    def in_force(self) -> list[LedgerEntry]:
         """What the ledger holds. Raises OSError or ValueError where it cannot be read (then nothing is known)."""
         if not self._path.exists():
             return []
@@ -207,9 +207,9 @@ class Ledger:
             msg = f"ledger {self._path} is damaged ({error.error_count()} errors); read it, then move it away"
             raise ValueError(msg) from None
 
-    def enter(self, name: str, *, before: str, by_hand: str) -> Change:
+    def enter(self, name: str, *, before: str, by_hand: str) -> LedgerEntry:
         """Write down, durably, what is about to be changed."""
-        change = Change(
+        change = LedgerEntry(
             id=uuid4().hex[:12],
             run=self._run,
             name=name,
@@ -222,17 +222,17 @@ class Ledger:
         self._update(lambda held: [*held, change])
         return change
 
-    def left(self, change: Change, left: str) -> Change:
+    def left(self, change: LedgerEntry, left: str) -> LedgerEntry:
         """Write down the state that the change left; undoing compares with it."""
         new = change.model_copy(update={"left": left})
         self._update(lambda held: [new if c.id == change.id else c for c in held])
         return new
 
-    def settle(self, change: Change) -> None:
+    def settle(self, change: LedgerEntry) -> None:
         """Strike out what was seen to be undone."""
         self._update(lambda held: [c for c in held if c.id != change.id])
 
-    def _update(self, edit: Callable[[list[Change]], list[Change]]) -> None:
+    def _update(self, edit: Callable[[list[LedgerEntry]], list[LedgerEntry]]) -> None:
         with self._lock:
             held = edit(self.in_force())
             fresh = self._path.with_suffix(".new")

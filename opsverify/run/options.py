@@ -15,9 +15,9 @@ from opsverify.model.verdict import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["LOOKS_AT_NOTHING", "REHEARSALS", "add_options", "duration", "settle"]
+__all__ = ["COMMANDS", "LOOKS_AT_NOTHING", "add_options", "duration", "settle"]
 
-REHEARSALS = ("plan", "preflight", "runbook", "explain", "act")
+COMMANDS = ("plan", "preflight", "runbook", "explain", "act")
 """Options with which nothing is judged and no report is left."""
 
 LOOKS_AT_NOTHING = ("plan", "preflight", "runbook", "explain")

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from opsverify.canary.canary import Canary
-    from opsverify.commands.plan import Rehearsal
+    from opsverify.canary.canary import CanaryRun
+    from opsverify.commands.plan import CommandResult
     from opsverify.evidence.baseline import Baseline
     from opsverify.evidence.redaction import Redactor
     from opsverify.evidence.replay import SavedRun
@@ -114,14 +114,14 @@ class Run:
     unwritable: bool = False
     left_changed: bool = False
     busy: str | None = None
-    rehearsal: Rehearsal | None = None
+    rehearsal: CommandResult | None = None
     interrupted: bool = False
     internal_error: bool = False
     usage_error: bool = False
     no_such_alert: bool = False
     not_started: dict[str, str] = field(default_factory=dict)
     waivers: Waivers = field(default_factory=Waivers)
-    canary: Canary | None = None
+    canary: CanaryRun | None = None
     standing: CanarySummary | None = None
     trends: tuple[Trend, ...] = ()
     metrics: Path | None = None

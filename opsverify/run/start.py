@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from opsverify.canary.opening import accompany
+from opsverify.canary.opening import attach_history_and_waivers
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.limits import Window
 from opsverify.model.text import JOURNAL_FORMAT, Journal
@@ -28,7 +28,7 @@ from opsverify.run.lock import (
     sweep_dead_twins,
     twin_key,
 )
-from opsverify.run.options import LOOKS_AT_NOTHING, REHEARSALS
+from opsverify.run.options import COMMANDS, LOOKS_AT_NOTHING
 from opsverify.run.run import Options, Run
 from opsverify.target.file import TargetError, load_target, make_target
 from opsverify.target.runbook import compare_with_file
@@ -55,7 +55,7 @@ __all__ = [
 
 def is_operational(config: pytest.Config) -> bool:
     """Whether this pytest is a run of checks: given a profile, a target or a saved run, or files under checks/."""
-    if any(config.getoption(option) for option in ("profile", "target", "replay", *REHEARSALS)):
+    if any(config.getoption(option) for option in ("profile", "target", "replay", *COMMANDS)):
         return True
     folder = _checks_folder(config)
     asked = [Path(str(arg).split("::")[0]) for arg in config.args]
@@ -212,7 +212,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
-    accompany(config, run, path)
+    attach_history_and_waivers(config, run, path)
     return run
 
 

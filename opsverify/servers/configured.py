@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from opsverify.servers.guard import Guard
     from opsverify.servers.providers import Owned
 
-__all__ = ["OK", "READY", "Configuration", "ConfiguredServer", "ask_page", "find_binary", "reload_config"]
+__all__ = [
+    "OK",
+    "READY",
+    "ConfiguredServer",
+    "ServerConfiguration",
+    "ask_page",
+    "find_binary",
+    "reload_config",
+]
 
 READY = timedelta(seconds=30)
 SYSTEM_FOLDERS = ("/usr/bin", "/usr/local/bin", "/usr/sbin")
@@ -26,7 +34,7 @@ OK = 200
 ANSWER_S = 2.0
 
 
-class Configuration(Protocol):
+class ServerConfiguration(Protocol):
     """What such a server does."""
 
     def write(self, folder: Path) -> None:

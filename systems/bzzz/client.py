@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opsverify.probes.http import Http, open_http
-from systems.bzzz.agents.client import ApiClient
+from systems.bzzz.agents.client import AgentApiClient
 from systems.bzzz.alerting.client import AlertmanagerClient
 from systems.bzzz.backups.client import BackupsClient
 from systems.bzzz.capacity.client import CapacityClient
@@ -34,7 +34,7 @@ class BzzzClient:
     section: BzzzSection
     http: Http
     services: ServicesClient
-    api: ApiClient
+    api: AgentApiClient
     nodes: NodesClient
     prometheus: PrometheusClient
     capacity: CapacityClient
@@ -58,7 +58,7 @@ async def open_bzzz(section: BzzzSection) -> AsyncIterator[BzzzClient]:
             capacity=CapacityClient(prometheus, section),
             hosts=HostsClient(section),
             loki=LokiClient(http, section.loki),
-            api=ApiClient(http, section.api.url if section.api else None),
+            api=AgentApiClient(http, section.api.url if section.api else None),
             nodes=NodesClient(http, section.nodes),
             alertmanager=AlertmanagerClient(http, section.alertmanager),
             database=DatabaseClient(section),

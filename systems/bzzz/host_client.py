@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.blocking import in_thread
 from systems.bzzz.logs.models import LogFile, NodeLogs
@@ -16,7 +16,7 @@ from systems.bzzz.storage.models import StoragePath, StorageSeen
 from systems.bzzz.storage.mounts import Mount, holding, mounts, trouble_of
 
 if TYPE_CHECKING:
-    from opsverify.probes.host import Answer, HostReader
+    from opsverify.probes.host import CommandOutput, HostReader
     from systems.bzzz.network.target import NodeTarget
     from systems.bzzz.section import BzzzSection
     from systems.bzzz.storage.target import StorageTarget
@@ -63,9 +63,9 @@ def reach(host: str, ssh_config: str | None, identity_file: str | None) -> HostR
     return HostReader(_Reached(host, ssh_config, identity_file))
 
 
-def within(target: StorageTarget, script: str, *arguments: str) -> Answer:
+def within(target: StorageTarget, script: str, *arguments: str) -> CommandOutput:
     """Run a script where the storage is seen from."""
-    asked(" ".join([target.host, *target.enter, script, *arguments]))
+    record_source(" ".join([target.host, *target.enter, script, *arguments]))
     reader = reach(target.host, target.ssh_config, target.identity_file)
     return reader.ask('exec "$@"', *target.enter, "sh", "-c", script, "opsverify", *arguments, within=_LOOK)
 
@@ -79,7 +79,9 @@ class HostsClient:
     @property
     def _storage(self) -> StorageTarget:
         if self._section.storage is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no storage; add [bzzz.storage] host")
+            raise Unobservable(
+                ErrorKind.PRECONDITION, "the target configures no storage; add [bzzz.storage] host"
+            )
         return self._section.storage
 
     async def storage(self) -> StorageSeen:
@@ -100,7 +102,7 @@ class HostsClient:
             raise _refused(target, table)
         if not 0 < len(table.output) < _MOST_MOUNTS:
             told = f"{target.host}: /proc/self/mounts has {len(table.output)} bytes, of at most {_MOST_MOUNTS - 1}"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
         return mounts(table.output.decode("utf-8", "replace"))
 
     async def _path(self, target: StorageTarget, path: str, mount: Mount) -> StoragePath:
@@ -113,7 +115,7 @@ class HostsClient:
         except TimeoutError:
             return seen.model_copy(update={"trouble": "hangs", "told": f"no answer in {_LOOK.seconds} s"})
         except Unobservable as silent:
-            if silent.kind is not Kind.SILENT:
+            if silent.kind is not ErrorKind.SILENT:
                 raise
             return seen.model_copy(update={"trouble": "hangs", "told": silent.seen})
         if told.status in _OF_THE_PATH:
@@ -126,7 +128,7 @@ class HostsClient:
         sizes = _SIZES.fullmatch(first)
         if sizes is None or last not in _RIGHTS:
             shown = f"{target.host}: {path}: neither its room nor its rights in {told.output[-200:]!r}"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, bounded_text(shown))
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(shown))
         block, blocks, free = map(int, sizes.groups())
         return seen.model_copy(
             update={"writable": _RIGHTS[last], "size": block * blocks, "free": block * free}
@@ -172,13 +174,13 @@ def _in(mount: Mount, path: StoragePath) -> StoragePath:
     return path.model_copy(update=of)
 
 
-def _refused(target: StorageTarget, answer: Answer) -> Unobservable:
+def _refused(target: StorageTarget, answer: CommandOutput) -> Unobservable:
     """Why nothing was run, in the words of what it was passed through."""
     reader = reach(target.host, target.ssh_config, target.identity_file)
     return reader.trouble(answer.errors.strip() or f"status {answer.status}")
 
 
-def _why_not_all(answer: Answer, *, strange: int) -> str:
+def _why_not_all(answer: CommandOutput, *, strange: int) -> str:
     """Why the files that were listed are not all that there are, or nothing."""
     complaints = [line for line in answer.errors.splitlines() if line.strip() and not _GONE.fullmatch(line)]
     if complaints:
@@ -190,11 +192,11 @@ def _why_not_all(answer: Answer, *, strange: int) -> str:
     return ""
 
 
-def _settings(answer: Answer) -> dict[str, int]:
+def _settings(answer: CommandOutput) -> dict[str, int]:
     lines = map(_SETTING.fullmatch, answer.output.decode("utf-8", "replace").splitlines())
     return {found[1]: int(found[2]) for found in lines if found}
 
 
-def _ask(node: NodeTarget, script: str, *arguments: str) -> Answer:
-    asked(" ".join([str(node.shell), script, *arguments]))
+def _ask(node: NodeTarget, script: str, *arguments: str) -> CommandOutput:
+    record_source(" ".join([str(node.shell), script, *arguments]))
     return reach(str(node.shell), node.ssh_config, node.identity_file).ask(script, *arguments, within=_LOOK)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opsverify.probes.http import Http, open_http
 from systems.statehub.activity.client import ActivityClient
-from systems.statehub.api.client import ApiClient
+from systems.statehub.api.client import StateHubApiClient
 from systems.statehub.kubernetes.client import KubernetesClient
 from systems.statehub.schedule.client import TemporalClient
 from systems.statehub.workstation.client import WorkstationClient
@@ -26,8 +26,8 @@ class StateHubClient:
     """What checks may do with State Hub: read its events on both ways, and what surrounds its sweep."""
 
     section: StateHubSection
-    api: ApiClient
-    bridge: ApiClient
+    api: StateHubApiClient
+    bridge: StateHubApiClient
     activity: ActivityClient
     temporal: TemporalClient
     kubernetes: KubernetesClient
@@ -40,8 +40,8 @@ class StateHubClient:
         kind = section.schedule.event_type
         return cls(
             section,
-            ApiClient(http, section.api, surface="api", event_type=kind),
-            ApiClient(http, section.bridge, surface="bridge", event_type=kind),
+            StateHubApiClient(http, section.api, surface="api", event_type=kind),
+            StateHubApiClient(http, section.bridge, surface="bridge", event_type=kind),
             ActivityClient(section),
             TemporalClient(section),
             KubernetesClient(section),

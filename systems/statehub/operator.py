@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.operator import ByHand, Operator, action
 from opsverify.probes.http import open_poster
 
@@ -34,7 +34,7 @@ class StateHubOperator(Operator):
             Unobservable: no answer of a sweep came back. After silent, reset and server-error it may run all the same.
         """
         if self._section.bridge is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no bridge")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no bridge")
         limits, source = self._section.limits, self._section.schedule.canary_source
         body = {"max_seconds": int(limits.canary.value)} | ({"source": source} if source else {})
         url = f"{self._section.bridge.url}/consistency/sweep/remote-all"

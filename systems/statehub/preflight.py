@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from systems.statehub.api.client import ApiClient
+    from systems.statehub.api.client import StateHubApiClient
     from systems.statehub.client import StateHubClient
 
 __all__ = ["questions"]
@@ -17,7 +17,7 @@ __all__ = ["questions"]
 def questions(client: StateHubClient) -> list[tuple[str, str, Callable[[], Awaitable[str]]]]:
     """Surface, what is asked, and the question; each answers in a few words or raises what kept it from an answer."""
 
-    async def events(way: ApiClient) -> str:
+    async def events(way: StateHubApiClient) -> str:
         seen, _, _ = await way.events(1)
         return f"newest event {seen[0].id} of {seen[0].at:%Y-%m-%d %H:%M:%S}Z"
 

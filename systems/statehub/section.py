@@ -12,7 +12,7 @@ from systems.statehub.activity.target import ActivityTarget, Columns, Tables
 from systems.statehub.api.target import HttpTarget
 from systems.statehub.kubernetes.target import KubernetesTarget
 from systems.statehub.limits import StateHubLimits
-from systems.statehub.schedule.target import Schedule, TemporalTarget, step_of
+from systems.statehub.schedule.target import PromisedSchedule, TemporalTarget, step_of
 from systems.statehub.workstation.target import WorkstationTarget
 
 __all__ = ["CANARY_AROUND", "StateHubLimits", "StateHubSection"]
@@ -45,7 +45,7 @@ class StateHubSection(Section):
     workstation: WorkstationTarget | None = None
     tables: Tables = Tables()
     columns: Columns = Columns()
-    schedule: Schedule = Schedule()
+    schedule: PromisedSchedule = PromisedSchedule()
     incident_ended: AwareDatetime | None = None
     limits: StateHubLimits = StateHubLimits()
 

@@ -23,7 +23,7 @@ from fixtures.bzzz.twin.site import BzzzTwin, start_twin
 from fixtures.bzzz.twin.swarm.part import SwarmPart, SwarmTaken
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.servers.guard import Guard
 from opsverify.servers.guard_process import (
     ask_docker,
@@ -273,9 +273,9 @@ async def test_a_swarm_is_read_and_operated_over_ssh(target: ServicesTarget, tmp
         ran = await SwarmOperator(way()).run(AGENT, ("sh", "-c", "echo inside"), within=seconds(10))
         assert (ran.status, ran.output) == (0, "inside\n")
         for bad, kind in (
-            (way(key="stranger"), Kind.DENIED),
-            (way(known="unknown"), Kind.UNKNOWN_CA),
-            (way(port=1), Kind.REFUSED),
+            (way(key="stranger"), ErrorKind.DENIED),
+            (way(known="unknown"), ErrorKind.UNKNOWN_CA),
+            (way(port=1), ErrorKind.REFUSED),
         ):
             with pytest.raises(Unobservable) as told:
                 await SwarmClient(bad).services()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.canary.history import History, HistoryError, Judged, PastRun, Told
+from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun, Told
 from opsverify.canary.standing import Look, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.run.lock import TargetBusy
@@ -66,7 +66,7 @@ def test_it_keeps_what_sqlite_keeps(url: str) -> None:
     look = Look(Verdict.FAIL, Severity.P0, NOW, confirmed=True)
     standing = step(None, look, CanaryTable())
     run = PastRun("r1", "porch", "canary", NOW, NOW, 10, looked=True, opsverify="0.1", identities={"a": "1"})
-    history.record(run, [Judged("c", "lamp", "bulb", "dark", look)], {"c": standing}, KEEP)
+    history.record(run, [JudgedCheck("c", "lamp", "bulb", "dark", look)], {"c": standing}, KEEP)
     history.tell("slack", {"c": Told(standing.state, NOW)})
     again = History(url, "kept")
     again.open()

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.esper.twin.forge import Compiler, Forge, Library
+from fixtures.esper.twin.forge import Compiler, ForgeProgram, LibraryFolder
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.blocking import in_thread
 from opsverify.probes.host import HostReader
 from opsverify.servers.guard import Guard
@@ -39,7 +39,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         compiler = Compiler(Path("var/artifacts"), max_retries=2, pace_s=0, failing={})
-        Forge(Library(Path("var/urza")), compiler, Path("var/urza/forge_wal.json")).run()
+        ForgeProgram(LibraryFolder(Path("var/urza")), compiler, Path("var/urza/forge_wal.json")).run()
     return folder
 
 
@@ -133,33 +133,33 @@ async def test_a_page_of_a_file_is_its_bytes(ssh: Ssh, root: Path) -> None:
 @NEEDS_SSHD
 async def test_a_key_that_is_not_let_in_is_denied(ssh: Ssh, root: Path) -> None:
     """A login that sshd refuses is DENIED, and nobody is asked for a password."""
-    assert (await told(ssh.target(root, key="stranger"))).kind is Kind.DENIED
+    assert (await told(ssh.target(root, key="stranger"))).kind is ErrorKind.DENIED
 
 
 @NEEDS_SSHD
 async def test_a_host_that_nobody_vouches_for_is_not_trusted(ssh: Ssh, root: Path) -> None:
     """An unknown host key is an unknown authority, and is not accepted on the way."""
-    assert (await told(ssh.target(root, known="unknown"))).kind is Kind.UNKNOWN_CA
+    assert (await told(ssh.target(root, known="unknown"))).kind is ErrorKind.UNKNOWN_CA
 
 
 @NEEDS_SSHD
 async def test_a_port_that_nobody_serves_is_refused(ssh: Ssh, root: Path) -> None:
     """Where no sshd listens, the connection is refused."""
-    assert (await told(ssh.target(root, port=free_port()))).kind is Kind.REFUSED
+    assert (await told(ssh.target(root, port=free_port()))).kind is ErrorKind.REFUSED
 
 
 @NEEDS_SSHD
 async def test_a_host_that_says_nothing_is_silent(ssh: Ssh, root: Path) -> None:
     """A server that accepts and never speaks is silent, within seconds."""
     with socket.create_server((LOOPBACK, 0)) as mute:
-        assert (await told(ssh.target(root, port=mute.getsockname()[1]))).kind is Kind.SILENT
+        assert (await told(ssh.target(root, port=mute.getsockname()[1]))).kind is ErrorKind.SILENT
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="no ssh on this machine")
 async def test_a_name_that_does_not_resolve_is_not_found(root: Path) -> None:
     """A host's name that nobody knows is NAME_NOT_FOUND."""
     target = FilesTarget(host="ssh://nobody@no-such-host.invalid", root=str(root))
-    assert (await told(target)).kind is Kind.NAME_NOT_FOUND
+    assert (await told(target)).kind is ErrorKind.NAME_NOT_FOUND
 
 
 async def test_a_host_without_its_client_program(
@@ -170,24 +170,24 @@ async def test_a_host_without_its_client_program(
         (tmp_path / name).symlink_to(shutil.which(name) or name)
     monkeypatch.setenv("PATH", str(tmp_path))
     target = FilesTarget(host="docker://esper", root=str(root))
-    assert (await told(target)).kind is Kind.PRECONDITION
+    assert (await told(target)).kind is ErrorKind.PRECONDITION
 
 
 @pytest.mark.parametrize(
     ("said", "kind"),
     [
-        ("Error response from daemon: No such container: esper", Kind.NAME_NOT_FOUND),
-        ("Error response from daemon: container 12ab is not running", Kind.REFUSED),
+        ("Error response from daemon: No such container: esper", ErrorKind.NAME_NOT_FOUND),
+        ("Error response from daemon: container 12ab is not running", ErrorKind.REFUSED),
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-            Kind.REFUSED,
+            ErrorKind.REFUSED,
         ),
-        ("permission denied while trying to connect to the Docker daemon socket", Kind.DENIED),
-        ("something else", Kind.UNEXPECTED_REPLY),
+        ("permission denied while trying to connect to the Docker daemon socket", ErrorKind.DENIED),
+        ("something else", ErrorKind.UNEXPECTED_REPLY),
     ],
 )
 async def test_what_docker_says_is_told_apart(
-    said: str, kind: Kind, root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    said: str, kind: ErrorKind, root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Each way in which a container cannot be looked into has its kind."""
     docker = tmp_path / "docker"

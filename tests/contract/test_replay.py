@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from opsverify.evidence.replay import load_run
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.system import BZZZ
 from systems.esper.system import ESPER
 from systems.statehub.system import STATEHUB
@@ -86,7 +86,7 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
         if spec.name in {"dht_latency_before", "agent_image"}:
             assert isinstance(one.outcome, Unobservable)
             continue
-        if one.unobservable is not None and one.unobservable.kind is Kind.NOT_ON_MACHINE:
+        if one.unobservable is not None and one.unobservable.kind is ErrorKind.NOT_ON_MACHINE:
             continue
         assert not isinstance(one.outcome, Unobservable), (spec.name, one.outcome)
         assert spec.adapter.dump_python(one.value, mode="json") == run.seen[spec.name]["value"], spec.name

@@ -22,7 +22,7 @@ from fixtures.statehub.twin.history import read
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import eventually, seconds
-from opsverify.model.observation import Kind, Observation
+from opsverify.model.observation import ErrorKind, Observation
 from opsverify.model.system import Site
 from opsverify.run.gather import Gatherer
 from opsverify.servers.guard import Guard
@@ -92,7 +92,7 @@ def test_a_namespace_that_is_missing_is_unobservable(twin: StateHubTwin) -> None
     for name in ("temporal_frontend", "temporal_schedule"):
         trouble = look(twin.section.model_copy(update={"temporal": other}), name).unobservable
         assert trouble is not None
-        assert trouble.kind is Kind.UNEXPECTED_REPLY
+        assert trouble.kind is ErrorKind.UNEXPECTED_REPLY
         assert "statehub.temporal.namespace" in trouble.seen
 
 
@@ -157,7 +157,7 @@ def test_a_variable_may_come_from_a_config_map_but_not_from_a_secret(twin: State
         changed(env=[], envFrom=[{"secretRef": {"name": "secrets"}}])
         trouble = look(twin.section, "worker_route").unobservable
         assert trouble is not None
-        assert trouble.kind is Kind.PRECONDITION
+        assert trouble.kind is ErrorKind.PRECONDITION
     finally:
         cluster.replace(twin.plant.objects, before)
 

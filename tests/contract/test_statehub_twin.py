@@ -17,7 +17,7 @@ from fixtures.statehub.twin.history import read, write_back
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.model.arming import Arming
 from opsverify.model.judge import judge
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.system import Site
 from opsverify.model.verdict import Outcome, Verdict
 from opsverify.run.gather import Gatherer
@@ -156,7 +156,7 @@ def test_a_short_schedule_fires_by_itself(twin: StateHubTwin) -> None:
         twin.plant.renew(before, sweep=timedelta(milliseconds=200))
 
 
-def asked(section: StateHubSection) -> Kind | None:
+def asked(section: StateHubSection) -> ErrorKind | None:
     """How looking at the definition ends."""
     try:
         asyncio.run(asyncio.wait_for(ActivityClient(section).definitions(), 20))
@@ -177,21 +177,26 @@ def test_each_way_not_to_serve_has_its_name(twin: StateHubTwin) -> None:
     assert section.activity is not None
     url = section.activity.url
     assert asked(section) is None
-    assert asked(with_activity(section, password_env=SecretStr("wrong"))) is Kind.DENIED
-    assert asked(with_activity(section, password_env=None)) is Kind.CREDENTIAL_MISSING
-    assert asked(with_activity(section, url=url.replace("/activity_core", "/other"))) is Kind.UNEXPECTED_REPLY
-    assert asked(with_activity(section, url=f"postgresql://u@127.0.0.1:{free_port()}/x")) is Kind.REFUSED
-    assert asked(with_activity(section, url="postgresql://u@no-such-host.invalid/x")) is Kind.NAME_NOT_FOUND
+    assert asked(with_activity(section, password_env=SecretStr("wrong"))) is ErrorKind.DENIED
+    assert asked(with_activity(section, password_env=None)) is ErrorKind.CREDENTIAL_MISSING
+    assert (
+        asked(with_activity(section, url=url.replace("/activity_core", "/other")))
+        is ErrorKind.UNEXPECTED_REPLY
+    )
+    assert asked(with_activity(section, url=f"postgresql://u@127.0.0.1:{free_port()}/x")) is ErrorKind.REFUSED
+    assert (
+        asked(with_activity(section, url="postgresql://u@no-such-host.invalid/x")) is ErrorKind.NAME_NOT_FOUND
+    )
     api = twin.plant.api_url.replace("http://", "postgresql://u@")
-    assert asked(with_activity(section, url=f"{api}/x")) in (Kind.UNEXPECTED_REPLY, Kind.RESET)
+    assert asked(with_activity(section, url=f"{api}/x")) in (ErrorKind.UNEXPECTED_REPLY, ErrorKind.RESET)
     columns = section.columns.model_copy(update={"misfire": "no_such_column"})
-    assert asked(section.model_copy(update={"columns": columns})) is Kind.UNEXPECTED_REPLY
+    assert asked(section.model_copy(update={"columns": columns})) is ErrorKind.UNEXPECTED_REPLY
 
 
 def test_a_locked_table_is_silent_and_the_loop_goes_on(twin: StateHubTwin) -> None:
     """A statement that waits for a lock ends by the statement timeout, and blocks nothing else meanwhile."""
 
-    async def look() -> tuple[Kind | None, int]:
+    async def look() -> tuple[ErrorKind | None, int]:
         ticks = 0
         asking = asyncio.create_task(ActivityClient(twin.section).definitions())
         while not asking.done():
@@ -203,7 +208,7 @@ def test_a_locked_table_is_silent_and_the_loop_goes_on(twin: StateHubTwin) -> No
     with twin.plant.database() as connection, connection.transaction():
         connection.execute("lock table activity_definitions in access exclusive mode")
         kind, ticks = asyncio.run(look())
-    assert kind is Kind.SILENT
+    assert kind is ErrorKind.SILENT
     assert ticks > 20
 
 

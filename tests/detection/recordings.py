@@ -26,7 +26,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from opsverify.model.judge import judge
-from opsverify.model.observation import Kind, Observation, Unobservable
+from opsverify.model.observation import ErrorKind, Observation, Unobservable
 from tests.detection.parts import PARTS, ROOT, Part
 from tests.detection.source import asked_specs, digest_of, digests_in_health, specs_of
 from tests.evidence.replies import Kept, of_one
@@ -152,7 +152,7 @@ def taken(spec: ObservationSpec, saved: Mapping[str, Any]) -> Observation[Any]:
     """A saved observation. Raises pydantic.ValidationError where the value has another shape than this version's."""
     trouble = saved["unobservable"]
     outcome: Any = (
-        Unobservable(Kind(trouble["kind"]), trouble["seen"])
+        Unobservable(ErrorKind(trouble["kind"]), trouble["seen"])
         if trouble
         else spec.adapter.validate_json(to_json(saved["value"]))
     )

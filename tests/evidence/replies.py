@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.probes.http import Reply, _Asking
 from opsverify.run.gather import Gatherer
 from systems.esper.bus.client import BusClient
@@ -128,10 +128,10 @@ def given_again(replies: Sequence[Kept], instead: Mapping[int, Any]) -> Iterator
         queues[each.key].append(instead.get(number, each.came))
 
     def answer(question: str) -> Any:
-        asked(question)
+        record_source(question)
         queue = queues.get(_TIME.sub("#", question))
         if not queue:
-            raise Unobservable(Kind.SILENT, f"nobody kept an answer to {question}")
+            raise Unobservable(ErrorKind.SILENT, f"nobody kept an answer to {question}")
         return queue.pop(0) if len(queue) > 1 else queue[0]
 
     async def reading(_client: _Asking, method: str, url: str, _headers: Any, sent: Any) -> Reply:

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from fixtures.esper.twin import messages
-from fixtures.esper.twin.conditions import Conditions
+from fixtures.esper.twin.conditions import TrainingConditions
 from fixtures.esper.twin.kasmina import Kasmina
 from opsverify.servers.guard import Guard
 from opsverify.servers.redis import RedisServer
@@ -48,7 +48,7 @@ def bus(guard: Guard) -> str:
 
 def fill(url: str) -> None:
     """Put a training run's messages on the four streams, all delivered to Nissa's group and acknowledged, kept on disk."""
-    kasmina = Kasmina(Conditions(), 0)
+    kasmina = Kasmina(TrainingConditions(), 0)
     with Redis.from_url(url) as redis:
         redis.config_set("appendonly", "yes")
         for stream in STREAMS:

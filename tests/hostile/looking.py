@@ -11,7 +11,7 @@ from opsverify.evidence.redaction import Redactor
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
 from opsverify.model.judge import judge
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from opsverify.model.system import Site
 from opsverify.run.gather import Gatherer
 from systems.esper.client import open_esper
@@ -48,7 +48,7 @@ def checks_of(surface: str) -> set[str]:
     }
 
 
-def down(surface: str, kind: Kind) -> dict[str, str]:
+def down(surface: str, kind: ErrorKind) -> dict[str, str]:
     """What every check that asks this surface says where it cannot be observed for this reason."""
 
     def verdict(check: Check) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.field_reports import FieldReportLog
-from fixtures.esper.twin.forge import Compiler, Forge, Library
+from fixtures.esper.twin.forge import Compiler, ForgeProgram, LibraryFolder
 from systems.esper.section import EsperSection
 from tests.hostile.looking import LIMITS, verdicts
 from tests.hostile.tables import case
@@ -46,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         compiler = Compiler(Path("var/artifacts"), max_retries=2, pace_s=0, failing={})
-        Forge(Library(Path("var/urza")), compiler, Path(WAL)).run()
+        ForgeProgram(LibraryFolder(Path("var/urza")), compiler, Path(WAL)).run()
     return folder
 
 

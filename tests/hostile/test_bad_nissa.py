@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from tests.hostile.looking import down, section, verdicts
 from tests.hostile.servers import (
     ESCAPES,
@@ -124,7 +124,7 @@ SERVERS = [
 @pytest.mark.parametrize(("play", "kind"), SERVERS)
 async def test_a_bad_server(stage: Stage, bus: str, play: Play, kind: str) -> None:
     """A Nissa that does not serve is FAIL for its liveness row and UNKNOWN for what depends on it, with the true reason."""
-    expected = down("nissa", Kind(kind))
+    expected = down("nissa", ErrorKind(kind))
     assert set(expected) >= OF_NISSA
     await expect(bus, stage.http(play), expected)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from tests.hostile.looking import checks_of, down, section, verdicts
 from tests.hostile.resp import INFO, bulk, error, hangs, pretends
 from tests.hostile.servers import ESCAPES, MIB, Play, answer, closes, nissa, resets, says, silent
@@ -87,7 +87,7 @@ SERVERS = [
 @pytest.mark.parametrize(("play", "kind"), SERVERS)
 async def test_a_bad_server(stage: Stage, play: Play, kind: str) -> None:
     """A Redis that does not serve is FAIL for its own row and UNKNOWN for what depends on it, with the true reason."""
-    expected = down("redis", Kind(kind))
+    expected = down("redis", ErrorKind(kind))
     assert set(expected) >= OF_REDIS
     await expect(stage, play, expected)
 

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from fixtures.esper.twin import messages
-from fixtures.esper.twin.conditions import Conditions
+from fixtures.esper.twin.conditions import TrainingConditions
 from opsverify.servers.redis import RedisServer
 from systems.esper.bus.entries import encode_entry
 from systems.esper.leyline import leyline_pb2 as leyline
@@ -131,7 +131,7 @@ async def test_telemetry_on_the_normal_stream(stage: Stage, own: str) -> None:
 
 async def test_an_enum_value_from_the_future(stage: Stage, own: str) -> None:
     """An unknown number in any message is named, and disturbs no other check."""
-    strange = messages.tamiyo(0, 9, Conditions(level=77))
+    strange = messages.tamiyo(0, 9, TrainingConditions(level=77))
     command = leyline.AdaptationCommand(command_id="c", command_type=99)  # type: ignore[arg-type]
     add(own, strange)
     add(own, command, stream="oona.policy")

@@ -24,7 +24,7 @@ from opsverify.servers.guard import Guard
 from opsverify.servers.postgres import PostgresServer
 from systems.bzzz.restore.base_backup import copy_base, verify_base
 from systems.bzzz.restore.restore import Into, restore_dump
-from systems.bzzz.restore.restore_error import NotRestored, Why
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 from systems.bzzz.restore.restore_test import restore_newest
 from systems.bzzz.restore.scratch_server import refuse_without_space, scratch_server
 from systems.bzzz.restore.stream import Bounds
@@ -123,21 +123,21 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("spoil", "reason", "told"),
     [
-        (changed(rb"version \d+", b"version 99"), Why.OTHER_VERSION, "taken from PostgreSQL 99"),
-        (changed(b"\tuser 7\n", b"\tuser \xff7\n"), Why.ENCODING, "invalid byte sequence"),
-        (changed(b"'UTF8'", b"'KLINGON'"), Why.ENCODING, "KLINGON"),
-        (changed(b"OWNER TO bzzz", b"OWNER TO nobody_here"), Why.ROLE_MISSING, 'role "nobody_here"'),
-        (changed(b"CREATE INDEX", b"CREATE INDEXX"), Why.DUMP_ERROR, "syntax error"),
-        (changed(b"CREATE TABLE", b"\\! touch pwned\nCREATE TABLE"), Why.PSQL_COMMAND, "restricted"),
-        (changed(b"CREATE TABLE", b"\\unrestrict x\n\\! touch pwned\nCREATE TABLE"), Why.PSQL_COMMAND, "unrestrict"),
-        (lambda whole: whole[: len(whole) // 2], Why.TRUNCATED, "closing line"),
-        (lambda whole: whole[: whole.rindex(b"CREATE INDEX")], Why.TRUNCATED, "closing line"),
-        (lambda _: b"", Why.EMPTY, "holds nothing"),
-        (lambda _: b"<html>502 Bad Gateway</html>" * 900, Why.NOT_A_DUMP, "<html>"),
+        (changed(rb"version \d+", b"version 99"), RestoreErrorReason.OTHER_VERSION, "taken from PostgreSQL 99"),
+        (changed(b"\tuser 7\n", b"\tuser \xff7\n"), RestoreErrorReason.ENCODING, "invalid byte sequence"),
+        (changed(b"'UTF8'", b"'KLINGON'"), RestoreErrorReason.ENCODING, "KLINGON"),
+        (changed(b"OWNER TO bzzz", b"OWNER TO nobody_here"), RestoreErrorReason.ROLE_MISSING, 'role "nobody_here"'),
+        (changed(b"CREATE INDEX", b"CREATE INDEXX"), RestoreErrorReason.DUMP_ERROR, "syntax error"),
+        (changed(b"CREATE TABLE", b"\\! touch pwned\nCREATE TABLE"), RestoreErrorReason.PSQL_COMMAND, "restricted"),
+        (changed(b"CREATE TABLE", b"\\unrestrict x\n\\! touch pwned\nCREATE TABLE"), RestoreErrorReason.PSQL_COMMAND, "unrestrict"),
+        (lambda whole: whole[: len(whole) // 2], RestoreErrorReason.TRUNCATED, "closing line"),
+        (lambda whole: whole[: whole.rindex(b"CREATE INDEX")], RestoreErrorReason.TRUNCATED, "closing line"),
+        (lambda _: b"", RestoreErrorReason.EMPTY, "holds nothing"),
+        (lambda _: b"<html>502 Bad Gateway</html>" * 900, RestoreErrorReason.NOT_A_DUMP, "<html>"),
     ],
 )  # fmt: skip
 def test_a_bad_plain_dump_is_refused_for_its_reason(
-    place: Place, spoil: object, reason: Why, told: str, working_folder: Path
+    place: Place, spoil: object, reason: RestoreErrorReason, told: str, working_folder: Path
 ) -> None:
     """Each way in which a dump can be wrong has its own reason, and nothing of such a dump is committed or run."""
     assert callable(spoil)
@@ -152,17 +152,28 @@ def test_bytes_that_were_cut_or_flipped_are_refused(place: Place, form: str) -> 
     """A gzip that is cut anywhere, or has one byte flipped, is never committed: also where all of its SQL came through."""
     whole = gzip.compress(getattr(place, form), 1)
     for size in (0, 1, 200, len(whole) // 2, len(whole) - 9, len(whole) - 1):
-        assert refused(place, whole[:size]).reason in {Why.TRUNCATED, Why.EMPTY, Why.CORRUPT}
+        assert refused(place, whole[:size]).reason in {
+            RestoreErrorReason.TRUNCATED,
+            RestoreErrorReason.EMPTY,
+            RestoreErrorReason.CORRUPT,
+        }
     for at in (len(whole) // 3, len(whole) - 7):
         flipped = bytearray(whole)
         flipped[at] ^= 0x10
-        assert refused(place, bytes(flipped)).reason in {Why.CORRUPT, Why.TRUNCATED, Why.DUMP_ERROR}
+        assert refused(place, bytes(flipped)).reason in {
+            RestoreErrorReason.CORRUPT,
+            RestoreErrorReason.TRUNCATED,
+            RestoreErrorReason.DUMP_ERROR,
+        }
 
 
 def test_a_cut_custom_dump_is_refused(place: Place) -> None:
     """A custom dump that was cut before it was compressed is refused by pg_restore's own words."""
     for size in (len(place.custom) // 2, len(place.custom) - 100):
-        assert refused(place, gzip.compress(place.custom[:size], 1)).reason in {Why.TRUNCATED, Why.CORRUPT}
+        assert refused(place, gzip.compress(place.custom[:size], 1)).reason in {
+            RestoreErrorReason.TRUNCATED,
+            RestoreErrorReason.CORRUPT,
+        }
 
 
 def test_a_dump_goes_into_an_empty_database_only(place: Place) -> None:
@@ -181,7 +192,7 @@ def test_a_dump_that_unpacks_without_end_stops_before_the_disk_is_full(place: Pl
     free = os.statvfs(place.folder).f_bavail * os.statvfs(place.folder).f_frsize
     bounds = Bounds(Deadline(seconds(30)), place.folder, leave_free=free * 2)
     grown = place.plain.replace(b"COPY", b"-- " + b"x" * 64_000_000 + b"\nCOPY", 1)
-    assert refused(place, gzip.compress(grown, 1), bounds=bounds).reason is Why.DISK_FULL
+    assert refused(place, gzip.compress(grown, 1), bounds=bounds).reason is RestoreErrorReason.DISK_FULL
 
 
 def test_a_restore_ends_with_its_time_or_when_nobody_waits(place: Place) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.http import open_http
 from systems.bzzz.services.client import ServiceFailed
 from systems.bzzz.services.supervisor import SupervisorClient, SupervisorOperator
@@ -42,14 +42,15 @@ async def test_what_nobody_knows_is_not_observed(stage: Stage, body: bytes) -> N
     async with open_http() as client:
         with pytest.raises(Unobservable) as seen:
             await SupervisorClient(manager, client).services()
-    assert seen.value.kind is Kind.UNEXPECTED_REPLY
+    assert seen.value.kind is ErrorKind.UNEXPECTED_REPLY
     assert len(str(seen.value)) < 5000
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(500, Kind.SERVER_ERROR), (403, Kind.DENIED), (302, Kind.UNEXPECTED_REPLY)]
+    ("status", "kind"),
+    [(500, ErrorKind.SERVER_ERROR), (403, ErrorKind.DENIED), (302, ErrorKind.UNEXPECTED_REPLY)],
 )
-async def test_a_status_that_is_no_answer_has_its_kind(stage: Stage, status: int, kind: Kind) -> None:
+async def test_a_status_that_is_no_answer_has_its_kind(stage: Stage, status: int, kind: ErrorKind) -> None:
     """Any other status than 200 is not observed, and says why."""
     manager = target(stage.http(http(page(status=status))))
     async with open_http() as client:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.services import docker_api as api_module
 from systems.bzzz.services.client import ServiceFailed
 from systems.bzzz.services.models import ServiceSeen
@@ -135,17 +135,17 @@ async def services_of(folder: Path, services: Any, tasks: Any) -> tuple[ServiceS
 @pytest.mark.parametrize(
     ("status", "message", "kind", "words"),
     [
-        (503, LOCKED, Kind.SERVER_ERROR, "docker swarm unlock"),
-        (500, NO_LEADER, Kind.SERVER_ERROR, "quorum lost"),
-        (503, NO_MANAGER, Kind.PRECONDITION, "no manager of a swarm"),
-        (403, "authorization denied by plugin", Kind.DENIED, "authorization denied"),
-        (401, "who are you", Kind.DENIED, "who are you"),
-        (500, "something else", Kind.SERVER_ERROR, "something else"),
-        (418, "I am a teapot", Kind.UNEXPECTED_REPLY, "teapot"),
+        (503, LOCKED, ErrorKind.SERVER_ERROR, "docker swarm unlock"),
+        (500, NO_LEADER, ErrorKind.SERVER_ERROR, "quorum lost"),
+        (503, NO_MANAGER, ErrorKind.PRECONDITION, "no manager of a swarm"),
+        (403, "authorization denied by plugin", ErrorKind.DENIED, "authorization denied"),
+        (401, "who are you", ErrorKind.DENIED, "who are you"),
+        (500, "something else", ErrorKind.SERVER_ERROR, "something else"),
+        (418, "I am a teapot", ErrorKind.UNEXPECTED_REPLY, "teapot"),
     ],
 )
 async def test_a_swarm_that_refuses_is_told_by_its_reason(
-    status: int, message: str, kind: Kind, words: str, tmp_path: Path
+    status: int, message: str, kind: ErrorKind, words: str, tmp_path: Path
 ) -> None:
     """A locked Swarm, a lost quorum, a node that is no manager and a refusal are told apart, for reading and for acting."""
     replies = {"/version": (200, VERSION), "/": (status, {"message": message})}
@@ -159,14 +159,14 @@ async def test_a_swarm_that_refuses_is_told_by_its_reason(
 @pytest.mark.parametrize(
     ("version", "kind", "words"),
     [
-        ((200, {"ApiVersion": "1.12"}), Kind.PRECONDITION, "too old"),
-        ((200, {}), Kind.UNEXPECTED_REPLY, "ApiVersion"),
-        ((200, b"<html>Welcome to the proxy</html>"), Kind.UNEXPECTED_REPLY, ""),
-        ((502, b"<html>Bad gateway</html>"), Kind.SERVER_ERROR, ""),
+        ((200, {"ApiVersion": "1.12"}), ErrorKind.PRECONDITION, "too old"),
+        ((200, {}), ErrorKind.UNEXPECTED_REPLY, "ApiVersion"),
+        ((200, b"<html>Welcome to the proxy</html>"), ErrorKind.UNEXPECTED_REPLY, ""),
+        ((502, b"<html>Bad gateway</html>"), ErrorKind.SERVER_ERROR, ""),
     ],
 )
 async def test_what_is_no_docker_of_today_is_told(
-    version: tuple[int, Any], kind: Kind, words: str, tmp_path: Path
+    version: tuple[int, Any], kind: ErrorKind, words: str, tmp_path: Path
 ) -> None:
     """An API that is too old, and what is no Docker at all, are told so."""
     with daemon(tmp_path, {"/version": version}) as target:
@@ -178,11 +178,11 @@ async def test_a_docker_that_is_not_there(tmp_path: Path) -> None:
     """No socket, a socket that nobody listens on, and one that is closed to us have their kinds."""
     path = tmp_path / "docker.sock"
     target = ServicesTarget(manager=f"docker+unix://{path}")
-    assert (await told(target)).kind is Kind.REFUSED
+    assert (await told(target)).kind is ErrorKind.REFUSED
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
-        assert (await told(target)).kind is Kind.REFUSED
-    assert (await told(ServicesTarget(manager="docker+tcp://127.0.0.1:9"))).kind is Kind.REFUSED
+        assert (await told(target)).kind is ErrorKind.REFUSED
+    assert (await told(ServicesTarget(manager="docker+tcp://127.0.0.1:9"))).kind is ErrorKind.REFUSED
 
 
 async def test_a_docker_that_says_nothing_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +190,7 @@ async def test_a_docker_that_says_nothing_is_silent(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(api_module, "SOCKET_S", 1)
     with daemon(tmp_path, {"/version": (200, VERSION), "/services": (0, None)}) as target:
         begin = time.monotonic()
-        assert (await told(target)).kind is Kind.SILENT
+        assert (await told(target)).kind is ErrorKind.SILENT
     assert time.monotonic() - begin < 3
 
 
@@ -212,7 +212,7 @@ async def test_a_service_of_another_shape_is_an_unexpected_reply(services: Any, 
     """Nothing that a service may look like crashes the reading, and none of it is guessed at."""
     with daemon(tmp_path, whole(services, [])) as target:
         seen = await told(target)
-    assert seen.kind is Kind.UNEXPECTED_REPLY
+    assert seen.kind is ErrorKind.UNEXPECTED_REPLY
     assert len(seen.seen) < 600
 
 

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from opsverify.model.deadline import Deadline, seconds
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
 from opsverify.servers.redis import RedisServer, find_redis
 from tests.hostile.conftest import GROUP, fill
@@ -92,7 +92,7 @@ async def test_tls_with_an_authority_that_is_not_known(
     """A certificate of an authority that this machine does not know is UNKNOWN, never FAIL."""
     url = _tls_server(guard, tmp_path, authority, ends=datetime.now(UTC) + timedelta(days=1))
     seen = await verdicts(section(url, stage.http(nissa())))
-    expected = down("redis", Kind.UNKNOWN_CA)
+    expected = down("redis", ErrorKind.UNKNOWN_CA)
     assert {check: told for check, told in seen.items() if check in expected} == expected
 
 
@@ -102,7 +102,7 @@ async def test_tls_with_a_certificate_that_has_expired(
     """An expired certificate is the system's own doing: E-INF-1 FAILs, what needs the bus is UNKNOWN."""
     url = _tls_server(guard, tmp_path, authority, ends=datetime.now(UTC) - timedelta(days=1))
     seen = await verdicts(section(url, stage.http(nissa()), login={"ca_file": ca_file}))
-    expected = down("redis", Kind.CERTIFICATE_EXPIRED)
+    expected = down("redis", ErrorKind.CERTIFICATE_EXPIRED)
     assert expected["E-INF-1"] == "FAIL certificate-expired"
     assert {check: told for check, told in seen.items() if check in expected} == expected
 

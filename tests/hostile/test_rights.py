@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from opsverify.servers.redis import RedisServer
 from tests.hostile.conftest import fill
 from tests.hostile.looking import down, look, section, verdicts
@@ -57,7 +57,7 @@ async def test_the_wrong_password(
     """Without the right login all that needs the bus is UNKNOWN because access was denied, not FAIL."""
     monkeypatch.setenv(VARIABLE, "wrong password of a test")
     seen = await verdicts(section(guarded.url, stage.http(nissa()), login=login))
-    expected = down("redis", Kind.DENIED)
+    expected = down("redis", ErrorKind.DENIED)
     assert {check: verdict for check, verdict in seen.items() if check in expected} == expected
     assert {seen["E-NIS-1"], seen["E-NIS-2"]} == {"PASS alive", "PASS exposed"}
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsverify.model.arming import Arming
-from opsverify.model.observation import Kind, Observation, Unobservable
+from opsverify.model.observation import ErrorKind, Observation, Unobservable
 from opsverify.model.system import Site
 from opsverify.run.gather import Gatherer
 from opsverify.servers.process import free_port
@@ -54,7 +54,7 @@ async def look(section: StateHubSection, name: str) -> Observation[Any]:
     return seen[name]
 
 
-async def kind(section: StateHubSection, name: str) -> Kind | None:
+async def kind(section: StateHubSection, name: str) -> ErrorKind | None:
     """Why it could not be observed, None if it could."""
     trouble = (await look(section, name)).unobservable
     return trouble.kind if trouble else None
@@ -143,16 +143,18 @@ async def test_a_bad_kubeconfig_is_named(tmp_path: Path, text: str) -> None:
     for _ in range(2):
         trouble = (await look(section, "deployments")).unobservable
         assert trouble is not None
-        assert trouble.kind is Kind.CREDENTIAL_MISSING
+        assert trouble.kind is ErrorKind.CREDENTIAL_MISSING
         assert str(path) in trouble.seen
         path.write_text(text, encoding="utf-8")
 
 
 async def test_an_api_server_that_is_not_there(tmp_path: Path) -> None:
     """Nobody listens, or the name does not resolve: each is told apart."""
-    assert await kind(cluster(tmp_path, f"http://127.0.0.1:{free_port()}"), "deployments") is Kind.REFUSED
+    assert (
+        await kind(cluster(tmp_path, f"http://127.0.0.1:{free_port()}"), "deployments") is ErrorKind.REFUSED
+    )
     unknown = cluster(tmp_path, "http://no-such-host.invalid:1")
-    assert await kind(unknown, "deployments") is Kind.NAME_NOT_FOUND
+    assert await kind(unknown, "deployments") is ErrorKind.NAME_NOT_FOUND
 
 
 @pytest.fixture
@@ -177,7 +179,9 @@ async def test_an_api_server_of_an_unknown_authority(tmp_path: Path, stranger: s
     server = await asyncio.start_server(silent, "127.0.0.1", 0, ssl=stranger)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        assert await kind(cluster(tmp_path, f"https://127.0.0.1:{port}"), "deployments") is Kind.UNKNOWN_CA
+        assert (
+            await kind(cluster(tmp_path, f"https://127.0.0.1:{port}"), "deployments") is ErrorKind.UNKNOWN_CA
+        )
 
 
 async def test_a_bridge_that_gives_up_is_the_systems_fault(stage: Stage) -> None:
@@ -189,7 +193,7 @@ async def test_a_bridge_that_gives_up_is_the_systems_fault(stage: Stage) -> None
 
     section = StateHubSection(bridge=HttpTarget(url=stage.http(http(gives_up))))
     seen = await kind(section, "bridge_newest")
-    assert seen is Kind.SERVER_ERROR
+    assert seen is ErrorKind.SERVER_ERROR
     assert seen.unreachable
 
 
@@ -210,7 +214,7 @@ def test_any_object_gives_values_or_unobservable(said: dict[str, Any]) -> None:
         objects.Containers,
         objects.PodList,
         objects.Job,
-        objects.Service,
+        objects.KubernetesService,
         objects.Slices,
         objects.ConfigMap,
     ):
@@ -272,10 +276,10 @@ async def test_a_temporal_that_misbehaves(stage: Stage, play: Play, expected: st
 async def test_a_temporal_that_is_not_there() -> None:
     """Nobody listens, the name does not resolve, the authority's file is missing: each is told apart."""
     port = free_port()
-    assert await kind(temporal(f"127.0.0.1:{port}"), "temporal_frontend") is Kind.REFUSED
-    assert await kind(temporal("no-such-host.invalid:7233"), "temporal_frontend") is Kind.NAME_NOT_FOUND
+    assert await kind(temporal(f"127.0.0.1:{port}"), "temporal_frontend") is ErrorKind.REFUSED
+    assert await kind(temporal("no-such-host.invalid:7233"), "temporal_frontend") is ErrorKind.NAME_NOT_FOUND
     missing = temporal(f"127.0.0.1:{port}", ca_file="/no/such/file")
-    assert await kind(missing, "temporal_frontend") is Kind.CREDENTIAL_MISSING
+    assert await kind(missing, "temporal_frontend") is ErrorKind.CREDENTIAL_MISSING
 
 
 @pytest.mark.parametrize(
@@ -304,20 +308,25 @@ def test_each_word_of_systemctl_means_yes_or_no(
 @pytest.mark.parametrize(
     ("status", "out", "err", "expected"),
     [
-        (1, "", "Failed to connect to bus: No medium found", Kind.UNEXPECTED_REPLY),
-        (1, "", "System has not been booted with systemd as init system (PID 1).", Kind.UNEXPECTED_REPLY),
-        (1, "enabled", "", Kind.UNEXPECTED_REPLY),
-        (0, "disabled", "", Kind.UNEXPECTED_REPLY),
-        (0, "", "", Kind.UNEXPECTED_REPLY),
-        (1, "bad", "", Kind.UNEXPECTED_REPLY),
-        (0, "enabled\nenabled", "", Kind.UNEXPECTED_REPLY),
-        (127, "", "timeout: failed to run command", Kind.PRECONDITION),
-        (126, "", "Permission denied", Kind.PRECONDITION),
-        (124, "", "", Kind.SILENT),
+        (1, "", "Failed to connect to bus: No medium found", ErrorKind.UNEXPECTED_REPLY),
+        (
+            1,
+            "",
+            "System has not been booted with systemd as init system (PID 1).",
+            ErrorKind.UNEXPECTED_REPLY,
+        ),
+        (1, "enabled", "", ErrorKind.UNEXPECTED_REPLY),
+        (0, "disabled", "", ErrorKind.UNEXPECTED_REPLY),
+        (0, "", "", ErrorKind.UNEXPECTED_REPLY),
+        (1, "bad", "", ErrorKind.UNEXPECTED_REPLY),
+        (0, "enabled\nenabled", "", ErrorKind.UNEXPECTED_REPLY),
+        (127, "", "timeout: failed to run command", ErrorKind.PRECONDITION),
+        (126, "", "Permission denied", ErrorKind.PRECONDITION),
+        (124, "", "", ErrorKind.SILENT),
     ],
 )
 def test_every_other_reply_of_systemctl_is_unobservable(
-    status: int, out: str, err: str, expected: Kind
+    status: int, out: str, err: str, expected: ErrorKind
 ) -> None:
     """What is neither yes nor no is never taken for `off`."""
     with pytest.raises(Unobservable) as told:
@@ -341,8 +350,8 @@ async def test_a_workstation_that_ssh_does_not_reach() -> None:
     if shutil.which("ssh") is None:
         pytest.skip("no ssh command")
     for host, expected in (
-        (f"127.0.0.1:{free_port()}", Kind.REFUSED),
-        ("no-such-host.invalid", Kind.NAME_NOT_FOUND),
+        (f"127.0.0.1:{free_port()}", ErrorKind.REFUSED),
+        ("no-such-host.invalid", ErrorKind.NAME_NOT_FOUND),
     ):
         section = StateHubSection(workstation=WorkstationTarget(host=f"ssh://nobody@{host}"))
         assert await kind(section, "local_timer") is expected
@@ -354,7 +363,7 @@ async def test_a_systemctl_that_hangs_is_silent_and_ends(tmp_path: Path) -> None
     program.write_text("#!/bin/sh\nexec sleep 97\n", encoding="utf-8")
     program.chmod(0o755)
     section = StateHubSection(workstation=WorkstationTarget(host="local://", systemctl=str(program)))
-    assert await kind(section, "local_timer") is Kind.SILENT
+    assert await kind(section, "local_timer") is ErrorKind.SILENT
     for thread in [t for t in threading.enumerate() if t.name.endswith("_timer")]:
         thread.join(5)
         assert not thread.is_alive()

@@ -13,7 +13,7 @@ from junitparser import JUnitXml
 from redis import Redis
 
 from fixtures.esper.twin.site import EsperTwin, start_twin
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from opsverify.servers.redis import RedisServer
 from opsverify.target.file import ServersTable
 from systems.esper.section import EsperSection
@@ -63,7 +63,7 @@ class Case:
     status: int
     redis: Play | None = None
     nissa: Play | None = None
-    down: dict[str, Kind] = field(default_factory=dict)
+    down: dict[str, ErrorKind] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     login: str = ""
 
@@ -93,7 +93,7 @@ NASTY = nissa(
 )
 DENIED = error(f"NOPERM {ESCAPES}")
 CASES = {
-    "nissa never answers": Case(status=10, nissa=silent, down={"nissa": Kind.SILENT}),
+    "nissa never answers": Case(status=10, nissa=silent, down={"nissa": ErrorKind.SILENT}),
     "nissa drives terminals": Case(
         status=10,
         nissa=NASTY,
@@ -108,22 +108,25 @@ CASES = {
     "nissa sends too much": Case(
         status=12,
         nissa=nissa(healthz=page(BIG), metrics=endless(b"x" * 65536), summary=bomb()),
-        down={"nissa": Kind.UNEXPECTED_REPLY},
+        down={"nissa": ErrorKind.UNEXPECTED_REPLY},
     ),
     "nissa drips, redis never answers": Case(
-        status=12, redis=silent, nissa=SLOW, down=dict.fromkeys(("redis", "nissa"), Kind.OBSERVER_CUT_OFF)
+        status=12,
+        redis=silent,
+        nissa=SLOW,
+        down=dict.fromkeys(("redis", "nissa"), ErrorKind.OBSERVER_CUT_OFF),
     ),
-    "redis resets": Case(status=10, redis=resets, down={"redis": Kind.RESET}),
+    "redis resets": Case(status=10, redis=resets, down={"redis": ErrorKind.RESET}),
     "redis answers with 5 MiB": Case(
         status=12,
         redis=pretends({"PING": bulk(BIG), "INFO": DENIED}, rest=DENIED),
-        down={"redis": Kind.DENIED},
+        down={"redis": ErrorKind.DENIED},
         verdicts=dict.fromkeys(("E-INF-1", "E-UP-2"), "UNKNOWN unexpected-reply"),
     ),
     "redis answers TYPE with 512 KiB": Case(
         status=12,
         redis=pretends({"INFO": bulk(INFO), "TYPE": bulk(BIG[: MIB // 2])}, rest=DENIED),
-        down={"redis": Kind.UNEXPECTED_REPLY},
+        down={"redis": ErrorKind.UNEXPECTED_REPLY},
         verdicts={
             "E-INF-1": "PASS",
             "E-INF-4": "UNKNOWN denied",
@@ -136,10 +139,10 @@ CASES = {
     "redis answers without end": Case(
         status=12,
         redis=pretends({"PING": flood(b"$9999999999\r\n", b"x" * 65536)}),
-        down={"redis": Kind.UNEXPECTED_REPLY},
+        down={"redis": ErrorKind.UNEXPECTED_REPLY},
     ),
     "wrong password": Case(
-        status=12, nissa=nissa(), login=f'password_env = "{VARIABLE}"', down={"redis": Kind.DENIED}
+        status=12, nissa=nissa(), login=f'password_env = "{VARIABLE}"', down={"redis": ErrorKind.DENIED}
     ),
 }
 NO_BOUND = "one reply of Redis may fill all memory until the deadline (bus_client.py, connect_redis)"

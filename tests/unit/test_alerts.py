@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fixtures.esper.twin.alerts import RULES, AlertRule, Alerts, Objectives
+from fixtures.esper.twin.alerts import RULES, AlertRule, NissaAlerts, Objectives
 
 SLOW = {"tolaria.training.latency_ms": 25.0}
 FAST = {"tolaria.training.latency_ms": 9.0}
@@ -15,9 +15,9 @@ TAMIYO = {"tamiyo.validation_loss": 0.2}
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def seen(*packets: dict[str, float]) -> Alerts:
+def seen(*packets: dict[str, float]) -> NissaAlerts:
     """Build alerts that have seen these packets."""
-    alerts = Alerts()
+    alerts = NissaAlerts()
     for packet in packets:
         alerts.observe(packet)
     return alerts

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from opsverify.model.deadline import eventually
-from opsverify.model.observation import asked, probes_of
+from opsverify.model.observation import record_source, record_sources
 from opsverify.probes.blocking import in_thread
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ async def test_what_a_failed_call_had_open_goes_with_it(*, awaited: bool) -> Non
 
 async def test_what_it_asks_is_recorded_for_the_observation() -> None:
     """Probes named in the thread stand in the observation's source."""
-    probes = probes_of()
-    await in_thread(asked, "cat /var/log/app.log")
+    probes = record_sources()
+    await in_thread(record_source, "cat /var/log/app.log")
     assert probes == ["cat /var/log/app.log"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from checks.bzzz.alerting import criteria as alerting
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.alerting import observations
 from systems.bzzz.alerting.models import Cleared
 from systems.bzzz.incidents.alerts import HEALTH, PEERS
@@ -234,7 +234,7 @@ class World:
         return Rules(at=NOW, rules=(rule(HEALTH, state="firing"), rule(PEERS, **self._more)))
 
     async def _current(self, query: str) -> Samples:
-        raise Unobservable(Kind.EMPTY, f"no series for {query}")
+        raise Unobservable(ErrorKind.EMPTY, f"no series for {query}")
 
     async def _vector(self, query: str) -> Samples:
         stamps = [] if self._ago_s is None else [NOW.timestamp() - self._ago_s]

@@ -12,10 +12,10 @@ from systems.bzzz.agents.models import (
     Boundary,
     Component,
     Components,
+    ComponentState,
     Health,
     Refusal,
     Repeated,
-    State,
     TaskFlow,
 )
 from systems.bzzz.agents.ucxl import MALFORMED
@@ -27,13 +27,13 @@ LIMITS = BzzzLimits()
 @pytest.mark.parametrize(
     ("state", "worse", "milder"),
     [
-        (State.HEALTHY, (True, "healthy"), (True, "healthy")),
-        (State.DEGRADED, (True, "degraded"), (False, "degraded")),
-        (State.UNHEALTHY, (False, "unhealthy"), (True, "unhealthy")),
+        (ComponentState.HEALTHY, (True, "healthy"), (True, "healthy")),
+        (ComponentState.DEGRADED, (True, "degraded"), (False, "degraded")),
+        (ComponentState.UNHEALTHY, (False, "unhealthy"), (True, "unhealthy")),
     ],
 )
 def test_each_word_is_judged_by_one_check(
-    state: State, worse: tuple[bool, str], milder: tuple[bool, str]
+    state: ComponentState, worse: tuple[bool, str], milder: tuple[bool, str]
 ) -> None:
     """Unhealthy fails the worse check alone, degraded the milder one."""
     health = Health(state=state, word=str(state), status=200, shown="{}")
@@ -42,7 +42,7 @@ def test_each_word_is_judged_by_one_check(
     assert [f.details for f in found] == [() if f.holds else ("{}",) for f in found]
 
 
-def components(*states: State, strange: tuple[str, ...] = (), untold: int = 0) -> Components:
+def components(*states: ComponentState, strange: tuple[str, ...] = (), untold: int = 0) -> Components:
     """Components in these states, and so many of which nothing is told."""
     listed = tuple(Component(name=f"c{n}-health", state=state) for n, state in enumerate(states))
     return Components(components=listed, strange=strange, listed=len(states) + len(strange) + untold)
@@ -51,14 +51,14 @@ def components(*states: State, strange: tuple[str, ...] = (), untold: int = 0) -
 @pytest.mark.parametrize(
     ("seen", "holds", "reason"),
     [
-        (components(State.HEALTHY, State.HEALTHY), True, "all-healthy"),
-        (components(State.HEALTHY, State.DEGRADED), False, "component-degraded"),
-        (components(State.UNHEALTHY, State.DEGRADED), False, "component-unhealthy"),
-        (components(State.HEALTHY, strange=("c9: purple",)), None, "unexpected-reply"),
-        (components(State.DEGRADED, strange=("c9: purple",)), False, "component-degraded"),
+        (components(ComponentState.HEALTHY, ComponentState.HEALTHY), True, "all-healthy"),
+        (components(ComponentState.HEALTHY, ComponentState.DEGRADED), False, "component-degraded"),
+        (components(ComponentState.UNHEALTHY, ComponentState.DEGRADED), False, "component-unhealthy"),
+        (components(ComponentState.HEALTHY, strange=("c9: purple",)), None, "unexpected-reply"),
+        (components(ComponentState.DEGRADED, strange=("c9: purple",)), False, "component-degraded"),
         (components(), None, "unexpected-reply"),
-        (components(State.HEALTHY, untold=1), None, "part-missing"),
-        (components(State.DEGRADED, untold=1), False, "component-degraded"),
+        (components(ComponentState.HEALTHY, untold=1), None, "part-missing"),
+        (components(ComponentState.DEGRADED, untold=1), False, "component-degraded"),
     ],
 )
 def test_every_component_is_healthy_in_words_that_are_known(

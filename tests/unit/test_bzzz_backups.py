@@ -11,9 +11,17 @@ from hypothesis import strategies as st
 
 from checks.bzzz.backups import criteria as backups
 from opsverify.model.verdict import Finding
-from opsverify.probes.host import Entry, Listing
+from opsverify.probes.host import FileEntry, Listing
 from systems.bzzz.backups.dumps import dump_files, just_written, newest_dump, uncompressed_since
-from systems.bzzz.backups.models import BaseBackup, DumpFile, DumpRead, Dumps, Newest, OffsiteCopy, WalArchive
+from systems.bzzz.backups.models import (
+    BaseBackup,
+    DumpFile,
+    DumpRead,
+    Dumps,
+    NewestFile,
+    OffsiteCopy,
+    WalArchive,
+)
 from systems.bzzz.limits import BzzzLimits
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
@@ -170,7 +178,7 @@ def test_a_dump_is_whole_or_says_why_not(problem: str) -> None:
     assert (unread.holds, unread.reason) == (False, "no-dump")
 
 
-def entry(name: str, **changes: Any) -> Entry:
+def entry(name: str, **changes: Any) -> FileEntry:
     """A file in the folder."""
     given: dict[str, Any] = {
         "name": name,
@@ -179,7 +187,7 @@ def entry(name: str, **changes: Any) -> Entry:
         "size": 9,
         "written": NOW,
     } | changes
-    return Entry(**given)
+    return FileEntry(**given)
 
 
 NAMES = st.one_of(
@@ -192,7 +200,7 @@ NAMES = st.one_of(
     ),
 )
 ENTRIES = st.builds(
-    Entry,
+    FileEntry,
     name=NAMES,
     folder=st.booleans(),
     regular=st.booleans(),
@@ -202,7 +210,7 @@ ENTRIES = st.builds(
 
 
 @given(st.lists(ENTRIES, max_size=20), st.text(max_size=5))
-def test_any_folder_has_its_dumps(entries: list[Entry], prefix: str) -> None:
+def test_any_folder_has_its_dumps(entries: list[FileEntry], prefix: str) -> None:
     """Whatever lies in a folder, only regular files of a dump's whole name are dumps, newest first by that name."""
     for chosen in ("bzzz_", prefix):
         found = dump_files(Listing("/b", NOW, tuple(entries)), chosen)
@@ -319,7 +327,7 @@ KEPT = [
 @pytest.mark.parametrize(("change", "reason"), KEPT)
 def test_the_newest_copy_is_there_whole_and_young(change: dict[str, Any], reason: str) -> None:
     """DHT copies and snapshots are judged alike; only a snapshot must not be called `latest`."""
-    seen = Newest.model_validate(
+    seen = NewestFile.model_validate(
         {"folder": "/d", "at": NOW, "name": "n", "written": NOW - HOUR, "size": 9, "problem": ""} | change
     )
     for rule in (backups.dht_kept, backups.snapshot_kept):
@@ -332,6 +340,6 @@ def test_the_newest_copy_is_there_whole_and_young(change: dict[str, Any], reason
 
 def test_replication_only_is_the_targets_word() -> None:
     """Where the target declares that replication keeps the content that is told, and nothing else is asked."""
-    seen = Newest(folder="", at=NOW, name=None, written=None, size=0, problem="", declared="three copies")
+    seen = NewestFile(folder="", at=NOW, name=None, written=None, size=0, problem="", declared="three copies")
     found = backups.dht_kept(seen, LIMITS)
     assert (found.holds, found.reason, found.observed) == (True, "replication-only", "declared: three copies")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.configuration.criteria import attached, newest, postgres_answers, sound_configuration
-from systems.bzzz.configuration.models import Configuration, Given, Networks, Reached, Variable
+from systems.bzzz.configuration.models import Configuration, Given, Networks, Reachability, Variable
 from systems.bzzz.configuration.observations import variable
 from systems.bzzz.services.docker_logs import lines_of, unframed
 from systems.bzzz.services.models import NetworkSeen
@@ -165,7 +165,7 @@ def test_a_virtual_address_that_carries_nothing_is_told(
     status: int, tasks_status: int | None, reason: str
 ) -> None:
     """Where the service's tasks answer and its name does not, the kernel's virtual addresses are named."""
-    reached = Reached(
+    reached = Reachability(
         service=AGENT,
         command="nc",
         name="postgres",

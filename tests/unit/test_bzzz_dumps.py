@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.model.observation import Kind, Unobservable
-from opsverify.probes.host import Answer, HostReader
+from opsverify.model.observation import ErrorKind, Unobservable
+from opsverify.probes.host import CommandOutput, HostReader
 from systems.bzzz.backups.dumps import by_its_ends, by_its_list, damage
 from systems.bzzz.backups.target import BackupsTarget
 
@@ -98,9 +98,9 @@ class Printed(HostReader):
 
     def __init__(self, output: bytes, errors: str = "", status: int = 0) -> None:
         super().__init__(BackupsTarget(host="local://"))
-        self._answer = Answer(status, output, errors)
+        self._answer = CommandOutput(status, output, errors)
 
-    def ask(self, *_: object, **__: object) -> Answer:
+    def ask(self, *_: object, **__: object) -> CommandOutput:
         """What it has printed."""
         return self._answer
 
@@ -136,15 +136,15 @@ def test_a_record_is_a_name_whatever_is_in_it() -> None:
         ("find: File system loop detected; '/b/x' is part of the same file system loop as '/b/'.", "seen"),
         ("find: '/b/': No such file or directory", "none"),
         ("find: /b/: Not a directory", "none"),
-        ("find: '/b/': Permission denied", Kind.DENIED),
-        ("find: '/b/x': Permission denied", Kind.DENIED),
-        ("find: '/b/x': Input/output error", Kind.UNEXPECTED_REPLY),
-        ("find: unrecognized: -printf", Kind.UNEXPECTED_REPLY),
+        ("find: '/b/': Permission denied", ErrorKind.DENIED),
+        ("find: '/b/x': Permission denied", ErrorKind.DENIED),
+        ("find: '/b/x': Input/output error", ErrorKind.UNEXPECTED_REPLY),
+        ("find: unrecognized: -printf", ErrorKind.UNEXPECTED_REPLY),
     ],
 )
-def test_a_complaint_of_one_name_keeps_no_other_from_being_seen(errors: str, kind: Kind | str) -> None:
+def test_a_complaint_of_one_name_keeps_no_other_from_being_seen(errors: str, kind: ErrorKind | str) -> None:
     """A link in a circle, or a file that went away since, is not there; the folder's own absence is told; the rest is trouble."""
-    if isinstance(kind, Kind):
+    if isinstance(kind, ErrorKind):
         with pytest.raises(Unobservable) as seen:
             listed(b"f 7 1.0 a", errors=errors)
         assert seen.value.kind is kind

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.election import criteria as election
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from systems.bzzz.agents.models import NotAnswering, Running
 from systems.bzzz.election.models import Election, ElectionWindow, NodeElection, NodeSlurp, Roles, Slurp
 from systems.bzzz.limits import BzzzLimits
@@ -66,17 +66,17 @@ def test_only_one_mind_is_one_admin(views: list[tuple[str | None, int]]) -> None
 
 
 SILENCES = [
-    (Kind.REFUSED, False, "refused"),
-    (Kind.SILENT, False, "silent"),
-    (Kind.RESET, False, "reset"),
-    (Kind.SERVER_ERROR, False, "server-error"),
-    (Kind.CERTIFICATE_EXPIRED, False, "certificate-expired"),
-    (Kind.DENIED, None, "part-missing"),
+    (ErrorKind.REFUSED, False, "refused"),
+    (ErrorKind.SILENT, False, "silent"),
+    (ErrorKind.RESET, False, "reset"),
+    (ErrorKind.SERVER_ERROR, False, "server-error"),
+    (ErrorKind.CERTIFICATE_EXPIRED, False, "certificate-expired"),
+    (ErrorKind.DENIED, None, "part-missing"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "holds", "reason"), SILENCES)
-def test_a_node_that_does_not_answer_fails_it(kind: Kind, reason: str, *, holds: bool | None) -> None:
+def test_a_node_that_does_not_answer_fails_it(kind: ErrorKind, reason: str, *, holds: bool | None) -> None:
     """The others agree, and the silent one is named with its reason; one that could not be asked leaves it open."""
     silent = (NotAnswering(node="acacia", kind=kind, told="…"),)
     others = [view(node) for node in NODES[:2]]
@@ -96,7 +96,7 @@ def test_a_node_that_does_not_answer_fails_it(kind: Kind, reason: str, *, holds:
 
 def test_what_is_known_to_be_wrong_goes_before_a_silent_node() -> None:
     """Two admins, a heartbeat that is old and a full queue are told whoever is silent."""
-    silent = (NotAnswering(node="acacia", kind=Kind.SILENT, told="…"),)
+    silent = (NotAnswering(node="acacia", kind=ErrorKind.SILENT, told="…"),)
     two = seen(view("walnut"), view("ironwood", "ironwood"), silent=silent)
     old = window(view("walnut", age_s=99)).model_copy(update={"silent": silent})
     full = slurp(slurp_view("ironwood", queue=99)).model_copy(update={"silent": silent})
@@ -287,7 +287,7 @@ def test_a_node_that_joins_in_the_window_was_not_seen_to_keep_up() -> None:
 
 def test_a_queue_of_a_leader_that_does_not_answer_is_not_bounded() -> None:
     """Where the node that leads is the silent one, nobody has seen the queue; another silent node hides nothing."""
-    silent = (NotAnswering(node="walnut", kind=Kind.SILENT, told="no reply"),)
+    silent = (NotAnswering(node="walnut", kind=ErrorKind.SILENT, told="no reply"),)
     others = slurp(slurp_view("ironwood"), slurp_view("acacia")).model_copy(update={"silent": silent})
     assert election.queue_bounded(others, LIMITS).reason == "silent"
     assert election.queue_bounded(slurp().model_copy(update={"silent": silent}), LIMITS).holds

@@ -15,7 +15,7 @@ from checks.bzzz.capacity.criteria import nodes as use
 from checks.bzzz.logs import criteria as logs_criteria
 from checks.bzzz.published import criteria as published_criteria
 from checks.bzzz.storage import criteria as storage_criteria
-from systems.bzzz.capacity.models import Use, Uses
+from systems.bzzz.capacity.models import ResourceUse, Uses
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.logs.models import LogFile, NodeLogs
 from systems.bzzz.published.models import EndpointSeen
@@ -233,7 +233,7 @@ def test_a_file_that_was_not_taken_is_told_by_its_path() -> None:
 
 def uses(*values: float, stale: tuple[str, ...] = (), what: str = "") -> Uses:
     """What some nodes use."""
-    found = tuple(Use(node=f"n{i}", what=what, value=value) for i, value in enumerate(values))
+    found = tuple(ResourceUse(node=f"n{i}", what=what, value=value) for i, value in enumerate(values))
     return Uses(at=NOW, uses=found, stale=stale)
 
 
@@ -296,8 +296,8 @@ def test_buffers_are_at_least_what_the_runbook_sets(
     what: str, value: float, stale: tuple[str, ...], reason: str
 ) -> None:
     """Exactly that is enough, for each of the two; of a node that does not tell nobody knows."""
-    well = [Use(node="n", what=each, value=16_777_216) for each in BUFFERS]
-    told = (*well, Use(node="m", what=what, value=value))
+    well = [ResourceUse(node="n", what=each, value=16_777_216) for each in BUFFERS]
+    told = (*well, ResourceUse(node="m", what=what, value=value))
     seen = Uses(at=NOW, uses=told, stale=stale)
     found = nodes_criteria.tuned(seen, LIMITS)
     assert (found.reason, found.holds) == (reason, {"tuned": True, "not-tuned": False}.get(reason))

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from checks.bzzz.incidents import criteria
-from opsverify.model.observation import Kind, ObservationSpec, Unobservable
-from systems.bzzz.agents.models import Component, Components, NotAnswering, State
+from opsverify.model.observation import ErrorKind, ObservationSpec, Unobservable
+from systems.bzzz.agents.models import Component, Components, ComponentState, NotAnswering
 from systems.bzzz.alerting.models import Alert
 from systems.bzzz.incidents import observations as incidents
 from systems.bzzz.incidents import recovery_observations as recovered
-from systems.bzzz.incidents.models import Fired, Standing
+from systems.bzzz.incidents.models import Fired, IncidentState
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.monitoring.models import Sample, Samples, Series, SeriesRange
 from systems.bzzz.section import BzzzSection
@@ -54,7 +54,7 @@ def components(*names: str, **states: str) -> Components:
     """What an agent says of its components, all healthy but those that are named with a state."""
     given = dict.fromkeys(names, "healthy") | {n.replace("_", "-"): s for n, s in states.items()}
     return Components(
-        components=tuple(Component(name=n, state=State(s), message="m") for n, s in given.items()),
+        components=tuple(Component(name=n, state=ComponentState(s), message="m") for n, s in given.items()),
         strange=(),
         listed=len(given),
     )
@@ -109,7 +109,7 @@ class World:
         return found
 
     async def _silent(self, *_: Any, **__: Any) -> Any:
-        raise Unobservable(Kind.SILENT, "not part of this test")
+        raise Unobservable(ErrorKind.SILENT, "not part of this test")
 
     async def _bootstraps(self, _hold: timedelta) -> tuple[()]:
         return ()
@@ -141,9 +141,9 @@ def test_an_agent_of_which_nothing_is_known_leaves_the_incident_open(
 ) -> None:
     """Where three agents run and two have a value, the third is missing, whatever those two have decided."""
 
-    def seen(*values: float, **more: Any) -> Standing:
+    def seen(*values: float, **more: Any) -> IncidentState:
         told = samples(*values, stale=("acacia:8081: last scraped 99 s ago",))
-        found: Standing = look(spec, values={"component": samples(1.0), "": told}, **more)
+        found: IncidentState = look(spec, values={"component": samples(1.0), "": told}, **more)
         return found
 
     assert (len(seen(well, well, well).values), seen(well, well, well).missing) == (len(NODES), ())
@@ -161,7 +161,7 @@ def test_an_agent_of_which_nothing_is_known_leaves_the_incident_open(
     )
     with pytest.raises(Unobservable, match="q is to be from 0 to") as unknown:
         seen(-1, -1, -1)
-    assert unknown.value.kind is Kind.UNEXPECTED_REPLY
+    assert unknown.value.kind is ErrorKind.UNEXPECTED_REPLY
 
 
 @pytest.mark.parametrize(("spec", "well", "bad"), STANDINGS)
@@ -204,7 +204,7 @@ def test_an_agent_that_lists_no_dht_does_not_work() -> None:
         {"walnut": 1.0, "ironwood": 0.0},
         {"ironwood": "its agent lists no dht-health"},
     )
-    lost = NotAnswering(node="acacia", kind=Kind.SILENT, told="nothing")
+    lost = NotAnswering(node="acacia", kind=ErrorKind.SILENT, told="nothing")
     seen = look(incidents.standing_dht, answers=answers(slow, ill), silent=(lost,))
     assert seen.values == {"walnut": 1.0, "ironwood": 0.0, "acacia": 0.0}
     assert criteria.dht_works(seen).observed.startswith("ironwood: m; acacia: acacia does not answer")
@@ -225,7 +225,7 @@ def test_data_that_nobody_tells_of_is_not_whole() -> None:
     assert (some.ill, some.unlisted) == (("ironwood: lists no database-health",), ())
     none = recovery(answers=answers(*[components("storage-health", "dht-health")] * 3))
     assert (none.ill, none.unlisted) == ((), ("database-health",))
-    lost = NotAnswering(node="acacia", kind=Kind.SILENT, told="nothing")
+    lost = NotAnswering(node="acacia", kind=ErrorKind.SILENT, told="nothing")
     assert recovery(answers={}, silent=(lost,)).ill == (str(lost),)
     ill = recovery(answers=answers(components(*HELD[1:], database_health="degraded")))
     assert ill.ill == ("walnut: database-health degraded: m",)
@@ -288,4 +288,4 @@ def test_a_clock_that_is_none_is_no_incident() -> None:
     for value in (float("nan"), float("inf"), 1e300):
         with pytest.raises(Unobservable) as seen:
             watched(HOUR, fired={"A": ((NOW, value),)})
-        assert seen.value.kind is Kind.UNEXPECTED_REPLY
+        assert seen.value.kind is ErrorKind.UNEXPECTED_REPLY

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.http import Reply
 from systems.bzzz.agents.models import Refusal
 from systems.bzzz.agents.task_flow import repeat_task
@@ -216,4 +216,4 @@ async def test_an_event_that_nobody_counts_is_not_observed(first: tuple[int, str
     client: Any = SimpleNamespace(section=section, api=agents)
     with pytest.raises(Unobservable) as seen:
         await repeat_task(client, agents.request)
-    assert seen.value.kind is Kind.PRECONDITION
+    assert seen.value.kind is ErrorKind.PRECONDITION

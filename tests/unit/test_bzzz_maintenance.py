@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.maintenance import criteria as maintenance
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.maintenance.lists import BY_HAND, PERIODS
 from systems.bzzz.maintenance.models import DoneByHand, LastRestore
@@ -139,17 +139,17 @@ def test_a_record_of_another_form_is_not_judged(tmp_path: Path, content: bytes |
     """A moment without a zone, of another type, or a record that is no JSON: UNKNOWN, with the form that is wanted."""
     with pytest.raises(Unobservable, match="is not of the form") as seen:
         done_by_hand(written(tmp_path, content))
-    assert seen.value.kind is Kind.UNEXPECTED_REPLY
+    assert seen.value.kind is ErrorKind.UNEXPECTED_REPLY
     assert len(seen.value.seen) < 500
 
 
 def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     """No record named, none there, a folder in its place: each says so."""
     for record, kind in (
-        (None, Kind.PRECONDITION),
-        (str(tmp_path / "none"), Kind.EMPTY),
-        (str(tmp_path), Kind.DENIED),
-        (f"{tmp_path}/a\0b", Kind.UNEXPECTED_REPLY),
+        (None, ErrorKind.PRECONDITION),
+        (str(tmp_path / "none"), ErrorKind.EMPTY),
+        (str(tmp_path), ErrorKind.DENIED),
+        (f"{tmp_path}/a\0b", ErrorKind.UNEXPECTED_REPLY),
     ):
         with pytest.raises(Unobservable) as seen:
             done_by_hand(record)
@@ -183,7 +183,7 @@ def test_any_record_is_read_or_refused(folder: Path, content: bytes) -> None:
             read()
         except Unobservable as refused:
             kinds.append(refused.kind)
-    assert set(kinds) <= {Kind.UNEXPECTED_REPLY}
+    assert set(kinds) <= {ErrorKind.UNEXPECTED_REPLY}
 
 
 def test_a_record_that_is_a_pipe_or_endless_is_refused(folder: Path) -> None:

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from checks.bzzz.dht import criteria as dht
 from checks.bzzz.network import criteria as peers
-from opsverify.model.observation import Kind
+from opsverify.model.observation import ErrorKind
 from opsverify.probes.http import Reply
 from systems.bzzz.agents.client import peers_of
 from systems.bzzz.agents.models import (
     Component,
+    ComponentState,
     NodeComponents,
     NotAnswering,
     Running,
-    State,
     TaskRan,
     TasksRan,
 )
@@ -33,7 +33,7 @@ NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()
 NODES = ("walnut", "ironwood", "acacia")
 RUNNING = Running(nodes=NODES)
-SILENT = NotAnswering(node="acacia", kind=Kind.SILENT, told="no reply")
+SILENT = NotAnswering(node="acacia", kind=ErrorKind.SILENT, told="no reply")
 COUNTS = st.dictionaries(st.sampled_from(NODES), st.floats(0, 10), min_size=1)
 
 
@@ -285,7 +285,7 @@ def test_a_silent_agent_hides_its_ways(
     assert ("acacia does not answer" in found.observed) is ("silent" in more)
 
 
-def pubsub(state: State = State.HEALTHY, *, age_s: float = 1.0) -> NodeComponents:
+def pubsub(state: ComponentState = ComponentState.HEALTHY, *, age_s: float = 1.0) -> NodeComponents:
     """PubSub on one node."""
     component = Component(name="pubsub-health", state=state, last_check=NOW - timedelta(seconds=age_s))
     return NodeComponents(
@@ -298,14 +298,14 @@ def unlike(**changes: Any) -> NodeComponents:
     return pubsub().model_copy(update=changes)
 
 
-def silent(kind: Kind) -> tuple[NotAnswering, ...]:
+def silent(kind: ErrorKind) -> tuple[NotAnswering, ...]:
     """A node that does not answer."""
     return (NotAnswering(node="acacia", kind=kind, told="…"),)
 
 
 TWO = {
-    "walnut": Component(name="p", state=State.DEGRADED),
-    "oak": Component(name="p", state=State.UNHEALTHY),
+    "walnut": Component(name="p", state=ComponentState.DEGRADED),
+    "oak": Component(name="p", state=ComponentState.UNHEALTHY),
 }
 
 
@@ -313,22 +313,22 @@ TWO = {
     ("seen", "reason"),
     [
         (pubsub(), "healthy"),
-        (pubsub(State.DEGRADED), "pubsub-degraded"),
-        (pubsub(State.UNHEALTHY), "pubsub-unhealthy"),
-        (unlike(nodes=TWO, silent=silent(Kind.RESET)), "pubsub-unhealthy"),
+        (pubsub(ComponentState.DEGRADED), "pubsub-degraded"),
+        (pubsub(ComponentState.UNHEALTHY), "pubsub-unhealthy"),
+        (unlike(nodes=TWO, silent=silent(ErrorKind.RESET)), "pubsub-unhealthy"),
         (pubsub(age_s=119), "healthy"),
         (pubsub(age_s=120), "healthy"),
         (pubsub(age_s=121), "not-looked-lately"),
         (pubsub(age_s=-300), "healthy"),
         (pubsub(age_s=-301), "from-the-future"),
-        (unlike(nodes={"walnut": Component(name="p", state=State.HEALTHY)}), "not-dated"),
+        (unlike(nodes={"walnut": Component(name="p", state=ComponentState.HEALTHY)}), "not-dated"),
         (unlike(without=("acacia",)), "not-listed"),
-        (unlike(silent=silent(Kind.REFUSED)), "refused"),
-        (unlike(silent=silent(Kind.SILENT), without=("acacia",)), "silent"),
-        (unlike(silent=silent(Kind.RESET), nodes={}), "reset"),
-        (unlike(silent=silent(Kind.SERVER_ERROR)), "server-error"),
-        (unlike(silent=silent(Kind.CERTIFICATE_EXPIRED)), "certificate-expired"),
-        (unlike(silent=silent(Kind.DENIED)), "part-missing"),
+        (unlike(silent=silent(ErrorKind.REFUSED)), "refused"),
+        (unlike(silent=silent(ErrorKind.SILENT), without=("acacia",)), "silent"),
+        (unlike(silent=silent(ErrorKind.RESET), nodes={}), "reset"),
+        (unlike(silent=silent(ErrorKind.SERVER_ERROR)), "server-error"),
+        (unlike(silent=silent(ErrorKind.CERTIFICATE_EXPIRED)), "certificate-expired"),
+        (unlike(silent=silent(ErrorKind.DENIED)), "part-missing"),
         (unlike(nodes={}), "part-missing"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from checks.bzzz.incidents import criteria
 from systems.bzzz.incidents import observations as incidents
-from systems.bzzz.incidents.models import Standing, Validated, Watched
+from systems.bzzz.incidents.models import IncidentState, RecoveryValidation, RecoveryWatch
 from systems.bzzz.limits import BzzzLimits
 
 if TYPE_CHECKING:
@@ -24,14 +24,16 @@ LIMITS = BzzzLimits()
 MEMORY = LIMITS.agent_memory.value
 
 
-def standing(*values: float, **changes: Any) -> Standing:
+def standing(*values: float, **changes: Any) -> IncidentState:
     """An incident whose alert looks at these values."""
     whole = {"alert": "A", "values": dict(zip("abcd", values, strict=False)), "evidence": ("looked",)}
-    return Standing.model_validate(whole | {"wanted": len(values), "missing": (), "active": ()} | changes)
+    return IncidentState.model_validate(
+        whole | {"wanted": len(values), "missing": (), "active": ()} | changes
+    )
 
 
 CRITICAL = LIMITS.health_critical.value
-RULES: list[tuple[Callable[[Standing], Finding], tuple[float, ...], str]] = [
+RULES: list[tuple[Callable[[IncidentState], Finding], tuple[float, ...], str]] = [
     (lambda s: criteria.score_back(s, LIMITS), (CRITICAL, 1.0), "not-critical"),
     (lambda s: criteria.score_back(s, LIMITS), (CRITICAL - 0.001, 1.0), "critical-unexplained"),
     (lambda s: criteria.peers_back(s, LIMITS), (3, 5, 5), "enough-peers"),
@@ -49,7 +51,7 @@ RULES: list[tuple[Callable[[Standing], Finding], tuple[float, ...], str]] = [
     (criteria.dht_works, (1, 1), "dht-works"),
     (criteria.dht_works, (1, 0), "dht-fails"),
 ]
-UNKNOWN_PART: list[tuple[Callable[[Standing], Finding], tuple[float, ...], str]] = [
+UNKNOWN_PART: list[tuple[Callable[[IncidentState], Finding], tuple[float, ...], str]] = [
     (lambda s: criteria.score_back(s, LIMITS), (CRITICAL,), "part-missing"),
     (lambda s: criteria.score_back(s, LIMITS), (0.1,), "critical-unexplained"),
     (lambda s: criteria.peers_back(s, LIMITS), (3,), "part-missing"),
@@ -68,7 +70,7 @@ UNKNOWN_PART: list[tuple[Callable[[Standing], Finding], tuple[float, ...], str]]
 
 @pytest.mark.parametrize(("rule", "values", "reason"), UNKNOWN_PART)
 def test_an_incident_is_over_for_all_or_not_known(
-    rule: Callable[[Standing], Finding], values: tuple[float, ...], reason: str
+    rule: Callable[[IncidentState], Finding], values: tuple[float, ...], reason: str
 ) -> None:
     """Those of whom something is known do not speak for another, unless they are bad enough; of nobody nothing is known."""
     found = rule(standing(*values, missing=("c: down",)))
@@ -84,7 +86,7 @@ GOOD = {"not-critical", "enough-peers", "one-admin", "replicated", "memory-back"
 
 @pytest.mark.parametrize(("rule", "values", "reason"), RULES)
 def test_each_incident_is_over_from_its_limit_on(
-    rule: Callable[[Standing], Finding], values: tuple[float, ...], reason: str
+    rule: Callable[[IncidentState], Finding], values: tuple[float, ...], reason: str
 ) -> None:
     """What its alert looks at is back at the limit itself; just beyond it the evidence is told."""
     found = rule(standing(*values))
@@ -127,11 +129,11 @@ def test_an_alert_that_is_muted_is_not_quiet() -> None:
     assert (found.holds, found.reason) == (False, "still-alerting")
 
 
-def validated(**changes: Any) -> Validated:
+def validated(**changes: Any) -> RecoveryValidation:
     """A recovery that brought everything back."""
     whole = {"services": {"x": (3, 3)}, "ill": (), "peers": {"a": 3.0}, "copies": 2.0}
     nothing = dict.fromkeys(("unlisted", "missing_peers", "missing_copies"), ())
-    return Validated.model_validate(whole | nothing | {"wanted": 1} | changes)
+    return RecoveryValidation.model_validate(whole | nothing | {"wanted": 1} | changes)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ DAY = LIMITS.watched.duration
 def test_a_recovery_holds_until_an_incident_fires(more: dict[str, Any], reason: str) -> None:
     """For its whole time, of which a twentieth and one instant may be missing; what fired is never waited out."""
     seen = {"recovered_at": NOW - DAY, "begin": NOW - DAY, "at": NOW, "measured": 501, "instants": 500}
-    found = criteria.held_since(Watched.model_validate({**seen, "fired": (), **more}), LIMITS)
+    found = criteria.held_since(RecoveryWatch.model_validate({**seen, "fired": (), **more}), LIMITS)
     assert (found.holds, found.reason) == ({"held": True, "fired-again": False}.get(reason), reason)
     if reason == "fired-again":
         assert found.observed == "A at 2026-01-31 03:00:00Z"

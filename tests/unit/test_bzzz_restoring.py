@@ -22,13 +22,13 @@ from systems.bzzz.backups.stores import open_dumps
 from systems.bzzz.backups.target import BackupsTarget
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.restore.dump import read_head, refuse_unless_fit, whole_tail
-from systems.bzzz.restore.models import Account, Restored, TableAccount, Validated
+from systems.bzzz.restore.models import Account, Restored, TableAccount, ValidationResult
 from systems.bzzz.restore.newest_dump import Backups
 from systems.bzzz.restore.record import RestoreRecord, read_record, record_path, write_record
-from systems.bzzz.restore.restore_error import NotRestored, Why, meaning
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason, meaning
 from systems.bzzz.restore.roles import roles_of
 from systems.bzzz.restore.stream import Bounds, Stream
-from systems.bzzz.restore.target import Validation
+from systems.bzzz.restore.target import ValidationQuery
 from systems.bzzz.restore.wal_archive import first_segment, following, missing
 from systems.bzzz.section import BzzzSection
 
@@ -53,14 +53,14 @@ def test_a_dump_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("first", "reason"),
     [
-        (b"", Why.EMPTY),
-        (b" \n\n", Why.EMPTY),
-        (b"<html>proxy error</html>", Why.NOT_A_DUMP),
-        (b"\x1f\x8b\x08", Why.NOT_A_DUMP),
-        (b"--\n-- PostgreSQL database cluster dump\n--\n", Why.CLUSTER_DUMP),
+        (b"", RestoreErrorReason.EMPTY),
+        (b" \n\n", RestoreErrorReason.EMPTY),
+        (b"<html>proxy error</html>", RestoreErrorReason.NOT_A_DUMP),
+        (b"\x1f\x8b\x08", RestoreErrorReason.NOT_A_DUMP),
+        (b"--\n-- PostgreSQL database cluster dump\n--\n", RestoreErrorReason.CLUSTER_DUMP),
     ],
 )
-def test_what_is_no_dump_of_a_database_is_refused(first: bytes, reason: Why) -> None:
+def test_what_is_no_dump_of_a_database_is_refused(first: bytes, reason: RestoreErrorReason) -> None:
     """Bytes that are not the beginning of pg_dump's dump of one database are refused for what they are."""
     with pytest.raises(NotRestored) as refused:
         read_head(first)
@@ -107,25 +107,25 @@ def test_a_dump_cut_before_its_closing_line_never_passes(more: int) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ('psql:<stdin>:7: ERROR:  role "bzzz" does not exist', Why.ROLE_MISSING),
-        ('ERROR:  invalid byte sequence for encoding "UTF8": 0xff', Why.ENCODING),
-        ("ERROR: KLINGON is not a valid encoding name", Why.ENCODING),
-        ('ERROR:  could not extend file "base/1/2": No space left on device', Why.DISK_FULL),
-        ("gzip: stdin: unexpected end of file", Why.TRUNCATED),
-        ("gzip: stdin: invalid compressed data--crc error", Why.CORRUPT),
-        ("gzip: stdin: not in gzip format", Why.CORRUPT),
-        ("pg_restore: error: unsupported version (1.99) in file header", Why.OTHER_VERSION),
-        ("pg_restore: error: could not read from input file: end of file", Why.TRUNCATED),
+        ('psql:<stdin>:7: ERROR:  role "bzzz" does not exist', RestoreErrorReason.ROLE_MISSING),
+        ('ERROR:  invalid byte sequence for encoding "UTF8": 0xff', RestoreErrorReason.ENCODING),
+        ("ERROR: KLINGON is not a valid encoding name", RestoreErrorReason.ENCODING),
+        ('ERROR:  could not extend file "base/1/2": No space left on device', RestoreErrorReason.DISK_FULL),
+        ("gzip: stdin: unexpected end of file", RestoreErrorReason.TRUNCATED),
+        ("gzip: stdin: invalid compressed data--crc error", RestoreErrorReason.CORRUPT),
+        ("gzip: stdin: not in gzip format", RestoreErrorReason.CORRUPT),
+        ("pg_restore: error: unsupported version (1.99) in file header", RestoreErrorReason.OTHER_VERSION),
+        ("pg_restore: error: could not read from input file: end of file", RestoreErrorReason.TRUNCATED),
         (
             "psql:<stdin>:9: error: backslash commands are restricted; only \\unrestrict is allowed",
-            Why.PSQL_COMMAND,
+            RestoreErrorReason.PSQL_COMMAND,
         ),
-        ("server closed the connection unexpectedly", Why.SERVER_LOST),
-        ('ERROR:  relation "users" already exists', Why.DUMP_ERROR),
-        ("", Why.DUMP_ERROR),
+        ("server closed the connection unexpectedly", RestoreErrorReason.SERVER_LOST),
+        ('ERROR:  relation "users" already exists', RestoreErrorReason.DUMP_ERROR),
+        ("", RestoreErrorReason.DUMP_ERROR),
     ],
 )
-def test_the_tools_words_have_a_meaning(words: str, reason: Why) -> None:
+def test_the_tools_words_have_a_meaning(words: str, reason: RestoreErrorReason) -> None:
     """What psql, pg_restore and gzip say is told apart; what is not known is an error in the dump."""
     assert meaning(words).reason is reason
 
@@ -254,7 +254,7 @@ def restored(**changes: Any) -> Restored:
 def test_a_restore_is_judged_by_outcome_time_and_contents() -> None:
     """A whole restore in time with rows and met queries holds; refusal, a long time, emptiness and unmet queries do not."""
     limits = BzzzLimits()
-    asked = Validated(query="select count(*) from users", at_least=2, found=2)
+    asked = ValidationResult(query="select count(*) from users", at_least=2, found=2)
     good = restored(validated={"users": asked})
     found = [restoring.newest_backup_restores(good), restoring.restored_in_time(good, limits)]
     assert all(f.holds for f in [*found, *restoring.holds_what_it_should(good)])
@@ -288,14 +288,14 @@ def test_a_dump_that_was_refused_says_for_what(reason: str) -> None:
     refused = "of-another-kind" if reason == "not-restored" else reason
     found = restoring.newest_backup_restores(restored(refused=refused, told="so"))
     assert (found.holds, found.reason, found.observed) == (False, reason, "so")
-    assert reason == "not-restored" or reason in set(Why)
+    assert reason == "not-restored" or reason in set(RestoreErrorReason)
 
 
 def test_a_validation_query_has_to_be_one() -> None:
     """A target's validation that would do anything but read is refused when the target is read."""
-    assert Validation(query=" SELECT 1").at_least == 1
+    assert ValidationQuery(query=" SELECT 1").at_least == 1
     with pytest.raises(ValidationError, match="must begin with one of select, with"):
-        Validation(query="delete from users")
+        ValidationQuery(query="delete from users")
 
 
 def section(tmp_path: Path, **backups: Any) -> BzzzSection:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.bzzz.services.criteria import as_they_should, safe_settings
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.services.baseline import Accepted, accepted_path, read_accepted, write_accepted
 from systems.bzzz.services.models import (
@@ -269,4 +269,4 @@ def test_what_was_accepted_comes_back(tmp_path: Path, monkeypatch: pytest.Monkey
     accepted_path(target).write_text("{", encoding="utf-8")
     with pytest.raises(Unobservable) as damaged:
         read_accepted(target)
-    assert damaged.value.kind is Kind.UNEXPECTED_REPLY
+    assert damaged.value.kind is ErrorKind.UNEXPECTED_REPLY

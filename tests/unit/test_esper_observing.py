@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify.model.limits import Window
-from opsverify.model.observation import Kind, Observed, Unobservable
+from opsverify.model.observation import ErrorKind, Observed, Unobservable
 from systems.esper.bus.client import BusClient
 from systems.esper.bus.entries import Decoded
 from systems.esper.bus.models import Entry, GroupState, StreamState
@@ -260,6 +260,6 @@ async def test_what_info_does_not_tell_is_not_taken_for_good(lacks: str) -> None
         if refused:
             with pytest.raises(Unobservable) as trouble:
                 await getattr(bus, name)()
-            assert trouble.value.kind is Kind.UNEXPECTED_REPLY
+            assert trouble.value.kind is ErrorKind.UNEXPECTED_REPLY
         else:
             await getattr(bus, name)()

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper.twin.forge import CATALOGUE, Compiler, Forge, Library
-from opsverify.model.observation import Kind, Unobservable
+from fixtures.esper.twin.forge import CATALOGUE, Compiler, ForgeProgram, LibraryFolder
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.esper.forge.library_file import NoLibrary, library_rows
 from systems.esper.forge.wal_files import artifact_problem, forge_wal, left_wal
 
@@ -202,7 +202,7 @@ def test_a_database_of_another_shape_is_not_judged(tmp_path: Path, statements: s
     """Another schema, and far more rows than any catalogue, are not observed: they are not this program's."""
     with pytest.raises(Unobservable) as seen:
         library_rows(built(tmp_path, statements))
-    assert seen.value.kind is Kind.UNEXPECTED_REPLY
+    assert seen.value.kind is ErrorKind.UNEXPECTED_REPLY
 
 
 def test_values_of_other_types_are_shown(tmp_path: Path) -> None:
@@ -222,11 +222,11 @@ def test_a_view_that_never_ends_is_ended(tmp_path: Path) -> None:
         library_rows(built(tmp_path, endless))
 
 
-def forge(folder: Path, **failing: int) -> tuple[Forge, Compiler, Library]:
+def forge(folder: Path, **failing: int) -> tuple[ForgeProgram, Compiler, LibraryFolder]:
     """Build the twin's forge in the current folder."""
-    library = Library(folder / "urza")
+    library = LibraryFolder(folder / "urza")
     compiler = Compiler(folder / "artifacts", max_retries=2, pace_s=0, failing=failing)
-    return Forge(library, compiler, folder / "urza" / "forge_wal.json"), compiler, library
+    return ForgeProgram(library, compiler, folder / "urza" / "forge_wal.json"), compiler, library
 
 
 def test_the_twins_forge_fills_the_library_and_leaves_no_log(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_the_twins_forge_gives_up_and_goes_on_later(tmp_path: Path) -> None:
 
 def test_the_twins_forge_takes_a_torn_log_for_an_empty_one(tmp_path: Path) -> None:
     """After a torn log the forge finds by itself what the library lacks; unknown ids of a whole one are dropped."""
-    Library(tmp_path / "urza")
+    LibraryFolder(tmp_path / "urza")
     wal = tmp_path / "urza" / "forge_wal.json"
     wal.write_text('{"pending": ["BP999", "BP007"]}', encoding="utf-8")
     run, _, library = forge(tmp_path)
@@ -278,10 +278,10 @@ def test_the_twins_library_replays_its_log(tmp_path: Path) -> None:
     made = compiler.compile("BP005")
     entry = {"blueprint_id": "BP005", "artifact_path": str(made), "descriptor": CATALOGUE["BP005"]}
     wal.write_text(json.dumps(entry), encoding="utf-8")
-    assert Library(tmp_path / "urza").known() == {"BP005"}
+    assert LibraryFolder(tmp_path / "urza").known() == {"BP005"}
     assert not wal.exists()
     wal.write_text(json.dumps({**entry, "artifact_path": str(tmp_path / "none.pt")}), encoding="utf-8")
-    Library(tmp_path / "urza")
+    LibraryFolder(tmp_path / "urza")
     assert wal.exists()
     run.run()
     assert library.known() == set(CATALOGUE)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from opsverify.canary import history_schema
-from opsverify.canary.history import History, HistoryError, Judged, PastRun, Told
+from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun, Told
 from opsverify.canary.standing import Look, Standing, State, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.target.canary import CanaryTable
@@ -27,9 +27,9 @@ def past(run: str, ago: timedelta = timedelta(0), *, looked: bool = True, exit_s
     return PastRun(run, "porch", "canary", at, at, exit_status, looked, "0.1", {"lamp.bulb": "serial 1"})
 
 
-def judged(verdict: Verdict, ago: timedelta = timedelta(0), check: str = "L-BLB-1") -> Judged:
+def judged(verdict: Verdict, ago: timedelta = timedelta(0), check: str = "L-BLB-1") -> JudgedCheck:
     """An outcome of a bulb's check."""
-    return Judged(check, "lamp", "bulb", "too-dark", Look(verdict, Severity.P1, NOW - ago))
+    return JudgedCheck(check, "lamp", "bulb", "too-dark", Look(verdict, Severity.P1, NOW - ago))
 
 
 @pytest.fixture

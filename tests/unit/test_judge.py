@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from opsverify.model.check import Check
 from opsverify.model.judge import concluded, judge, recording, verify
-from opsverify.model.ladder import Step, fail, fine, first_of, unknown
-from opsverify.model.observation import Kind, Observation, Unobservable
+from opsverify.model.ladder import Rung, fail, fine, first_of, unknown
+from opsverify.model.observation import ErrorKind, Observation, Unobservable
 from opsverify.model.verdict import CannotTell, CheckFailed, Finding, Severity, SkipReason, Verdict, worst
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_a_broken_check_is_unknown(body: Callable[..., Any], told: str) -> None:
 def test_an_endpoint_that_must_answer_fails_with_a_finding_that_does_not_hold() -> None:
     """Where silence is the system's doing, the finding says so: it does not hold, and what was asked is its evidence."""
     outcome = judge(
-        check(never_called, unreachable="fail"), {"brightness": seen(Unobservable(Kind.REFUSED, "no"))}
+        check(never_called, unreachable="fail"), {"brightness": seen(Unobservable(ErrorKind.REFUSED, "no"))}
     )
     (finding,) = outcome.findings
     assert (outcome.verdict, outcome.reason) == (Verdict.FAIL, "refused")
@@ -121,7 +121,7 @@ def test_an_endpoint_that_must_answer_fails_with_a_finding_that_does_not_hold() 
 
 def test_why_it_does_not_apply_is_told() -> None:
     """A SKIP names the observation, what was said of it, and what it shares with others."""
-    absent = Unobservable(Kind.DECLARED_ABSENT, "bulb: none here")
+    absent = Unobservable(ErrorKind.DECLARED_ABSENT, "bulb: none here")
     outcome = judge(check(never_called), {"brightness": seen(absent)})
     assert (outcome.verdict, outcome.explanation, outcome.cause) == (
         Verdict.SKIP,
@@ -154,21 +154,27 @@ def test_an_interrupt_is_not_swallowed() -> None:
 
 
 @pytest.mark.parametrize("unreachable", ["unknown", "fail"])
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(ErrorKind))
 def test_what_was_not_observed_decides_before_the_body(
-    kind: Kind, unreachable: Literal["unknown", "fail"]
+    kind: ErrorKind, unreachable: Literal["unknown", "fail"]
 ) -> None:
     """Each reason gives SKIP, UNKNOWN, or FAIL where the check says that an unreachable endpoint is the
     failure.
     """
     outcome = judge(check(never_called, unreachable), {"brightness": seen(Unobservable(kind, "told"))})
     skips = {
-        Kind.DECLARED_ABSENT: SkipReason.DECLARED_ABSENT,
-        Kind.NOT_PUBLISHED: SkipReason.NOT_PUBLISHED,
-        Kind.NOT_ARMED: SkipReason.NOT_ARMED,
-        Kind.NOT_ON_MACHINE: SkipReason.NOT_ON_MACHINE,
+        ErrorKind.DECLARED_ABSENT: SkipReason.DECLARED_ABSENT,
+        ErrorKind.NOT_PUBLISHED: SkipReason.NOT_PUBLISHED,
+        ErrorKind.NOT_ARMED: SkipReason.NOT_ARMED,
+        ErrorKind.NOT_ON_MACHINE: SkipReason.NOT_ON_MACHINE,
     }
-    fails = {Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR, Kind.CERTIFICATE_EXPIRED}
+    fails = {
+        ErrorKind.REFUSED,
+        ErrorKind.SILENT,
+        ErrorKind.RESET,
+        ErrorKind.SERVER_ERROR,
+        ErrorKind.CERTIFICATE_EXPIRED,
+    }
     if kind in skips:
         assert (outcome.verdict, outcome.reason) == (Verdict.SKIP, skips[kind].value)
     elif unreachable == "fail" and kind in fails:
@@ -182,12 +188,12 @@ def test_what_was_not_observed_decides_before_the_body(
         )
 
 
-KINDS = st.lists(st.one_of(st.none(), st.sampled_from(Kind)), min_size=1, max_size=4)
+KINDS = st.lists(st.one_of(st.none(), st.sampled_from(ErrorKind)), min_size=1, max_size=4)
 
 
 @given(KINDS, st.sampled_from(["unknown", "fail"]))
 def test_a_check_never_passes_or_fails_on_what_it_could_not_see(
-    kinds: list[Kind | None], unreachable: Literal["unknown", "fail"]
+    kinds: list[ErrorKind | None], unreachable: Literal["unknown", "fail"]
 ) -> None:
     """With anything unobserved there is no PASS; a FAIL needs every trouble to be an endpoint that did not
     serve.
@@ -271,7 +277,7 @@ HOLDS = st.sampled_from([False, None, True])
 @given(st.lists(st.tuples(HOLDS, st.booleans()), max_size=6))
 def test_a_ladder_says_the_worst_that_applies(steps: list[tuple[bool | None, bool]]) -> None:
     """The first step that fails, else the first that is unknown, else the first that is fine, else the last word."""
-    made = [Step(str(number), holds, applies) for number, (holds, applies) in enumerate(steps)]
+    made = [Rung(str(number), holds, applies) for number, (holds, applies) in enumerate(steps)]
     applying = [step for step in made if step.applies]
     worst_first = sorted(applying, key=lambda step: [False, None, True].index(step.holds))
     wanted = (worst_first[0].reason, worst_first[0].holds) if worst_first else ("ok", True)

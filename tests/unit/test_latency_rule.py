@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.esper.twin.alerts import Alerts
+from fixtures.esper.twin.alerts import NissaAlerts
 from systems.esper.bus.entries import Decoded
 from systems.esper.bus.models import Entry
 from systems.esper.tolaria.observations import _by_rule, _reset_by
@@ -39,7 +39,7 @@ def stream(*published: dict[str, float], age_ms: int = 60_000) -> Telemetry:
 @given(st.lists(st.sampled_from([SLOW, FAST, OTHER, NOTHING]), min_size=1, max_size=30))
 def test_the_rule_is_that_of_nissa(published: list[dict[str, float]]) -> None:
     """On packets that Nissa has long had, the rule gives exactly what Nissa shows."""
-    nissa = Alerts()
+    nissa = NissaAlerts()
     for metrics in published:
         nissa.observe(metrics)
     assert _by_rule(stream(*published), behind_ms=1000) == ("training_latency_high" in nissa.active,)

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import (
     Bracketed,
-    Kind,
+    ErrorKind,
     Observation,
     ObservationSpec,
     Observed,
     Unobservable,
-    asked,
     observation,
-    probes_of,
+    record_source,
+    record_sources,
 )
 
 
@@ -132,7 +132,7 @@ def test_an_observation_has_a_value_or_a_reason() -> None:
     """A value is returned; where there is none, asking for it raises the reason."""
     there = Observation("a", "lamp", ("bulb",), 3, datetime.now(UTC))
     gone: Observation[int] = Observation(
-        "a", "lamp", ("bulb",), Unobservable(Kind.SILENT, "nothing came"), datetime.now(UTC)
+        "a", "lamp", ("bulb",), Unobservable(ErrorKind.SILENT, "nothing came"), datetime.now(UTC)
     )
     assert there.value == 3
     assert there.unobservable is None
@@ -142,11 +142,11 @@ def test_an_observation_has_a_value_or_a_reason() -> None:
 
 def test_each_reason_belongs_to_one_group() -> None:
     """What does not apply is never unreachable, and everything unreachable but a reply is cut off."""
-    for kind in Kind:
+    for kind in ErrorKind:
         assert not (kind.not_applicable and (kind.unreachable or kind.cut_off))
-    assert {k for k in Kind if k.unreachable and not k.cut_off} == {
-        Kind.SERVER_ERROR,
-        Kind.CERTIFICATE_EXPIRED,
+    assert {k for k in ErrorKind if k.unreachable and not k.cut_off} == {
+        ErrorKind.SERVER_ERROR,
+        ErrorKind.CERTIFICATE_EXPIRED,
     }
 
 
@@ -154,9 +154,9 @@ async def test_what_is_asked_is_kept_per_task() -> None:
     """Probes are recorded once each, in order, bounded, and not mixed between tasks."""
 
     async def ask(name: str) -> list[str]:
-        probes = probes_of()
+        probes = record_sources()
         for number in (*range(50), 0):
-            asked(f"{name} {number}")
+            record_source(f"{name} {number}")
             await asyncio.sleep(0)
         return probes
 

@@ -8,11 +8,11 @@ import pytest
 
 from checks.esper.bus.criteria import server
 from opsverify.model.observation import Bracketed
-from systems.esper.bus.models import Durability, RedisServer
+from systems.esper.bus.models import Durability, RedisStatus
 from systems.esper.limits import EsperLimits
 
 LIMITS = EsperLimits()
-REDIS = RedisServer(
+REDIS = RedisStatus(
     engine="redis", version="7.2", run_id="a", role="master", uptime_s=9, has_streams=True, refuses=""
 )
 

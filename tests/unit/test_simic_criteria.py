@@ -10,7 +10,7 @@ import pytest
 from checks.esper.leyline import criteria as leyline
 from checks.esper.simic import criteria as simic
 from systems.esper.limits import EsperLimits
-from systems.esper.training.models import EnumValues, PolicyStream, Reading, Training, Validation
+from systems.esper.training.models import EnumValues, PolicyStream, PolicyValidation, Reading, Training
 from tests.unit.esper_seen import reading, source
 
 LIMITS = EsperLimits()
@@ -73,7 +73,7 @@ def test_the_validation_is_told_and_passed(
     passed: float | None, lag: float, more: dict[str, Any], reason: str
 ) -> None:
     """Only a validation that passed, and that training has not left behind, holds."""
-    seen = Validation(
+    seen = PolicyValidation(
         source=source("simic", **more),
         passed=passed,
         reasons="average_reward -0.5 below min 0; policy loss",

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.statehub.sweeps.criteria.manual_canary import canary_worked
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.http import Reply
 from systems.statehub.activity.target import ActivityTarget
 from systems.statehub.section import StateHubLimits, StateHubSection
 from systems.statehub.sweeps import manual_canary as module
 from systems.statehub.sweeps.manual_canary import observe_canary
-from systems.statehub.sweeps.models import Canary, Repos, SweepEvent, SweepResult
+from systems.statehub.sweeps.models import ManualCanary, Repos, SweepEvent, SweepResult
 from tests.unit.statehub_seen import result as plain
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def result(**fields: Any) -> SweepResult:
     return plain(**(healthy | fields))
 
 
-def seen(**fields: Any) -> Canary:
+def seen(**fields: Any) -> ManualCanary:
     """A canary that worked, but for `fields`."""
     event = SweepEvent(id="e1", at=NOW, result=result())
     healthy: dict[str, Any] = {
@@ -55,7 +55,7 @@ def seen(**fields: Any) -> Canary:
         "others": (), "waited": timedelta(0),
     }  # fmt: skip
     healthy |= fields
-    return Canary(**({"count": len(healthy["events"]) + len(healthy["others"])} | healthy))
+    return ManualCanary(**({"count": len(healthy["events"]) + len(healthy["others"])} | healthy))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ class Hub:
         }
 
 
-def watch(hub: Hub, answer: Any, event: SweepEvent | None = None) -> Canary:
+def watch(hub: Hub, answer: Any, event: SweepEvent | None = None) -> ManualCanary:
     """A canary of this hub whose POST gets `answer` and leaves `event`."""
 
     async def post() -> Reply:
@@ -192,8 +192,8 @@ def test_a_sweep_is_followed_to_its_event() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize("kind", [Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR])
-def test_what_may_have_been_taken_is_followed_and_never_asked_for_again(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [ErrorKind.SILENT, ErrorKind.RESET, ErrorKind.SERVER_ERROR])
+def test_what_may_have_been_taken_is_followed_and_never_asked_for_again(kind: ErrorKind) -> None:
     """After a time-out, a reset or a 504 the sweep is followed by time and source, and not repeated."""
     hub = Hub()
     found = watch(hub, Unobservable(kind, "nothing"), Hub.event("own", NOW, "manual"))
@@ -202,8 +202,10 @@ def test_what_may_have_been_taken_is_followed_and_never_asked_for_again(kind: Ki
 
 
 @pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.DENIED, Kind.UNEXPECTED_REPLY, Kind.NAME_NOT_FOUND])
-def test_what_was_not_taken_is_not_followed(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [ErrorKind.REFUSED, ErrorKind.DENIED, ErrorKind.UNEXPECTED_REPLY, ErrorKind.NAME_NOT_FOUND]
+)
+def test_what_was_not_taken_is_not_followed(kind: ErrorKind) -> None:
     """Where nobody can have taken the request, the reason is what there is to tell."""
     with pytest.raises(Unobservable) as told:
         watch(Hub(), Unobservable(kind, "no"))
@@ -233,7 +235,7 @@ def test_a_reply_of_no_known_shape_is_shown(answer: Any) -> None:
     """A reply that fits nothing known is neither a pass nor a failure."""
     with pytest.raises(Unobservable) as told:
         watch(Hub(), answer)
-    assert told.value.kind is Kind.UNEXPECTED_REPLY
+    assert told.value.kind is ErrorKind.UNEXPECTED_REPLY
 
 
 @pytest.mark.parametrize(
@@ -255,10 +257,10 @@ def test_nothing_is_asked_for_while_one_may_be_at_work(
     if rows == "unfinished":
         hub.rows = [hub.run(NOW, NOW, done=False)]
     elif rows == "unseen":
-        hub.rows = Unobservable(Kind.REFUSED, "no")
+        hub.rows = Unobservable(ErrorKind.REFUSED, "no")
     with pytest.raises(Unobservable, match=told) as refused:
         watch(hub, DONE)
-    assert refused.value.kind is Kind.PRECONDITION
+    assert refused.value.kind is ErrorKind.PRECONDITION
     assert hub.posts == 0
 
 

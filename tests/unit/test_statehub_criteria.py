@@ -16,7 +16,7 @@ from checks.statehub.sweeps.criteria import events as events_criteria
 from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from opsverify.model.observation import Observation
 from systems.statehub.activity.models import ActivityRun, Promised, Runs
-from systems.statehub.api.models import Newest
+from systems.statehub.api.models import NewestEvents
 from systems.statehub.section import StateHubLimits, StateHubSection
 from systems.statehub.sweeps.models import Repos, SweepEvent, Sweeps
 from tests.unit.statehub_seen import definition, result
@@ -117,10 +117,10 @@ def test_assessment_failures_rise_only_when_there_are_more() -> None:
     assert untold.reason == "not-reported"
 
 
-def newest(name: str, *events: tuple[str, datetime]) -> Observation[Newest]:
+def newest(name: str, *events: tuple[str, datetime]) -> Observation[NewestEvents]:
     """What one way showed, looked at now for 0.1 s."""
     took = timedelta(seconds=0.1)
-    return Observation(name, "statehub", (name,), Newest(events=events, count=len(events)), NOW, took)
+    return Observation(name, "statehub", (name,), NewestEvents(events=events, count=len(events)), NOW, took)
 
 
 def test_a_new_event_between_two_looks_is_no_difference() -> None:

@@ -15,7 +15,7 @@ from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from fixtures.statehub.twin import cluster
 from opsverify.model.observation import Observation, Observed
 from systems.statehub.activity.models import ActivityRun, Definition, Promised, Runs
-from systems.statehub.api.models import Newest
+from systems.statehub.api.models import NewestEvents
 from systems.statehub.kubernetes import objects
 from systems.statehub.kubernetes.models import Drift
 from systems.statehub.kubernetes.target import KubernetesTarget
@@ -237,8 +237,10 @@ def test_sources_that_are_gone(
 def test_the_newest_event_is_the_one_that_was_shown_first() -> None:
     """One that is gone from the reply, or has moved into the past, hides no difference of the two ways."""
 
-    def way(*events: tuple[str, datetime], showed: int = 2) -> Observation[Newest]:
-        return Observation("n", "statehub", ("api",), Newest(events=events, count=showed), NOW, timedelta(0))
+    def way(*events: tuple[str, datetime], showed: int = 2) -> Observation[NewestEvents]:
+        return Observation(
+            "n", "statehub", ("api",), NewestEvents(events=events, count=showed), NOW, timedelta(0)
+        )
 
     old, new = ("e1", NOW - STEP), ("e2", NOW - timedelta(minutes=5))
     assert verdict(api_criteria.same_newest(way(new, old), way(old, showed=1), LIMITS)) == ("differs", False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.statehub.api.target import HttpTarget
 from systems.statehub.kubernetes.target import KubernetesTarget
 from systems.statehub.section import StateHubSection
@@ -19,7 +19,7 @@ from tests.unit.statehub_seen import result
 
 HOUR = timedelta(hours=1)
 CLUSTER = KubernetesTarget(kubeconfig="k")
-REFUSED = Unobservable(Kind.REFUSED, "nobody listens")
+REFUSED = Unobservable(ErrorKind.REFUSED, "nobody listens")
 SECTION = StateHubSection(
     api=HttpTarget(url="http://a:1"), bridge=HttpTarget(url="http://b:1"), kubernetes=CLUSTER
 )

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from opsverify.model.arming import Arming, NotArmed
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.operator import ByHand
 from opsverify.probes.http import open_poster
 from opsverify.servers.process import LOOPBACK, free_port
@@ -103,13 +103,13 @@ def test_the_request_is_the_documented_one() -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (504, Kind.SERVER_ERROR),
-        (403, Kind.DENIED),
-        (422, Kind.UNEXPECTED_REPLY),
-        (302, Kind.UNEXPECTED_REPLY),
+        (504, ErrorKind.SERVER_ERROR),
+        (403, ErrorKind.DENIED),
+        (422, ErrorKind.UNEXPECTED_REPLY),
+        (302, ErrorKind.UNEXPECTED_REPLY),
     ],
 )
-def test_another_status_is_told_and_never_tried_again(status: int, kind: Kind) -> None:
+def test_another_status_is_told_and_never_tried_again(status: int, kind: ErrorKind) -> None:
     """A 504 after the bridge's limit, a refusal, a body that is not taken, a redirect: one request each, told apart."""
     count = []
 
@@ -137,7 +137,7 @@ def test_a_cut_connection_and_silence_are_told_apart() -> None:
         await asyncio.sleep(10)
         return web.Response()
 
-    for handler, kind in ((cut, Kind.RESET), (hang, Kind.SILENT)):
+    for handler, kind in ((cut, ErrorKind.RESET), (hang, ErrorKind.SILENT)):
         with pytest.raises(Unobservable) as told:
             served(handler, _post)
         assert told.value.kind is kind
@@ -153,7 +153,7 @@ def test_nobody_there_is_refused() -> None:
 
     with pytest.raises(Unobservable) as told:
         asyncio.run(ask())
-    assert told.value.kind is Kind.REFUSED
+    assert told.value.kind is ErrorKind.REFUSED
 
 
 def test_a_reply_without_end_is_cut() -> None:

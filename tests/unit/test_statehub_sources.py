@@ -20,7 +20,7 @@ from checks.statehub.sources import criteria as sources_criteria
 from checks.statehub.workstation import criteria as workstation_criteria
 from opsverify.model.observation import Bracketed, Observation
 from systems.statehub.activity.models import Promised
-from systems.statehub.api.models import Newest
+from systems.statehub.api.models import NewestEvents
 from systems.statehub.kubernetes.models import Deployments, Drift, Route, SyncJob
 from systems.statehub.limits import StateHubLimits
 from systems.statehub.schedule.grid import at_or_before, due
@@ -263,7 +263,7 @@ def test_identity_through_the_bridge() -> None:
     def reason(
         *events: tuple[str, datetime], showed: int | None = None, known: Observation[Sweeps] = direct
     ) -> str:
-        newest = Newest(events=events, count=len(events) if showed is None else showed)
+        newest = NewestEvents(events=events, count=len(events) if showed is None else showed)
         bridged = Observation("b", "statehub", ("bridge",), newest, NOW, timedelta(seconds=0.1))
         return sources_criteria.same_state_hub(bridged, known, LIMITS).reason
 

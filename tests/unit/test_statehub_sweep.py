@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.statehub.sweeps.models import Gaps, Repos, SweepEvent
 from systems.statehub.sweeps.results import parse_reply, parse_result
 
@@ -55,11 +55,11 @@ def test_any_json_gives_values_or_unobservable(body: Any) -> None:
     try:
         events, repeated = parse_reply(body, TYPE, "url")
     except Unobservable as seen:
-        told: Kind | None = seen.kind
+        told: ErrorKind | None = seen.kind
         events, repeated = (), 0
     else:
         told = None
-    assert told in (None, Kind.UNEXPECTED_REPLY)
+    assert told in (None, ErrorKind.UNEXPECTED_REPLY)
     assert all(e.at.utcoffset() is not None for e in events)
     assert len({e.id for e in events}) == len(events)
     assert [e.at for e in events] == sorted((e.at for e in events), reverse=True)

@@ -14,7 +14,7 @@ from checks.statehub.sweeps.criteria import events as events_criteria
 from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from opsverify.model.observation import Observation
 from systems.statehub.activity.models import ActivityRun, Runs
-from systems.statehub.api.models import Newest
+from systems.statehub.api.models import NewestEvents
 from systems.statehub.limits import StateHubLimits
 from systems.statehub.schedule.grid import at_or_after
 from systems.statehub.sources.models import Source, Sources
@@ -208,9 +208,14 @@ def test_events_that_do_not_reach_back_leave_it_open() -> None:
 def test_one_event_more_on_one_way(age: float, expected: tuple[str, bool | None]) -> None:
     """One that was recorded during the looks excuses a difference, an older one does not, one of the future is neither."""
 
-    def way(*events: tuple[str, datetime]) -> Observation[Newest]:
+    def way(*events: tuple[str, datetime]) -> Observation[NewestEvents]:
         return Observation(
-            "n", "statehub", ("api",), Newest(events=events, count=len(events)), NOW, timedelta(seconds=0.1)
+            "n",
+            "statehub",
+            ("api",),
+            NewestEvents(events=events, count=len(events)),
+            NOW,
+            timedelta(seconds=0.1),
         )
 
     old, new = ("e1", NOW - STEP), ("e2", NOW - timedelta(seconds=age))

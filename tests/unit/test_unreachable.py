@@ -17,7 +17,7 @@ import aiohttp
 import httpx
 import pytest
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.errors import classify
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ async def test_a_closed_port_is_refused() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    assert classify(await raised_by(f"http://127.0.0.1:{port}/")).kind is Kind.REFUSED
+    assert classify(await raised_by(f"http://127.0.0.1:{port}/")).kind is ErrorKind.REFUSED
     with pytest.raises(OSError) as caught:  # noqa: PT011 - its kind is what is tested
         await asyncio.open_connection("127.0.0.1", port)
-    assert classify(caught.value).kind is Kind.REFUSED
+    assert classify(caught.value).kind is ErrorKind.REFUSED
 
 
 async def test_a_bare_connection_that_is_reset_is_a_reset() -> None:
@@ -82,26 +82,26 @@ async def test_a_bare_connection_that_is_reset_is_a_reset() -> None:
             await reader.readexactly(1)
         finally:
             writer.close()
-    assert classify(caught.value).kind is Kind.RESET
+    assert classify(caught.value).kind is ErrorKind.RESET
 
 
 async def test_a_server_that_hangs_up_is_a_reset() -> None:
     """A server that resets or just hangs up is told apart from one that is silent."""
     with listening(lambda connection: (connection.recv(65536), None)[1]) as port:
-        assert classify(await raised_by(f"http://127.0.0.1:{port}/")).kind is Kind.RESET
+        assert classify(await raised_by(f"http://127.0.0.1:{port}/")).kind is ErrorKind.RESET
 
 
 async def test_no_answer_is_silence() -> None:
     """A server that accepts and says nothing is silent."""
     done = threading.Event()
     with listening(lambda _: (done.wait(5), None)[1]) as port:
-        assert classify(await raised_by(f"http://127.0.0.1:{port}/")).kind is Kind.SILENT
+        assert classify(await raised_by(f"http://127.0.0.1:{port}/")).kind is ErrorKind.SILENT
         done.set()
 
 
 async def test_a_name_that_does_not_resolve() -> None:
     """A name that does not exist is our trouble with names, not the server's refusal."""
-    assert classify(await raised_by("http://no-such-host.invalid/")).kind is Kind.NAME_NOT_FOUND
+    assert classify(await raised_by("http://no-such-host.invalid/")).kind is ErrorKind.NAME_NOT_FOUND
 
 
 @pytest.fixture(scope="module")
@@ -184,9 +184,9 @@ def _by_ca(openssl: str, folder: Path, key: Path) -> None:
 
 @pytest.mark.parametrize(
     ("certificate", "trusted", "kind"),
-    [("expired.pem", True, Kind.CERTIFICATE_EXPIRED), ("valid.pem", False, Kind.UNKNOWN_CA)],
+    [("expired.pem", True, ErrorKind.CERTIFICATE_EXPIRED), ("valid.pem", False, ErrorKind.UNKNOWN_CA)],
 )
-async def test_certificates(certificate: str, *, trusted: bool, kind: Kind, certificates: Path) -> None:
+async def test_certificates(certificate: str, *, trusted: bool, kind: ErrorKind, certificates: Path) -> None:
     """A certificate that expired is the server's fault; one that nobody we trust has signed is not."""
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(certificates / certificate, certificates / "key.pem")
@@ -204,7 +204,7 @@ async def test_certificates(certificate: str, *, trusted: bool, kind: Kind, cert
 async def test_something_that_speaks_no_tls_is_an_unexpected_reply() -> None:
     """A port that answers TLS with something else is no expired certificate."""
     with listening(lambda c: c.sendall(b"-ERR what?\r\n")) as port:
-        assert classify(await raised_by(f"https://127.0.0.1:{port}/")).kind is Kind.UNEXPECTED_REPLY
+        assert classify(await raised_by(f"https://127.0.0.1:{port}/")).kind is ErrorKind.UNEXPECTED_REPLY
 
 
 def _caused(outer: BaseException, inner: BaseException) -> BaseException:
@@ -224,27 +224,30 @@ class AuthenticationError(ConnectionError):
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (Unobservable(Kind.EMPTY, "none"), Kind.EMPTY),
-        (OSError(errno.ENETUNREACH, "x"), Kind.NO_ROUTE),
-        (OSError(errno.EHOSTUNREACH, "x"), Kind.NO_ROUTE),
-        (OSError(errno.EPIPE, "x"), Kind.RESET),
-        (OSError(errno.ETIMEDOUT, "x"), Kind.SILENT),
-        (socket.gaierror(socket.EAI_AGAIN, "x"), Kind.NAME_NOT_FOUND),
-        (ConnectionRefusedError("no errno"), Kind.REFUSED),
-        (TimeoutError(), Kind.SILENT),
-        (httpx.ReadTimeout("x"), Kind.SILENT),
-        (asyncio.IncompleteReadError(b"", 4), Kind.RESET),
-        (AuthenticationError("WRONGPASS"), Kind.DENIED),
-        (_caused(RuntimeError("wrapped"), ConnectionResetError(errno.ECONNRESET, "x")), Kind.RESET),
-        (ExceptionGroup("several", [ValueError(), OSError(errno.ECONNREFUSED, "x")]), Kind.REFUSED),
-        (_kept(RuntimeError("as aiohttp keeps it"), ConnectionResetError(errno.ECONNRESET, "x")), Kind.RESET),
-        (_kept(RuntimeError("not an error"), "text"), Kind.BROKEN),
-        (KeyError("depth"), Kind.BROKEN),
-        (PermissionError(errno.EACCES, "x"), Kind.BROKEN),
-        (ZeroDivisionError(), Kind.BROKEN),
+        (Unobservable(ErrorKind.EMPTY, "none"), ErrorKind.EMPTY),
+        (OSError(errno.ENETUNREACH, "x"), ErrorKind.NO_ROUTE),
+        (OSError(errno.EHOSTUNREACH, "x"), ErrorKind.NO_ROUTE),
+        (OSError(errno.EPIPE, "x"), ErrorKind.RESET),
+        (OSError(errno.ETIMEDOUT, "x"), ErrorKind.SILENT),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), ErrorKind.NAME_NOT_FOUND),
+        (ConnectionRefusedError("no errno"), ErrorKind.REFUSED),
+        (TimeoutError(), ErrorKind.SILENT),
+        (httpx.ReadTimeout("x"), ErrorKind.SILENT),
+        (asyncio.IncompleteReadError(b"", 4), ErrorKind.RESET),
+        (AuthenticationError("WRONGPASS"), ErrorKind.DENIED),
+        (_caused(RuntimeError("wrapped"), ConnectionResetError(errno.ECONNRESET, "x")), ErrorKind.RESET),
+        (ExceptionGroup("several", [ValueError(), OSError(errno.ECONNREFUSED, "x")]), ErrorKind.REFUSED),
+        (
+            _kept(RuntimeError("as aiohttp keeps it"), ConnectionResetError(errno.ECONNRESET, "x")),
+            ErrorKind.RESET,
+        ),
+        (_kept(RuntimeError("not an error"), "text"), ErrorKind.BROKEN),
+        (KeyError("depth"), ErrorKind.BROKEN),
+        (PermissionError(errno.EACCES, "x"), ErrorKind.BROKEN),
+        (ZeroDivisionError(), ErrorKind.BROKEN),
     ],
 )
-def test_errors_have_their_kind(error: BaseException, kind: Kind) -> None:
+def test_errors_have_their_kind(error: BaseException, kind: ErrorKind) -> None:
     """Each error has the kind that the runbook reader expects, wrapped ones too; what fits nothing is our
     own fault.
     """
@@ -257,7 +260,7 @@ def test_a_chain_that_bites_its_tail_ends() -> None:
     """Errors that name each other as their cause are classified all the same, and what is shown is short."""
     one, other = ValueError("x" * 5000), KeyError("y")
     one.__cause__, other.__cause__ = other, one
-    assert classify(one).kind is Kind.BROKEN
+    assert classify(one).kind is ErrorKind.BROKEN
     assert len(classify(one).seen) < 500
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.model.ladder import fail, fine, first_of, unknown
-from systems.bzzz.agents.models import State
+from systems.bzzz.agents.models import ComponentState
 from systems.bzzz.agents.ucxl import MALFORMED
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _OK, _CLIENT_ERRORS, _SERVER_ERROR = 200, range(400, 500), 500
 
 def says_healthy(health: Health, *, worse: bool) -> Finding:
     """The API calls itself healthy. `worse` judges unhealthy, otherwise degraded."""
-    unhealthy, degraded = health.state is State.UNHEALTHY, health.state is State.DEGRADED
+    unhealthy, degraded = health.state is ComponentState.UNHEALTHY, health.state is ComponentState.DEGRADED
     judged = (
         first_of(fail("unhealthy", unhealthy), fine("degraded", degraded), ok="healthy")
         if worse
@@ -37,7 +37,7 @@ def says_healthy(health: Health, *, worse: bool) -> Finding:
 
 def every_component_healthy(seen: Components) -> Finding:
     """Every component's check is healthy, and says so in words that are known."""
-    ill = [c for c in seen.components if c.state is not State.HEALTHY]
+    ill = [c for c in seen.components if c.state is not ComponentState.HEALTHY]
     named = ", ".join(f"{c.name} {c.state}" for c in ill)
     observed = (
         f"{named} of {len(seen.components)} components"
@@ -46,7 +46,7 @@ def every_component_healthy(seen: Components) -> Finding:
     )
     strange = [f"not understood: {each}" for each in seen.strange]
     return first_of(
-        fail("component-unhealthy", ill and ill[0].state is State.UNHEALTHY),
+        fail("component-unhealthy", ill and ill[0].state is ComponentState.UNHEALTHY),
         fail("component-degraded", ill),
         unknown("unexpected-reply", strange or not seen.components),
         unknown("part-missing", len(seen.components) + len(seen.strange) < seen.listed),

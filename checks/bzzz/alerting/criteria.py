@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from opsverify.model.ladder import Step
+    from opsverify.model.ladder import Rung
     from opsverify.model.verdict import Finding
     from systems.bzzz.alerting.models import Alert, Alerts, Cleared, Failures, TestAlert
     from systems.bzzz.limits import BzzzLimits
@@ -64,7 +64,7 @@ def nothing_fires(seen: Alerts, limits: BzzzLimits) -> Finding:
     )
 
 
-def _steps(seen: Alerts, limits: BzzzLimits) -> tuple[Step, ...]:
+def _steps(seen: Alerts, limits: BzzzLimits) -> tuple[Rung, ...]:
     """Why the absence of an alert, or of a silence, is no proof."""
     return (
         unknown("alertmanager-settling", _settling(seen)),

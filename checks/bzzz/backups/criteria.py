@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         DumpFile,
         Dumps,
         Export,
-        Newest,
+        NewestFile,
         OffsiteCopy,
         WalArchive,
     )
@@ -266,7 +266,7 @@ def offsite_same(copy: OffsiteCopy) -> Finding:
     )
 
 
-def dht_kept(newest: Newest, limits: BzzzLimits) -> Finding:
+def dht_kept(newest: NewestFile, limits: BzzzLimits) -> Finding:
     """The DHT's content has a recent copy, or the target declares that replication alone keeps it."""
     if newest.declared:
         return first_of(ok="replication-only").finding(
@@ -276,7 +276,7 @@ def dht_kept(newest: Newest, limits: BzzzLimits) -> Finding:
     return _kept(newest, limits, ("dht_age", limits.dht_age), "a copy of the DHT's content")
 
 
-def snapshot_kept(newest: Newest, limits: BzzzLimits) -> Finding:
+def snapshot_kept(newest: NewestFile, limits: BzzzLimits) -> Finding:
     """A Prometheus snapshot is recent, under the name that Prometheus gave it."""
     named = newest.name == "latest"
     return _kept(
@@ -285,7 +285,12 @@ def snapshot_kept(newest: Newest, limits: BzzzLimits) -> Finding:
 
 
 def _kept(
-    newest: Newest, limits: BzzzLimits, allowed: tuple[str, Limit], what: str, *, named_latest: bool = False
+    newest: NewestFile,
+    limits: BzzzLimits,
+    allowed: tuple[str, Limit],
+    what: str,
+    *,
+    named_latest: bool = False,
 ) -> Finding:
     name, most = allowed
     age = newest.at - newest.written if newest.written else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         Configured,
         Dumps,
         Export,
-        Newest,
+        NewestFile,
         OffsiteCopy,
         WalArchive,
     )
@@ -116,7 +116,7 @@ def test_the_offsite_copy_is_the_same(offsite_copy: Observation[OffsiteCopy]) ->
     runbook='"Critical Data Identification"',
     next_step="copy the agents' DHT stores, or declare dht_replication_only with the reason",
 )
-def test_dht_content_is_kept(dht_backup: Observation[Newest], limits: BzzzLimits) -> None:
+def test_dht_content_is_kept(dht_backup: Observation[NewestFile], limits: BzzzLimits) -> None:
     """The DHT's content has a backup, or the target declares that replication alone keeps it."""
     verify(backups.dht_kept(dht_backup.value, limits))
 
@@ -129,6 +129,8 @@ def test_dht_content_is_kept(dht_backup: Observation[Newest], limits: BzzzLimits
     runbook='"Prometheus Data Backup"',
     next_step="take a snapshot, and copy it under the name that the reply gives: there is no `latest`",
 )
-def test_a_prometheus_snapshot_is_kept(prometheus_snapshot: Observation[Newest], limits: BzzzLimits) -> None:
+def test_a_prometheus_snapshot_is_kept(
+    prometheus_snapshot: Observation[NewestFile], limits: BzzzLimits
+) -> None:
     """A Prometheus snapshot is younger than eight days."""
     verify(backups.snapshot_kept(prometheus_snapshot.value, limits))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from opsverify.model.verdict import Finding
-    from systems.bzzz.configuration.models import Configuration, Given, Networks, Reached
+    from systems.bzzz.configuration.models import Configuration, Given, Networks, Reachability
 
 __all__ = ["attached", "newest", "postgres_answers", "sound_configuration"]
 
@@ -144,7 +144,7 @@ def attached(seen: Networks) -> Finding:
     )
 
 
-def postgres_answers(seen: Reached) -> Finding:
+def postgres_answers(seen: Reachability) -> Finding:
     """PostgreSQL answers from inside; where only its tasks' own addresses do, the service's VIP is at fault."""
     vip = seen.status != 0 and seen.tasks_status == 0
     told = f"{seen.name} does not answer from inside {seen.service}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz.drills.incident_steps import act, alert_fires, begin, over
-from fixtures.bzzz.faults.incidents.agents import DhtFails, ReplicationStuck
+from fixtures.bzzz.faults.incidents.agents import DhtIncident, ReplicationStuck
 from opsverify import seconds
 from systems.bzzz.incidents.alerts import PEERS, REPLICATION
 
@@ -58,7 +58,7 @@ async def test_failing_dht_operations_are_detected_and_recovered(drill: Drill) -
 
     No rule of the runbook looks at them: what is alerted are the bootstraps' missing peers.
     """
-    watch = await begin(drill, DhtFails, PEERS)
+    watch = await begin(drill, DhtIncident, PEERS)
     await drill.detected("B-REC-10b", within=seconds(15))
     await drill.detected("B-DHT-2", within=seconds(15))
     await alert_fires(drill, watch)

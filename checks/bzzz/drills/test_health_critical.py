@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz.drills.incident_steps import act, alert_fires, begin, over
-from fixtures.bzzz.faults.incidents.nodes import AgentLeaks, DiskFull, NodesCutOff
+from fixtures.bzzz.faults.incidents.nodes import AgentLeaks, DiskFullIncident, NodesCutOff
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
 from systems.bzzz.incidents.alerts import HEALTH
@@ -64,7 +64,7 @@ async def test_a_memory_leak_is_found_and_recovered(drill: Drill) -> None:
 )
 async def test_a_full_disk_is_found_and_recovered(drill: Drill) -> None:
     """A critical health by a full disk is alerted, its cause found, temporary files removed, and the alert clears."""
-    watch = await begin(drill, DiskFull, HEALTH)
+    watch = await begin(drill, DiskFullIncident, HEALTH)
     await found(drill, watch, "disk")
     async with act(drill, "clean up logs and temporary files") as notes:
         notes.append(await drill.site.operator().clean_up_disks())

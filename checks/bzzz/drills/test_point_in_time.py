@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.bzzz.drills import recovery_steps as rehearsal
-from fixtures.bzzz.faults.drills.lost_data import BaseBackupFlipped, RowsDeleted, WalSegmentLost
+from fixtures.bzzz.faults.drills.lost_data import DrillBaseBackupFlipped, DrillWalSegmentLost, RowsDeleted
 from opsverify import Deadline, seconds
 from opsverify.model.ladder import fail, first_of
 from systems.bzzz.restore.restore_error import NotRestored
@@ -52,7 +52,10 @@ async def test_a_database_is_recovered_to_an_instant(drill: Drill) -> None:
     await _recovered(drill, moment, before)
     rehearsal.in_time(drill, "recovered to a name and to a moment", clock)
 
-    for fault, reason in ((BaseBackupFlipped, "base-backup-corrupt"), (WalSegmentLost, "wal-missing")):
+    for fault, reason in (
+        (DrillBaseBackupFlipped, "base-backup-corrupt"),
+        (DrillWalSegmentLost, "wal-missing"),
+    ):
         broken: Fault = fault(drill.twin, drill.site.arming)
         await drill.inject(broken)
         await _refused(drill, broken, reason)

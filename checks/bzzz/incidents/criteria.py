@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from opsverify.model.ladder import Judgement
     from opsverify.model.limits import Limit
     from opsverify.model.verdict import Finding
-    from systems.bzzz.incidents.models import Standing, Validated, Watched
+    from systems.bzzz.incidents.models import IncidentState, RecoveryValidation, RecoveryWatch
     from systems.bzzz.limits import BzzzLimits
 
 __all__ = [
@@ -34,7 +34,7 @@ CAUSES = ("critical-memory", "critical-disk", "critical-network", "critical-data
 """Reasons by what the runbook knows as a cause of a critical health."""
 
 
-def alert_quiet(seen: Standing) -> Finding:
+def alert_quiet(seen: IncidentState) -> Finding:
     """The incident's alert is no longer in Alertmanager."""
     return first_of(fail("still-alerting", seen.active), ok="quiet").finding(
         expected=f"no {seen.alert} in Alertmanager",
@@ -42,7 +42,7 @@ def alert_quiet(seen: Standing) -> Finding:
     )
 
 
-def score_back(seen: Standing, limits: BzzzLimits) -> Finding:
+def score_back(seen: IncidentState, limits: BzzzLimits) -> Finding:
     """No agent is critical any more; the cause of one that is, as its components tell it."""
     low = {who: v for who, v in seen.values.items() if not v >= limits.health_critical.value}
     causes = {seen.causes.get(who, "") for who in low}
@@ -65,7 +65,7 @@ def score_back(seen: Standing, limits: BzzzLimits) -> Finding:
     )
 
 
-def peers_back(seen: Standing, limits: BzzzLimits) -> Finding:
+def peers_back(seen: IncidentState, limits: BzzzLimits) -> Finding:
     """Each agent has enough peers again."""
     few = [who for who, v in seen.values.items() if not v >= limits.peers.value]
     return _finding(
@@ -81,7 +81,7 @@ def peers_back(seen: Standing, limits: BzzzLimits) -> Finding:
     )
 
 
-def one_admin_again(seen: Standing) -> Finding:
+def one_admin_again(seen: IncidentState) -> Finding:
     """Exactly one agent says that it is admin. Of one that says nothing nobody knows whether it is another."""
     admins = [who for who, v in seen.values.items() if v > 0]
     missing = _lacking(seen) or any(map(math.isnan, seen.values.values()))
@@ -98,7 +98,7 @@ def one_admin_again(seen: Standing) -> Finding:
     )
 
 
-def replication_back(seen: Standing, limits: BzzzLimits) -> Finding:
+def replication_back(seen: IncidentState, limits: BzzzLimits) -> Finding:
     """The content has enough copies on average, as the alert counts them."""
     average = sum(seen.values.values()) / len(seen.values) if seen.values else math.nan
     return _finding(
@@ -114,7 +114,7 @@ def replication_back(seen: Standing, limits: BzzzLimits) -> Finding:
     )
 
 
-def memory_back(seen: Standing, limits: BzzzLimits) -> Finding:
+def memory_back(seen: IncidentState, limits: BzzzLimits) -> Finding:
     """No agent is above its limit of memory; the offender is named."""
     high = [who for who, v in seen.values.items() if not v <= limits.agent_memory.value]
     mb = 1048576
@@ -132,7 +132,7 @@ def memory_back(seen: Standing, limits: BzzzLimits) -> Finding:
     )
 
 
-def dht_works(seen: Standing) -> Finding:
+def dht_works(seen: IncidentState) -> Finding:
     """Each agent's own put and get works."""
     failing = [who for who, v in seen.values.items() if not v > 0]
     return _finding(
@@ -148,7 +148,7 @@ def dht_works(seen: Standing) -> Finding:
     )
 
 
-def services_up(seen: Validated) -> Finding:
+def services_up(seen: RecoveryValidation) -> Finding:
     """Every service runs as many tasks as it should, and none is scaled to nothing."""
     lacking = {n: (r, d) for n, (r, d) in seen.services.items() if r != d or not d}
     told = ", ".join(f"{name} {running} of {desired}" for name, (running, desired) in lacking.items())
@@ -162,7 +162,7 @@ def services_up(seen: Validated) -> Finding:
     )
 
 
-def data_whole(seen: Validated, limits: BzzzLimits) -> Finding:
+def data_whole(seen: RecoveryValidation, limits: BzzzLimits) -> Finding:
     """What holds data is healthy on every node, and content has enough copies."""
     return first_of(
         fail("data-not-whole", seen.ill),
@@ -178,11 +178,11 @@ def data_whole(seen: Validated, limits: BzzzLimits) -> Finding:
     )
 
 
-def _unlisted(seen: Validated) -> list[str]:
+def _unlisted(seen: RecoveryValidation) -> list[str]:
     return [f"no agent lists {', '.join(seen.unlisted)}"] if seen.unlisted else []
 
 
-def peers_connected(seen: Validated, limits: BzzzLimits) -> Finding:
+def peers_connected(seen: RecoveryValidation, limits: BzzzLimits) -> Finding:
     """The P2P network is connected."""
     few = [who for who, v in seen.peers.items() if not v >= limits.peers.value]
     return first_of(
@@ -197,7 +197,7 @@ def peers_connected(seen: Validated, limits: BzzzLimits) -> Finding:
     )
 
 
-def held_since(seen: Watched, limits: BzzzLimits) -> Finding:
+def held_since(seen: RecoveryWatch, limits: BzzzLimits) -> Finding:
     """No incident has fired since the recovery, for as long as it is watched, and measured in all that time."""
     fired = [f"{each.alert} at {each.at:%Y-%m-%d %H:%M:%SZ}" for each in seen.fired]
     until = seen.recovered_at + limits.watched.duration
@@ -222,12 +222,12 @@ def held_since(seen: Watched, limits: BzzzLimits) -> Finding:
     )
 
 
-def _lacking(seen: Standing) -> bool:
+def _lacking(seen: IncidentState) -> bool:
     """Whether there is no value of somebody of whom there should be one."""
     return bool(seen.missing) or len(seen.values) < max(seen.wanted, 1)
 
 
-def _values(seen: Standing) -> str:
+def _values(seen: IncidentState) -> str:
     return (
         ", ".join(f"{who} {v:g}" for who, v in sorted(seen.values.items(), key=lambda i: i[1]))
         or "no agent's"
@@ -235,7 +235,7 @@ def _values(seen: Standing) -> str:
 
 
 def _finding(
-    seen: Standing,
+    seen: IncidentState,
     judged: Judgement,
     *,
     expected: str,

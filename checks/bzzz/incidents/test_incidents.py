@@ -14,7 +14,7 @@ from systems.bzzz.incidents.alerts import ADMIN, HEALTH, MEMORY, PEERS, REPLICAT
 if TYPE_CHECKING:
     from opsverify import Observation
     from systems.bzzz.agents.models import TaskFlow
-    from systems.bzzz.incidents.models import Standing, Validated, Watched
+    from systems.bzzz.incidents.models import IncidentState, RecoveryValidation, RecoveryWatch
     from systems.bzzz.limits import BzzzLimits
 
 VALIDATION = '"Recovery Validation"'
@@ -30,7 +30,7 @@ VALIDATION = '"Recovery Validation"'
     next_step="memory: restart the agents; disk: clean up logs and temporary files; network: restart networking, B-NET-1; database: B-DB-1",
 )
 def test_system_health_is_no_longer_critical(
-    standing_health: Observation[Standing], limits: BzzzLimits
+    standing_health: Observation[IncidentState], limits: BzzzLimits
 ) -> None:
     """After a critical health no agent is critical, and the alert is quiet; the cause of one that is critical is named."""
     verify(criteria.score_back(standing_health.value, limits), criteria.alert_quiet(standing_health.value))
@@ -45,7 +45,7 @@ def test_system_health_is_no_longer_critical(
     runbook='"P2P Network Partition (Alert: BZZZInsufficientPeers)"',
     next_step="restart the bootstraps, then clear the peer store where it is corrupt, then B-NET-1 for the ways, then restart the agents",
 )
-def test_the_partition_is_over(standing_peers: Observation[Standing], limits: BzzzLimits) -> None:
+def test_the_partition_is_over(standing_peers: Observation[IncidentState], limits: BzzzLimits) -> None:
     """After a partition each agent has enough peers, and the alert is quiet."""
     verify(criteria.peers_back(standing_peers.value, limits), criteria.alert_quiet(standing_peers.value))
 
@@ -59,7 +59,7 @@ def test_the_partition_is_over(standing_peers: Observation[Standing], limits: Bz
     runbook='"Election System Failure (Alert: BZZZNoAdminElected)"',
     next_step="force an election, B-ELE-2b for the roles, clear the election state where it is corrupt",
 )
-def test_the_election_works_again(standing_admin: Observation[Standing]) -> None:
+def test_the_election_works_again(standing_admin: Observation[IncidentState]) -> None:
     """After a failure of the election one agent is admin, and the alert is quiet."""
     verify(criteria.one_admin_again(standing_admin.value), criteria.alert_quiet(standing_admin.value))
 
@@ -73,7 +73,9 @@ def test_the_election_works_again(standing_admin: Observation[Standing]) -> None
     runbook='"DHT Replication Failure (Alert: BZZZDHTReplicationDegraded)"',
     next_step="restart the replication managers, have the content provided again, B-STO-1 for the storage, B-P2P-1 for the network",
 )
-def test_content_is_replicated_again(standing_replication: Observation[Standing], limits: BzzzLimits) -> None:
+def test_content_is_replicated_again(
+    standing_replication: Observation[IncidentState], limits: BzzzLimits
+) -> None:
     """After a failure of replication content has enough copies, and the alert is quiet."""
     seen = standing_replication.value
     verify(criteria.replication_back(seen, limits), criteria.alert_quiet(seen))
@@ -88,7 +90,9 @@ def test_content_is_replicated_again(standing_replication: Observation[Standing]
     runbook='"High Memory Usage" Alert',
     next_step="restart the service of the agent that is named; it grows again: take a heap profile before it is restarted (pprof)",
 )
-def test_memory_is_back_under_its_limit(standing_memory: Observation[Standing], limits: BzzzLimits) -> None:
+def test_memory_is_back_under_its_limit(
+    standing_memory: Observation[IncidentState], limits: BzzzLimits
+) -> None:
     """After high memory usage no agent is above its limit, and the alert is quiet; the offender is named."""
     verify(criteria.memory_back(standing_memory.value, limits), criteria.alert_quiet(standing_memory.value))
 
@@ -102,7 +106,7 @@ def test_memory_is_back_under_its_limit(standing_memory: Observation[Standing], 
     runbook='"DHT Operations Failing" Error',
     next_step="B-P2P-2 for the bootstraps, restart them, clear the DHT cache, then B-DHT-2 puts and gets a value",
 )
-def test_dht_operations_work_again(standing_dht: Observation[Standing]) -> None:
+def test_dht_operations_work_again(standing_dht: Observation[IncidentState]) -> None:
     """After a failure of the DHT's operations each agent's own put and get works."""
     verify(criteria.dht_works(standing_dht.value))
 
@@ -115,7 +119,7 @@ def test_dht_operations_work_again(standing_dht: Observation[Standing]) -> None:
     runbook=VALIDATION,
     next_step="an incident came back: take its section of the runbook again, and look for what the recovery left behind",
 )
-def test_the_recovery_holds(recovery_watched: Observation[Watched], limits: BzzzLimits) -> None:
+def test_the_recovery_holds(recovery_watched: Observation[RecoveryWatch], limits: BzzzLimits) -> None:
     """After a recovery no incident has come back for as long as the runbook wants it watched."""
     verify(criteria.held_since(recovery_watched.value, limits))
 
@@ -128,7 +132,9 @@ def test_the_recovery_holds(recovery_watched: Observation[Watched], limits: Bzzz
     runbook=VALIDATION,
     next_step="services: B-SWM-1; data: B-DB-1 and B-DHT-1, and B-REC-5b for the newest dump; peers: B-P2P-1",
 )
-def test_services_data_and_peers_are_back(validated: Observation[Validated], limits: BzzzLimits) -> None:
+def test_services_data_and_peers_are_back(
+    validated: Observation[RecoveryValidation], limits: BzzzLimits
+) -> None:
     """After a recovery every service is up, the data is whole, and the P2P network is connected."""
     seen = validated.value
     verify(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.model.ladder import fail, first_of, unknown
-from systems.bzzz.agents.models import State
+from systems.bzzz.agents.models import ComponentState
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -99,7 +99,7 @@ def every_link(seen: Links, limits: BzzzLimits) -> Finding:
 
 def pubsub_works(seen: NodeComponents, now: datetime, limits: BzzzLimits) -> Finding:
     """PubSub's active health check passes on every agent, and is made lately."""
-    ill = {node: c for node, c in seen.nodes.items() if c.state is not State.HEALTHY}
+    ill = {node: c for node, c in seen.nodes.items() if c.state is not ComponentState.HEALTHY}
     ages = {n: (now - c.last_check).total_seconds() for n, c in seen.nodes.items() if c.last_check}
     old = {node: age for node, age in ages.items() if not age <= limits.pubsub_age.value}
     ahead = {node: age for node, age in ages.items() if -age > limits.clock_ahead.value}
@@ -116,8 +116,8 @@ def pubsub_works(seen: NodeComponents, now: datetime, limits: BzzzLimits) -> Fin
     )
     states = {component.state for component in ill.values()}
     return first_of(
-        fail("pubsub-unhealthy", State.UNHEALTHY in states),
-        fail("pubsub-degraded", State.DEGRADED in states),
+        fail("pubsub-unhealthy", ComponentState.UNHEALTHY in states),
+        fail("pubsub-degraded", ComponentState.DEGRADED in states),
         *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
         fail("not-listed", seen.without),
         fail("not-looked-lately", old),

@@ -12,7 +12,7 @@ from opsverify import verify
 
 if TYPE_CHECKING:
     from opsverify import Observation
-    from systems.bzzz.configuration.models import Networks, Reached
+    from systems.bzzz.configuration.models import Networks, Reachability
     from systems.bzzz.limits import BzzzLimits
     from systems.bzzz.services.models import RunningServices, ServiceSettings
 
@@ -64,6 +64,6 @@ def test_services_are_on_their_network(service_networks: Observation[Networks]) 
     runbook='"Network Connectivity Issues"',
     next_step="B-SWM-3 for the network, B-DB-1 for PostgreSQL itself; docker run --rm --network bzzz-internal nicolaka/netshoot ping -c 3 postgres",
 )
-def test_postgres_answers_from_inside(postgres_from_inside: Observation[Reached]) -> None:
+def test_postgres_answers_from_inside(postgres_from_inside: Observation[Reachability]) -> None:
     """PostgreSQL answers from inside an agent's task, by its name on the network."""
     verify(inside.postgres_answers(postgres_from_inside.value))

@@ -12,7 +12,7 @@ from opsverify.model.ladder import fail, first_of
 
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill
-    from systems.esper.training.models import PolicyStream, Validation
+    from systems.esper.training.models import PolicyStream, PolicyValidation
 
 STEADY = (
     "E-SIM-1",
@@ -42,7 +42,7 @@ async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) 
     operator = drill.site.operator()
     async with drill.step("recover", "read the reasons", bound=seconds(10)) as notes:
         seen = await drill.observe("policy_validation", "policy_updates")
-        failed: Validation = seen["policy_validation"].value
+        failed: PolicyValidation = seen["policy_validation"].value
         blocked: PolicyStream = seen["policy_updates"].value
         notes += [failed.reasons, f"newest policy {blocked.policy_id}"]
     drill.findings.append(

@@ -12,7 +12,7 @@ from opsverify import verify
 
 if TYPE_CHECKING:
     from opsverify import Bracketed, Observation
-    from systems.esper.bus.models import Durability, RedisServer
+    from systems.esper.bus.models import Durability, RedisStatus
     from systems.esper.infra.models import ClusterHealth, GrafanaHealth, Scraping
     from systems.esper.limits import EsperLimits
 
@@ -27,7 +27,7 @@ SETUP = '1 "Environment & Dependencies"'
     runbook=SETUP,
     next_step="is the Redis container running, and was it restarted? Its streams and groups vanish with it (see E-OON-1)",
 )
-def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracketed[RedisServer]]) -> None:
+def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracketed[RedisStatus]]) -> None:
     """Redis answers, accepts streams, and is the same server from start to end of the run."""
     verify(criteria.same_server(bus_server.value), criteria.accepts_writes(bus_server.value.last))
 

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from systems.esper.forge.models import ReportLog
     from systems.esper.limits import EsperLimits
     from systems.esper.nissa.models import NissaSummary
-    from systems.esper.training.models import Conservative, Isolation, PolicyStream, Quarantine, Validation
+    from systems.esper.training.models import (
+        Conservative,
+        Isolation,
+        PolicyStream,
+        PolicyValidation,
+        Quarantine,
+    )
 
 LOCKED = '5 "Tamiyo Conservative Mode Locked"'
 BREACH = '5 "Kasmina Isolation Breach"'
@@ -71,7 +77,7 @@ def test_the_isolation_breach_is_over(
     next_step="not validated: the reasons say what to adjust before training again; no update: a blocked one is never published; reports: see E-TAM-1",
 )
 def test_the_validation_failure_is_over(
-    policy_validation: Observation[Validation],
+    policy_validation: Observation[PolicyValidation],
     policy_updates: Observation[PolicyStream],
     report_log: Observation[ReportLog],
     limits: EsperLimits,

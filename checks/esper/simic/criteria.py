@@ -11,7 +11,7 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from opsverify.model.verdict import Finding
     from systems.esper.limits import EsperLimits
-    from systems.esper.training.models import PolicyStream, Training, Validation
+    from systems.esper.training.models import PolicyStream, PolicyValidation, Training
 
 __all__ = ["policies_arrive", "trains_soundly", "validation_passed"]
 
@@ -55,7 +55,7 @@ def trains_soundly(seen: Training, limits: EsperLimits) -> Finding:
     )
 
 
-def validation_passed(seen: Validation, limits: EsperLimits) -> Finding:
+def validation_passed(seen: PolicyValidation, limits: EsperLimits) -> Finding:
     """Simic's newest word is that validation passed, and training is not newer than that by much."""
     training = "none seen" if seen.training_age_s is None else f"newest {seen.training_age_s:.1f} s old"
     expected = f"simic.validation.pass 1, not later than {limits.simic_lag} after training"

@@ -12,7 +12,7 @@ from opsverify import verify
 if TYPE_CHECKING:
     from opsverify import Observation
     from systems.esper.limits import EsperLimits
-    from systems.esper.training.models import PolicyStream, Training, Validation
+    from systems.esper.training.models import PolicyStream, PolicyValidation, Training
 
 SIMIC = '4 "Simic"'
 
@@ -37,7 +37,7 @@ def test_simic_trains_soundly(simic_training: Observation[Training], limits: Esp
     next_step="review the field reports for data quality (E-TAM-1), then train again with adjusted thresholds; never published: look at the program's console",
 )
 def test_the_policy_passed_its_validation(
-    policy_validation: Observation[Validation], limits: EsperLimits
+    policy_validation: Observation[PolicyValidation], limits: EsperLimits
 ) -> None:
     """Simic's policy passed its validation, and the outcome was published."""
     verify(criteria.validation_passed(policy_validation.value, limits))

@@ -17,7 +17,7 @@ from opsverify import verify
 
 if TYPE_CHECKING:
     from opsverify import Bracketed, Observation
-    from systems.esper.bus.models import Consumption, Flow, QueueState, RedisServer, ServiceGroups
+    from systems.esper.bus.models import Consumption, Flow, QueueState, RedisStatus, ServiceGroups
     from systems.esper.forge.models import Forge, Library, ReportLog
     from systems.esper.infra.models import Scraping
     from systems.esper.limits import EsperLimits
@@ -39,7 +39,7 @@ FORGE = '3.4 "Tezzeret Forge + Urza Library"'
     next_step="go on at the step that does not hold; its own check says what to do. Start the control loop last: after Redis, groups and Nissa",
 )
 def test_the_control_loop_was_started(
-    bus_server: Observation[Bracketed[RedisServer]],
+    bus_server: Observation[Bracketed[RedisStatus]],
     service_groups: Observation[ServiceGroups],
     tolaria_run: Observation[TolariaRun],
     stream_flow: Observation[Flow],
@@ -69,7 +69,7 @@ def test_the_control_loop_was_started(
     next_step="go on at the step that does not hold. Creating a group named ops, as the runbook's lines do, helps no service: start Nissa before producers",
 )
 def test_the_bus_was_started(
-    bus_server: Observation[Bracketed[RedisServer]],
+    bus_server: Observation[Bracketed[RedisStatus]],
     service_groups: Observation[ServiceGroups],
     normal_queue: Observation[QueueState],
     limits: EsperLimits,

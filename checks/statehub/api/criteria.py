@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
     from opsverify.model.observation import Observation
     from opsverify.model.verdict import Finding
-    from systems.statehub.api.models import Newest
+    from systems.statehub.api.models import NewestEvents
     from systems.statehub.section import StateHubLimits
 
 __all__ = ["same_newest"]
 
 
-def same_newest(direct: Observation[Newest], bridged: Observation[Newest], limits: StateHubLimits) -> Finding:
+def same_newest(
+    direct: Observation[NewestEvents], bridged: Observation[NewestEvents], limits: StateHubLimits
+) -> Finding:
     """Both ways show the same newest event; one that was recorded between the two looks excuses a difference."""
     began = min(o.at - o.took for o in (direct, bridged)) - limits.skew.duration
     ended = max(o.at for o in (direct, bridged)) + limits.skew.duration

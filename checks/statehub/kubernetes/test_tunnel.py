@@ -12,7 +12,7 @@ from opsverify import verify
 
 if TYPE_CHECKING:
     from opsverify import Observation
-    from systems.statehub.api.models import Newest
+    from systems.statehub.api.models import NewestEvents
     from systems.statehub.kubernetes.models import Allowance
     from systems.statehub.limits import StateHubLimits
     from systems.statehub.sweeps.models import Sweeps
@@ -29,7 +29,7 @@ SECTION = '"Schedule Check"'
     next_step="ops-bridge: is the tunnel state-hub-railiance01 connected, and to which workstation?",
 )
 def test_the_bridge_leads_to_this_state_hub(
-    bridge_newest: Observation[Newest], progress_events: Observation[Sweeps], limits: StateHubLimits
+    bridge_newest: Observation[NewestEvents], progress_events: Observation[Sweeps], limits: StateHubLimits
 ) -> None:
     """The bridge is connected, and leads to the State Hub that answers directly."""
     verify(sources_criteria.same_state_hub(bridge_newest, progress_events, limits))

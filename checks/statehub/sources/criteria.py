@@ -12,7 +12,7 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from opsverify.model.observation import Observation
     from opsverify.model.verdict import Finding
-    from systems.statehub.api.models import Newest
+    from systems.statehub.api.models import NewestEvents
     from systems.statehub.limits import StateHubLimits
     from systems.statehub.sources.models import Clocks
     from systems.statehub.sweeps.models import Sweeps
@@ -21,7 +21,7 @@ __all__ = ["clocks_agree", "same_state_hub"]
 
 
 def same_state_hub(
-    bridged: Observation[Newest], direct: Observation[Sweeps], limits: StateHubLimits
+    bridged: Observation[NewestEvents], direct: Observation[Sweeps], limits: StateHubLimits
 ) -> Finding:
     """The bridge leads to the State Hub that answers directly: its newest events are known there, but those that were
     recorded during the looks.

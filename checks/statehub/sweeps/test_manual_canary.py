@@ -12,7 +12,7 @@ from opsverify import verify
 if TYPE_CHECKING:
     from opsverify import Observation
     from systems.statehub.section import StateHubLimits
-    from systems.statehub.sweeps.models import Canary
+    from systems.statehub.sweeps.models import ManualCanary
 
 
 @pytest.mark.check(
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     runbook='"Manual Canary"',
     next_step="no reply: S-API-1 and the bridge's 360 s; no event, or another one: State Hub's log at that moment. Do not ask for a second one while it may run",
 )
-def test_a_sweep_asked_for_by_hand_works(sweep_canary: Observation[Canary], limits: StateHubLimits) -> None:
+def test_a_sweep_asked_for_by_hand_works(
+    sweep_canary: Observation[ManualCanary], limits: StateHubLimits
+) -> None:
     """A sweep asked for through the bridge works within its budget, and its progress event agrees."""
     verify(canary_criteria.canary_worked(sweep_canary.value, limits))

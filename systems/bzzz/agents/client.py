@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
-from systems.bzzz.agents.models import Component, Components, Health, Refusal, State
+from systems.bzzz.agents.models import Component, Components, ComponentState, Health, Refusal
 from systems.bzzz.agents.ucxl import code_of
 from systems.bzzz.election.models import NodeElection, NodeSlurp
 from systems.bzzz.network.models import Peer
@@ -18,7 +18,7 @@ from systems.bzzz.network.models import Peer
 if TYPE_CHECKING:
     from opsverify.probes.http import Http, Reply
 
-__all__ = ["WORDS", "ApiClient", "components_of", "election_of", "health_of", "peers_of", "slurp_of"]
+__all__ = ["WORDS", "AgentApiClient", "components_of", "election_of", "health_of", "peers_of", "slurp_of"]
 
 _WITHIN = seconds(3)
 _UNAVAILABLE = 503
@@ -29,13 +29,13 @@ _MOST_CANDIDATES = 100
 
 # The words that mean something (facts; `degraded` is between the two); any other is not understood.
 WORDS = {
-    **dict.fromkeys(("healthy", "ok", "pass", "up"), State.HEALTHY),
-    **dict.fromkeys(("degraded", "warn", "warning"), State.DEGRADED),
-    **dict.fromkeys(("unhealthy", "critical", "fail", "down"), State.UNHEALTHY),
+    **dict.fromkeys(("healthy", "ok", "pass", "up"), ComponentState.HEALTHY),
+    **dict.fromkeys(("degraded", "warn", "warning"), ComponentState.DEGRADED),
+    **dict.fromkeys(("unhealthy", "critical", "fail", "down"), ComponentState.UNHEALTHY),
 }
 
 
-class ApiClient:
+class AgentApiClient:
     """The endpoints of an agent's HTTP side. `url` None: the target configures no such surface, named `surface`."""
 
     def __init__(self, http: Http, url: str | None, surface: str = "api") -> None:
@@ -77,10 +77,10 @@ class ApiClient:
 
     async def _get(self, path: str, answers: set[int]) -> Reply:
         if self._url is None:
-            raise Unobservable(Kind.PRECONDITION, f"the target configures no {self._surface}")
+            raise Unobservable(ErrorKind.PRECONDITION, f"the target configures no {self._surface}")
         reply = await self._http.get(f"{self._url}{path}", answers=answers, within=_WITHIN)
         if reply.status == _UNAVAILABLE and not isinstance(_lenient(reply), dict):
-            raise Unobservable(Kind.SERVER_ERROR, f"{reply.url} answered {reply.shown()}")
+            raise Unobservable(ErrorKind.SERVER_ERROR, f"{reply.url} answered {reply.shown()}")
         return reply
 
 
@@ -94,12 +94,12 @@ def _lenient(reply: Reply) -> Any:
 def _object(reply: Reply) -> dict[str, Any]:
     body = reply.json()
     if not isinstance(body, dict):
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{reply.url} is no object: {reply.shown()}")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{reply.url} is no object: {reply.shown()}")
     return body
 
 
 def _strange(reply: Reply, what: str) -> Unobservable:
-    return Unobservable(Kind.UNEXPECTED_REPLY, f"{reply.url}: {what}: {reply.shown()}")
+    return Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{reply.url}: {what}: {reply.shown()}")
 
 
 def health_of(reply: Reply) -> Health:
@@ -116,7 +116,7 @@ def components_of(reply: Reply) -> Components:
     if not isinstance(checks, dict):
         raise _strange(reply, "no object `checks`")
     if not checks:
-        raise Unobservable(Kind.EMPTY, f"{reply.url} lists no component at all")
+        raise Unobservable(ErrorKind.EMPTY, f"{reply.url} lists no component at all")
     if len(checks) > _MOST_COMPONENTS:
         raise _strange(reply, f"more than {_MOST_COMPONENTS} components")
     found, strange = [], []
@@ -135,7 +135,7 @@ def _component(name: str, entry: Any) -> Component | None:
     word, flag = entry.get("status"), entry.get("healthy")
     state = WORDS.get(word.lower()) if isinstance(word, str) else None
     if state is None and isinstance(flag, bool) and word is None:
-        state = State.HEALTHY if flag else State.UNHEALTHY
+        state = ComponentState.HEALTHY if flag else ComponentState.UNHEALTHY
     if state is None:
         return None
     message = entry.get("message")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.errors import classify
 from systems.bzzz.agents.models import Running
@@ -87,7 +87,7 @@ def without_odd(
     odd = ", ".join(f"{s.who} {s.value:g}" for s in samples.series if s not in even)
     reason = bounded_text(f"{samples.query} is to be from {least:g} to {most:g}: {odd}", 600)
     if not even:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, reason)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, reason)
     return samples.model_copy(update={"series": even}), (reason,)
 
 
@@ -99,7 +99,7 @@ async def roles_of(bzzz: BzzzClient) -> Roles:
     """
     target = bzzz.section.services
     if target is None:
-        raise Unobservable(Kind.PRECONDITION, "the target configures no services")
+        raise Unobservable(ErrorKind.PRECONDITION, "the target configures no services")
     configs, services, running = await asyncio.gather(
         bzzz.services.configs(), bzzz.services.services(), running_agents(bzzz)
     )
@@ -109,7 +109,8 @@ async def roles_of(bzzz: BzzzClient) -> Roles:
     name = target.config if target.config in used or not used else min(used)
     if name not in configs:
         raise Unobservable(
-            Kind.EMPTY, f"no config {name}; there are {bounded_text(', '.join(sorted(configs)) or 'none')}"
+            ErrorKind.EMPTY,
+            f"no config {name}; there are {bounded_text(', '.join(sorted(configs)) or 'none')}",
         )
     return Roles(config=name, roles=read_roles(configs[name], name), running=running)
 
@@ -117,17 +118,19 @@ async def roles_of(bzzz: BzzzClient) -> Roles:
 def read_roles(payload: bytes, name: str) -> dict[str, tuple[str, ...]]:
     """`agent.role` of the configuration: node → its role or roles. Raises Unobservable where it says none."""
     if len(payload) > _MOST_CONFIG:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{name} has {len(payload)} bytes")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{name} has {len(payload)} bytes")
     document = _parsed(payload, name)
     agent = document.get("agent") if isinstance(document, dict) else None
     roles = agent.get("role") if isinstance(agent, dict) else None
     if not isinstance(roles, dict) or not roles:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{name} says no agent.role of any node")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{name} says no agent.role of any node")
     found = {}
     for node, given in roles.items():
         listed = given if isinstance(given, list) else [given]
         if not isinstance(node, str) or not all(isinstance(role, str) for role in listed):
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{name}: agent.role is not a table of nodes and roles")
+            raise Unobservable(
+                ErrorKind.UNEXPECTED_REPLY, f"{name}: agent.role is not a table of nodes and roles"
+            )
         found[bounded_text(node, 80)] = tuple(bounded_text(role, 40) for role in listed)
     return found
 
@@ -141,7 +144,7 @@ def _parsed(payload: bytes, name: str) -> Any:
         return json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         told = bounded_text(f"{name} is no YAML: {type(error).__name__}: {error}")
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
 
 async def told(what: str, ask: Callable[..., Awaitable[str]], *of: Any) -> str:

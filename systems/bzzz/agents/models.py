@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime
 
-from opsverify.model.observation import Kind, Observed
+from opsverify.model.observation import ErrorKind, Observed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Boundary",
     "Component",
+    "ComponentState",
     "Components",
     "Health",
     "NodeComponents",
@@ -22,14 +23,13 @@ __all__ = [
     "Refusal",
     "Repeated",
     "Running",
-    "State",
     "TaskFlow",
     "TaskRan",
     "TasksRan",
 ]
 
 
-class State(StrEnum):
+class ComponentState(StrEnum):
     """How well something says it is, worst last."""
 
     HEALTHY = "healthy"
@@ -40,7 +40,7 @@ class State(StrEnum):
 class Health(Observed):
     """The answer of /health: its state, the word it used, the HTTP status it came with, and the whole in short."""
 
-    state: State
+    state: ComponentState
     word: str
     status: int
     shown: str
@@ -50,7 +50,7 @@ class Component(Observed):
     """One entry of /health/checks. `message` is its own, cleaned; `last_check` when it last looked, where it tells."""
 
     name: str
-    state: State
+    state: ComponentState
     message: str = ""
     last_check: AwareDatetime | None = None
     latency_ms: float | None = None
@@ -142,7 +142,7 @@ class NotAnswering(Observed):
     """A node whose agent should answer and does not."""
 
     node: str
-    kind: Kind
+    kind: ErrorKind
     told: str
 
     def __str__(self) -> str:

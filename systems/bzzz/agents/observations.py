@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.bzzz.agents.models import Boundary, Components, Health, Repeated, TaskFlow, TasksRan
 from systems.bzzz.agents.task_flow import RequestTask, follow_task, repeat_task
 from systems.bzzz.agents.ucxl import MALFORMED
@@ -29,7 +29,7 @@ async def api_components(bzzz: BzzzClient) -> Components:
     """Every component's check, as the main API tells it at /health/checks."""
     seen = await bzzz.api.checks()
     if not seen.components:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"not understood: {'; '.join(seen.strange)}"[:400])
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"not understood: {'; '.join(seen.strange)}"[:400])
     return seen
 
 

@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from opsverify.model.deadline import Deadline
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from systems.bzzz.agents.models import Repeated, TaskFlow
 from systems.bzzz.agents.ucxl import code_of, read_address
@@ -81,7 +81,7 @@ async def repeat_task(bzzz: BzzzClient, request_task: RequestTask) -> Repeated:
     task, wanted = _new()
     first = await request_task(task, wanted)
     if first.status not in _TAKEN:
-        raise Unobservable(Kind.PRECONDITION, f"the first was not taken, see B-UCX-1: {first.shown()}")
+        raise Unobservable(ErrorKind.PRECONDITION, f"the first was not taken, see B-UCX-1: {first.shown()}")
     await _handled(bzzz, wanted, 1)
     reply = await request_task(task, wanted)
     second = _second(reply.status, code_of(_body(reply)))
@@ -111,7 +111,7 @@ async def _handled(bzzz: BzzzClient, address: str, least: int) -> int:
                 if answer.status != _OK
                 else "it does not tell how often"
             )
-            raise Unobservable(Kind.PRECONDITION, f"{address}: {told}; see B-UCX-1")
+            raise Unobservable(ErrorKind.PRECONDITION, f"{address}: {told}; see B-UCX-1")
         await asyncio.sleep(_POLL_S)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.prometheus import Moment
 from opsverify.probes.replies import basic_login, shaped
@@ -117,7 +117,7 @@ class AlertmanagerClient:
         found, whole = await self.first_alerts(*matchers)
         if not whole:
             told = f"Alertmanager has more than 1 MiB of alerts: {len(found)} are in the first"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
         return found
 
     async def first_alerts(self, *matchers: str) -> tuple[tuple[Alert, ...], bool]:
@@ -129,7 +129,8 @@ class AlertmanagerClient:
         found = _leading(reply.text) if cut else _data(reply, api)
         if cut and not found:
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, f"{reply.url} answered with more than 1 MiB that begins with no alert"
+                ErrorKind.UNEXPECTED_REPLY,
+                f"{reply.url} answered with more than 1 MiB that begins with no alert",
             )
         return tuple(_alert(a) for a in shaped(reply, _ALERTS, found)), not cut
 
@@ -162,7 +163,7 @@ class AlertmanagerClient:
             counted[kind][name] = counted[kind].get(name, 0.0) + float(value)
         if reply.cut or not counted[""]:
             raise Unobservable(
-                Kind.EMPTY, f"{reply.url} counts no notifications (alertmanager_notifications_total)"
+                ErrorKind.EMPTY, f"{reply.url} counts no notifications (alertmanager_notifications_total)"
             )
         return Notifications(sent=counted[""], failed=counted["failed_"])
 
@@ -170,7 +171,7 @@ class AlertmanagerClient:
         """What the receiver's own address, where the target has one, says that it was sent."""
         target = self.target
         if target.receiver is None:
-            raise Unobservable(Kind.PRECONDITION, "the target names no address of a receiver")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target names no address of a receiver")
         return (await self._http.get(target.receiver, answers={_OK})).text
 
     @property
@@ -178,7 +179,7 @@ class AlertmanagerClient:
         """The target's part on it. Raises Unobservable where there is none."""
         if self._target is None:
             raise Unobservable(
-                Kind.PRECONDITION, "the target configures no alertmanager; add [bzzz.alertmanager] url"
+                ErrorKind.PRECONDITION, "the target configures no alertmanager; add [bzzz.alertmanager] url"
             )
         return self._target
 

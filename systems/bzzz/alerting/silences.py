@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
     from systems.bzzz.client import BzzzClient
 
-__all__ = ["Standing", "as_wanted", "standing", "stood"]
+__all__ = ["SilenceState", "as_wanted", "standing", "stood"]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SilenceState:
     """A test alert: its state (active, suppressed, or gone), which silences mute it, and whether its receiver was told."""
 
     state: str
@@ -28,12 +28,12 @@ class Standing:
         return f"{self.state}{by}, its receiver {'was told' if self.told else 'was not told'}"
 
 
-async def standing(bzzz: BzzzClient, *tests: str) -> dict[str, Standing]:
+async def standing(bzzz: BzzzClient, *tests: str) -> dict[str, SilenceState]:
     """How the test alerts with these values of the label `opsverify` stand."""
     found = {a.labels.get("opsverify", ""): a for a in await bzzz.alertmanager.alerts('opsverify!=""')}
     heard = await bzzz.alertmanager.heard()
     return {
-        test: Standing(
+        test: SilenceState(
             state=found[test].state if test in found else "gone",
             silenced_by=found[test].silenced_by if test in found else (),
             told=test in heard,
@@ -44,7 +44,7 @@ async def standing(bzzz: BzzzClient, *tests: str) -> dict[str, Standing]:
 
 async def stood(
     bzzz: BzzzClient, wanted: dict[str, tuple[str, bool]], *, within: timedelta
-) -> dict[str, Standing]:
+) -> dict[str, SilenceState]:
     """Wait until each test alert has its wanted state and its receiver was told or not, but no longer than `within`;
     how they stand then.
     """
@@ -59,6 +59,6 @@ async def stood(
         return await standing(bzzz, *wanted)
 
 
-def as_wanted(seen: dict[str, Standing], wanted: dict[str, tuple[str, bool]]) -> bool:
+def as_wanted(seen: dict[str, SilenceState], wanted: dict[str, tuple[str, bool]]) -> bool:
     """Whether each test alert has its wanted state, and its receiver was told or not."""
     return {test: (how.state, how.told) for test, how in seen.items()} == wanted

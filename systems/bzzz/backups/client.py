@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.probes.blocking import in_thread
 from opsverify.probes.host import Changed, HostReader
 from systems.bzzz.backups import export_files, wal_files
@@ -22,7 +22,7 @@ from systems.bzzz.backups.dumps import (
     newest_dump,
     uncompressed_since,
 )
-from systems.bzzz.backups.models import MOST_LISTED, Dumps, Newest, OffsiteCopy
+from systems.bzzz.backups.models import MOST_LISTED, Dumps, NewestFile, OffsiteCopy
 from systems.bzzz.backups.stores import open_dumps, open_offsite
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class BackupsClient:
     def target(self) -> BackupsTarget:
         """Where they lie. Raises Unobservable where the target does not say."""
         if self._section.backups is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no backups")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no backups")
         return self._section.backups
 
     @cached_property
@@ -75,7 +75,7 @@ class BackupsClient:
         target = self.target
         if target.wal is None:
             told = "the target does not say where archive_command keeps WAL; add [bzzz.backups] wal"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         wal = target.wal
         return await self._beside(lambda: wal_files.archive(self.reader, target.base, wal), wal)
 
@@ -92,21 +92,21 @@ class BackupsClient:
         target = self.target
         if target.offsite is None:
             told = "the target does not say where the off-site copy is; add [bzzz.backups] offsite"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         return await in_thread(self._offsite, target.offsite)
 
-    async def prometheus(self) -> Newest:
+    async def prometheus(self) -> NewestFile:
         """The newest Prometheus snapshot."""
         return await self._beside(
             lambda: self._newest(self.target.prometheus, folders=True), self.target.prometheus
         )
 
-    async def dht(self) -> Newest:
+    async def dht(self) -> NewestFile:
         """The newest copy of the DHT's content, or why the target needs none."""
         target = self.target
         if target.dht is None and not target.dht_replication_only:
             told = "the target says nothing of a backup of the DHT's content; add [bzzz.backups] dht, or dht_replication_only with a reason"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         return await self._beside(self._dht, target.dht or "the target file")
 
     async def rights(self) -> str:
@@ -121,14 +121,14 @@ class BackupsClient:
         return await in_thread(_may_be_read, open_offsite(self.target, offsite), self.target.prefix)
 
     async def _beside(self, read: Callable[[], R], path: str) -> R:
-        asked(f"{self.target.host} {path}")
+        record_source(f"{self.target.host} {path}")
         return await in_thread(read)
 
     def _listing(self, folder: str) -> Listing:
         found = self.reader.listing(folder)
         if found is None:
             told = f"there is no folder {folder} on {self.reader.name}: nothing was ever kept there, or the target names another"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         return found
 
     def _dumps(self) -> Dumps:
@@ -166,7 +166,7 @@ class BackupsClient:
         here, there = open_dumps(self.target), open_offsite(self.target, offsite)
         newest = newest_dump(dump_files(here.listing(), self.target.prefix))
         if newest is None:
-            raise Unobservable(Kind.EMPTY, f"there is no finished dump in {here.name}; see B-BAK-1")
+            raise Unobservable(ErrorKind.EMPTY, f"there is no finished dump in {here.name}; see B-BAK-1")
         name = newest.path.rsplit("/", 1)[-1]
         entry = next((e for e in there.listing().entries if e.name == name and e.regular), None)
         own = here.checksum(name, _READ)
@@ -186,25 +186,27 @@ class BackupsClient:
             how_there=copied.how if copied else "",
         )
 
-    def _newest(self, folder: str, *, folders: bool = False) -> Newest:
+    def _newest(self, folder: str, *, folders: bool = False) -> NewestFile:
         listing = self._listing(folder)
         named = [each for each in listing.entries if (each.folder if folders else each.regular)]
         newest = max(named, key=lambda each: each.written, default=None)
         if newest is None:
-            return Newest(folder=folder, at=listing.at, name=None, written=None, size=0, problem="")
+            return NewestFile(folder=folder, at=listing.at, name=None, written=None, size=0, problem="")
         size = newest.size
         if folders:  # a folder's own size says nothing of what it holds
             size = sum(each.size for each in self._listing(f"{folder}/{newest.name}").entries)
-        return Newest(
+        return NewestFile(
             folder=folder, at=listing.at, name=newest.name, written=newest.written, size=size, problem=""
         )
 
-    def _dht(self) -> Newest:
+    def _dht(self) -> NewestFile:
         target = self.target
         if target.dht is None:
             at = open_dumps(target).listing().at
             declared = target.dht_replication_only
-            return Newest(folder="", at=at, name=None, written=None, size=0, problem="", declared=declared)
+            return NewestFile(
+                folder="", at=at, name=None, written=None, size=0, problem="", declared=declared
+            )
         newest = self._newest(target.dht)
         if newest.written is None:
             return newest

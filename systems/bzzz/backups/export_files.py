@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from systems.bzzz.backups.models import KINDS, Export, ExportedService
 
@@ -112,7 +112,7 @@ def read(reader: HostReader, folder: str, payloads: str) -> Export:
     above = reader.listing(folder)
     if above is None:
         told = f"there is no folder {folder} on {reader.name}: nothing was ever exported there, or the target names another"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     found = _Found(reader, folder)
     for path in found.files("secrets"):
         found.take(path, found.secret)
@@ -160,7 +160,7 @@ class _Found:
             self.lacking.append(kind)
             return []
         if len(entries) > _MOST_FILES:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{folder} holds {len(entries)} files")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{folder} holds {len(entries)} files")
         self.written += [each.written for each in entries]
         self.looked += len(entries)
         return self._reader.look([f"{folder}/{each.name}" for each in entries], _LARGEST)

@@ -12,7 +12,7 @@ from systems.bzzz.backups.models import (
     Dumps,
     Export,
     ExportedService,
-    Newest,
+    NewestFile,
     OffsiteCopy,
     WalArchive,
 )
@@ -78,12 +78,12 @@ async def offsite_copy(bzzz: BzzzClient) -> OffsiteCopy:
 
 
 @observation(of="backups", deadline=seconds(60))
-async def dht_backup(bzzz: BzzzClient) -> Newest:
+async def dht_backup(bzzz: BzzzClient) -> NewestFile:
     """The newest copy of the DHT's content."""
     return await bzzz.backups.dht()
 
 
 @observation(of="backups", deadline=seconds(10))
-async def prometheus_snapshot(bzzz: BzzzClient) -> Newest:
+async def prometheus_snapshot(bzzz: BzzzClient) -> NewestFile:
     """The newest Prometheus snapshot."""
     return await bzzz.backups.prometheus()

@@ -6,7 +6,7 @@ from pydantic import field_validator, model_validator
 
 from opsverify.target.file import Table, address
 from systems.bzzz.backups.stores.target import S3Target, is_s3, refuse_without_library, s3_address
-from systems.bzzz.restore.target import RestoringTarget, Validation
+from systems.bzzz.restore.target import RestoringTarget, ValidationQuery
 
 __all__ = ["BackupsTarget"]
 
@@ -47,7 +47,7 @@ class BackupsTarget(Table):
     programs: str | None = None
     maintenance: str | None = None
     restoring: RestoringTarget = RestoringTarget()
-    validation: dict[str, Validation] = {}
+    validation: dict[str, ValidationQuery] = {}
 
     @field_validator("host", "offsite_host")
     @classmethod

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 
 if TYPE_CHECKING:
     from opsverify.probes.host import HostReader, Listing
@@ -58,7 +58,7 @@ def histories(reader: HostReader, listing: Listing, wanted: set[int]) -> tuple[d
     packed = [e.name for e, m in named if m["packed"]]
     if packed:
         told = f"{listing.folder}/{packed[0]} is packed: where timelines part cannot be read"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     timelines = [int(m["timeline"], 16) for _, m in named]
     seen = reader.look([f"{listing.folder}/{e.name}" for e, _ in named], _LARGEST) if named else []
     said = {t: parsed(each.content or b"") for t, each in zip(timelines, seen, strict=True)}

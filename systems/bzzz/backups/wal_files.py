@@ -6,14 +6,14 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.backups.models import BaseBackup, WalArchive
 from systems.bzzz.backups.timelines import descent, histories, history_name, lsn, stretches
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from opsverify.probes.host import Entry, FileSeen, HostReader
+    from opsverify.probes.host import FileEntry, FileSeen, HostReader
 
 __all__ = [
     "archive",
@@ -88,7 +88,7 @@ def verified(reader: HostReader, base: str, programs: str | None, within: timede
     said = " ".join((answer.output.decode("utf-8", "replace") + answer.errors).split())
     if "not found" in said and "pg_verifybackup" in said and _GOOD not in said:
         told = f"{reader.name} has no pg_verifybackup in its PATH; name its folder: [bzzz.backups] programs"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     if _GOOD not in said and not _BAD.search(said):
         raise reader.trouble(said or "pg_verifybackup ended without a word: it crashed")
     return BaseBackup(
@@ -106,7 +106,7 @@ def archive(reader: HostReader, base: str, folder: str) -> WalArchive:
     listing = reader.listing(folder)
     if listing is None:
         told = f"there is no folder {folder} on {reader.name}: it is not mounted, or the target names another"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     found = [(e, m) for e in listing.entries if e.regular and (m := _SEGMENT.fullmatch(e.name))]
     plain = [e for e, m in found if not m["packed"]]
     size = _size(plain)
@@ -140,7 +140,7 @@ def archive(reader: HostReader, base: str, folder: str) -> WalArchive:
     )
 
 
-def _size(plain: list[Entry]) -> int:
+def _size(plain: list[FileEntry]) -> int:
     """Size of a segment: what most of them have that can be one."""
     sizes = [each.size for each in plain if each.size in _SIZES]
     return max(set(sizes), key=sizes.count, default=_DEFAULT)
@@ -151,14 +151,14 @@ def _newest(reader: HostReader, base: str) -> tuple[datetime, FileSeen]:
     listing = reader.listing(base)
     if listing is None:
         told = f"there is no folder {base} on {reader.name}: no base backup was ever made there, or the target names another"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     folders = [f"{base}/{each.name}" for each in listing.entries if each.folder]
     own = any(each.name == MANIFEST for each in listing.entries)
     paths = [f"{base}/{MANIFEST}"] if own else [f"{folder}/{MANIFEST}" for folder in folders]
     there = [each for each in reader.look(paths) if each.regular] if paths else []
     if not there:
         told = f"no base backup with a manifest is in {base}"
-        raise Unobservable(Kind.EMPTY, told)
+        raise Unobservable(ErrorKind.EMPTY, told)
     return listing.at, max(there, key=lambda each: each.written)
 
 
@@ -169,5 +169,5 @@ def _range_of(reader: HostReader, manifest: FileSeen) -> tuple[int, int, int]:
     found = wal_range(answer.output)
     if found is None:
         told = f"{manifest.path} names no WAL range: it is cut, or of another form"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
     return found

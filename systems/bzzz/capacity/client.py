@@ -7,9 +7,9 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
-from systems.bzzz.capacity.models import Latency, Percentiles, Trail, Trails, Use, Uses
+from systems.bzzz.capacity.models import Latency, Percentiles, ResourceUse, Trail, Trails, Uses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,7 +100,7 @@ class CapacityClient:
         busier = {(u.node, u.what): u for u in sorted((*received.uses, *sent.uses), key=lambda u: u.value)}
         known = tuple(u for u in busier.values() if math.copysign(1, u.value) > 0)
         if not known:
-            raise Unobservable(Kind.EMPTY, f"none of {len(busier)} network lines tells its speed")
+            raise Unobservable(ErrorKind.EMPTY, f"none of {len(busier)} network lines tells its speed")
         untold = sorted({u.node for u in busier.values()} - {u.node for u in known})
         stale = (
             *received.stale,
@@ -130,10 +130,10 @@ class CapacityClient:
             for trail in _trails(resource, answer, names)
         ]
         if not found:
-            raise Unobservable(Kind.EMPTY, f"Prometheus has no use of any node in {days.days} days")
+            raise Unobservable(ErrorKind.EMPTY, f"Prometheus has no use of any node in {days.days} days")
         if len(found) > _MOST_TRAILS:
             told = f"{len(found)} series of use over days, more than the {_MOST_TRAILS} that are looked at"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
         warnings = dict.fromkeys(w for answer in ranges for w in answer.warnings)
         return Trails(at=now, trails=tuple(found), warnings=tuple(warnings))
 
@@ -167,7 +167,7 @@ class CapacityClient:
             told = (
                 f"no DHT operation was measured in {window:g} s: {_HISTOGRAM} has {len(count.series)} series"
             )
-            raise Unobservable(Kind.EMPTY, told)
+            raise Unobservable(ErrorKind.EMPTY, told)
         return Latency(at=count.at, window_s=window, operations=tuple(found), warnings=count.warnings)
 
     async def _shares(self, query: str) -> Uses:
@@ -181,7 +181,7 @@ class CapacityClient:
         below = (f"{u.node} {u.what}".strip() + f": {u.value:.1%}" for u in seen.uses if u not in known)
         negative = bounded_text(f"{query} is below 0: {', '.join(below)}")
         if not known:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, negative)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, negative)
         return seen.model_copy(update={"uses": known, "stale": (*seen.stale, negative)})
 
     async def _uses(self, query: str) -> Uses:
@@ -189,7 +189,7 @@ class CapacityClient:
             self._prometheus.current(query), self._names(), self._prometheus.targets()
         )
         uses = tuple(
-            Use(node=_node(s.labels, names), what=_what(s.labels), value=s.value) for s in seen.series
+            ResourceUse(node=_node(s.labels, names), what=_what(s.labels), value=s.value) for s in seen.series
         )
         told = {s.labels.get("instance") for s in seen.series}
         silent = (

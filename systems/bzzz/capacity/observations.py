@@ -6,9 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from opsverify.model.text import bounded_text
-from systems.bzzz.capacity.models import Latency, Trails, Use, Uses
+from systems.bzzz.capacity.models import Latency, ResourceUse, Trails, Uses
 from systems.bzzz.client import BzzzClient
 from systems.bzzz.services.models import TaskUse
 
@@ -87,7 +87,7 @@ async def dht_latency_before(
             "no earlier latency of this target to compare with: run `pytest checks/bzzz --target FILE --profile canary` while all is"
             " well (it saves one under reports/), tune, then add --baseline last-green, or that run's folder"
         )
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     return baseline
 
 
@@ -103,11 +103,11 @@ async def kernel_settings(bzzz: BzzzClient) -> Uses:
     try:
         told = await asyncio.gather(*(bzzz.capacity.setting(family) for family in _SYSCTLS.values()))
     except Unobservable as why:
-        if why.kind is not Kind.EMPTY:
+        if why.kind is not ErrorKind.EMPTY:
             raise
         return await _settings_by_shell(bzzz, why)
     uses = [
-        Use(node=use.node, what=name, value=use.value)
+        ResourceUse(node=use.node, what=name, value=use.value)
         for name, each in zip(_SYSCTLS, told, strict=True)
         for use in each.uses
     ]
@@ -117,9 +117,11 @@ async def kernel_settings(bzzz: BzzzClient) -> Uses:
 
 async def _settings_by_shell(bzzz: BzzzClient, why: Unobservable) -> Uses:
     seen = await bzzz.hosts.sysctls(*_SYSCTLS)
-    found = tuple(Use(node=n, what=k, value=v) for n, values in seen.items() for k, v in values.items())
+    found = tuple(
+        ResourceUse(node=n, what=k, value=v) for n, values in seen.items() for k, v in values.items()
+    )
     if not found:
         told = f"no exporter tells net.core.rmem_max ({why.seen}), and no node has a shell that does"
-        raise Unobservable(Kind.EMPTY, bounded_text(told))
+        raise Unobservable(ErrorKind.EMPTY, bounded_text(told))
     silent = (f"{n}: has no {k}" for n, values in seen.items() for k in _SYSCTLS if k not in values)
     return Uses(at=datetime.now(UTC), uses=found, stale=tuple(silent))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opsverify.model.observation import Observed
 from systems.bzzz.services.models import NetworkSeen
 
-__all__ = ["Configuration", "Given", "Networks", "Reached", "Variable"]
+__all__ = ["Configuration", "Given", "Networks", "Reachability", "Variable"]
 
 
 class Variable(Observed):
@@ -52,7 +52,7 @@ class Networks(Observed):
     networks: tuple[NetworkSeen, ...]
 
 
-class Reached(Observed):
+class Reachability(Observed):
     """An attempt to reach PostgreSQL from inside a task: by its name on the network, and where that failed by its tasks.
 
     Statuses are the command's, 124 where it did not end in time; None where the second attempt was not made.

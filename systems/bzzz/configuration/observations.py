@@ -7,10 +7,10 @@ import re
 from collections.abc import Awaitable, Callable
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from opsverify.model.text import bounded_text
 from systems.bzzz.client import BzzzClient
-from systems.bzzz.configuration.models import Configuration, Given, Networks, Reached, Variable
+from systems.bzzz.configuration.models import Configuration, Given, Networks, Reachability, Variable
 from systems.bzzz.services.models import ServiceSeen
 
 __all__ = ["configuration", "postgres_from_inside", "service_networks", "variable"]
@@ -55,7 +55,7 @@ async def configuration(bzzz: BzzzClient) -> Configuration:
     given = tuple(map(_given, services))
     if not any(each.secrets or each.configs for each in given):
         told = f"none of {len(given)} services is given a secret or a config; is the prefix right?"
-        raise Unobservable(Kind.EMPTY, told)
+        raise Unobservable(ErrorKind.EMPTY, told)
     found = {name: _IN_CONFIG.search(payload) for name, payload in configs.items()}
     return Configuration(
         services=given,
@@ -72,7 +72,7 @@ async def service_networks(bzzz: BzzzClient) -> Networks:
     target, nodes = bzzz.section.services, bzzz.section.nodes.items()
     services, networks = await bzzz.services.services(), await bzzz.services.networks()
     if target is None or not (networks or services):
-        raise Unobservable(Kind.EMPTY, "there is no service, and no network of one")
+        raise Unobservable(ErrorKind.EMPTY, "there is no service, and no network of one")
     bootstraps = [target.bootstrap(name) for name, node in nodes if node.bootstrap]
     return Networks(
         network=target.network,
@@ -83,7 +83,9 @@ async def service_networks(bzzz: BzzzClient) -> Networks:
 
 
 @observation(of="services", deadline=seconds(30), active="reach_postgres")
-async def postgres_from_inside(bzzz: BzzzClient, reach_postgres: Callable[[], Awaitable[Reached]]) -> Reached:
+async def postgres_from_inside(
+    bzzz: BzzzClient, reach_postgres: Callable[[], Awaitable[Reachability]]
+) -> Reachability:
     """Whether PostgreSQL answers from inside an agent's task, by its name on the network."""
     del bzzz
     return await reach_postgres()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.operator import action
 from opsverify.model.text import bounded_text
 from systems.bzzz.actions import BzzzActions
-from systems.bzzz.configuration.models import Reached
+from systems.bzzz.configuration.models import Reachability
 from systems.bzzz.services.client import NotEnded, Ran, ServiceFailed, operate_services
 
 __all__ = ["InsideActions"]
@@ -21,14 +21,14 @@ class InsideActions(BzzzActions):
     """Acts inside tasks, and changes nothing there."""
 
     @action
-    async def reach_postgres(self) -> Reached:
+    async def reach_postgres(self) -> Reachability:
         """Run a command inside an agent's task that connects to PostgreSQL, by its name on the network."""
         target = self._section.services
         if target is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no services")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no services")
         tasks = f"tasks.{target.postgres}"
         first = await self._reach(target.postgres_name)
-        seen = Reached(
+        seen = Reachability(
             service=target.agent,
             command=" ".join(target.reach),
             name=target.postgres_name,
@@ -53,8 +53,8 @@ class InsideActions(BzzzActions):
             return Ran(_SILENT, f"nothing within {_WITHIN.total_seconds():g} s")
         except ServiceFailed as error:
             told = f"{' '.join(command)} could not be run: {error}"
-            raise Unobservable(Kind.PRECONDITION, bounded_text(told)) from None
+            raise Unobservable(ErrorKind.PRECONDITION, bounded_text(told)) from None
         if ran.status not in _ANSWERS:
             told = f"{' '.join(command)} ended with {ran.status}, which is neither 0 nor 1; is services.reach right? {ran.output.strip()}"
-            raise Unobservable(Kind.PRECONDITION, bounded_text(told))
+            raise Unobservable(ErrorKind.PRECONDITION, bounded_text(told))
         return ran

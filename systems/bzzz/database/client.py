@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.postgres import reading
 from systems.bzzz.database.models import (
@@ -92,7 +92,7 @@ class DatabaseClient:
     @property
     def _target(self) -> DatabaseTarget:
         if self._section.database is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no database")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no database")
         return self._section.database
 
     def _reading(self) -> AbstractAsyncContextManager[psycopg.AsyncCursor[dict[str, Any]]]:
@@ -114,7 +114,7 @@ class DatabaseClient:
             may = (await _one(cursor, _MAY_CONNECT))["may"]
             if may < 1:
                 told = f"the server says that ordinary users may have {may} connections"
-                raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
             rows = await _rows(cursor, _CONNECTIONS)
         holders = tuple((row["holder"], row["number"]) for row in rows)
         return Connections(used=sum(n for _, n in holders), limit=may, holders=holders[:20])
@@ -139,14 +139,14 @@ class DatabaseClient:
         async with self._reading() as cursor:
             if (await _one(cursor, _SERVER))["recovering"]:
                 told = "the server is in recovery: it writes no WAL of its own; archiving is its primary's"
-                raise Unobservable(Kind.PRECONDITION, told)
+                raise Unobservable(ErrorKind.PRECONDITION, told)
             row = await _one(cursor, _ARCHIVING)
             if row.pop("may"):
                 row |= await _one(cursor, _WAITING)
         since, seen = row.pop("since"), Archiving(**row)
         if not seen.archived and not seen.failed and seen.mode != "off" and not seen.does_nothing:
             told = f"the archiver has counted neither success nor failure since {since or 'its beginning'}: a crash sets counters back; see B-BAK-1c"
-            raise Unobservable(Kind.EMPTY, told)
+            raise Unobservable(ErrorKind.EMPTY, told)
         return seen
 
 
@@ -160,18 +160,18 @@ async def _seeing(cursor: psycopg.AsyncCursor[dict[str, Any]]) -> None:
     """Raise Unobservable where the login sees its own connections only: they would be taken for all."""
     if not (await _one(cursor, _SEES))["sees"]:
         told = "the login sees its own sessions only; as a superuser: GRANT pg_monitor TO it"
-        raise Unobservable(Kind.DENIED, told)
+        raise Unobservable(ErrorKind.DENIED, told)
 
 
 async def _one(cursor: psycopg.AsyncCursor[dict[str, Any]], query: str) -> dict[str, Any]:
     rows = await _rows(cursor, query)
     if not rows:
-        raise Unobservable(Kind.EMPTY, "the server gave no row")
+        raise Unobservable(ErrorKind.EMPTY, "the server gave no row")
     return rows[0]
 
 
 async def _rows(cursor: psycopg.AsyncCursor[dict[str, Any]], query: str) -> list[dict[str, Any]]:
-    asked(query)
+    record_source(query)
     await cursor.execute(query.encode())
     return [
         {

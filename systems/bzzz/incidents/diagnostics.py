@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from opsverify.model.text import bounded_text
 from systems.bzzz.agents.instances import told
-from systems.bzzz.agents.models import State
+from systems.bzzz.agents.models import ComponentState
 
 if TYPE_CHECKING:
     from systems.bzzz.client import BzzzClient
@@ -27,7 +27,7 @@ async def components_told(bzzz: BzzzClient) -> tuple[str, ...]:
 
     async def ask(node: str) -> str:
         found = (await bzzz.nodes.of(node).checks()).components
-        ill = [str(one) for one in found if one.state is not State.HEALTHY]
+        ill = [str(one) for one in found if one.state is not ComponentState.HEALTHY]
         return "; ".join(ill) or f"all {len(found)} components healthy"
 
     return tuple(await asyncio.gather(*(told(f"{node} says", ask, node) for node in bzzz.nodes.names)))

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.bzzz.agents.instances import (
     missing_agents,
     running_agents,
@@ -15,7 +15,7 @@ from systems.bzzz.agents.instances import (
     wanted_agents,
     without_odd,
 )
-from systems.bzzz.agents.models import State
+from systems.bzzz.agents.models import ComponentState
 from systems.bzzz.client import BzzzClient
 from systems.bzzz.incidents.alerts import ADMIN, HEALTH, PEERS, REPLICATION
 from systems.bzzz.incidents.diagnostics import (
@@ -25,7 +25,7 @@ from systems.bzzz.incidents.diagnostics import (
     services_told,
     uses_told,
 )
-from systems.bzzz.incidents.models import Standing
+from systems.bzzz.incidents.models import IncidentState
 from systems.bzzz.monitoring.models import Sample, Samples
 
 __all__ = [
@@ -74,7 +74,7 @@ async def _roles(bzzz: BzzzClient) -> str:
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
-async def standing_health(bzzz: BzzzClient) -> Standing:
+async def standing_health(bzzz: BzzzClient) -> IncidentState:
     """How BZZZSystemHealthCritical stands: the scores, and the worst component of each agent."""
     ((scores, wanted, missing), components, active), (ill, uses, services, errors) = await asyncio.gather(
         asyncio.gather(
@@ -90,7 +90,7 @@ async def standing_health(bzzz: BzzzClient) -> Standing:
         # What the runbook knows as a cause comes before what only follows from it.
         found = (name not in order, sample.value, rank, name)
         worst[instance] = min(worst.get(instance, found), found)
-    return Standing(
+    return IncidentState(
         alert=HEALTH,
         values=scores.lowest,
         wanted=wanted,
@@ -102,7 +102,7 @@ async def standing_health(bzzz: BzzzClient) -> Standing:
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
-async def standing_peers(bzzz: BzzzClient) -> Standing:
+async def standing_peers(bzzz: BzzzClient) -> IncidentState:
     """How BZZZInsufficientPeers stands: the peers of each agent, the bootstraps, and what they wrote."""
     target = bzzz.section.services
     first = next((n for n, node in bzzz.section.nodes.items() if node.bootstrap), "")
@@ -116,7 +116,7 @@ async def standing_peers(bzzz: BzzzClient) -> Standing:
             errors_told(bzzz, word="p2p"),
         ),
     )
-    return Standing(
+    return IncidentState(
         alert=PEERS,
         values=peers.lowest,
         wanted=wanted,
@@ -127,7 +127,7 @@ async def standing_peers(bzzz: BzzzClient) -> Standing:
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
-async def standing_admin(bzzz: BzzzClient) -> Standing:
+async def standing_admin(bzzz: BzzzClient) -> IncidentState:
     """How BZZZNoAdminElected stands: who is admin, what each node says of the election, and the roles' configuration."""
     (states, wanted, missing), active, said, configs, errors = await asyncio.gather(
         _of_agents(bzzz, "bzzz_election_state"),
@@ -136,7 +136,7 @@ async def standing_admin(bzzz: BzzzClient) -> Standing:
         told("configurations", _roles, bzzz),
         errors_told(bzzz, word="election"),
     )
-    return Standing(
+    return IncidentState(
         alert=ADMIN,
         values={sample.who: sample.value for sample in states.worst},
         wanted=wanted,
@@ -147,7 +147,7 @@ async def standing_admin(bzzz: BzzzClient) -> Standing:
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
-async def standing_replication(bzzz: BzzzClient) -> Standing:
+async def standing_replication(bzzz: BzzzClient) -> IncidentState:
     """How BZZZDHTReplicationDegraded stands: factor and provider records, and what the managers wrote."""
     (factors, wanted, missing), active, said, records, errors = await asyncio.gather(
         _of_agents(bzzz, "bzzz_dht_replication_factor"),
@@ -156,7 +156,7 @@ async def standing_replication(bzzz: BzzzClient) -> Standing:
         told("provider records", _shown, bzzz, "bzzz_dht_provider_records"),
         errors_told(bzzz, word="replication"),
     )
-    return Standing(
+    return IncidentState(
         alert=REPLICATION,
         values=factors.lowest,
         wanted=wanted,
@@ -167,7 +167,7 @@ async def standing_replication(bzzz: BzzzClient) -> Standing:
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
-async def standing_memory(bzzz: BzzzClient) -> Standing:
+async def standing_memory(bzzz: BzzzClient) -> IncidentState:
     """How High Memory Usage stands: the memory of each agent, and who uses most."""
     target = bzzz.prometheus.target
     (used, wanted, missing), active, uses, services = await asyncio.gather(
@@ -176,7 +176,7 @@ async def standing_memory(bzzz: BzzzClient) -> Standing:
         uses_told(bzzz),
         services_told(bzzz),
     )
-    return Standing(
+    return IncidentState(
         alert=target.memory,
         values={sample.who: sample.value for sample in used.worst},
         wanted=wanted,
@@ -187,21 +187,24 @@ async def standing_memory(bzzz: BzzzClient) -> Standing:
 
 
 @observation(of="nodes", deadline=seconds(8))
-async def standing_dht(bzzz: BzzzClient) -> Standing:
+async def standing_dht(bzzz: BzzzClient) -> IncidentState:
     """Whether DHT operations fail: what each agent's own put and get came to (1 works, 0 does not), and the bootstraps."""
     answers, silent = await bzzz.nodes.ask(lambda agent, _: agent.checks(), await running_agents(bzzz))
     found = {node: each.named("dht-health") for node, each in answers.items()}
     if not any(found.values()):
-        raise Unobservable(Kind.EMPTY, "no agent lists dht-health")
+        raise Unobservable(ErrorKind.EMPTY, "no agent lists dht-health")
     bootstraps, errors = await asyncio.gather(bootstraps_told(bzzz), errors_told(bzzz, word="dht"))
-    return Standing(
+    return IncidentState(
         alert="DHT Operations Failing",
         wanted=len(found) + len(silent),
         missing=(),
         active=(),
-        values={node: float(c is not None and c.state is not State.UNHEALTHY) for node, c in found.items()}
+        values={
+            node: float(c is not None and c.state is not ComponentState.UNHEALTHY)
+            for node, c in found.items()
+        }
         | {one.node: 0.0 for one in silent},
-        causes={node: c.message for node, c in found.items() if c and c.state is State.UNHEALTHY}
+        causes={node: c.message for node, c in found.items() if c and c.state is ComponentState.UNHEALTHY}
         | {node: "its agent lists no dht-health" for node, c in found.items() if c is None}
         | {one.node: str(one) for one in silent},
         evidence=(*bootstraps, errors),

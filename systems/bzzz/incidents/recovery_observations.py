@@ -7,13 +7,13 @@ from datetime import timedelta
 from statistics import fmean
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from opsverify.probes.prometheus import instant
 from systems.bzzz.agents.instances import missing_agents, running_agents, wanted_agents, without_odd
-from systems.bzzz.agents.models import State
+from systems.bzzz.agents.models import ComponentState
 from systems.bzzz.client import BzzzClient
 from systems.bzzz.incidents.alerts import INCIDENTS
-from systems.bzzz.incidents.models import Fired, Validated, Watched
+from systems.bzzz.incidents.models import Fired, RecoveryValidation, RecoveryWatch
 
 __all__ = ["recovery_watched", "validated"]
 
@@ -23,7 +23,7 @@ _AWAITED = seconds(2)
 
 
 @observation(of=("services", "nodes", "prometheus"), deadline=seconds(10))
-async def validated(bzzz: BzzzClient) -> Validated:
+async def validated(bzzz: BzzzClient) -> RecoveryValidation:
     """Services, what holds data, peers and copies, after a recovery."""
     running = await running_agents(bzzz)
     services, (answers, silent), peers, factors = await asyncio.gather(
@@ -38,11 +38,11 @@ async def validated(bzzz: BzzzClient) -> Validated:
     ill = [
         f"{node}: {c or f'lists no {name}'}"
         for node, name, c in held
-        if c is None or c.state is not State.HEALTHY
+        if c is None or c.state is not ComponentState.HEALTHY
     ]
     wanted = wanted_agents(bzzz, running)
     (even_peers, odd_peers), (even_factors, odd_factors) = without_odd(peers), without_odd(factors)
-    return Validated(
+    return RecoveryValidation(
         services={s.name: (len(s.running), s.desired) for s in services},
         ill=(*ill, *map(str, silent)),
         peers=even_peers.lowest,
@@ -55,7 +55,7 @@ async def validated(bzzz: BzzzClient) -> Validated:
 
 
 @observation(of="prometheus", deadline=seconds(8))
-async def recovery_watched(bzzz: BzzzClient) -> Watched:
+async def recovery_watched(bzzz: BzzzClient) -> RecoveryWatch:
     """Which incidents fired since the recovery that the target declares, and how much of that time was measured.
 
     Raises:
@@ -64,14 +64,16 @@ async def recovery_watched(bzzz: BzzzClient) -> Watched:
     recovered = bzzz.section.recovered_at
     if recovered is None:
         told_ = "when was it recovered? The target has no [bzzz] recovered_at"
-        raise Unobservable(Kind.PRECONDITION, told_)
+        raise Unobservable(ErrorKind.PRECONDITION, told_)
     period = bzzz.section.limits.watched.duration
     left = recovered + period - await bzzz.prometheus.now()
     # What is over within moments is awaited; for anything longer nobody holds a run up.
     await asyncio.sleep(max(left.total_seconds(), 0.0) if left <= _AWAITED else 0.0)
     now = await bzzz.prometheus.now()
     if recovered > now:
-        raise Unobservable(Kind.PRECONDITION, f"recovered_at {recovered:%Y-%m-%d %H:%M:%SZ} is yet to come")
+        raise Unobservable(
+            ErrorKind.PRECONDITION, f"recovered_at {recovered:%Y-%m-%d %H:%M:%SZ} is yet to come"
+        )
     begin = max(recovered, now - period)
     step = timedelta(seconds=max(_LEAST_STEP_S, (now - begin).total_seconds() / _POINTS))
     names = "|".join(INCIDENTS)
@@ -84,7 +86,7 @@ async def recovery_watched(bzzz: BzzzClient) -> Watched:
     last = {
         s.labels.get("alertname", ""): max(instant(v) for _, v in s.points) for s in fired.series if s.points
     }
-    return Watched(
+    return RecoveryWatch(
         recovered_at=recovered,
         begin=begin,
         at=now,

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.replies import basic_login, shaped
 from systems.bzzz.logs.models import LogLine, Logs
@@ -108,18 +108,18 @@ class LokiClient:
             ]
         except (ValueError, OverflowError, OSError) as error:
             told = bounded_text(f"{target.url}: a line's time: {error}; {reply.shown()}")
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
         found.sort(key=lambda line: line.at or start, reverse=True)
         if found and not start - _SLACK <= (found[-1].at or start) <= (found[0].at or start) <= end + _SLACK:
             told = f"{target.url} was asked for lines from {start:%H:%M:%S} to {end:%H:%M:%S} and answered with some from {found[-1].at} to {found[0].at}"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
         warnings = tuple(bounded_text(w, 200) for w in answer.get("warnings", ())[:5])
         return found, len(found) >= most, warnings
 
     @property
     def _there(self) -> LokiTarget:
         if self._target is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no loki; add [bzzz.loki] url")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no loki; add [bzzz.loki] url")
         return self._target
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from systems.bzzz.maintenance.models import DoneByHand
 from systems.bzzz.record_file import record_bytes
 
@@ -23,13 +23,13 @@ def done_by_hand(record: str | None) -> DoneByHand:
     """
     if record is None:
         told = 'the target does not say where maintenance by hand is written down; add [bzzz.backups] maintenance = "FILE.json"'
-        raise Unobservable(Kind.PRECONDITION, told)
-    asked(record)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
+    record_source(record)
     content = record_bytes(Path(record))
     if content is None:
-        raise Unobservable(Kind.EMPTY, f"there is no {record}: nothing was ever written down")
+        raise Unobservable(ErrorKind.EMPTY, f"there is no {record}: nothing was ever written down")
     try:
         return DoneByHand(record=record, done=_FORM.validate_json(content))
     except ValidationError as error:
         told = f'{record} is not of the form {{"item": "2026-01-31T12:00:00Z"}}: {error.errors()[0]["msg"]}'
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None

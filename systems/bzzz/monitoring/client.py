@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from pydantic import BeforeValidator, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.prometheus import DEFAULT_INTERVAL, Moment, api_data, duration_s, instant
 from opsverify.probes.replies import basic_login
@@ -184,15 +184,17 @@ class PrometheusClient:
         told = tuple(bounded_text(each) for each in stale[:_MOST_STALE])
         if not fresh and stale:
             raise Unobservable(
-                Kind.PRECONDITION,
+                ErrorKind.PRECONDITION,
                 f"all {len(stale)} series of {query} are stale: {bounded_text('; '.join(told))}",
             )
         if not fresh:
-            raise Unobservable(Kind.EMPTY, f"Prometheus has no series for {query}; {_of_job(scraping, job)}")
+            raise Unobservable(
+                ErrorKind.EMPTY, f"Prometheus has no series for {query}; {_of_job(scraping, job)}"
+            )
         numberless = [s.who for s in fresh if math.isnan(s.value)][:_MOST_STALE]
         if numberless:
             raise Unobservable(
-                Kind.EMPTY, f"{query} is not a number for {bounded_text(', '.join(numberless))}"
+                ErrorKind.EMPTY, f"{query} is not a number for {bounded_text(', '.join(numberless))}"
             )
         if len(stale) > len(told):
             told = (*told, f"and {len(stale) - len(told)} more")
@@ -263,7 +265,7 @@ class PrometheusClient:
         """The target's part on it. Raises Unobservable where there is none."""
         if self._target is None:
             raise Unobservable(
-                Kind.PRECONDITION, "the target configures no prometheus; add [bzzz.prometheus] url"
+                ErrorKind.PRECONDITION, "the target configures no prometheus; add [bzzz.prometheus] url"
             )
         return self._target
 
@@ -290,7 +292,7 @@ def _target(seen: _TargetJson, now: datetime) -> ScrapeTarget:
     try:
         interval_s = duration_s(seen.get("scrapeInterval", DEFAULT_INTERVAL))
     except (ValueError, OverflowError) as error:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{seen['scrapeUrl'][:200]}: {error}") from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{seen['scrapeUrl'][:200]}: {error}") from None
     return ScrapeTarget(
         job=bounded_text(seen["labels"].get("job", ""), 80),
         instance=bounded_text(seen["labels"].get("instance", ""), 200),

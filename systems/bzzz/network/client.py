@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import aiohttp
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.blocking import in_thread
 from opsverify.probes.errors import classify
 from opsverify.probes.host import HostReader
-from systems.bzzz.agents.client import ApiClient
+from systems.bzzz.agents.client import AgentApiClient
 from systems.bzzz.agents.models import NotAnswering, Running
 from systems.bzzz.network.models import Bootstrap, Link
 
@@ -41,10 +41,10 @@ _REACH = (
     's=$?; e=$(date +%s%N); echo "$1 $2 $s $((e-b)) $(echo "$m" | tr -d \'\\r\' | head -n 1 | head -c 200)" ) & '
     "shift 2; done; wait"
 )
-_ANSWERS: dict[Kind, Literal["refused", "reset", "silent"]] = {
-    Kind.REFUSED: "refused",
-    Kind.RESET: "reset",
-    Kind.SILENT: "silent",
+_ANSWERS: dict[ErrorKind, Literal["refused", "reset", "silent"]] = {
+    ErrorKind.REFUSED: "refused",
+    ErrorKind.RESET: "reset",
+    ErrorKind.SILENT: "silent",
 }
 
 
@@ -62,19 +62,21 @@ class NodesClient:
 
     def __init__(self, http: Http, nodes: dict[str, NodeTarget]) -> None:
         self._nodes = nodes
-        self._agents = {name: ApiClient(http, node.agent, f"agent of {name}") for name, node in nodes.items()}
+        self._agents = {
+            name: AgentApiClient(http, node.agent, f"agent of {name}") for name, node in nodes.items()
+        }
 
     @property
     def names(self) -> tuple[str, ...]:
         """The nodes that the target names."""
         return tuple(self._nodes)
 
-    def of(self, name: str) -> ApiClient:
+    def of(self, name: str) -> AgentApiClient:
         """One node's own agent."""
         return self._agents[name]
 
     async def ask(
-        self, look: Callable[[ApiClient, str], Awaitable[T]], running: Running
+        self, look: Callable[[AgentApiClient, str], Awaitable[T]], running: Running
     ) -> tuple[dict[str, T], tuple[NotAnswering, ...]]:
         """What each node's own agent answers, and the nodes that should answer and do not.
 
@@ -96,10 +98,10 @@ class NodesClient:
             silent.append(NotAnswering(node=name, kind=trouble.kind, told=bounded_text(trouble.seen, 200)))
         _counted(running, self.names)
         if not answers and not silent:
-            raise Unobservable(Kind.EMPTY, f"no agent runs that could be asked; {running}")
+            raise Unobservable(ErrorKind.EMPTY, f"no agent runs that could be asked; {running}")
         return answers, tuple(silent)
 
-    async def _one(self, look: Callable[[ApiClient, str], Awaitable[T]], name: str) -> T | Unobservable:
+    async def _one(self, look: Callable[[AgentApiClient, str], Awaitable[T]], name: str) -> T | Unobservable:
         try:
             return await look(self._agents[name], name)
         except (Unobservable, OSError, aiohttp.ClientError) as error:
@@ -140,7 +142,7 @@ class NodesClient:
             return []
         shell = ShellTarget(str(node.shell), node.ssh_config, node.identity_file)
         words = [str(word) for _, _, host, port in wanted for word in (host, port)]
-        asked(f"{origin}: connect to {', '.join(f'{host}:{port}' for _, _, host, port in wanted)}")
+        record_source(f"{origin}: connect to {', '.join(f'{host}:{port}' for _, _, host, port in wanted)}")
         done = await in_thread(lambda: HostReader(shell).ask(_REACH, *words))
         told = {}
         for line in done.output.decode("utf-8", "replace").splitlines():
@@ -151,7 +153,9 @@ class NodesClient:
         for name, what, host, port in wanted:
             if (host, str(port)) not in told or told[host, str(port)][0] in _NOT_RUN:
                 seen = bounded_text(f"{done.status} {done.output[:100]!r} {done.errors}", 200)
-                raise Unobservable(Kind.PRECONDITION, f"the shell on {origin} cannot try connections: {seen}")
+                raise Unobservable(
+                    ErrorKind.PRECONDITION, f"the shell on {origin} cannot try connections: {seen}"
+                )
             status, took, said = told[host, str(port)]
             why = (
                 "" if status == 0 else "no answer within 2 s" if status == _TIMED_OUT else bounded_text(said)
@@ -175,7 +179,7 @@ def _counted(running: Running, names: tuple[str, ...]) -> None:
     twice = {node for node in running.nodes or () if (running.nodes or ()).count(node) > 1}
     if strange or twice:
         told = f"{running}, on {', '.join(running.nodes or ())}; the target gives one address each for {', '.join(names)}: not every running agent can be asked"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
 
 
 async def _from_here(name: str, what: str, host: str, port: int) -> Link:
@@ -193,7 +197,7 @@ async def _from_here(name: str, what: str, host: str, port: int) -> Link:
 
 async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection. Raises Unobservable: what kept it from coming about."""
-    asked(f"connect {host}:{port}")
+    record_source(f"connect {host}:{port}")
     try:
         async with asyncio.timeout(_CONNECT.total_seconds()) as limit:
             return await asyncio.open_connection(host, port)
@@ -201,7 +205,7 @@ async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
         if not limit.expired():
             raise
         told = f"{host}:{port} accepted no connection within {_CONNECT.total_seconds():g} s"
-        raise Unobservable(Kind.SILENT, told) from None
+        raise Unobservable(ErrorKind.SILENT, told) from None
     except (OSError, UnicodeError) as error:
         raise classify(error) from None
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.bzzz.agents.instances import (
     missing_agents,
     running_agents,
@@ -46,9 +46,9 @@ async def bootstraps(bzzz: BzzzClient, window: timedelta) -> Bootstraps:
     """What comes of a connection to each DHT bootstrap that is held open."""
     seen = await bzzz.nodes.bootstraps(window)
     if not seen:
-        raise Unobservable(Kind.EMPTY, "the target names no bootstrap port of any node")
+        raise Unobservable(ErrorKind.EMPTY, "the target names no bootstrap port of any node")
     if all(each.answer == "not-seen" for each in seen):
-        kind = next((k for k in Kind if seen[0].told.startswith(f"{k}: ")), Kind.BROKEN)
+        kind = next((k for k in ErrorKind if seen[0].told.startswith(f"{k}: ")), ErrorKind.BROKEN)
         raise Unobservable(kind, "; ".join(map(str, seen)))
     wanted = tuple(name for name, node in bzzz.section.nodes.items() if node.bootstrap)
     return Bootstraps(wanted=wanted, bootstraps=seen, held_s=window.total_seconds())
@@ -116,7 +116,7 @@ async def pubsub(bzzz: BzzzClient) -> NodeComponents:
     answers, silent = await bzzz.nodes.ask(lambda agent, _: agent.checks(), running)
     found = {node: each.named(PUBSUB) for node, each in answers.items()}
     if not silent and not any(found.values()):
-        raise Unobservable(Kind.EMPTY, f"no agent lists {PUBSUB}")
+        raise Unobservable(ErrorKind.EMPTY, f"no agent lists {PUBSUB}")
     return NodeComponents(
         name=PUBSUB,
         nodes={node: component for node, component in found.items() if component},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.operator import action
 from opsverify.model.text import bounded_text
 from opsverify.probes.http import open_poster
@@ -102,7 +102,7 @@ class PeersActions(BzzzActions):
     async def request_task(self, task: str, address: str) -> Reply:
         """Ask the main API for one task that only tries it out; its context stays in the DHT under `address`."""
         if self._section.api is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no api")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no api")
         body = {"id": task, "address": address, "task": f"{task}: a probe of opsverify, nothing to do"}
         within = self._section.limits.task_flow.duration
         async with open_poster() as http:
@@ -130,7 +130,7 @@ class PeersActions(BzzzActions):
         """Run a command in the agent's task on each node, or on these; one of BZZZ's own where `own`."""
         services = self._section.services
         if services is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no services")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no services")
         manager = operate_services(services)
         command = [*(self._section.peers.program if own else ()), *words]
         within = self._section.limits.command.duration
@@ -145,7 +145,7 @@ class PeersActions(BzzzActions):
     async def _agents(self) -> tuple[str, ...]:
         running = await running_agents(self._client)
         if not running.nodes:
-            raise Unobservable(Kind.PRECONDITION, f"no agent to run it in: {running}")
+            raise Unobservable(ErrorKind.PRECONDITION, f"no agent to run it in: {running}")
         return tuple(dict.fromkeys(running.nodes))
 
     async def _tested(self, command: str) -> TasksRan:
@@ -153,11 +153,11 @@ class PeersActions(BzzzActions):
         try:
             ran = await self._on_agents((command,), nodes)
         except ServiceFailed as error:
-            raise Unobservable(Kind.PRECONDITION, f"{command} could not be run: {error}") from None
+            raise Unobservable(ErrorKind.PRECONDITION, f"{command} could not be run: {error}") from None
         cannot = [each for each in ran if each.status in _CANNOT_RUN]
         if cannot:
             told = f"{command} could not be run, is peers.program right? {_shown(cannot)}"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         words = " ".join((*self._section.peers.program, command))
         return TasksRan(command=words, nodes=nodes, ran=tuple(ran))
 

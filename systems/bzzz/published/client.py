@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from systems.bzzz.published.models import EndpointSeen
 
@@ -68,7 +68,7 @@ async def look_at(target: Published, path: str, *, also: frozenset[int] = frozen
         if error.verify_code not in _TROUBLES:
             told = f"{url}: {error.verify_message}; issued by {_issuer(certificate)} for {', '.join(_names(certificate))}"
             raise Unobservable(
-                Kind.UNKNOWN_CA, bounded_text(f"{told}; name its authority as ca_file")
+                ErrorKind.UNKNOWN_CA, bounded_text(f"{told}; name its authority as ca_file")
             ) from None
         trouble = _TROUBLES[error.verify_code]
     _refuse_errors(url, status, also)
@@ -89,14 +89,14 @@ async def look_at(target: Published, path: str, *, also: frozenset[int] = frozen
 
 def _refuse_errors(url: str, status: int, also: frozenset[int]) -> None:
     if status in _SERVER_ERRORS and status not in also:
-        raise Unobservable(Kind.SERVER_ERROR, f"{url} answered {status}")
+        raise Unobservable(ErrorKind.SERVER_ERROR, f"{url} answered {status}")
 
 
 def _verifying(ca_file: str | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise Unobservable(Kind.PRECONDITION, f"ca_file {ca_file}: {error}") from None
+        raise Unobservable(ErrorKind.PRECONDITION, f"ca_file {ca_file}: {error}") from None
 
 
 def _trusting() -> ssl.SSLContext:
@@ -108,7 +108,7 @@ def _trusting() -> ssl.SSLContext:
 
 async def _get(url: str, path: str, context: ssl.SSLContext | None) -> tuple[int, x509.Certificate | None]:
     """The status of one GET, and the certificate that was shown."""
-    asked(f"GET {url}{path}")
+    record_source(f"GET {url}{path}")
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if context else 80)
     try:
@@ -119,7 +119,7 @@ async def _get(url: str, path: str, context: ssl.SSLContext | None) -> tuple[int
         raise
     except ssl.SSLError as error:
         raise Unobservable(
-            Kind.UNEXPECTED_REPLY, f"{url} speaks no TLS that we know: {error.reason or error}"
+            ErrorKind.UNEXPECTED_REPLY, f"{url} speaks no TLS that we know: {error.reason or error}"
         ) from None
     try:
         secured: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
@@ -139,11 +139,11 @@ async def _status(url: str, reader: asyncio.StreamReader) -> int:
     except ValueError:  # longer than a status line may be
         line = b"a line that does not end"
     if not line:
-        raise Unobservable(Kind.RESET, f"{url} closed the connection without an answer")
+        raise Unobservable(ErrorKind.RESET, f"{url} closed the connection without an answer")
     found = _STATUS_LINE.match(line)
     if found is None:
         raise Unobservable(
-            Kind.UNEXPECTED_REPLY, f"{url} does not answer in HTTP: {bounded_text(repr(line), 100)}"
+            ErrorKind.UNEXPECTED_REPLY, f"{url} does not answer in HTTP: {bounded_text(repr(line), 100)}"
         )
     return int(found[1])
 
@@ -155,7 +155,7 @@ def _decoded(url: str, der: bytes | None) -> x509.Certificate | None:
         return x509.load_der_x509_certificate(der)
     except ValueError as error:
         told = bounded_text(f"{url}: a certificate that cannot be read: {error}")
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
 
 def _names(certificate: x509.Certificate | None) -> tuple[str, ...]:

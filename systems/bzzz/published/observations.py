@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.bzzz.client import BzzzClient
 from systems.bzzz.published.client import look_at
 from systems.bzzz.published.models import EndpointSeen
@@ -19,7 +19,7 @@ _HEALTH_SAYS_MORE = frozenset({503})
 
 def _configured(target: Published | None, surface: str) -> Published:
     if target is None:
-        raise Unobservable(Kind.PRECONDITION, f"the target configures no {surface}")
+        raise Unobservable(ErrorKind.PRECONDITION, f"the target configures no {surface}")
     return target
 
 

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from opsverify.model.observation import Kind, Unobservable
-from systems.bzzz.restore.restore_error import NotRestored, Why
+from opsverify.model.observation import ErrorKind, Unobservable
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def verify_base(base: Path, program: Path, environment: Mapping[str, str], withi
     """
     if not (base / "backup_manifest").is_file():
         told = f"{base.name} has no backup_manifest: it is no base backup, or not a whole one"
-        raise NotRestored(Why.BASE_CORRUPT, told)
+        raise NotRestored(RestoreErrorReason.BASE_CORRUPT, told)
     try:
         done = subprocess.run(
             [program, base],
@@ -44,14 +44,14 @@ def verify_base(base: Path, program: Path, environment: Mapping[str, str], withi
         )
     except subprocess.TimeoutExpired:
         told = f"pg_verifybackup had not ended after {within.total_seconds():g} s"
-        raise Unobservable(Kind.SILENT, told) from None
+        raise Unobservable(ErrorKind.SILENT, told) from None
     words = " ".join(f"{done.stderr} {done.stdout}".split())
     if done.returncode == 0 and _GOOD in words:
         return
     if done.returncode == 1 and "error:" in words:
-        raise NotRestored(Why.BASE_CORRUPT, words[:_MOST])
+        raise NotRestored(RestoreErrorReason.BASE_CORRUPT, words[:_MOST])
     told = f"pg_verifybackup ended with status {done.returncode}, and says neither that it is good nor what is wrong: {words[:_MOST]}"
-    raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
 
 
 def size_of(folder: Path) -> int:
@@ -72,7 +72,7 @@ def copy_base(base: Path, data: Path, user: str | None) -> None:
     spaces = base / "pg_tblspc"
     if spaces.is_dir() and (linked := sorted(p.name for p in spaces.iterdir())):
         told = f"tablespaces {', '.join(linked)} lie outside of the base backup; recover it by hand with pg_basebackup --tablespace-mapping"
-        raise NotRestored(Why.TABLESPACES, told)
+        raise NotRestored(RestoreErrorReason.TABLESPACES, told)
     shutil.copytree(base, data)
     data.chmod(0o700)
     if user is not None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from systems.bzzz.restore.restore_error import NotRestored, Why
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 
 __all__ = ["HEAD", "TAIL", "Head", "read_head", "refuse_unless_fit", "whole_tail"]
 
@@ -41,15 +41,18 @@ class Head:
 def read_head(first: bytes) -> Head:
     """What the first bytes of a dump (uncompressed) say. Raises NotRestored: empty, not-a-dump, cluster-dump."""
     if not first.strip():
-        raise NotRestored(Why.EMPTY, f"the dump holds nothing ({len(first)} bytes)")
+        raise NotRestored(RestoreErrorReason.EMPTY, f"the dump holds nothing ({len(first)} bytes)")
     if first.startswith(_MAGIC):
         return Head("custom", 0, _UTF8, first)
     if _CLUSTER in first[:200]:
         raise NotRestored(
-            Why.CLUSTER_DUMP, "a dump of pg_dumpall, not of one database; the runbook's is pg_dump's"
+            RestoreErrorReason.CLUSTER_DUMP,
+            "a dump of pg_dumpall, not of one database; the runbook's is pg_dump's",
         )
     if _PLAIN not in first[:200].replace(b"\r\n", b"\n"):
-        raise NotRestored(Why.NOT_A_DUMP, f"it does not begin as pg_dump's dumps do, but with {first[:60]!r}")
+        raise NotRestored(
+            RestoreErrorReason.NOT_A_DUMP, f"it does not begin as pg_dump's dumps do, but with {first[:60]!r}"
+        )
     version, encoding = _OF_SERVER.search(first), _ENCODING.search(first)
     named = encoding.group(1).decode().upper() if encoding else _UTF8
     return Head(
@@ -64,7 +67,7 @@ def refuse_unless_fit(head: Head, server_major: int) -> None:
     """Raise NotRestored (other-version) for a dump of a newer server than the scratch one: only older ones can be read."""
     if head.major > server_major:
         told = f"taken from PostgreSQL {head.major}, and the scratch server is {server_major}; install {head.major} here"
-        raise NotRestored(Why.OTHER_VERSION, told)
+        raise NotRestored(RestoreErrorReason.OTHER_VERSION, told)
 
 
 def whole_tail(head: Head, tail: bytes) -> bytes:
@@ -75,6 +78,7 @@ def whole_tail(head: Head, tail: bytes) -> bytes:
     lines = [line.strip() for line in _UNRESTRICT.sub(b"", after).splitlines()]
     if not closing or any(line not in {b"", b"--"} for line in lines):
         raise NotRestored(
-            Why.TRUNCATED, "pg_dump's closing line is missing: it broke off while the dump was written"
+            RestoreErrorReason.TRUNCATED,
+            "pg_dump's closing line is missing: it broke off while the dump was written",
         )
     return before + closing + b"\n"

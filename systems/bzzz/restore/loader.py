@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from systems.bzzz.restore.dump import TAIL, whole_tail
-from systems.bzzz.restore.restore_error import NotRestored, Why, meaning
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason, meaning
 from systems.bzzz.restore.stream import CHUNK, LastWords, ready
 from systems.bzzz.restore.version import program_version
 
@@ -91,7 +91,7 @@ def load(
                 loader.words.text or f"{program.name} ended with status {loader.program.returncode}"
             )
         if not size:
-            raise NotRestored(Why.DUMP_ERROR, f"{program.name} ended before the dump did")
+            raise NotRestored(RestoreErrorReason.DUMP_ERROR, f"{program.name} ended before the dump did")
     return size
 
 

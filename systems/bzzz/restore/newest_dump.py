@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.host import Changed
 from systems.bzzz.backups.dumps import WRITING, dump_files, just_written, newest_dump
 from systems.bzzz.backups.stores import open_dumps
@@ -35,7 +35,7 @@ class Backups:
         newest = newest_dump(dump_files(listing, target.prefix))
         if newest is None:
             told = f"no dump {target.prefix}YYYYMMDD_HHMMSS.sql.gz in {self._place.name}; see B-BAK-1"
-            raise Unobservable(Kind.EMPTY, told)
+            raise Unobservable(ErrorKind.EMPTY, told)
         self.newest: DumpFile = newest
         self.at = listing.at
         self._names = [entry.name for entry in listing.entries]

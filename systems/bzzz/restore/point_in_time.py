@@ -14,7 +14,7 @@ from opsverify.servers.postgres_binaries import dropped_user, find_postgres, rea
 from opsverify.servers.process import free_port
 from opsverify.servers.server import ServerFailed
 from systems.bzzz.restore.base_backup import copy_base, size_of, verify_base
-from systems.bzzz.restore.restore_error import NotRestored, Why
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 from systems.bzzz.restore.scratch_server import EMPTY_CLUSTER, refuse_without_space, scratch_folder
 from systems.bzzz.restore.wal_archive import first_segment, following, missing
 
@@ -149,7 +149,9 @@ def _archive(base: Path, wal: Path, folder: Path) -> Path:
     label = base / "backup_label"
     first = first_segment(label.read_text(encoding="utf-8", errors="replace")) if label.is_file() else None
     if first is None:
-        raise NotRestored(Why.BASE_CORRUPT, f"{base.name} has no backup_label that says where its WAL begins")
+        raise NotRestored(
+            RestoreErrorReason.BASE_CORRUPT, f"{base.name} has no backup_label that says where its WAL begins"
+        )
     needed = following([p.name for p in wal.iterdir() if p.is_file()], first)
     _refuse_a_gap(wal, [name for name in needed if len(name) == len(first)], first)
     copy = folder / "wal"
@@ -169,11 +171,11 @@ def _refuse_a_gap(wal: Path, segments: list[str], first: str) -> None:
     if gone or cut:
         told = [f"{name} is not there" for name in gone[:5]] + [f"{name} is not whole" for name in cut[:5]]
         more = f"; the base backup needs all WAL from {first} on, in {wal}"
-        raise NotRestored(Why.WAL_MISSING, ", ".join(told) + more)
+        raise NotRestored(RestoreErrorReason.WAL_MISSING, ", ".join(told) + more)
 
 
 def _why(failed: ServerFailed, instant: Instant) -> Exception:
     if _ENDED_BEFORE in str(failed):
         told = f"the archived WAL ends before {instant}: archive_command is behind, or it never was"
-        return NotRestored(Why.NOT_REACHED, told)
+        return NotRestored(RestoreErrorReason.NOT_REACHED, told)
     return failed

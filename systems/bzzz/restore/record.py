@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, ValidationError
 
-from opsverify.model.observation import Kind, Observed, Unobservable
+from opsverify.model.observation import ErrorKind, Observed, Unobservable
 from opsverify.run.lock import state_folder, write_whole
 from systems.bzzz.record_file import record_bytes
 
@@ -63,4 +63,4 @@ def read_record(section: BzzzSection) -> RestoreRecord | None:
         return RestoreRecord.model_validate_json(content)
     except ValidationError as error:
         told = f"{path} is damaged: {error.errors()[0]['msg']}"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from systems.bzzz.restore.dump import HEAD, read_head, refuse_unless_fit
 from systems.bzzz.restore.loader import load
-from systems.bzzz.restore.restore_error import NotRestored, Why, meaning
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason, meaning
 from systems.bzzz.restore.stream import stream_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def restore_dump(
     began = time.monotonic()
     environment = {**into.environment, "LC_ALL": "C", "PGOPTIONS": _QUIET}
     if isinstance(source, Path) and source.stat().st_size == 0:
-        raise NotRestored(Why.EMPTY, "the file has 0 bytes")
+        raise NotRestored(RestoreErrorReason.EMPTY, "the file has 0 bytes")
     try:
         with stream_of(source, compressed=compressed, environment=environment) as dump:
             first = dump.read_first(HEAD, bounds)
@@ -106,7 +106,7 @@ def _make_database(
         connection.execute(made + owned)
     except psycopg.errors.DuplicateDatabase:
         told = f"database {database} is there already; a dump goes into an empty one"
-        raise NotRestored(Why.NOT_EMPTY, told) from None
+        raise NotRestored(RestoreErrorReason.NOT_EMPTY, told) from None
 
 
 def _address(url: str, database: str) -> tuple[str, str]:
@@ -119,10 +119,10 @@ def _address(url: str, database: str) -> tuple[str, str]:
 
 def _seen_in_the_log(refused: NotRestored, log: Path | None) -> NotRestored:
     """A server that was lost says in its own log why."""
-    if refused.reason is not Why.SERVER_LOST or log is None or not log.exists():
+    if refused.reason is not RestoreErrorReason.SERVER_LOST or log is None or not log.exists():
         return refused
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _END_OF_LOG))
         lines = file.read().decode(errors="replace").splitlines()
     full = next((line for line in lines if any(words in line for words in _FULL)), None)
-    return NotRestored(Why.DISK_FULL, full.strip()[:400]) if full else refused
+    return NotRestored(RestoreErrorReason.DISK_FULL, full.strip()[:400]) if full else refused

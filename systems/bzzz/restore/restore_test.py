@@ -11,14 +11,14 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from opsverify.model.deadline import Deadline
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.servers.server import ServerFailed
 from systems.bzzz.restore.accounting import rows_of
-from systems.bzzz.restore.models import Restored, Validated
+from systems.bzzz.restore.models import Restored, ValidationResult
 from systems.bzzz.restore.newest_dump import Backups
 from systems.bzzz.restore.record import RestoreRecord, write_record
 from systems.bzzz.restore.restore import Into, restore_dump
-from systems.bzzz.restore.restore_error import NotRestored, Why
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 from systems.bzzz.restore.roles import make_roles, roles_of
 from systems.bzzz.restore.scratch_server import EMPTY_CLUSTER, refuse_without_space, scratch_server
 from systems.bzzz.restore.stream import Bounds
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from opsverify.servers.guard import Guard
     from opsverify.servers.postgres import PostgresServer
     from systems.bzzz.restore.restore import Loaded
-    from systems.bzzz.restore.target import Validation
+    from systems.bzzz.restore.target import ValidationQuery
     from systems.bzzz.section import BzzzSection
 
 __all__ = ["restore_newest"]
@@ -40,8 +40,16 @@ _ORIGINS = ("local", "wheel")
 _STATEMENT = timedelta(minutes=10)
 _INDEXES = 1.5
 """Tables with their indexes take so much of the uncompressed dump, roughly."""
-_UNFINISHED = {Why.EMPTY.value, Why.TRUNCATED.value, Why.CORRUPT.value}
-_NOT_THE_DUMPS_FAULT = {Why.DISK_FULL, Why.SERVER_LOST, Why.OTHER_VERSION}
+_UNFINISHED = {
+    RestoreErrorReason.EMPTY.value,
+    RestoreErrorReason.TRUNCATED.value,
+    RestoreErrorReason.CORRUPT.value,
+}
+_NOT_THE_DUMPS_FAULT = {
+    RestoreErrorReason.DISK_FULL,
+    RestoreErrorReason.SERVER_LOST,
+    RestoreErrorReason.OTHER_VERSION,
+}
 
 
 def restore_newest(section: BzzzSection, within: timedelta, given_up: Event) -> Restored:
@@ -54,7 +62,7 @@ def restore_newest(section: BzzzSection, within: timedelta, given_up: Event) -> 
     """
     target = section.backups
     if target is None:
-        raise Unobservable(Kind.PRECONDITION, "the target configures no backups")
+        raise Unobservable(ErrorKind.PRECONDITION, "the target configures no backups")
     clock, started = Deadline(within), time.monotonic()
     backups = Backups(target)
     inside = Path(target.restoring.scratch) if target.restoring.scratch else None
@@ -63,9 +71,9 @@ def restore_newest(section: BzzzSection, within: timedelta, given_up: Event) -> 
             bounds = Bounds(clock, server.data, given_up=given_up)
             seen = _restored(backups, target.validation, (server, guard, bounds))
     except ServerFailed as failed:
-        raise Unobservable(Kind.NOT_STARTED, str(failed)) from None
+        raise Unobservable(ErrorKind.NOT_STARTED, str(failed)) from None
     except OSError as error:  # the scratch folder, or the dump where it lies on this machine
-        raise Unobservable(Kind.PRECONDITION, f"{error.filename}: {error.strerror}") from None
+        raise Unobservable(ErrorKind.PRECONDITION, f"{error.filename}: {error.strerror}") from None
     backups.refuse_if_being_written(damaged=seen.refused in _UNFINISHED)
     took = time.monotonic() - started
     whole = not seen.refused and bool(seen.rows) and all(v.met for v in seen.validated.values())
@@ -84,7 +92,7 @@ def restore_newest(section: BzzzSection, within: timedelta, given_up: Event) -> 
 
 
 def _restored(
-    backups: Backups, validation: Mapping[str, Validation], scratch: tuple[PostgresServer, Guard, Bounds]
+    backups: Backups, validation: Mapping[str, ValidationQuery], scratch: tuple[PostgresServer, Guard, Bounds]
 ) -> Restored:
     server, guard, bounds = scratch
     newest, (roles_file, roles_text) = backups.newest, backups.roles()
@@ -101,7 +109,9 @@ def _restored(
         validated={},
     )
     if newest.size == 0:
-        return seen.model_copy(update={"refused": Why.EMPTY.value, "told": "the file has 0 bytes"})
+        return seen.model_copy(
+            update={"refused": RestoreErrorReason.EMPTY.value, "told": "the file has 0 bytes"}
+        )
     into = Into(
         server.url,
         programs=server.bin,
@@ -117,7 +127,7 @@ def _restored(
         )
     except NotRestored as refused:
         if refused.reason in _NOT_THE_DUMPS_FAULT:
-            raise Unobservable(Kind.PRECONDITION, f"not restored here: {refused}") from None
+            raise Unobservable(ErrorKind.PRECONDITION, f"not restored here: {refused}") from None
         return seen.model_copy(update={"refused": refused.reason.value, "told": refused.told})
     return _looked_into(seen, loaded, made, server, validation)
 
@@ -127,7 +137,7 @@ def _looked_into(
     loaded: Loaded,
     made: tuple[str, ...],
     server: PostgresServer,
-    validation: Mapping[str, Validation],
+    validation: Mapping[str, ValidationQuery],
 ) -> Restored:
     url = urlunsplit(urlsplit(server.url)._replace(path=f"/{_DATABASE}"))
     return seen.model_copy(
@@ -142,9 +152,9 @@ def _looked_into(
     )
 
 
-def _validated(url: str, asks: Validation) -> Validated:
+def _validated(url: str, asks: ValidationQuery) -> ValidationResult:
     """What a query of the target gives, in a transaction that can only read."""
-    seen = Validated(query=asks.query, at_least=asks.at_least)
+    seen = ValidationResult(query=asks.query, at_least=asks.at_least)
     try:
         with psycopg.connect(url, application_name="opsverify", connect_timeout=10) as connection:
             connection.read_only = True

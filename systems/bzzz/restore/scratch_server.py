@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opsverify.servers.guard import Guard
 from opsverify.servers.postgres import PostgresServer
-from systems.bzzz.restore.restore_error import NotRestored, Why
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 from systems.bzzz.restore.stream import LEAVE_FREE
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def refuse_without_space(folder: Path, needed: int, leave_free: int = LEAVE_FREE
     free = shutil.disk_usage(folder).free
     if free < needed + leave_free:
         told = f"{folder} has {free >> 20} MB free; about {needed >> 20} MB are needed, and {leave_free >> 20} MB stay free"
-        raise NotRestored(Why.DISK_FULL, told)
+        raise NotRestored(RestoreErrorReason.DISK_FULL, told)
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.host import host_trouble
-from systems.bzzz.restore.restore_error import NotRestored, Why, meaning
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,7 +129,7 @@ class _Feed:
         if self._trouble is not None:
             raise self._trouble
         if not self._whole:
-            raise Unobservable(Kind.BROKEN, "the dump did not come to its end, and nothing says why")
+            raise Unobservable(ErrorKind.BROKEN, "the dump did not come to its end, and nothing says why")
 
 
 @dataclass(slots=True)
@@ -144,13 +144,13 @@ class Bounds:
     def look(self) -> None:
         """Raise NotRestored where it has to end."""
         if self.given_up.is_set():
-            raise NotRestored(Why.TOO_SLOW, "nobody waits for it any more")
+            raise NotRestored(RestoreErrorReason.TOO_SLOW, "nobody waits for it any more")
         if self.clock.passed:
             told = f"it was not over after {self.clock.within.total_seconds():g} s"
-            raise NotRestored(Why.TOO_SLOW, told)
+            raise NotRestored(RestoreErrorReason.TOO_SLOW, told)
         if (free := shutil.disk_usage(self.folder).free) < self.leave_free:
             told = f"{free >> 20} MB are left on the disk of {self.folder}; {self.leave_free >> 20} MB have to stay free"
-            raise NotRestored(Why.DISK_FULL, told)
+            raise NotRestored(RestoreErrorReason.DISK_FULL, told)
 
 
 def ready(descriptor: int, event: int) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, ValidationError
 
-from opsverify.model.observation import Kind, Observed, Unobservable
+from opsverify.model.observation import ErrorKind, Observed, Unobservable
 from opsverify.run.lock import state_folder, write_whole
 from systems.bzzz.record_file import record_bytes
 from systems.bzzz.services.target import ExpectedService
@@ -51,4 +51,4 @@ def read_accepted(target: ServicesTarget) -> Accepted | None:
         return Accepted.model_validate_json(content)
     except ValidationError as error:
         told = f"{path} is damaged: {error.errors()[0]['msg']}"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ class _None:
 
     def __getattr__(self, _name: str) -> NoReturn:
         raise Unobservable(
-            Kind.PRECONDITION, "the target configures no services; add [bzzz.services] manager"
+            ErrorKind.PRECONDITION, "the target configures no services; add [bzzz.services] manager"
         )
 
 

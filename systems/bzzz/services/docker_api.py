@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.errors import classify
 from systems.bzzz.services.docker_ssh import ssh_way
@@ -32,10 +32,10 @@ _OK, _DENIED, _SERVER_ERROR = 200, (401, 403), 500
 NO_PACKAGE = "BZZZ's Swarm is read through Docker's SDK: pip install 'opsverify[containers]' ({error})"
 # What the daemon says, in its own words (moby, daemon/cluster/errors.go), and what it means for a look.
 _SAID = (
-    ("needs to be unlocked", Kind.SERVER_ERROR, "the swarm is locked; a person unlocks it: docker swarm unlock"),
-    ("does not have a leader", Kind.SERVER_ERROR, "the swarm has no leader: too few managers are there (quorum lost)"),
-    ("not a swarm manager", Kind.PRECONDITION, "this node is no manager of a swarm; name one in [bzzz.services] manager"),
-    ("not part of a swarm", Kind.PRECONDITION, "this node is in no swarm; name a manager in [bzzz.services] manager"),
+    ("needs to be unlocked", ErrorKind.SERVER_ERROR, "the swarm is locked; a person unlocks it: docker swarm unlock"),
+    ("does not have a leader", ErrorKind.SERVER_ERROR, "the swarm has no leader: too few managers are there (quorum lost)"),
+    ("not a swarm manager", ErrorKind.PRECONDITION, "this node is no manager of a swarm; name one in [bzzz.services] manager"),
+    ("not part of a swarm", ErrorKind.PRECONDITION, "this node is in no swarm; name a manager in [bzzz.services] manager"),
 )  # fmt: skip
 
 
@@ -52,12 +52,12 @@ class DockerApi:
             Unobservable: it says anything else, or nothing.
         """
         params = {key: value if isinstance(value, str) else json.dumps(value) for key, value in query.items()}
-        asked(f"GET {path}" + "".join(f" {key}={value}" for key, value in params.items()))
+        record_source(f"GET {path}" + "".join(f" {key}={value}" for key, value in params.items()))
         return self._meaning(path, *self._read(path, params), missing=missing)
 
     def read(self, path: str, most: int, **query: str) -> bytes:
         """At most `most` bytes of what is behind a path. Raises Unobservable."""
-        asked(f"GET {path}" + "".join(f" {key}={value}" for key, value in query.items()))
+        record_source(f"GET {path}" + "".join(f" {key}={value}" for key, value in query.items()))
         status, body = self._read(path, query, most)
         if status != _OK:
             self._meaning(path, status, body, missing=False)
@@ -87,13 +87,13 @@ class DockerApi:
 
     def _meaning(self, path: str, status: int, body: bytes, *, missing: bool) -> Any:
         if len(body) > MOST_BYTES:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{path} sent more than {MOST_BYTES} bytes")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{path} sent more than {MOST_BYTES} bytes")
         try:
             said = json.loads(body)
         except (ValueError, RecursionError):
             shown = bounded_text(body[:200].decode(errors="replace"))
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, f"{path} answered {status}, not in JSON: {shown!r}"
+                ErrorKind.UNEXPECTED_REPLY, f"{path} answered {status}, not in JSON: {shown!r}"
             ) from None
         if status == _OK:
             return said
@@ -109,10 +109,10 @@ def reason(status: int | None, told: str) -> Unobservable:
         if words in told:
             return Unobservable(kind, f"{meaning} ({told})")
     if status in _DENIED:
-        return Unobservable(Kind.DENIED, told)
+        return Unobservable(ErrorKind.DENIED, told)
     if status is not None and status >= _SERVER_ERROR:
-        return Unobservable(Kind.SERVER_ERROR, told)
-    return Unobservable(Kind.UNEXPECTED_REPLY, told)
+        return Unobservable(ErrorKind.SERVER_ERROR, told)
+    return Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def open_docker(target: ServicesTarget, *, within_s: int = SOCKET_S) -> Iterator
         from docker.api.client import APIClient  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise Unobservable(Kind.PRECONDITION, NO_PACKAGE.format(error=error)) from None
+        raise Unobservable(ErrorKind.PRECONDITION, NO_PACKAGE.format(error=error)) from None
     try:
         with ssh_way(target) as address:
             _knock(address)
@@ -145,7 +145,7 @@ def open_docker(target: ServicesTarget, *, within_s: int = SOCKET_S) -> Iterator
         raise reason(error.status_code, bounded_text(str(error.explanation or error), 300)) from None
     except docker.errors.InvalidVersion as error:
         told = f"the daemon's API is too old: {error}"
-        raise Unobservable(Kind.PRECONDITION, told) from None
+        raise Unobservable(ErrorKind.PRECONDITION, told) from None
     except (docker.errors.DockerException, requests.RequestException, HTTPError, OSError) as error:
         raise _why(error, target.manager) from None
 
@@ -166,11 +166,11 @@ def _why(error: BaseException, manager: str) -> Unobservable:
             return reason(status, bounded_text(f"{manager}: {' '.join(str(each).split())}", 300))
         for arg in (each, *each.args):
             if isinstance(arg, PermissionError):
-                return Unobservable(Kind.DENIED, f"{manager} is closed to this user: {arg}")
+                return Unobservable(ErrorKind.DENIED, f"{manager} is closed to this user: {arg}")
             if isinstance(arg, FileNotFoundError):
-                return Unobservable(Kind.REFUSED, f"there is no socket {manager}: {arg}")
+                return Unobservable(ErrorKind.REFUSED, f"there is no socket {manager}: {arg}")
         each = each.__cause__ or each.__context__
     seen = classify(error)
-    if seen.kind is Kind.BROKEN:  # the SDK's own words for an answer that is none of Docker's
-        return Unobservable(Kind.UNEXPECTED_REPLY, f"{manager}: {bounded_text(str(error), 300)}")
+    if seen.kind is ErrorKind.BROKEN:  # the SDK's own words for an answer that is none of Docker's
+        return Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{manager}: {bounded_text(str(error), 300)}")
     return seen

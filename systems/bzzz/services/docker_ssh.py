@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
@@ -32,14 +32,14 @@ _DIAL = "docker system dial-stdio"
 _ENDING_S, _ENDED_S = 2, 0.5
 # What ssh and Docker's program say (their own words, in the C locale), and what it means.
 _TEXT = (
-    (r"Could not resolve hostname", Kind.NAME_NOT_FOUND),
-    (r"Connection refused|Cannot connect to the Docker daemon|no such file or directory", Kind.REFUSED),
-    (r"No route to host|[Nn]etwork is unreachable", Kind.NO_ROUTE),
-    (r"timed out|not responding", Kind.SILENT),
-    (r"Host key verification failed|REMOTE HOST IDENTIFICATION", Kind.UNKNOWN_CA),
-    (r"[Pp]ermission denied|Too many authentication failures", Kind.DENIED),
-    (r"reset by peer|closed by remote host|Connection closed|Broken pipe", Kind.RESET),
-    (r"command not found|not found", Kind.PRECONDITION),
+    (r"Could not resolve hostname", ErrorKind.NAME_NOT_FOUND),
+    (r"Connection refused|Cannot connect to the Docker daemon|no such file or directory", ErrorKind.REFUSED),
+    (r"No route to host|[Nn]etwork is unreachable", ErrorKind.NO_ROUTE),
+    (r"timed out|not responding", ErrorKind.SILENT),
+    (r"Host key verification failed|REMOTE HOST IDENTIFICATION", ErrorKind.UNKNOWN_CA),
+    (r"[Pp]ermission denied|Too many authentication failures", ErrorKind.DENIED),
+    (r"reset by peer|closed by remote host|Connection closed|Broken pipe", ErrorKind.RESET),
+    (r"command not found|not found", ErrorKind.PRECONDITION),
 )
 
 
@@ -52,7 +52,7 @@ def ssh_way(target: ServicesTarget) -> Iterator[str]:
     """
     address = target.manager.removeprefix("docker+")
     if address.startswith("ssh://") and shutil.which("ssh") is None:
-        raise Unobservable(Kind.PRECONDITION, f"{target.manager}: there is no ssh on this machine")
+        raise Unobservable(ErrorKind.PRECONDITION, f"{target.manager}: there is no ssh on this machine")
     if not address.startswith("ssh://"):
         yield address
         return
@@ -117,7 +117,7 @@ class _Relay:
                         " ".join(self._errors.read(4000).decode(errors="replace").split()), 300
                     )
                     kind = next(
-                        (k for pattern, k in _TEXT if re.search(pattern, text)), Kind.UNEXPECTED_REPLY
+                        (k for pattern, k in _TEXT if re.search(pattern, text)), ErrorKind.UNEXPECTED_REPLY
                     )
                     return Unobservable(kind, f"ssh: {text}")
         return None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from opsverify.model.text import bounded_text
 from systems.bzzz.client import BzzzClient
 from systems.bzzz.services.baseline import read_accepted
@@ -31,7 +31,7 @@ _LINE = 300
 def _target(bzzz: BzzzClient) -> ServicesTarget:
     if bzzz.section.services is None:
         raise Unobservable(
-            Kind.PRECONDITION, "the target configures no services; add [bzzz.services] manager"
+            ErrorKind.PRECONDITION, "the target configures no services; add [bzzz.services] manager"
         )
     return bzzz.section.services
 
@@ -43,7 +43,7 @@ async def agent_image(bzzz: BzzzClient) -> AgentImage:
     service = next((s for s in await bzzz.services.services() if s.name == agent), None)
     images = sorted({task.image for task in service.running}) if service else []
     if not images:
-        raise Unobservable(Kind.EMPTY, f"no task of {agent} runs")
+        raise Unobservable(ErrorKind.EMPTY, f"no task of {agent} runs")
     words = [word for image in images for word in (image, *image.partition("@")[::2])]
     return AgentImage(identity=" ".join(dict.fromkeys(filter(None, words))))
 
@@ -96,7 +96,7 @@ async def _look(bzzz: BzzzClient, before: tuple[str, ...]) -> RunningServices:
     target = _target(bzzz)
     services, nodes = await asyncio.gather(bzzz.services.services(), bzzz.services.nodes())
     if not nodes:
-        raise Unobservable(Kind.EMPTY, "the manager tells of no node at all")
+        raise Unobservable(ErrorKind.EMPTY, "the manager tells of no node at all")
     expected, known_from = dict(target.expected), "the target"
     if accepted := read_accepted(target):
         imaged = {n: e if e.image else _imaged(e, accepted.services.get(n)) for n, e in expected.items()}
@@ -142,7 +142,9 @@ async def service_settings(bzzz: BzzzClient) -> ServiceSettings:
     """Every service as it is specified; the values of its environment are left out."""
     services = await bzzz.services.services()
     if not services:
-        raise Unobservable(Kind.EMPTY, f"there is no service whose name begins with {_target(bzzz).prefix!r}")
+        raise Unobservable(
+            ErrorKind.EMPTY, f"there is no service whose name begins with {_target(bzzz).prefix!r}"
+        )
     return ServiceSettings(services=tuple(map(_without_values, services)), listed=len(services))
 
 

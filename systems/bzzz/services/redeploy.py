@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.operator import ByHand, Refused, action
 from opsverify.probes.blocking import in_thread
 from systems.bzzz.actions import BzzzActions
@@ -79,7 +79,7 @@ class RedeployingActions(BzzzActions):
 
     def _services_target(self) -> ServicesTarget:
         if self._section.services is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no services")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no services")
         return self._section.services
 
     def _services_manager(self) -> ServicesOperator:
@@ -90,7 +90,7 @@ class RedeployingActions(BzzzActions):
 
         backups = self._section.backups
         if backups is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no backups")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no backups")
         return HostReader(backups), backups.configuration
 
     def _exported_replicas(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ from aiohttp import ClientError
 from pydantic import TypeAdapter, ValidationError
 
 from opsverify.model.deadline import DeadlinePassed, eventually
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.http import open_http, open_poster
 from systems.bzzz.services.client import SUPERVISOR, Ran, ServiceFailed
@@ -71,7 +71,7 @@ class SupervisorClient:
         try:
             return {name: base64.b64decode(payload, validate=True) for name, payload in told.items()}
         except ValueError as error:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"a config is not in base64: {error}") from None
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"a config is not in base64: {error}") from None
 
     async def uses(self) -> tuple[TaskUse, ...]:
         """What each running task uses now."""
@@ -92,7 +92,7 @@ class SupervisorClient:
             told = bounded_text(
                 f"{reply.url} answered what nobody knows: {at}: {why['msg']}; {reply.shown()}"
             )
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
 
 class SupervisorOperator:

@@ -9,13 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text, clean_text
 from opsverify.probes.blocking import in_thread
 from systems.bzzz.services.docker_api import DockerApi, open_docker
 from systems.bzzz.services.docker_logs import lines_of
 from systems.bzzz.services.models import NetworkSeen, ServiceSeen, SwarmNode, TaskUse
-from systems.bzzz.services.swarm_models import Node, Service, Task, node_of, node_seen, parsed, service_seen
+from systems.bzzz.services.swarm_models import (
+    Node,
+    SwarmService,
+    SwarmTask,
+    node_of,
+    node_seen,
+    parsed,
+    service_seen,
+)
 from systems.bzzz.services.swarm_networks import networks_seen
 
 if TYPE_CHECKING:
@@ -35,12 +43,12 @@ _LOG_BYTES = 4 * 1024 * 1024
 class Swarm:
     """One look at a Swarm: the target's services, their tasks, and names by id."""
 
-    services: tuple[Service, ...]
-    tasks: tuple[Task, ...]
+    services: tuple[SwarmService, ...]
+    tasks: tuple[SwarmTask, ...]
     nodes: dict[str, str]
     networks: tuple[dict[str, Any], ...]
 
-    def of(self, service: Service) -> tuple[Task, ...]:
+    def of(self, service: SwarmService) -> tuple[SwarmTask, ...]:
         """The tasks of a service."""
         return tuple(task for task in self.tasks if task.service_id == service.i_d)
 
@@ -53,13 +61,13 @@ class Swarm:
 def look(api: DockerApi, target: ServicesTarget) -> Swarm:
     """Look at the services of a target. Raises Unobservable."""
     found = parsed(
-        list[Service], api.get("/services", filters={"name": [target.prefix]}, status="true"), "services"
+        list[SwarmService], api.get("/services", filters={"name": [target.prefix]}, status="true"), "services"
     )
     services = tuple(each for each in found if each.spec.name.startswith(target.prefix))
-    tasks: list[Task] = []
+    tasks: list[SwarmTask] = []
     if services:
         asked_for = {"service": [each.i_d for each in services]}
-        tasks = parsed(list[Task], api.get("/tasks", filters=asked_for), "tasks")
+        tasks = parsed(list[SwarmTask], api.get("/tasks", filters=asked_for), "tasks")
     nodes = parsed(list[Node], api.get("/nodes"), "nodes")
     networks = parsed(list[dict[str, Any]], api.get("/networks"), "networks")
     named = {each.i_d: each.description.hostname for each in nodes}
@@ -140,10 +148,10 @@ class SwarmClient:
         ]
         if not seen:
             raise Unobservable(
-                Kind.EMPTY, f"no running task of {self._target.prefix}* on {self._target.manager}'s node"
+                ErrorKind.EMPTY, f"no running task of {self._target.prefix}* on {self._target.manager}'s node"
             )
 
-        def sample(of: tuple[Service, Task]) -> Any:
+        def sample(of: tuple[SwarmService, SwarmTask]) -> Any:
             query: dict[str, Any] = {"stream": "false", "one-shot": "true"}
             return api.get(f"/containers/{of[1].container}/stats", **query)
 
@@ -160,7 +168,7 @@ class SwarmClient:
         swarm = look(api, self._target)
         ids = [each.i_d for each in swarm.services if each.spec.name == service]
         if not ids:
-            raise Unobservable(Kind.EMPTY, f"there is no service {bounded_text(service, 100)}")
+            raise Unobservable(ErrorKind.EMPTY, f"there is no service {bounded_text(service, 100)}")
         begin = str(int(time.time() - since.total_seconds()))
         raw = api.read(
             f"/services/{ids[0]}/logs",
@@ -178,7 +186,9 @@ def _name(raw: dict[str, Any], what: str) -> str:
     spec = raw.get("Spec")
     name = spec.get("Name") if isinstance(spec, dict) else None
     if not isinstance(name, str):
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"a {what} without a name: {bounded_text(repr(raw), 100)}")
+        raise Unobservable(
+            ErrorKind.UNEXPECTED_REPLY, f"a {what} without a name: {bounded_text(repr(raw), 100)}"
+        )
     return clean_text(name)
 
 
@@ -188,7 +198,7 @@ def _payload(raw: dict[str, Any]) -> bytes:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, TypeError, ValueError):
         told = f"config {_name(raw, 'config')} holds no base64: {bounded_text(repr(data), 60)}"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
 
 def _use(first: Any, stats: Any, service: str, task: str, node: str) -> TaskUse:
@@ -210,4 +220,4 @@ def _use(first: Any, stats: Any, service: str, task: str, node: str) -> TaskUse:
         )
     except (KeyError, TypeError, AttributeError) as error:
         told = f"statistics of {service} ({task}) lack {error}: {bounded_text(repr(stats), 200)}"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None

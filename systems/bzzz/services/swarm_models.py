@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_pascal
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from systems.bzzz.services.models import ServiceSeen, SwarmNode, TaskSeen, UpdateSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["NODES_LABEL", "Node", "Service", "Task", "node_seen", "parsed", "service_seen"]
+__all__ = ["NODES_LABEL", "Node", "SwarmService", "SwarmTask", "node_seen", "parsed", "service_seen"]
 
 T = TypeVar("T")
 NODES_LABEL = "opsverify.nodes"
@@ -107,7 +107,7 @@ class _Count(_Wire):
     desired_tasks: int = 0
 
 
-class Service(_Wire):
+class SwarmService(_Wire):
     """A service, of `/services`."""
 
     i_d: Annotated[str, ...] = ""
@@ -144,7 +144,7 @@ class _TaskSpec(_Wire):
     container_spec: Annotated[_Container, _absent] = _Container()
 
 
-class Task(_Wire):
+class SwarmTask(_Wire):
     """A task, of `/tasks`."""
 
     i_d: str
@@ -210,7 +210,7 @@ def parsed(shape: type[T], raw: Any, what: str) -> T:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         told = f"{what}: {where}: {first['msg']}, got {bounded_text(repr(first['input']), 100)}"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
 
 def node_seen(node: Node) -> SwarmNode:
@@ -226,7 +226,7 @@ def node_seen(node: Node) -> SwarmNode:
 
 
 def service_seen(
-    service: Service, tasks: Sequence[Task], nodes: Mapping[str, str], networks: Mapping[str, str]
+    service: SwarmService, tasks: Sequence[SwarmTask], nodes: Mapping[str, str], networks: Mapping[str, str]
 ) -> ServiceSeen:
     """A service with its tasks, newest first. `nodes` and `networks` are names by id."""
     spec = service.spec
@@ -252,7 +252,7 @@ def service_seen(
     )
 
 
-def task_seen(task: Task, service: Service, nodes: Mapping[str, str]) -> TaskSeen:
+def task_seen(task: SwarmTask, service: SwarmService, nodes: Mapping[str, str]) -> TaskSeen:
     """A task, in our words. An exit code is told of an ended one only: a running one has 0 too."""
     ended = task.status.state in {"complete", "failed", "shutdown", "rejected", "orphaned"}
     return TaskSeen(
@@ -268,7 +268,7 @@ def task_seen(task: Task, service: Service, nodes: Mapping[str, str]) -> TaskSee
     )
 
 
-def node_of(task: Task, service: Service, nodes: Mapping[str, str]) -> str:
+def node_of(task: SwarmTask, service: SwarmService, nodes: Mapping[str, str]) -> str:
     """The node of a task: the one that its slot stands for on a twin's single machine, else its own."""
     stands_for = service.spec.labels.get(NODES_LABEL, "").split(",")
     if 1 <= task.slot <= len(stands_for) and stands_for[task.slot - 1]:
@@ -276,7 +276,7 @@ def node_of(task: Task, service: Service, nodes: Mapping[str, str]) -> str:
     return nodes.get(task.node_id, task.node_id)
 
 
-def _desired(service: Service, tasks: Sequence[Task]) -> int:
+def _desired(service: SwarmService, tasks: Sequence[SwarmTask]) -> int:
     if service.spec.mode.replicated is not None:
         return service.spec.mode.replicated.replicas
     if service.service_status is not None:

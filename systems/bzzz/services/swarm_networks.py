@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from systems.bzzz.services.docker_api import DockerApi
-    from systems.bzzz.services.swarm_models import Service, Task
+    from systems.bzzz.services.swarm_models import SwarmService, SwarmTask
 
 __all__ = ["networks_seen"]
 
@@ -20,8 +20,8 @@ __all__ = ["networks_seen"]
 def networks_seen(
     api: DockerApi,
     network: str,
-    services: Sequence[Service],
-    tasks: Sequence[Task],
+    services: Sequence[SwarmService],
+    tasks: Sequence[SwarmTask],
     networks: Sequence[dict[str, Any]],
 ) -> tuple[NetworkSeen, ...]:
     """Each network that one of `services` is attached to, and the one named `network` where it exists. Raises Unobservable."""
@@ -47,8 +47,8 @@ def _containers(api: DockerApi) -> dict[str, set[str]]:
 def _seen(
     api: DockerApi,
     network: dict[str, Any],
-    services: Sequence[Service],
-    tasks: Sequence[Task],
+    services: Sequence[SwarmService],
+    tasks: Sequence[SwarmTask],
     here: dict[str, set[str]],
 ) -> NetworkSeen:
     ids = {str(network.get("Id")), str(network.get("Name"))}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import timedelta
 
-    from systems.bzzz.services.swarm_models import Service, Task
+    from systems.bzzz.services.swarm_models import SwarmService, SwarmTask
     from systems.bzzz.services.target import ServicesTarget
 
 __all__ = ["SwarmOperator"]
@@ -94,7 +94,9 @@ class SwarmOperator:
         except Unobservable as error:
             raise ServiceFailed(error.seen) from None
 
-    def _find(self, api: DockerApi, service: str) -> tuple[Service, tuple[Task, ...], dict[str, str]]:
+    def _find(
+        self, api: DockerApi, service: str
+    ) -> tuple[SwarmService, tuple[SwarmTask, ...], dict[str, str]]:
         swarm = look(api, self._target)
         for each in swarm.services:
             if each.spec.name == service:
@@ -102,7 +104,7 @@ class SwarmOperator:
         msg = f"there is no service {service}; there are: {', '.join(s.spec.name for s in swarm.services) or 'none'}"
         raise ServiceFailed(msg)
 
-    def _here(self, api: DockerApi, service: str, node: str = "") -> list[Task]:
+    def _here(self, api: DockerApi, service: str, node: str = "") -> list[SwarmTask]:
         """Running tasks with a container on the manager's own node, by slot, only those of `node` if it is named."""
         found, tasks, nodes = self._find(api, service)
         running = sorted((t for t in tasks if t.runs), key=lambda t: t.slot)

@@ -8,7 +8,7 @@ import shlex
 from datetime import timedelta
 from posixpath import join
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.operator import ByHand, action
 from opsverify.model.text import bounded_text
 from opsverify.probes.blocking import in_thread
@@ -54,7 +54,7 @@ class HostsActions(BzzzActions):
         except TimeoutError:
             return f"hangs: no answer in {_WRITING.seconds} s; {file} may be left there"
         except Unobservable as silent:
-            if silent.kind is not Kind.SILENT:
+            if silent.kind is not ErrorKind.SILENT:
                 raise
             return f"hangs: {silent.seen}; {file} may be left there"
         if done.status == 0:

@@ -16,10 +16,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, NoPermissionError, ResponseError
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from systems.esper.bus.entries import decode_entry
-from systems.esper.bus.models import Durability, Entry, GroupState, RedisServer, StreamState, order
+from systems.esper.bus.models import Durability, Entry, GroupState, RedisStatus, StreamState, order
 from systems.esper.bus.resp_parser import BoundedParser
 from systems.esper.training.telemetry import Telemetry, evidence
 
@@ -58,7 +58,7 @@ def _named(method: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
             return await method(*args, **kwargs)
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
             seen = f"Redis answered in an unknown shape: {type(error).__name__}: {error}"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, bounded_text(seen)) from None
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(seen)) from None
 
     return told
 
@@ -102,9 +102,9 @@ class BusClient:
         self._read: tuple[float, Telemetry] | None = None
 
     async def _ask(self, *command: str | int, **parsing: Any) -> Any:
-        asked(" ".join(map(str, command)))
+        record_source(" ".join(map(str, command)))
         if self._connection is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no redis")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no redis")
         try:
             async with asyncio.timeout(_ANSWER.total_seconds()) as limit:
                 return await self._connection.execute_command(*command, **parsing)
@@ -112,23 +112,23 @@ class BusClient:
             if not limit.expired():
                 raise
             raise Unobservable(
-                Kind.SILENT, f"{command[0]} was not answered within {_ANSWER.total_seconds():g} s"
+                ErrorKind.SILENT, f"{command[0]} was not answered within {_ANSWER.total_seconds():g} s"
             ) from None
         except NoPermissionError as error:
             told = f"{command[0]} is not permitted ({error}); the suite needs +@read +ping +info +type for its user"
-            raise Unobservable(Kind.DENIED, told) from None
+            raise Unobservable(ErrorKind.DENIED, told) from None
         except MasterDownError as error:
-            raise Unobservable(Kind.SERVER_ERROR, bounded_text(f"{command[0]}: {error}")) from None
+            raise Unobservable(ErrorKind.SERVER_ERROR, bounded_text(f"{command[0]}: {error}")) from None
         except RedisConnectionError as error:
             if not str(error).startswith("max number of clients"):
                 raise
-            raise Unobservable(Kind.SERVER_ERROR, f"{command[0]}: {error}") from None
+            raise Unobservable(ErrorKind.SERVER_ERROR, f"{command[0]}: {error}") from None
         except ResponseError as error:
-            kind = Kind.DENIED if str(error).startswith("DENIED") else Kind.UNEXPECTED_REPLY
+            kind = ErrorKind.DENIED if str(error).startswith("DENIED") else ErrorKind.UNEXPECTED_REPLY
             raise Unobservable(kind, bounded_text(f"{command[0]}: {error}")) from None
 
     @_named
-    async def server(self) -> RedisServer:
+    async def server(self) -> RedisStatus:
         """INFO and PING: which server, and whether it would accept writes (judged without writing)."""
         try:
             pong = await self._ask("PING")
@@ -137,12 +137,12 @@ class BusClient:
                 raise
             pong = True  # a Redis that refuses writes refuses PING too; INFO tells why
         if pong not in (True, b"PONG", "PONG"):
-            raise Unobservable(Kind.UNEXPECTED_REPLY, "PING was not answered with PONG")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, "PING was not answered with PONG")
         info = await self._ask("INFO")
         if not isinstance(info, dict) or "run_id" not in info:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"INFO carries no run_id: {str(info)[:200]}")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"INFO carries no run_id: {str(info)[:200]}")
         valkey = "valkey_version" in info
-        return RedisServer(
+        return RedisStatus(
             engine="valkey" if valkey else "redis",
             version=str(info.get("valkey_version" if valkey else "redis_version", "?")),
             run_id=str(info["run_id"]),
@@ -186,7 +186,7 @@ class BusClient:
         kind = _text(said)
         if not isinstance(said, bytes) or not _TYPE.fullmatch(kind):
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, f"TYPE {name} was answered with {bounded_text(kind, 80)}"
+                ErrorKind.UNEXPECTED_REPLY, f"TYPE {name} was answered with {bounded_text(kind, 80)}"
             )
         if kind != "stream":
             return StreamState.none(role, name, kind)
@@ -292,7 +292,7 @@ class BusClient:
 
     async def telemetry(self, *, fresh: bool = False) -> Telemetry:
         """What the newest entries of the telemetry stream say; those who ask at one moment share one reading of it."""
-        asked(f"XREVRANGE {self._section.streams.telemetry} + - COUNT {_COUNT_PAGE}")
+        record_source(f"XREVRANGE {self._section.streams.telemetry} + - COUNT {_COUNT_PAGE}")
         not_before = time.monotonic() - (0.0 if fresh else _MOMENT.total_seconds())
         async with self._reading:
             if self._read is None or self._read[0] < not_before:
@@ -330,7 +330,7 @@ class BusClient:
         except Unobservable as refused:
             if not refused.seen.startswith("XREVRANGE: WRONGTYPE"):
                 raise
-            raise NoStream(Kind.PRECONDITION, f"{name}: {refused.seen}; see E-OON-1") from None
+            raise NoStream(ErrorKind.PRECONDITION, f"{name}: {refused.seen}; see E-OON-1") from None
 
     def _entry(self, entry: Any, fields: Any) -> Entry:
         return Entry(id=_text(entry), decoded=decode_entry(dict(fields or {}), secret=self._section.secret))

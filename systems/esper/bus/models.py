@@ -24,7 +24,7 @@ __all__ = [
     "NewestEntries",
     "Progress",
     "QueueState",
-    "RedisServer",
+    "RedisStatus",
     "ServiceGroups",
     "StreamState",
     "order",
@@ -43,7 +43,7 @@ def _lacking(wanted: Iterable[tuple[str, str]], told: Iterable[tuple[str, str]])
     return tuple(f"{group} on {stream}" for group, stream in lacking)
 
 
-class RedisServer(Observed):
+class RedisStatus(Observed):
     """A Redis server as INFO tells it. `refuses` says why writes would be refused, or is empty."""
 
     engine: str

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import Deadline, seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.esper.bus.models import (
     Consumption,
     Durability,
@@ -17,7 +17,7 @@ from systems.esper.bus.models import (
     NewestEntries,
     Progress,
     QueueState,
-    RedisServer,
+    RedisStatus,
     ServiceGroups,
     StreamState,
 )
@@ -43,7 +43,7 @@ _STREAM = "stream"
 
 
 @observation(of="redis", deadline=seconds(3), identity=True)
-async def bus_server(esper: EsperClient) -> RedisServer:
+async def bus_server(esper: EsperClient) -> RedisStatus:
     """The Redis server behind the bus, seen first and again last."""
     return await esper.bus.server()
 
@@ -54,7 +54,7 @@ async def service_groups(esper: EsperClient) -> ServiceGroups:
     streams = {role: await esper.bus.stream(role) for role in esper.section.streams.names()}
     needed = [(group, role) for group, roles in esper.section.groups.items() for role in roles.on]
     if not needed:
-        raise Unobservable(Kind.EMPTY, "the target names no group that a service needs")
+        raise Unobservable(ErrorKind.EMPTY, "the target names no group that a service needs")
     return ServiceGroups(
         needed=tuple((group, streams[role].name) for group, role in needed),
         found=tuple(
@@ -129,7 +129,7 @@ async def consumer_progress(esper: EsperClient, window: timedelta) -> Consumptio
     pairs = [(g, role) for g, roles in esper.section.groups.items() for role in roles.reads]
     if not pairs:
         raise Unobservable(
-            Kind.EMPTY, "the target's groups read no stream, so there is no consumer to look at"
+            ErrorKind.EMPTY, "the target's groups read no stream, so there is no consumer to look at"
         )
     first = {role: await esper.bus.stream(role) for _, role in pairs}
     before = _groups(first, pairs)
@@ -174,7 +174,9 @@ async def newest_entries(esper: EsperClient) -> NewestEntries:
     """The newest entries of every stream, decoded and, where the target has the secret, verified."""
     streams, missing = await esper.bus.newest_of_each(int(esper.section.limits.newest.value))
     if not any(streams.values()):
-        raise Unobservable(Kind.EMPTY, "; ".join(missing) or f"no entries on any of {', '.join(streams)}")
+        raise Unobservable(
+            ErrorKind.EMPTY, "; ".join(missing) or f"no entries on any of {', '.join(streams)}"
+        )
     return NewestEntries(
         names=tuple(dict.fromkeys(esper.section.streams.names().values())),
         counts={name: len(entries) for name, entries in streams.items()},

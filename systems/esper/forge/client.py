@@ -7,7 +7,7 @@ from functools import cached_property
 from posixpath import join
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.probes.blocking import in_thread
 from opsverify.probes.host import Changed, FileSeen, HostReader
 from systems.esper.forge.field_reports import ReportReader
@@ -71,7 +71,7 @@ class FilesClient:
     @property
     def _files(self) -> FilesTarget:
         if self._target is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no files")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no files")
         return self._target
 
     @cached_property
@@ -85,7 +85,7 @@ class FilesClient:
         self, read: Callable[P, R], paths: Sequence[str], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         for path in paths:
-            asked(f"{self._files.host} {self._at(path)}")
+            record_source(f"{self._files.host} {self._at(path)}")
         return await in_thread(read, *args, **kwargs)
 
     def _look(self, paths: Sequence[str], most: int = 0) -> list[FileSeen]:
@@ -93,7 +93,7 @@ class FilesClient:
         root, *seen = self._reader.look([self._files.root, *map(self._at, paths)], most)
         if not root.folder:
             raise Unobservable(
-                Kind.PRECONDITION,
+                ErrorKind.PRECONDITION,
                 f"there is no folder {root.path} on {self._files.host}; see files.root in the target",
             )
         return seen
@@ -110,7 +110,7 @@ class FilesClient:
             if read is not None:
                 return read
         raise Unobservable(
-            Kind.PRECONDITION, "the log was replaced twice while it was read: its retention is at work"
+            ErrorKind.PRECONDITION, "the log was replaced twice while it was read: its retention is at work"
         )
 
     def _read_log(self, workload: str) -> ReportLog | None:
@@ -167,11 +167,11 @@ class FilesClient:
         for folder in self._look((files.blueprints, files.artifacts)):
             if not folder.folder:
                 told = f"there is no folder {folder.path}: no forge has run under this root, or it writes elsewhere"
-                raise Unobservable(Kind.PRECONDITION, told)
+                raise Unobservable(ErrorKind.PRECONDITION, told)
         seen = self._again(lambda: self._look(paths, _MOST_OF_A_WAL))
         for each in seen:
             if each.there and each.content is None:
-                raise Unobservable(Kind.UNEXPECTED_REPLY, f"{each.path} is no file")
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{each.path} is no file")
         forge, compiler, library = seen
         decoded = (
             forge_wal(forge.path, forge.content),
@@ -192,15 +192,16 @@ class FilesClient:
         hot = [each.path for each in beside if each.size]
         if hot:
             told = f"a journal lies beside the library: {', '.join(hot)}. Something writes to it, or died writing; what holds is not in one file"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         if catalog.size > _MOST_OF_A_LIBRARY:
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, f"{catalog.path} has {catalog.size} bytes; a library has some 20 kB"
+                ErrorKind.UNEXPECTED_REPLY,
+                f"{catalog.path} has {catalog.size} bytes; a library has some 20 kB",
             )
         first = self._listed()
         if not catalog.there and not first:
             raise Unobservable(
-                Kind.EMPTY, f"there is neither {catalog.path} nor an artifact: no forge has run here"
+                ErrorKind.EMPTY, f"there is neither {catalog.path} nor an artifact: no forge has run here"
             )
         rows, problem = list[LibraryRow](), "it does not exist, but artifacts do"
         if catalog.there:
@@ -212,7 +213,7 @@ class FilesClient:
             msg = "the library changed while it was read: a forge is at work"
             raise Changed(msg)
         if not problem and not rows and not first:
-            raise Unobservable(Kind.EMPTY, f"{catalog.path} holds no blueprint")
+            raise Unobservable(ErrorKind.EMPTY, f"{catalog.path} holds no blueprint")
         known = {row.blueprint_id for row in rows}
         orphans = [path for path in first if _id_of(path) not in known]
         return Library(
@@ -247,7 +248,7 @@ class FilesClient:
         sizes = [each.size for each in self._reader.look(paths)]
         if sum(sizes) > _MOST_OF_ALL_ARTIFACTS or max(sizes, default=0) > _MOST_OF_AN_ARTIFACT:
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, "artifacts are far larger than kernels of this program (2 kB)"
+                ErrorKind.UNEXPECTED_REPLY, "artifacts are far larger than kernels of this program (2 kB)"
             )
         seen = {each.path: each for each in self._reader.look(paths, _MOST_OF_AN_ARTIFACT)}
         problems = {path: _problem(file) for path, file in seen.items()}

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.esper.client import EsperClient
 from systems.esper.forge.models import Forge, Library, ReportLog, RetryAlert
 
@@ -58,12 +58,12 @@ async def retry_alert(esper: EsperClient) -> RetryAlert:
     newest = await esper.bus.newest("telemetry", most)
     counts = [(e.id, e.decoded.metrics[_RETRY_METRIC]) for e in newest if _RETRY_METRIC in e.decoded.metrics]
     if active is None and not newest:
-        raise Unobservable(Kind.EMPTY, "there is no telemetry, so the alert could not have fired")
+        raise Unobservable(ErrorKind.EMPTY, "there is no telemetry, so the alert could not have fired")
     if active is None and not counts:
         told = (
             f"{_RETRY_METRIC} is in none of the newest {len(newest)} telemetry entries: the alert cannot fire"
         )
-        raise Unobservable(Kind.NOT_PUBLISHED, told)
+        raise Unobservable(ErrorKind.NOT_PUBLISHED, told)
     return RetryAlert(
         active=active is not None,
         value=active.value if active else None,

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import AwareDatetime, Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.prometheus import DEFAULT_INTERVAL, api_data, duration_s, instant
 from opsverify.probes.replies import basic_login, shaped
@@ -87,7 +87,7 @@ class InfraClient:
         """
         target = self._section.prometheus
         if target is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no prometheus")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no prometheus")
         await self._http.get(f"{target.url}/-/ready", answers={200})
         found, warnings = await self._api(f"{target.url}/api/v1/targets?state=active", _TARGETS)
         series = f"{_NISSAS}{{job={json.dumps(target.job)}}}"
@@ -107,7 +107,7 @@ class InfraClient:
         """/api/health: 200, or 503 where Grafana says that its database fails. Any other 503 is a server error."""
         reply = await self._get(self._section.grafana, "grafana", "/api/health", {200, 503})
         if reply.status == 503 and "json" not in reply.content_type:  # noqa: PLR2004
-            raise Unobservable(Kind.SERVER_ERROR, f"{reply.url} answered {reply.shown()}")
+            raise Unobservable(ErrorKind.SERVER_ERROR, f"{reply.url} answered {reply.shown()}")
         body = shaped(reply, _GRAFANA, reply.json())
         version = bounded_text(body.get("version", "?"), 40)
         return GrafanaHealth(
@@ -120,7 +120,7 @@ class InfraClient:
         body = shaped(reply, _CLUSTER, reply.json())
         if body["timed_out"]:
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, f"the cluster did not settle in its own time: {reply.shown()}"
+                ErrorKind.UNEXPECTED_REPLY, f"the cluster did not settle in its own time: {reply.shown()}"
             )
         return ClusterHealth(
             cluster=bounded_text(body["cluster_name"], 80),
@@ -132,7 +132,7 @@ class InfraClient:
 
     async def _get(self, target: WebTarget | None, surface: str, path: str, answers: set[int]) -> Reply:
         if target is None:
-            raise Unobservable(Kind.PRECONDITION, f"the target configures no {surface}")
+            raise Unobservable(ErrorKind.PRECONDITION, f"the target configures no {surface}")
         return await self._http.get(
             f"{target.url}{path}", answers=answers, headers=basic_login(target.username, target.password_env)
         )
@@ -146,7 +146,7 @@ def _target(seen: _TargetJson, now: datetime) -> ScrapeTarget:
     try:
         interval_s = duration_s(seen.get("scrapeInterval", DEFAULT_INTERVAL))
     except (ValueError, OverflowError) as error:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{seen['scrapeUrl'][:200]}: {error}") from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{seen['scrapeUrl'][:200]}: {error}") from None
     return ScrapeTarget(
         job=bounded_text(seen["labels"].get("job", ""), 80),
         url=bounded_text(seen["scrapeUrl"], 200),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.esper.client import EsperClient
 from systems.esper.training.models import MOST_READINGS, Acknowledged, Isolation, KernelLoad, Kernels
 from systems.esper.training.readings import events_of, read_telemetry, reading_of, source_of, usable
@@ -26,7 +26,7 @@ async def isolation(esper: EsperClient) -> Isolation:
     telemetry = await read_telemetry(esper)
     packets = [p for p in _published(telemetry) if VIOLATIONS in p.metrics]
     if not packets:
-        raise Unobservable(Kind.EMPTY, f"packets of {SOURCE} come without {VIOLATIONS}")
+        raise Unobservable(ErrorKind.EMPTY, f"packets of {SOURCE} come without {VIOLATIONS}")
     newest = [reading_of(telemetry, p, VIOLATIONS) for p in reversed(packets)][:MOST_READINGS]
     for reading in newest:
         usable(reading)
@@ -66,5 +66,5 @@ def _published(telemetry: Telemetry) -> list[Packet]:
     packets = telemetry.of(SOURCE)
     if not packets:
         told = f"no packet of {SOURCE} among the newest {telemetry.read} entries of {telemetry.stream}; the program has no "
-        raise Unobservable(Kind.NOT_PUBLISHED, f"{told}way to send them")
+        raise Unobservable(ErrorKind.NOT_PUBLISHED, f"{told}way to send them")
     return packets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.esper.client import EsperClient
 from systems.esper.training.models import EnumValues
 
@@ -29,7 +29,7 @@ async def enum_values(esper: EsperClient) -> EnumValues:
                 health.setdefault(said.source[:80], told)
     if not any(messages.values()):
         told = "; ".join(missing) or "no message that decodes on any stream"
-        raise Unobservable(Kind.EMPTY, f"{told}; see E-OON-6")
+        raise Unobservable(ErrorKind.EMPTY, f"{told}; see E-OON-6")
     return EnumValues(
         names=tuple(dict.fromkeys(esper.section.streams.names().values())),
         messages=messages,

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from systems.esper.nissa.models import CoreAlert, NissaHealth, NissaMetrics, Slo
 
@@ -55,7 +55,7 @@ class NissaClient:
 
     def _at(self, path: str) -> str:
         if self._url is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no nissa")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no nissa")
         return f"{self._url}{path}"
 
     async def health(self) -> NissaHealth:
@@ -64,7 +64,7 @@ class NissaClient:
         body = reply.json()
         status = body.get("status") if isinstance(body, dict) else None
         if not isinstance(status, str):
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"/healthz is not Nissa's: {reply.shown()}")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"/healthz is not Nissa's: {reply.shown()}")
         return NissaHealth(status=reply.status, body=bounded_text(status))
 
     async def date(self) -> tuple[str, datetime] | None:
@@ -76,10 +76,10 @@ class NissaClient:
         """/metrics, parsed. HTML or JSON comes from another program and is not observed."""
         reply = await self._http.get(self._at("/metrics"), answers={200})
         if not reply.content_type.startswith(_EXPOSITION_TYPES):
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"/metrics is no exposition but {reply.shown()}")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"/metrics is no exposition but {reply.shown()}")
         if reply.cut:
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, "/metrics is longer than 1 MiB; the rest was not looked at"
+                ErrorKind.UNEXPECTED_REPLY, "/metrics is longer than 1 MiB; the rest was not looked at"
             )
         return parse_exposition(reply.text)
 
@@ -91,10 +91,10 @@ class NissaClient:
         except ValidationError as error:
             first = error.errors()[0]
             told = f"/metrics/summary is not of the known shape at {'.'.join(map(str, first['loc'])) or 'its top'}: {first['msg']}; {reply.shown()}"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
         if any(s["violations"] > s["total"] for s in summary["slo"].values()):
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY,
+                ErrorKind.UNEXPECTED_REPLY,
                 f"/metrics/summary counts more violations than samples: {reply.shown()}",
             )
         numbers = [a["value"] for a in summary["alerts"].values()] + [
@@ -102,7 +102,8 @@ class NissaClient:
         ]
         if not all(math.isfinite(n) for n in numbers):
             raise Unobservable(
-                Kind.UNEXPECTED_REPLY, f"/metrics/summary holds a value that is not a number: {reply.shown()}"
+                ErrorKind.UNEXPECTED_REPLY,
+                f"/metrics/summary holds a value that is not a number: {reply.shown()}",
             )
         alerts = tuple(
             CoreAlert(name=n, metric=a["metric"], value=a["value"], routes=tuple(a["routes"]))

@@ -10,7 +10,7 @@ from uuid import uuid4
 from redis.exceptions import ResponseError
 
 from opsverify.model.deadline import Deadline
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.esper.bus.models import order
 from systems.esper.nissa.models import CanaryRun, Ingest
 from systems.esper.training.telemetry import CANARY_SOURCE
@@ -55,9 +55,9 @@ def _without_canary(counters: Mapping[str, float]) -> dict[str, float]:
 async def _all_counters(esper: EsperClient) -> dict[str, float]:
     seen = await esper.nissa.metrics()
     if seen.invalid:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"/metrics cannot be read: {seen.invalid}")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"/metrics cannot be read: {seen.invalid}")
     if not any(family.startswith("esper_") for family in seen.families):
-        raise Unobservable(Kind.UNEXPECTED_REPLY, "/metrics carries no esper series; see E-NIS-2")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, "/metrics carries no esper series; see E-NIS-2")
     return seen.counters
 
 
@@ -189,7 +189,7 @@ async def observe_canary(esper: EsperClient, publish: PublishCanary) -> CanaryRu
         Unobservable: no group reads telemetry, or the real entries are none, mixed, or signed with a secret that is not ours.
     """
     if not _readers(esper):
-        raise Unobservable(Kind.EMPTY, "no group of the target reads telemetry; canary not sent")
+        raise Unobservable(ErrorKind.EMPTY, "no group of the target reads telemetry; canary not sent")
     signed = _signed_as(esper, await esper.bus.newest("telemetry", int(esper.section.limits.newest.value)))
     before = await _canary_count(esper)
     packet = f"{CANARY_SOURCE}-{uuid4()}"
@@ -230,7 +230,7 @@ def _signed_as(esper: EsperClient, newest: tuple[Entry, ...]) -> bool:
     real = [e.decoded.signature for e in newest if e.decoded.source != CANARY_SOURCE]
     if not real:
         raise Unobservable(
-            Kind.EMPTY, "no real telemetry entry to tell whether messages are signed; canary not sent"
+            ErrorKind.EMPTY, "no real telemetry entry to tell whether messages are signed; canary not sent"
         )
     kinds = set(real)
     if kinds == {"valid"}:
@@ -239,10 +239,11 @@ def _signed_as(esper: EsperClient, newest: tuple[Entry, ...]) -> bool:
         return False
     if kinds == {"unverified"}:
         told = "messages are signed and the target has no secret; set leyline_secret_env. Canary not sent"
-        raise Unobservable(Kind.CREDENTIAL_MISSING, told)
+        raise Unobservable(ErrorKind.CREDENTIAL_MISSING, told)
     shown = ", ".join(f"{real.count(k)} {k}" for k in sorted(kinds))
     raise Unobservable(
-        Kind.PRECONDITION, f"signatures of the newest {len(real)} telemetry entries: {shown}; canary not sent"
+        ErrorKind.PRECONDITION,
+        f"signatures of the newest {len(real)} telemetry entries: {shown}; canary not sent",
     )
 
 

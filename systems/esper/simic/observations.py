@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.esper.client import EsperClient
-from systems.esper.training.models import PolicyStream, Training, Validation
+from systems.esper.training.models import PolicyStream, PolicyValidation, Training
 from systems.esper.training.readings import events_of, read_telemetry, reading_of, refuse_ahead, source_of
 from systems.esper.training.telemetry import milliseconds
 
@@ -40,21 +40,21 @@ async def simic_training(esper: EsperClient) -> Training:
 
 
 @observation(of="redis", deadline=seconds(8))
-async def policy_validation(esper: EsperClient) -> Validation:
+async def policy_validation(esper: EsperClient) -> PolicyValidation:
     """What came of Simic's validation, and whether training is newer than that."""
     telemetry = await read_telemetry(esper)
     packets, trained = telemetry.of(SOURCE), [p.at_ms for p in telemetry.of("tolaria")]
     if not packets and not trained:
         source_of(esper, telemetry, SOURCE, packets)
-        raise Unobservable(Kind.EMPTY, "neither Tolaria nor Simic shows among the newest telemetry")
+        raise Unobservable(ErrorKind.EMPTY, "neither Tolaria nor Simic shows among the newest telemetry")
     # Where nothing of Simic shows, that is the finding: it is judged by how long training has been waiting.
     source = source_of(esper, telemetry, SOURCE, packets or telemetry.of("tolaria"))
     newest = packets[-1] if packets else None
     passed = newest.metrics.get(PASS) if newest else None
     if passed is not None and math.isnan(passed):
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{PASS} is NaN in entry {source.entry}")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{PASS} is NaN in entry {source.entry}")
     failures = events_of(telemetry, packets[-1:], FAILED)
-    return Validation(
+    return PolicyValidation(
         source=source if packets else source.model_copy(update={"source": SOURCE, "packets": 0}),
         passed=passed,
         reasons=failures[0].attributes.get("reasons", "") if failures else "",
@@ -76,7 +76,9 @@ async def policy_updates(esper: EsperClient) -> PolicyStream:
         entries = tuple(e for e in entries if e.decoded.message_type == "POLICY_UPDATE")
     if not entries and (shared or not simic):
         told = f"no policy update on {streams.policy}, and nothing of Simic that should have made one"
-        raise Unobservable(Kind.EMPTY, told if not shared else f"none among the newest {_SHARED} entries")
+        raise Unobservable(
+            ErrorKind.EMPTY, told if not shared else f"none among the newest {_SHARED} entries"
+        )
     newest = entries[0] if entries else None
     if newest is not None:
         refuse_ahead(newest.id, streams.policy, telemetry.now_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.esper.client import EsperClient
 from systems.esper.training.models import MOST_READINGS, BlueprintRisk, Conservative, Decisions, Quarantine
 from systems.esper.training.readings import events_of, read_telemetry, reading_of, source_of, usable
@@ -27,7 +27,7 @@ async def conservative_mode(esper: EsperClient) -> Conservative:
     modes = [reading_of(telemetry, p, MODE) for p in reversed(packets)][:MOST_READINGS]
     if modes and modes[0].value not in (0.0, 1.0):
         told = f"{MODE} is {modes[0].value} in packet {modes[0].packet} ({modes[0].entry}), neither 0 nor 1"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
     newest = packets[-1].metrics if packets else {}
     return Conservative(
         source=source,
@@ -65,7 +65,7 @@ async def quarantine(esper: EsperClient) -> Quarantine:
     judged = [p for p in packets if RISK in p.metrics]
     if not judged:
         told = f"{RISK} is in none of the newest {len(packets)} packets of {SOURCE}: it is only with a library attached"
-        raise Unobservable(Kind.NOT_PUBLISHED, told)
+        raise Unobservable(ErrorKind.NOT_PUBLISHED, told)
     newest = reading_of(telemetry, judged[-1], RISK)
     usable(newest)
     said = judged[-1].said

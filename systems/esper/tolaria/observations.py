@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.esper.client import EsperClient
 from systems.esper.training.models import AlertAgreement, Epoch, HealthTold, TolariaHealth, TolariaRun
 from systems.esper.training.readings import events_of, read_telemetry, source_of
@@ -73,7 +73,7 @@ async def _agreement(esper: EsperClient, *, looks: int) -> AlertAgreement:
     telemetry = await read_telemetry(esper, fresh=True)
     run = _run(esper, telemetry)
     if not run.epochs:
-        raise Unobservable(Kind.EMPTY, f"no epochs of {SOURCE} to hold the alert against; see E-TOL-1")
+        raise Unobservable(ErrorKind.EMPTY, f"no epochs of {SOURCE} to hold the alert against; see E-TOL-1")
     active = next((a for a in alerts if a.name == ALERT), None)
     behind_ms = int(esper.section.limits.settle.value * 1000)
     return AlertAgreement(
@@ -118,7 +118,7 @@ def _run(esper: EsperClient, telemetry: Telemetry) -> TolariaRun:
     judged = [p for p in last if is_epoch(p)][-_MOST_EPOCHS:]
     if packets and not judged:
         told = f"the last run of {SOURCE} shows only its completion packet among the newest {telemetry.read} entries"
-        raise Unobservable(Kind.EMPTY, told)
+        raise Unobservable(ErrorKind.EMPTY, told)
     return TolariaRun(
         source=source,
         count=len(judged),

@@ -21,13 +21,13 @@ __all__ = [
     "KernelLoad",
     "Kernels",
     "PolicyStream",
+    "PolicyValidation",
     "Quarantine",
     "Reading",
     "SourceSeen",
     "TolariaHealth",
     "TolariaRun",
     "Training",
-    "Validation",
 ]
 
 
@@ -227,7 +227,7 @@ class Training(Observed):
     readings: tuple[Reading, ...]
 
 
-class Validation(Observed):
+class PolicyValidation(Observed):
     """What came of Simic's validation.
 
     `passed` is the newest packet's simic.validation.pass, None where it says nothing of it; `lag_s` by how much

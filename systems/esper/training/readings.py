@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.esper.training.models import EventSeen, Reading, SourceSeen
 from systems.esper.training.telemetry import milliseconds
 
@@ -30,7 +30,7 @@ async def read_telemetry(esper: EsperClient, *, fresh: bool = False) -> Telemetr
     found = await esper.bus.telemetry(fresh=fresh)
     if not found.packets:
         told = f"no telemetry packet that a consumer would take among the newest {found.read} entries of {found.stream}"
-        raise Unobservable(Kind.EMPTY, f"{told}; see E-OON-1, E-OON-6")
+        raise Unobservable(ErrorKind.EMPTY, f"{told}; see E-OON-1, E-OON-6")
     refuse_ahead(found.packets[-1].entry, found.stream, found.now_ms)
     return found
 
@@ -44,7 +44,7 @@ def refuse_ahead(entry: str, stream: str, now_ms: int) -> None:
     ahead_s = (milliseconds(entry) - now_ms) / 1000
     if ahead_s > _AHEAD_S:
         told = f"entry {entry} of {stream} is {ahead_s:.0f} s ahead of Redis's clock"
-        raise Unobservable(Kind.PRECONDITION, f"{told}, which was set back: no age can be told")
+        raise Unobservable(ErrorKind.PRECONDITION, f"{told}, which was set back: no age can be told")
 
 
 def source_of(esper: EsperClient, telemetry: Telemetry, source: str, packets: Sequence[Packet]) -> SourceSeen:
@@ -58,7 +58,7 @@ def source_of(esper: EsperClient, telemetry: Telemetry, source: str, packets: Se
     if not packets:
         if workload != "running":
             told = f"no packet of {source} among the newest {telemetry.read} entries of {telemetry.stream}"
-            raise Unobservable(Kind.EMPTY, f"{told} (sources there: {', '.join(others) or 'none'})")
+            raise Unobservable(ErrorKind.EMPTY, f"{told} (sources there: {', '.join(others) or 'none'})")
         return SourceSeen(
             source=source,
             workload=workload,
@@ -106,7 +106,8 @@ def usable(reading: Reading) -> float:
     if reading.value is None or math.isnan(reading.value) or reading.value == -math.inf:
         seen = "missing" if reading.value is None else reading.value
         raise Unobservable(
-            Kind.UNEXPECTED_REPLY, f"{reading.metric} is {seen} in packet {reading.packet} ({reading.entry})"
+            ErrorKind.UNEXPECTED_REPLY,
+            f"{reading.metric} is {seen} in packet {reading.packet} ({reading.entry})",
         )
     return reading.value
 

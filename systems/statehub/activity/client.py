@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.probes.postgres import reading
 from systems.statehub.activity.models import ActivityServer
 
@@ -36,12 +36,12 @@ class ActivityClient:
     async def _reading(self) -> AsyncIterator[psycopg.AsyncCursor[dict[str, Any]]]:
         target = self._section.activity
         if target is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no activity")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no activity")
         try:
             async with reading(target.url, password=target.password_env, ca_file=target.ca_file) as cursor:
                 yield cursor
         except Unobservable as failed:
-            if failed.kind is not Kind.UNEXPECTED_REPLY:
+            if failed.kind is not ErrorKind.UNEXPECTED_REPLY:
                 raise
             named = "names of tables and columns are set in the target: [statehub.tables], [statehub.columns]"
             raise Unobservable(failed.kind, f"{failed.seen}; {named}") from None
@@ -57,7 +57,7 @@ class ActivityClient:
             "has_function_privilege('pg_control_system()', 'execute') as may"
         )
         async with self._reading() as cursor:
-            asked(query)
+            record_source(query)
             before = datetime.now(UTC)
             await cursor.execute(query)
             row = await cursor.fetchone() or {}
@@ -65,7 +65,7 @@ class ActivityClient:
             replay = await self._replay(cursor)
             cluster = ""
             if row["may"]:
-                asked("select system_identifier from pg_control_system()")
+                record_source("select system_identifier from pg_control_system()")
                 await cursor.execute("select system_identifier from pg_control_system()")
                 cluster = str((await cursor.fetchone() or {}).get("system_identifier", ""))
         return ActivityServer(
@@ -123,7 +123,7 @@ class ActivityClient:
         clock = "select clock_timestamp() as clock"
         async with self._reading() as cursor:
             before = datetime.now(UTC)
-            asked(clock)
+            record_source(clock)
             await cursor.execute(clock)
             server = dict(await cursor.fetchone() or {})
             server["ahead"] = _ahead(server["clock"], before)
@@ -140,14 +140,14 @@ class ActivityClient:
             "(pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() and exists (select from pg_stat_wal_receiver)) "
             "then interval '0' else clock_timestamp() - pg_last_xact_replay_timestamp() end as behind"
         )
-        asked(query)
+        record_source(query)
         await cursor.execute(query)
         return dict(await cursor.fetchone() or {})
 
     async def _rows(
         self, cursor: psycopg.AsyncCursor[dict[str, Any]], query: sql.Composed, values: list[Any]
     ) -> list[dict[str, Any]]:
-        asked(f"{query.as_string(cursor)} -- {', '.join(map(str, values))}")
+        record_source(f"{query.as_string(cursor)} -- {', '.join(map(str, values))}")
         await cursor.execute(query, values)
         return await cursor.fetchall()
 

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from systems.statehub.activity.models import ActivityRun, Definition, Promised
 from systems.statehub.sweeps.results import parse_result
@@ -30,7 +30,7 @@ def _zoned(value: Any, where: str) -> datetime | None:
         return None
     if not isinstance(value, datetime) or value.utcoffset() is None:
         told = f"{where} is {str(value)[:60]!r} without a zone; the column should be timestamp with time zone"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
     return value.astimezone(UTC)
 
 
@@ -44,7 +44,7 @@ def definition_of(rows: list[dict[str, Any]], promised: Promised) -> Definition:
         trigger = {"cron": trigger}
     if not isinstance(trigger, dict) or not isinstance(row["enabled"], bool):
         told = f"definition {row['id']}: trigger {trigger!r:.80}, enabled {row['enabled']!r:.20} are of no known shape"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
     return Definition(
         promised=promised,
         found=len(rows),
@@ -64,7 +64,7 @@ def run_of(row: dict[str, Any]) -> ActivityRun:
     where = f"ActivityRun {row['run']}"
     if row["result"] is None and row["size"]:
         told = f"{where}: the sweep's result has {row['size']} characters, more than are read"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
     return ActivityRun(
         run_id=row["run"],
         scheduled_for=_zoned(row["scheduled"], f"{where}: scheduled_for"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.statehub.activity.definition import definition_of, run_of
 from systems.statehub.activity.models import ActivityServer, Definition, Runs
 from systems.statehub.client import StateHubClient
@@ -38,10 +38,11 @@ async def activity_runs(statehub: StateHubClient) -> Runs:
         told = (
             f"more than {most} runs in {window}: not the schedule of {interval}, or another definition's id"
         )
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
     if server["behind"] is None:
         raise Unobservable(
-            Kind.PRECONDITION, "this standby has replayed nothing: of which moment it speaks is not known"
+            ErrorKind.PRECONDITION,
+            "this standby has replayed nothing: of which moment it speaks is not known",
         )
     changed = definition_of(await statehub.activity.definitions(), said).changed
     since, why = begin(now - window, changed, statehub.section.incident_ended)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.statehub.sweeps.results import parse_reply
 
 if TYPE_CHECKING:
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from systems.statehub.api.target import HttpTarget
     from systems.statehub.sweeps.models import SweepEvent
 
-__all__ = ["ApiClient"]
+__all__ = ["StateHubApiClient"]
 
 
-class ApiClient:
+class StateHubApiClient:
     """The one documented way to read: `GET /progress/` (runbook, "Progress Event Check")."""
 
     def __init__(self, http: Http, target: HttpTarget | None, *, surface: str, event_type: str) -> None:
@@ -32,7 +32,9 @@ class ApiClient:
         reply = await self._progress(limit)
         events, repeated = parse_reply(reply.json(), self._event_type, reply.url)
         if not events:
-            raise Unobservable(Kind.EMPTY, f"{reply.url} shows no event of type {self._event_type} at all")
+            raise Unobservable(
+                ErrorKind.EMPTY, f"{reply.url} shows no event of type {self._event_type} at all"
+            )
         return events, repeated, len(events) + repeated < limit
 
     async def date(self) -> str:
@@ -41,6 +43,6 @@ class ApiClient:
 
     async def _progress(self, limit: int) -> Reply:
         if self._url is None:
-            raise Unobservable(Kind.PRECONDITION, f"the target configures no {self._surface}")
+            raise Unobservable(ErrorKind.PRECONDITION, f"the target configures no {self._surface}")
         query = urlencode({"event_type": self._event_type, "limit": limit})
         return await self._http.get(f"{self._url}/progress/?{query}", answers={200})

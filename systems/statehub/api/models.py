@@ -6,10 +6,10 @@ from datetime import datetime
 
 from opsverify.model.observation import Observed
 
-__all__ = ["Newest"]
+__all__ = ["NewestEvents"]
 
 
-class Newest(Observed):
+class NewestEvents(Observed):
     """The newest events that one way to the API shows, newest first, and how many it showed."""
 
     events: tuple[tuple[str, datetime], ...]

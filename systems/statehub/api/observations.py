@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import observation
-from systems.statehub.api.models import Newest
+from systems.statehub.api.models import NewestEvents
 from systems.statehub.client import StateHubClient
 
 __all__ = ["api_newest", "bridge_newest"]
@@ -13,14 +13,14 @@ _NEWEST = 5  # as the runbook asks
 
 
 @observation(of="api", deadline=seconds(5))
-async def api_newest(statehub: StateHubClient) -> Newest:
+async def api_newest(statehub: StateHubClient) -> NewestEvents:
     """The newest sweep events, asked of the API directly."""
     events, _, _ = await statehub.api.events(_NEWEST)
-    return Newest(events=tuple((e.id, e.at) for e in events), count=len(events))
+    return NewestEvents(events=tuple((e.id, e.at) for e in events), count=len(events))
 
 
 @observation(of="bridge", deadline=seconds(5))
-async def bridge_newest(statehub: StateHubClient) -> Newest:
+async def bridge_newest(statehub: StateHubClient) -> NewestEvents:
     """The newest sweep events, asked through the bridge."""
     events, _, _ = await statehub.bridge.events(_NEWEST)
-    return Newest(events=tuple((e.id, e.at) for e in events), count=len(events))
+    return NewestEvents(events=tuple((e.id, e.at) for e in events), count=len(events))

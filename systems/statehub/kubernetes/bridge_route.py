@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.statehub.kubernetes.models import Allowance, Route
 from systems.statehub.kubernetes.objects import (
     ConfigMap,
     Container,
     Containers,
-    Service,
+    KubernetesService,
     Slices,
     parsed,
     seconds_of,
@@ -31,7 +31,7 @@ async def route(kubernetes: KubernetesClient) -> Route:
     said = await kubernetes.read(f"/apis/apps/v1{space}/deployments/{target.worker}")
     if said is None:
         told = f"there is no deployment {target.worker} in {target.namespace}; see S-K8S-1"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     url, origin = await _variable(kubernetes, parsed(Containers, said, target.worker))
     service = await kubernetes.read(f"/api/v1{space}/services/{target.bridge_service}")
     label = f"?labelSelector=kubernetes.io/service-name={target.bridge_service}"
@@ -42,7 +42,7 @@ async def route(kubernetes: KubernetesClient) -> Route:
         for e in one.endpoints or ()
         if e.addresses
     ]
-    ports = parsed(Service, service, target.bridge_service).spec.ports if service else ()
+    ports = parsed(KubernetesService, service, target.bridge_service).spec.ports if service else ()
     return Route(
         variable=target.bridge_variable,
         url=url,
@@ -67,12 +67,12 @@ async def _variable(kubernetes: KubernetesClient, worker: Containers) -> tuple[s
     found = [each for each in given if each is not None]
     if len({url for url, _ in found}) > 1:
         told = f"the worker's containers have different {name}: {' and '.join(url for url, _ in found)}"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     if found:
         return found[0]
     if any("secretRef" in source for each in containers for source in each.env_from):
         told = f"the worker's {name} can only come from a secret, which is not read"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     return "", "nowhere"
 
 
@@ -97,7 +97,7 @@ async def _referred(kubernetes: KubernetesClient, config: Any) -> tuple[str, str
     name = kubernetes.target.bridge_variable
     if not isinstance(config, dict):
         told = f"the worker's {name} comes from a secret or a field, which is not read"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     data = await _config(kubernetes, config.get("name"))
     return data.get(str(config.get("key")), ""), f"config map {config.get('name')}"
 

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.blocking import in_thread
 from opsverify.probes.http import MOST_BYTES
@@ -28,20 +28,20 @@ _FOUND, _NOT_FOUND, _SERVER_ERRORS = 200, 404, range(500, 600)
 _DENIED = (401, 403)
 # What urllib3 says of a request that came to nothing; it keeps the operating system's words.
 _BY_TEXT = (
-    (r"Connection refused", Kind.REFUSED),
-    (r"[Nn]ame or service not known|[Nn]ame resolution|NameResolutionError|nodename nor servname", Kind.NAME_NOT_FOUND),
-    (r"certificate has expired", Kind.CERTIFICATE_EXPIRED),
-    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|doesn't match", Kind.UNKNOWN_CA),
-    (r"No route to host|[Nn]etwork is unreachable", Kind.NO_ROUTE),
-    (r"timed out|TimeoutError", Kind.SILENT),
-    (r"reset by peer|Broken pipe|RemoteDisconnected|aborted|IncompleteRead", Kind.RESET),
+    (r"Connection refused", ErrorKind.REFUSED),
+    (r"[Nn]ame or service not known|[Nn]ame resolution|NameResolutionError|nodename nor servname", ErrorKind.NAME_NOT_FOUND),
+    (r"certificate has expired", ErrorKind.CERTIFICATE_EXPIRED),
+    (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|doesn't match", ErrorKind.UNKNOWN_CA),
+    (r"No route to host|[Nn]etwork is unreachable", ErrorKind.NO_ROUTE),
+    (r"timed out|TimeoutError", ErrorKind.SILENT),
+    (r"reset by peer|Broken pipe|RemoteDisconnected|aborted|IncompleteRead", ErrorKind.RESET),
 )  # fmt: skip
 
 
 def why(error: Exception) -> Unobservable:
     """Why the API could not be observed, in the engine's words."""
     text = bounded_text(" ".join(str(error).split()), 300)
-    kind = next((k for pattern, k in _BY_TEXT if re.search(pattern, text)), Kind.UNEXPECTED_REPLY)
+    kind = next((k for pattern, k in _BY_TEXT if re.search(pattern, text)), ErrorKind.UNEXPECTED_REPLY)
     return Unobservable(kind, f"{type(error).__name__}: {text}")
 
 
@@ -56,7 +56,7 @@ class KubernetesClient:
     def target(self) -> KubernetesTarget:
         """The cluster's part of the target. Raises Unobservable where there is none."""
         if self._section.kubernetes is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no kubernetes")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no kubernetes")
         return self._section.kubernetes
 
     async def read(self, path: str) -> Any:
@@ -76,7 +76,7 @@ class KubernetesClient:
         settings = api.configuration.auth_settings().values()
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "opsverify"}
         login = {s["key"]: s["value"] for s in settings if s.get("in") == "header" and s.get("value")}
-        asked(f"GET {path}")
+        record_source(f"GET {path}")
         from urllib3 import Timeout  # noqa: PLC0415 -- comes with Kubernetes' library
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
@@ -113,7 +113,7 @@ class KubernetesClient:
         path = Path(self.target.kubeconfig).expanduser()
         if not path.is_file():
             told = f"there is no kubeconfig {self.target.kubeconfig}; set statehub.kubernetes.kubeconfig"
-            raise Unobservable(Kind.CREDENTIAL_MISSING, told)
+            raise Unobservable(ErrorKind.CREDENTIAL_MISSING, told)
         try:
             return load(str(path), context=self.target.context, persist_config=False)
         except (
@@ -126,7 +126,7 @@ class KubernetesClient:
             AttributeError,
         ) as error:
             told = f"kubeconfig {self.target.kubeconfig} cannot be used: {' '.join(str(error).split())}"
-            raise Unobservable(Kind.CREDENTIAL_MISSING, bounded_text(told, 300)) from None
+            raise Unobservable(ErrorKind.CREDENTIAL_MISSING, bounded_text(told, 300)) from None
 
 
 def _meaning(path: str, status: int, body: bytes, secrets: Iterable[str]) -> Any:
@@ -137,19 +137,19 @@ def _meaning(path: str, status: int, body: bytes, secrets: Iterable[str]) -> Any
     shown = bounded_text(f"{path} answered {status} {said_back[:200]!r}")
     if status in _DENIED:
         told = f"{shown}; the kubeconfig's login has expired or may not read this"
-        raise Unobservable(Kind.DENIED, told)
+        raise Unobservable(ErrorKind.DENIED, told)
     if status in _SERVER_ERRORS:
-        raise Unobservable(Kind.SERVER_ERROR, shown)
+        raise Unobservable(ErrorKind.SERVER_ERROR, shown)
     if status not in (_FOUND, _NOT_FOUND) or len(body) > MOST_BYTES:
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"{len(body)} bytes: {shown}")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{len(body)} bytes: {shown}")
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"not in JSON: {shown}") from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"not in JSON: {shown}") from None
     if not isinstance(said, dict):
-        raise Unobservable(Kind.UNEXPECTED_REPLY, shown)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, shown)
     if status == _FOUND:
         return said
     if said.get("reason") != "NotFound":  # a proxy's 404 says nothing of the cluster
-        raise Unobservable(Kind.UNEXPECTED_REPLY, shown)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, shown)
     return None

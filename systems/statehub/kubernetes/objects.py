@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from systems.statehub.kubernetes.models import Deployment, Drift
 
@@ -23,8 +23,8 @@ __all__ = [
     "Containers",
     "EndpointSlice",
     "Job",
+    "KubernetesService",
     "PodList",
-    "Service",
     "Slices",
     "deployment_of",
     "parsed",
@@ -61,7 +61,7 @@ class Condition(_Part):
     message: str = ""
 
 
-class Variable(_Part):
+class EnvVariable(_Part):
     """Of a container's environment."""
 
     name: str
@@ -74,7 +74,7 @@ class Container(_Part):
 
     name: str
     image: str = ""
-    env: tuple[Variable, ...] = ()
+    env: tuple[EnvVariable, ...] = ()
     env_from: tuple[dict[str, Any], ...] = ()
 
 
@@ -160,7 +160,7 @@ class _ServiceSpec(_Part):
     ports: tuple[_Port, ...] = ()
 
 
-class Service(_Part):
+class KubernetesService(_Part):
     """A service."""
 
     spec: _ServiceSpec
@@ -201,7 +201,7 @@ def parsed(kind: type[_P], said: Any, where: str) -> _P:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"]))
         told = bounded_text(f"{where}: {at}: {first['msg']}", 200)
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
 
 def selector_of(deployment: Containers) -> str:
@@ -277,7 +277,7 @@ def _drift(seen: Containers) -> Drift | None:
         told_replicas = said["spec"].get("replicas")
     except (ValueError, RecursionError, TypeError, AttributeError):
         told = f"{seen.metadata.name}: the annotation {APPLIED} is no deployment"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
     compared = []  # whether it is as applied, and how it differs
     if told_replicas is not None:
         told = f"replicas {seen.spec.replicas}, applied {applied.spec.replicas}"
@@ -300,7 +300,7 @@ def _drift(seen: Containers) -> Drift | None:
     )
 
 
-def _as_applied(live: Variable | None, was: Variable | None) -> bool:
+def _as_applied(live: EnvVariable | None, was: EnvVariable | None) -> bool:
     """Whether a variable is as applied. The API server leaves out an empty value, and adds defaults to a reference."""
     if live is None or was is None:
         return False

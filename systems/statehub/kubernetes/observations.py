@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from opsverify.probes.errors import classify
 from systems.statehub.activity.definition import definition_of
 from systems.statehub.client import StateHubClient
@@ -29,7 +29,7 @@ async def deployments(statehub: StateHubClient) -> Deployments:
         seen = parsed(Containers, said, f"deployment {name}")
         if not selector_of(seen):  # it would choose every pod of the namespace
             told = f"deployment {name} chooses its pods by other means than labels, which is not read"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
         pods = await kubernetes.read(f"/api/v1{space}/pods?labelSelector={selector_of(seen)}&limit=100")
         listed = parsed(PodList, pods or {"items": ()}, f"pods of {name}").items
         found.append(deployment_of(name, seen, listed, target.image))
@@ -44,7 +44,7 @@ async def applied_manifest(statehub: StateHubClient) -> Deployments:
     if there and all(d.drift is None for d in there):
         names = ", ".join(d.name for d in there)
         told = f"{names}: no annotation of `kubectl apply`; S-SCH-1 compares the definition itself"
-        raise Unobservable(Kind.NOT_PUBLISHED, told)
+        raise Unobservable(ErrorKind.NOT_PUBLISHED, told)
     return seen
 
 
@@ -84,6 +84,6 @@ async def bridge_allowance(statehub: StateHubClient) -> Allowance:
         seen = await sweeps(statehub)
     except TROUBLES as trouble:
         missing.append(f"api: {classify(trouble)}")
-        raise Unobservable(Kind.PRECONDITION, "; ".join(missing)) from None
+        raise Unobservable(ErrorKind.PRECONDITION, "; ".join(missing)) from None
     used = bridge_route.allowance_used(seen.events, seen.source)
     return used.model_copy(update={"missing": tuple(missing)})

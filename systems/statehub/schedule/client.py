@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.blocking import in_thread
 from systems.statehub.schedule.models import Frontend, Schedule
@@ -30,23 +30,26 @@ _MOST_DESCRIBED, _MOST_LISTED, _MOST_NAMED = 3, 200, 20
 # gRPC's own words for a status (https://grpc.io/docs/guides/status-codes/), and what its Rust client says of a
 # connection that did not come about.
 _BY_STATUS = {
-    "UNAVAILABLE": Kind.SERVER_ERROR,
-    "INTERNAL": Kind.SERVER_ERROR,
-    "RESOURCE_EXHAUSTED": Kind.SERVER_ERROR,
-    "DEADLINE_EXCEEDED": Kind.SILENT,
-    "CANCELLED": Kind.SILENT,
-    "PERMISSION_DENIED": Kind.DENIED,
-    "UNAUTHENTICATED": Kind.DENIED,
+    "UNAVAILABLE": ErrorKind.SERVER_ERROR,
+    "INTERNAL": ErrorKind.SERVER_ERROR,
+    "RESOURCE_EXHAUSTED": ErrorKind.SERVER_ERROR,
+    "DEADLINE_EXCEEDED": ErrorKind.SILENT,
+    "CANCELLED": ErrorKind.SILENT,
+    "PERMISSION_DENIED": ErrorKind.DENIED,
+    "UNAUTHENTICATED": ErrorKind.DENIED,
 }
 _BY_TEXT = (
-    (r"ConnectionRefused|[Cc]onnection refused", Kind.REFUSED),
-    (r"dns error|failed to lookup address", Kind.NAME_NOT_FOUND),
-    (r"NetworkUnreachable|HostUnreachable|No route to host", Kind.NO_ROUTE),
-    (r"CertExpired|certificate has expired|InvalidCertificate\(Expired", Kind.CERTIFICATE_EXPIRED),
-    (r"UnknownIssuer|InvalidCertificate|BadSignature", Kind.UNKNOWN_CA),
-    (r"code: (PermissionDenied|Unauthenticated)", Kind.DENIED),
-    (r"ConnectionReset|BrokenPipe|UnexpectedEof|connection closed|connection error|broken pipe", Kind.RESET),
-    (r"code: (DeadlineExceeded|Cancelled)|TimedOut|timed out", Kind.SILENT),
+    (r"ConnectionRefused|[Cc]onnection refused", ErrorKind.REFUSED),
+    (r"dns error|failed to lookup address", ErrorKind.NAME_NOT_FOUND),
+    (r"NetworkUnreachable|HostUnreachable|No route to host", ErrorKind.NO_ROUTE),
+    (r"CertExpired|certificate has expired|InvalidCertificate\(Expired", ErrorKind.CERTIFICATE_EXPIRED),
+    (r"UnknownIssuer|InvalidCertificate|BadSignature", ErrorKind.UNKNOWN_CA),
+    (r"code: (PermissionDenied|Unauthenticated)", ErrorKind.DENIED),
+    (
+        r"ConnectionReset|BrokenPipe|UnexpectedEof|connection closed|connection error|broken pipe",
+        ErrorKind.RESET,
+    ),
+    (r"code: (DeadlineExceeded|Cancelled)|TimedOut|timed out", ErrorKind.SILENT),
 )
 
 
@@ -55,7 +58,7 @@ def why(error: Exception) -> Unobservable:
     text = bounded_text(" ".join(str(error).split()), 300)
     status = getattr(getattr(error, "status", None), "name", "")
     kind = next((k for pattern, k in _BY_TEXT if re.search(pattern, text)), None)
-    kind = kind or _BY_STATUS.get(status, Kind.UNEXPECTED_REPLY)
+    kind = kind or _BY_STATUS.get(status, ErrorKind.UNEXPECTED_REPLY)
     return Unobservable(kind, f"{status}: {text}".lstrip(": "))
 
 
@@ -76,9 +79,9 @@ class TemporalClient:
             GetSystemInfoRequest,
         )
 
-        asked(f"GetSystemInfo {target.url}")
+        record_source(f"GetSystemInfo {target.url}")
         info = await _call(service.get_system_info, GetSystemInfoRequest())
-        asked(f"DescribeNamespace {target.namespace}")
+        record_source(f"DescribeNamespace {target.namespace}")
         answer = await _call(service.describe_namespace, DescribeNamespaceRequest(namespace=target.namespace))
         if answer is None or info is None:
             raise self._no_namespace()
@@ -94,7 +97,7 @@ class TemporalClient:
             ListSchedulesRequest,
         )
 
-        asked(f"ListSchedules in {target.namespace}")
+        record_source(f"ListSchedules in {target.namespace}")
         request = ListSchedulesRequest(namespace=target.namespace, maximum_page_size=_MOST_LISTED)
         listed = await _call(service.list_schedules, request)
         if listed is None:
@@ -105,7 +108,7 @@ class TemporalClient:
         candidates = dict.fromkeys([*filter(None, own), *(n for n in names if promised.id in n)])
         found: dict[str, Any] = {}
         for name in list(candidates)[: _MOST_DESCRIBED + len(own)]:
-            asked(f"DescribeSchedule {name} in {target.namespace}")
+            record_source(f"DescribeSchedule {name} in {target.namespace}")
             request_one = DescribeScheduleRequest(namespace=target.namespace, schedule_id=name)
             said = await _call(service.describe_schedule, request_one)
             if said is not None:
@@ -117,12 +120,12 @@ class TemporalClient:
 
     def _target(self) -> TemporalTarget:
         if self._section.temporal is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no temporal")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no temporal")
         return self._section.temporal
 
     def _no_namespace(self) -> Unobservable:
         told = f"Temporal knows no namespace {self._target().namespace!r}; set statehub.temporal.namespace"
-        return Unobservable(Kind.UNEXPECTED_REPLY, told)
+        return Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
 
     async def _client(self) -> Client:
         if self._connected is None:
@@ -149,7 +152,7 @@ def _bytes_of(path: str) -> bytes:
     try:
         return Path(path).expanduser().read_bytes()
     except OSError as error:
-        raise Unobservable(Kind.CREDENTIAL_MISSING, f"statehub.temporal.ca_file: {error}") from None
+        raise Unobservable(ErrorKind.CREDENTIAL_MISSING, f"statehub.temporal.ca_file: {error}") from None
 
 
 async def _call(method: Callable[..., Awaitable[Any]], request: Any) -> Any:
@@ -200,7 +203,7 @@ def _instant(moment: Any) -> datetime:
         return moment.ToDatetime(tzinfo=UTC)  # type: ignore[no-any-return]
     except (ValueError, OverflowError):
         told = f"Temporal names the time {moment.seconds} s, which is no instant"
-        raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
 
 def _duration(value: Any) -> timedelta:

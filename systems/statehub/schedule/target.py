@@ -10,7 +10,7 @@ from pydantic import field_validator
 
 from opsverify.target.file import EnvSecret, Table, address
 
-__all__ = ["Schedule", "TemporalTarget", "step_of"]
+__all__ = ["PromisedSchedule", "TemporalTarget", "step_of"]
 _MINUTES = re.compile(r"^\*/(?P<step>\d+) \* \* \* \*$")
 _SECONDS = re.compile(r"^\*/(?P<step>\d+) \* \* \* \* \*$")
 _HOUR = timedelta(hours=1)
@@ -38,7 +38,7 @@ class TemporalTarget(Table):
         return url.rstrip("/")
 
 
-class Schedule(Table):
+class PromisedSchedule(Table):
     """What the runbook promises of the definition ("Schedule Check")."""
 
     id: str = "7c4e9a12-8f3b-4d5e-9c6a-1b2d3e4f5a6b"

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable, observation
+from opsverify.model.observation import ErrorKind, Unobservable, observation
 from opsverify.probes.errors import classify
 from systems.statehub.activity.definition import definition_of
 from systems.statehub.client import StateHubClient
@@ -62,7 +62,7 @@ async def clocks(statehub: StateHubClient) -> Clocks:
     ahead = [(n, a) for n, a in zip(names, answers, strict=True) if isinstance(a, timedelta)]
     missing = [f"{n}: {a}" for n, a in zip(names, answers, strict=True) if isinstance(a, Unobservable)]
     if not ahead:
-        raise Unobservable(Kind.PRECONDITION, f"no source told its clock: {'; '.join(missing)}")
+        raise Unobservable(ErrorKind.PRECONDITION, f"no source told its clock: {'; '.join(missing)}")
     temporal = "temporal: its calls tell no time; its fire times are judged by S-SCH-2"
     return Clocks(
         asked=tuple(names),
@@ -110,5 +110,5 @@ def _span(told: str) -> tuple[datetime, datetime]:
     try:
         second = parsedate_to_datetime(told).astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
-        raise Unobservable(Kind.UNEXPECTED_REPLY, f"told its time as {told[:60]!r}") from None
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"told its time as {told[:60]!r}") from None
     return second, second + seconds(1)

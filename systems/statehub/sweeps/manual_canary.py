@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from opsverify.model.deadline import Deadline, DeadlinePassed, eventually, seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.probes.errors import classify
 from systems.statehub.activity.definition import run_of
 from systems.statehub.schedule.grid import at_or_before
-from systems.statehub.sweeps.models import Canary
+from systems.statehub.sweeps.models import ManualCanary
 from systems.statehub.sweeps.results import parse_result
 from systems.statehub.sweeps.window import TROUBLES
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PostSweep", "at_once", "free_moment", "observe_canary"]
 
 _NEWEST = 20
-_MAYBE_TAKEN = {Kind.SILENT, Kind.RESET, Kind.SERVER_ERROR}
+_MAYBE_TAKEN = {ErrorKind.SILENT, ErrorKind.RESET, ErrorKind.SERVER_ERROR}
 _LOOKS_EVERY = seconds(0.5)
 
 
@@ -37,7 +37,7 @@ class PostSweep(Protocol):
         """Ask for one sweep."""
 
 
-async def observe_canary(statehub: StateHubClient, post_sweep: PostSweep) -> Canary:
+async def observe_canary(statehub: StateHubClient, post_sweep: PostSweep) -> ManualCanary:
     """Wait for a free moment, ask for one sweep, and follow it to its event.
 
     Raises:
@@ -61,7 +61,7 @@ async def observe_canary(statehub: StateHubClient, post_sweep: PostSweep) -> Can
     others: tuple[SweepEvent, ...] = ()
     if result is None or not result.lock_skipped:  # one that the lock skipped leaves nothing to follow
         events, others = await _followed(statehub, known, posted, took, replied=result is not None)
-    return Canary(
+    return ManualCanary(
         posted=posted,
         took=took,
         reply=result,
@@ -89,7 +89,7 @@ async def free_moment(statehub: StateHubClient) -> None:
             every=_LOOKS_EVERY,
         )
     except DeadlinePassed as passed:
-        raise Unobservable(Kind.PRECONDITION, f"nothing was asked for: {passed}") from None
+        raise Unobservable(ErrorKind.PRECONDITION, f"nothing was asked for: {passed}") from None
 
 
 async def _busy(statehub: StateHubClient, now: datetime) -> str:
@@ -144,7 +144,7 @@ async def _runs_since(statehub: StateHubClient, since: datetime) -> list[dict[st
             return (await statehub.activity.runs(since, 100))[0]
     except (Unobservable, TimeoutError) as trouble:
         told = f"nothing was asked for: activity-core does not tell whether a sweep is at work ({trouble})"
-        raise Unobservable(Kind.PRECONDITION, told) from None
+        raise Unobservable(ErrorKind.PRECONDITION, told) from None
 
 
 async def _same_on_both_ways(statehub: StateHubClient) -> tuple[SweepEvent, ...]:
@@ -153,7 +153,7 @@ async def _same_on_both_ways(statehub: StateHubClient) -> tuple[SweepEvent, ...]
     direct, _, _ = await statehub.api.events(_NEWEST)
     if bridged[0].id not in {event.id for event in direct[:2]}:
         told = f"nothing was asked for: the newest event through the bridge is {bridged[0].id}, not {direct[0].id}; see S-API-1"
-        raise Unobservable(Kind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, told)
     return direct
 
 

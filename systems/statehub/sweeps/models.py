@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from opsverify.model.observation import Observed
 
-__all__ = ["Canary", "Gaps", "Repos", "SweepEvent", "SweepResult", "Sweeps"]
+__all__ = ["Gaps", "ManualCanary", "Repos", "SweepEvent", "SweepResult", "Sweeps"]
 
 
 class Repos(Observed):
@@ -98,7 +98,7 @@ class Sweeps(Observed):
         return tuple(e for e in self.events if e.result.source == self.source and not e.result.lock_skipped)
 
 
-class Canary(Observed):
+class ManualCanary(Observed):
     """One sweep that this run asked for by hand, and what came of it.
 
     `reply` is None where none came back, for the reason in `no_reply`; `events` are those that are new since and

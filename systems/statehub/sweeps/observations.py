@@ -9,7 +9,7 @@ from opsverify.model.observation import observation
 from systems.statehub.client import StateHubClient
 from systems.statehub.section import CANARY_AROUND
 from systems.statehub.sweeps.manual_canary import PostSweep, observe_canary
-from systems.statehub.sweeps.models import Canary, Sweeps
+from systems.statehub.sweeps.models import ManualCanary, Sweeps
 from systems.statehub.sweeps.window import sweeps
 
 __all__ = ["progress_events", "sweep_canary"]
@@ -22,7 +22,7 @@ async def progress_events(statehub: StateHubClient) -> Sweeps:
 
 
 @observation(of=("bridge", "api"), deadline=CANARY_AROUND, window="canary", active="post_sweep")
-async def sweep_canary(statehub: StateHubClient, post_sweep: PostSweep, window: timedelta) -> Canary:
+async def sweep_canary(statehub: StateHubClient, post_sweep: PostSweep, window: timedelta) -> ManualCanary:
     """One sweep asked for through the bridge, and followed to its progress event."""
     del window  # its budget; the operator has it from the same limit
     return await observe_canary(statehub, post_sweep)

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from systems.statehub.sweeps.models import Gaps, Repos, SweepEvent, SweepResult
 
@@ -23,7 +23,7 @@ _LONGEST_S = 86400
 
 
 def _odd(where: str, told: str) -> Unobservable:
-    return Unobservable(Kind.UNEXPECTED_REPLY, bounded_text(f"{where}: {told}"))
+    return Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(f"{where}: {told}"))
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
 from opsverify.probes.blocking import in_thread
 from systems.statehub.workstation.models import Timer, Unit
@@ -39,12 +39,12 @@ _ACTIVE: Mapping[str, tuple[bool, tuple[int, ...]]] = {
 }
 WORDS = {"is-enabled": _ENABLED, "is-active": _ACTIVE}
 _SSH_TEXT = (
-    (r"Could not resolve hostname", Kind.NAME_NOT_FOUND),
-    (r"Connection refused", Kind.REFUSED),
-    (r"No route to host|[Nn]etwork is unreachable", Kind.NO_ROUTE),
-    (r"timed out|not responding", Kind.SILENT),
-    (r"Permission denied|Host key verification failed", Kind.DENIED),
-    (r"reset by peer|closed by remote host|Connection closed|Broken pipe", Kind.RESET),
+    (r"Could not resolve hostname", ErrorKind.NAME_NOT_FOUND),
+    (r"Connection refused", ErrorKind.REFUSED),
+    (r"No route to host|[Nn]etwork is unreachable", ErrorKind.NO_ROUTE),
+    (r"timed out|not responding", ErrorKind.SILENT),
+    (r"Permission denied|Host key verification failed", ErrorKind.DENIED),
+    (r"reset by peer|closed by remote host|Connection closed|Broken pipe", ErrorKind.RESET),
 )
 
 
@@ -62,10 +62,10 @@ def meaning(verb: str, status: int, out: str, err: str) -> tuple[bool, str]:
         return yes, word
     told = bounded_text(f"systemctl {verb} ended with {status}: {out.strip()!r} {err.strip()!r}", 300)
     if status == _TIMED_OUT:
-        raise Unobservable(Kind.SILENT, told)
+        raise Unobservable(ErrorKind.SILENT, told)
     if status in _NO_PROGRAM:
-        raise Unobservable(Kind.PRECONDITION, f"{told}: is it a host with systemd?")
-    raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.PRECONDITION, f"{told}: is it a host with systemd?")
+    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
 
 
 class WorkstationClient:
@@ -85,7 +85,7 @@ class WorkstationClient:
     @property
     def _target(self) -> WorkstationTarget:
         if self._section.workstation is None:
-            raise Unobservable(Kind.PRECONDITION, "the target configures no workstation")
+            raise Unobservable(ErrorKind.PRECONDITION, "the target configures no workstation")
         return self._section.workstation
 
     def _timer(self) -> Timer:
@@ -111,7 +111,7 @@ class WorkstationClient:
     def _date(self) -> str:
         status, out, err = _run(self._host(), "date", "-u", "+%s.%N")
         if status:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, bounded_text(f"date ended with {status}: {err!r}"))
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(f"date ended with {status}: {err!r}"))
         return out.strip()
 
     def _host(self) -> Any:
@@ -132,13 +132,13 @@ class WorkstationClient:
 
 def _run(host: Any, *command: str) -> tuple[int, str, str]:
     """Run a command there, bounded there too; its exit status, output and errors."""
-    asked(" ".join(command))
+    record_source(" ".join(command))
     bounded = ("timeout", "-k", "1", str(_REMOTE_S), *command)
     try:
         done = host.run(" ".join(["%s"] * len(bounded)), *bounded)
     except RuntimeError as error:  # ssh itself failed: testinfra raises its result
         result = error.args[0] if error.args else None
         text = bounded_text(" ".join(str(getattr(result, "stderr", error)).split()), 300)
-        kind = next((k for pattern, k in _SSH_TEXT if re.search(pattern, text)), Kind.UNEXPECTED_REPLY)
+        kind = next((k for pattern, k in _SSH_TEXT if re.search(pattern, text)), ErrorKind.UNEXPECTED_REPLY)
         raise Unobservable(kind, f"ssh: {text}") from None
     return done.rc, done.stdout, done.stderr

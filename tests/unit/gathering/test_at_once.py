@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from opsverify.model.deadline import Deadline, seconds
-from opsverify.model.observation import Observation, ObservationSpec, asked
+from opsverify.model.observation import Observation, ObservationSpec, record_source
 from opsverify.run.gather import Gatherer
 from tests.unit.gathering.toy import SURFACES, Named, Toy, ToySection, gather, identity, site, spec, takes
 
@@ -225,9 +225,9 @@ async def test_the_source_is_what_was_asked() -> None:
     """An observation carries what its own probes asked, when, of whom, and for how long."""
 
     async def look(_toy: Toy) -> int:
-        asked("XLEN a")
+        record_source("XLEN a")
         await asyncio.sleep(0.01)
-        asked("XLEN b")
+        record_source("XLEN b")
         return 1
 
     seen = await gather([spec("a", look), spec("b", takes(0), "s1")])
@@ -266,7 +266,7 @@ async def test_what_a_broken_look_asked_is_kept() -> None:
     """The question is known also where the answer never came."""
 
     async def look(_toy: Toy) -> int:
-        asked("XLEN a")
+        record_source("XLEN a")
         raise ConnectionResetError
 
     assert (await gather([spec("a", look)]))["a"].source == ("XLEN a",)

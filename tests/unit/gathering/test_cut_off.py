@@ -6,23 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from tests.unit.gathering.toy import ToySection, gather, kinds, raises, site, spec, takes, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-REFUSED = Unobservable(Kind.REFUSED, "nobody listens")
-CUT_OFF = (Kind.REFUSED, Kind.SILENT, Kind.RESET, Kind.NAME_NOT_FOUND, Kind.NO_ROUTE)
+REFUSED = Unobservable(ErrorKind.REFUSED, "nobody listens")
+CUT_OFF = (ErrorKind.REFUSED, ErrorKind.SILENT, ErrorKind.RESET, ErrorKind.NAME_NOT_FOUND, ErrorKind.NO_ROUTE)
 ANSWERED = (
-    Kind.SERVER_ERROR,
-    Kind.CERTIFICATE_EXPIRED,
-    Kind.UNKNOWN_CA,
-    Kind.DENIED,
-    Kind.UNEXPECTED_REPLY,
-    Kind.EMPTY,
+    ErrorKind.SERVER_ERROR,
+    ErrorKind.CERTIFICATE_EXPIRED,
+    ErrorKind.UNKNOWN_CA,
+    ErrorKind.DENIED,
+    ErrorKind.UNEXPECTED_REPLY,
+    ErrorKind.EMPTY,
 )
-NOT_APPLICABLE = (Kind.NOT_PUBLISHED, Kind.NOT_ARMED, Kind.DECLARED_ABSENT, Kind.NOT_ON_MACHINE)
+NOT_APPLICABLE = (
+    ErrorKind.NOT_PUBLISHED,
+    ErrorKind.NOT_ARMED,
+    ErrorKind.DECLARED_ABSENT,
+    ErrorKind.NOT_ON_MACHINE,
+)
 
 
 def dead(*surfaces: str) -> list[Any]:
@@ -30,7 +35,7 @@ def dead(*surfaces: str) -> list[Any]:
     return [spec(f"dead-{surface}", raises(REFUSED), surface) for surface in surfaces]
 
 
-def never(kind: Kind) -> Callable[..., Awaitable[Any]]:
+def never(kind: ErrorKind) -> Callable[..., Awaitable[Any]]:
     """A look that ends so."""
     return raises(Unobservable(kind, "so it is"))
 
@@ -38,14 +43,14 @@ def never(kind: Kind) -> Callable[..., Awaitable[Any]]:
 @pytest.mark.parametrize(
     ("surfaces", "stands"),
     [
-        (("s0",), Kind.REFUSED),
-        (("s0", "s1"), Kind.OBSERVER_CUT_OFF),
-        (("s0", "s1", "s2"), Kind.OBSERVER_CUT_OFF),
+        (("s0",), ErrorKind.REFUSED),
+        (("s0", "s1"), ErrorKind.OBSERVER_CUT_OFF),
+        (("s0", "s1", "s2"), ErrorKind.OBSERVER_CUT_OFF),
     ],
     ids=["one", "two", "three"],
 )
 async def test_from_two_endpoints_on_nothing_reachable_is_a_cut_off(
-    surfaces: tuple[str, ...], stands: Kind
+    surfaces: tuple[str, ...], stands: ErrorKind
 ) -> None:
     """All of two or three endpoints dead: cut off. One alone: nobody can tell, so its refusal stands."""
     assert set(kinds(await gather(dead(*surfaces))).values()) == {stands}
@@ -55,7 +60,7 @@ async def test_from_two_endpoints_on_nothing_reachable_is_a_cut_off(
 async def test_one_that_is_alive_shows_that_we_are_not_cut_off(surfaces: tuple[str, ...]) -> None:
     """However many are dead: beside one that answers, each refusal stands."""
     seen = await gather([*dead(*surfaces), spec("alive", takes(0), "s9")])
-    assert set(kinds(seen).values()) == {Kind.REFUSED, None}
+    assert set(kinds(seen).values()) == {ErrorKind.REFUSED, None}
 
 
 async def test_what_is_declared_absent_says_nothing_of_the_rest() -> None:
@@ -63,24 +68,24 @@ async def test_what_is_declared_absent_says_nothing_of_the_rest() -> None:
     where = site(ToySection(absent={"s9": "none here"}))
     seen = await gather([spec("absent", takes(0), "s9"), *dead("s0", "s1")], where)
     assert kinds(seen) == {
-        "absent": Kind.DECLARED_ABSENT,
-        "dead-s0": Kind.OBSERVER_CUT_OFF,
-        "dead-s1": Kind.OBSERVER_CUT_OFF,
+        "absent": ErrorKind.DECLARED_ABSENT,
+        "dead-s0": ErrorKind.OBSERVER_CUT_OFF,
+        "dead-s1": ErrorKind.OBSERVER_CUT_OFF,
     }
 
 
 async def test_two_looks_at_one_endpoint_are_one_endpoint() -> None:
     """Many refusals of one endpoint say no more than one of them."""
     seen = await gather([spec("a", raises(REFUSED)), spec("b", raises(REFUSED))])
-    assert set(kinds(seen).values()) == {Kind.REFUSED}
+    assert set(kinds(seen).values()) == {ErrorKind.REFUSED}
 
 
 async def test_a_look_at_two_endpoints_tells_which_are_there_and_not_which_is_dead() -> None:
     """One dead endpoint ends a look at two: that does not make it two. Where such a look answers, both are there."""
     seen = await gather([*dead("s0"), spec("both", raises(REFUSED), "s1", "s0")])
-    assert set(kinds(seen).values()) == {Kind.REFUSED}
+    assert set(kinds(seen).values()) == {ErrorKind.REFUSED}
     seen = await gather([*dead("s0", "s1"), spec("both", takes(0), "s8", "s1")])
-    assert set(kinds(seen).values()) == {Kind.REFUSED, None}
+    assert set(kinds(seen).values()) == {ErrorKind.REFUSED, None}
 
 
 async def test_the_same_surface_of_two_systems_is_two_endpoints() -> None:
@@ -88,38 +93,38 @@ async def test_the_same_surface_of_two_systems_is_two_endpoints() -> None:
     seen = await gather(
         [spec("a", raises(REFUSED)), spec("b", raises(REFUSED), system="other")], site(), site(name="other")
     )
-    assert set(kinds(seen).values()) == {Kind.OBSERVER_CUT_OFF}
+    assert set(kinds(seen).values()) == {ErrorKind.OBSERVER_CUT_OFF}
 
 
 async def test_an_endpoint_that_answered_once_was_reached() -> None:
     """An endpoint that goes down in the middle was there: nobody is cut off, in whichever order it is told."""
     for order in (1, -1):
         seen = await gather([spec("up", takes(0)), *dead("s0"), *dead("s1")][::order])
-        assert set(kinds(seen).values()) == {Kind.REFUSED, None}
+        assert set(kinds(seen).values()) == {ErrorKind.REFUSED, None}
 
 
 @pytest.mark.parametrize("kind", CUT_OFF)
-async def test_each_kind_of_nothing_at_all_cuts_off(kind: Kind) -> None:
+async def test_each_kind_of_nothing_at_all_cuts_off(kind: ErrorKind) -> None:
     """Refused, silent, reset, no such name, no route: nothing came back; what it was stands in the explanation."""
     seen = await gather([spec("a", never(kind)), *dead("s1")])
-    assert set(kinds(seen).values()) == {Kind.OBSERVER_CUT_OFF}
+    assert set(kinds(seen).values()) == {ErrorKind.OBSERVER_CUT_OFF}
     assert trouble(seen["a"]).seen == f"nothing of this target was reachable; here: {kind}: so it is"
 
 
 @pytest.mark.parametrize("kind", ANSWERED)
-async def test_any_answer_means_that_we_are_not_cut_off(kind: Kind) -> None:
+async def test_any_answer_means_that_we_are_not_cut_off(kind: ErrorKind) -> None:
     """An endpoint that answers, if only with an error, leaves the other one's refusal as it is."""
     seen = await gather([*dead("s0", "s1"), spec("b", never(kind), "s2")])
-    assert kinds(seen) == {"dead-s0": Kind.REFUSED, "dead-s1": Kind.REFUSED, "b": kind}
+    assert kinds(seen) == {"dead-s0": ErrorKind.REFUSED, "dead-s1": ErrorKind.REFUSED, "b": kind}
 
 
 @pytest.mark.parametrize("kind", NOT_APPLICABLE)
-async def test_what_does_not_apply_is_no_endpoint(kind: Kind) -> None:
+async def test_what_does_not_apply_is_no_endpoint(kind: ErrorKind) -> None:
     """What was not looked at is neither reached nor dead: with it, one dead endpoint is one, and two are two."""
     one = await gather([*dead("s0"), spec("b", never(kind), "s1")])
-    assert kinds(one) == {"dead-s0": Kind.REFUSED, "b": kind}
+    assert kinds(one) == {"dead-s0": ErrorKind.REFUSED, "b": kind}
     two = await gather([*dead("s0", "s1"), spec("b", never(kind), "s2")])
-    cut_off = Kind.OBSERVER_CUT_OFF
+    cut_off = ErrorKind.OBSERVER_CUT_OFF
     assert kinds(two) == {"dead-s0": cut_off, "dead-s1": cut_off, "b": kind}
 
 
@@ -132,5 +137,5 @@ async def test_a_deadline_and_an_error_of_the_network_cut_off_too() -> None:
             spec("c", takes(9), "s2", within=0.05),
         ]
     )
-    assert set(kinds(seen).values()) == {Kind.OBSERVER_CUT_OFF}
+    assert set(kinds(seen).values()) == {ErrorKind.OBSERVER_CUT_OFF}
     assert "here: no-route: " in trouble(seen["b"]).seen

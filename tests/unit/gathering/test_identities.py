@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from opsverify.model.observation import Bracketed, Kind, Unobservable
+from opsverify.model.observation import Bracketed, ErrorKind, Unobservable
 from tests.unit.gathering.toy import Named, gather, identity, kinds, raises, site, spec, takes, trouble
 
-GONE = Unobservable(Kind.REFUSED, "gone")
+GONE = Unobservable(ErrorKind.REFUSED, "gone")
 
 
 async def test_an_identity_that_stays_is_kept_with_both_ends() -> None:
@@ -36,31 +36,34 @@ async def test_an_identity_that_changes_makes_the_rest_unknown() -> None:
     for name in ("o", "both"):
         trouble = seen[name].unobservable
         assert trouble is not None
-        assert trouble.kind is Kind.IDENTITY_CHANGED
+        assert trouble.kind is ErrorKind.IDENTITY_CHANGED
         assert "s0 was a at the start and b at the end" in trouble.seen
     refused = seen["refused"].unobservable
     assert refused is not None
-    assert refused.kind is Kind.REFUSED
+    assert refused.kind is ErrorKind.REFUSED
     assert seen["other"].value == 1
 
 
 async def test_an_identity_that_goes_away_makes_the_rest_unknown() -> None:
     """A server that is gone at the end was not observed as one."""
     seen = await gather(
-        [spec("who", identity("a", Unobservable(Kind.REFUSED, "gone")), identity=True), spec("o", takes(0))]
+        [
+            spec("who", identity("a", Unobservable(ErrorKind.REFUSED, "gone")), identity=True),
+            spec("o", takes(0)),
+        ]
     )
     assert [o.unobservable.kind if o.unobservable else None for o in seen.values()] == [
-        Kind.REFUSED,
-        Kind.IDENTITY_CHANGED,
+        ErrorKind.REFUSED,
+        ErrorKind.IDENTITY_CHANGED,
     ]
 
 
 async def test_an_identity_that_never_answered_leaves_the_rest() -> None:
     """Without an identity at the start nothing is doubted, whatever answers at the end; why there is none is told."""
-    for last in (Unobservable(Kind.DENIED, "no"), GONE, "b"):
-        start = Unobservable(Kind.DENIED, "no rights yet")
+    for last in (Unobservable(ErrorKind.DENIED, "no"), GONE, "b"):
+        start = Unobservable(ErrorKind.DENIED, "no rights yet")
         seen = await gather([spec("who", identity(start, last), identity=True), spec("o", takes(0))])
-        assert kinds(seen) == {"who": Kind.DENIED, "o": None}
+        assert kinds(seen) == {"who": ErrorKind.DENIED, "o": None}
         assert trouble(seen["who"]).seen == "no rights yet"
         assert seen["o"].identity == ""
 
@@ -75,7 +78,7 @@ async def test_one_identity_that_is_lost_does_not_speak_for_the_next() -> None:
                 spec("o", takes(0), "s1"),
             ]
         )
-        assert kinds(seen) == {"lost": Kind.REFUSED, "who": None, "o": Kind.IDENTITY_CHANGED}
+        assert kinds(seen) == {"lost": ErrorKind.REFUSED, "who": None, "o": ErrorKind.IDENTITY_CHANGED}
 
 
 async def test_what_came_of_two_servers_has_both_their_identities() -> None:
@@ -102,5 +105,5 @@ async def test_an_identity_speaks_for_its_own_system_only() -> None:
         site(),
         site(name="other"),
     )
-    assert kinds(seen) == {"who": None, "o": Kind.IDENTITY_CHANGED, "theirs": None, "p": None}
+    assert kinds(seen) == {"who": None, "o": ErrorKind.IDENTITY_CHANGED, "theirs": None, "p": None}
     assert (seen["o"].identity, seen["p"].identity) == ("a", "x")

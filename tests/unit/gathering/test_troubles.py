@@ -11,7 +11,7 @@ import pytest
 
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.run.gather import not_started
 from tests.unit.gathering.toy import Toy, ToySection, gather, kinds, raises, site, spec, takes, trouble
 
@@ -32,7 +32,7 @@ async def test_no_answer_within_the_deadline_is_silence() -> None:
         ]
     )
     assert time.monotonic() - start < 4
-    assert kinds(seen) == {"late": Kind.SILENT, "own": Kind.SILENT, "fast": None}
+    assert kinds(seen) == {"late": ErrorKind.SILENT, "own": ErrorKind.SILENT, "fast": None}
     assert trouble(seen["late"]).seen == "no complete answer within 0.05 s"
     assert trouble(seen["own"]).seen == "no reply in 3 s"
 
@@ -47,7 +47,7 @@ async def test_a_black_hole_costs_one_deadline() -> None:
     seen = await gather(specs)
     assert time.monotonic() - start < 10 * within
     troubles = [o.unobservable for n, o in seen.items() if n != "other"]
-    assert {t.kind for t in troubles if t} == {Kind.SILENT}
+    assert {t.kind for t in troubles if t} == {ErrorKind.SILENT}
     told = [t.seen for t in troubles if t]
     assert len(told) == 100
     assert sum("no complete answer within 0.3 s" in t for t in told) == 32
@@ -87,7 +87,7 @@ async def test_a_silent_endpoint_of_another_system_is_another_endpoint() -> None
         site(),
         site(name="other"),
     )
-    assert kinds(seen) == {"a": Kind.SILENT, "b": None}
+    assert kinds(seen) == {"a": ErrorKind.SILENT, "b": None}
 
 
 async def test_what_is_not_armed_is_not_begun() -> None:
@@ -100,7 +100,7 @@ async def test_what_is_not_armed_is_not_begun() -> None:
     seen = await gather([spec("a", act, active="press")], site(arming=Arming(target="porch", owned=False)))
     trouble = seen["a"].unobservable
     assert trouble is not None
-    assert trouble.kind is Kind.NOT_ARMED
+    assert trouble.kind is ErrorKind.NOT_ARMED
     assert 'actions = ["press"]' in trouble.seen
     assert begun == []
 
@@ -121,7 +121,7 @@ async def test_arming_that_ends_during_the_run_is_not_armed() -> None:
 
     trouble = (await gather([spec("a", act, active="press")], site(arming=soon)))["a"].unobservable
     assert trouble is not None
-    assert trouble.kind is Kind.NOT_ARMED
+    assert trouble.kind is ErrorKind.NOT_ARMED
     assert "press" in trouble.seen
 
 
@@ -140,7 +140,11 @@ async def test_absent_and_unconfigured_surfaces_are_not_looked_at() -> None:
         where,
     )
     kinds = {n: o.unobservable.kind for n, o in seen.items() if o.unobservable}
-    assert kinds == {"a": Kind.DECLARED_ABSENT, "b": Kind.PRECONDITION, "c": Kind.DECLARED_ABSENT}
+    assert kinds == {
+        "a": ErrorKind.DECLARED_ABSENT,
+        "b": ErrorKind.PRECONDITION,
+        "c": ErrorKind.DECLARED_ABSENT,
+    }
     assert "s0: sold" in str(seen["a"].unobservable)
 
 
@@ -148,23 +152,23 @@ async def test_what_this_machine_lacks_is_not_looked_at() -> None:
     """A surface that a twin cannot have here is told with what would provide it."""
     where = site(ToySection().without({"s0": "no redis on this machine; to have it: apt install redis"}))
     seen = await gather([spec("a", takes(0)), spec("b", takes(0), "s1")], where)
-    assert kinds(seen) == {"a": Kind.NOT_ON_MACHINE, "b": None}
+    assert kinds(seen) == {"a": ErrorKind.NOT_ON_MACHINE, "b": None}
     assert trouble(seen["a"]).seen == "s0: no redis on this machine; to have it: apt install redis"
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (KeyError("x"), Kind.BROKEN),
-        (AssertionError(), Kind.BROKEN),
-        (TimeoutError("its own"), Kind.SILENT),
-        (RecursionError(), Kind.BROKEN),
-        (ExceptionGroup("g", [ConnectionResetError()]), Kind.RESET),
-        (StopAsyncIteration(), Kind.BROKEN),
-        (Unobservable(Kind.EMPTY, "none"), Kind.EMPTY),
+        (KeyError("x"), ErrorKind.BROKEN),
+        (AssertionError(), ErrorKind.BROKEN),
+        (TimeoutError("its own"), ErrorKind.SILENT),
+        (RecursionError(), ErrorKind.BROKEN),
+        (ExceptionGroup("g", [ConnectionResetError()]), ErrorKind.RESET),
+        (StopAsyncIteration(), ErrorKind.BROKEN),
+        (Unobservable(ErrorKind.EMPTY, "none"), ErrorKind.EMPTY),
     ],
 )
-async def test_an_error_of_any_kind_becomes_an_observation(error: Exception, kind: Kind) -> None:
+async def test_an_error_of_any_kind_becomes_an_observation(error: Exception, kind: ErrorKind) -> None:
     """Whatever a look raises is told as the reason, and the others are seen all the same."""
     seen = await gather([spec("a", raises(error)), spec("b", takes(0), "s1")])
     trouble = seen["a"].unobservable
@@ -173,7 +177,7 @@ async def test_an_error_of_any_kind_becomes_an_observation(error: Exception, kin
     assert seen["b"].value == 1
 
 
-@pytest.mark.parametrize("error", [Unobservable(Kind.SILENT, "nothing came"), OSError(111, "refused")])
+@pytest.mark.parametrize("error", [Unobservable(ErrorKind.SILENT, "nothing came"), OSError(111, "refused")])
 async def test_why_nothing_was_observed_keeps_no_frames(error: Exception) -> None:
     """What a look had open when it failed does not stay open with the results of the run."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
 from opsverify.model.limits import Limit, Limits
-from opsverify.model.observation import Kind, Observation, ObservationSpec, Observed, Unobservable
+from opsverify.model.observation import ErrorKind, Observation, ObservationSpec, Observed, Unobservable
 from opsverify.model.operator import Operator, action
 from opsverify.model.system import Site, System
 from opsverify.run.gather import Gatherer
@@ -171,7 +171,7 @@ async def gather(specs: list[ObservationSpec], *where: Site) -> dict[str, Observ
     return await Gatherer(sites, lambda _s, _o: None).gather(specs)
 
 
-def kinds(seen: Mapping[str, Observation[Any]]) -> dict[str, Kind | None]:
+def kinds(seen: Mapping[str, Observation[Any]]) -> dict[str, ErrorKind | None]:
     """Why each was not observed; None where it was."""
     return {name: each.unobservable.kind if each.unobservable else None for name, each in seen.items()}
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from opsverify.model.ladder import Judgement
     from opsverify.model.limits import Limit
     from opsverify.model.verdict import Finding
-    from systems.bzzz.capacity.models import Use, Uses
+    from systems.bzzz.capacity.models import ResourceUse, Uses
     from systems.bzzz.limits import BzzzLimits
 
 __all__ = ["cpu_below", "disk_below", "io_wait_below", "memory_below", "network_below", "tuned"]
@@ -54,7 +54,7 @@ def network_below(seen: Uses, limits: BzzzLimits) -> Finding:
     return _used(seen, limits.network_use, "network_use", "network", judged)
 
 
-def _over(seen: Uses, limit: Limit) -> list[Use]:
+def _over(seen: Uses, limit: Limit) -> list[ResourceUse]:
     """Those at the limit and above it, the highest first."""
     return sorted((u for u in seen.uses if not u.value < limit.value), key=lambda u: -u.value)
 

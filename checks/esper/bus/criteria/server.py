@@ -9,7 +9,7 @@ from opsverify.model.ladder import fail, first_of
 if TYPE_CHECKING:
     from opsverify.model.observation import Bracketed
     from opsverify.model.verdict import Finding
-    from systems.esper.bus.models import Durability, RedisServer
+    from systems.esper.bus.models import Durability, RedisStatus
     from systems.esper.limits import EsperLimits
 
 __all__ = ["accepts_writes", "durable", "memory_is_safe", "same_server"]
@@ -20,7 +20,7 @@ _REPLICA = (
 )
 
 
-def same_server(seen: Bracketed[RedisServer]) -> Finding:
+def same_server(seen: Bracketed[RedisStatus]) -> Finding:
     """The server that answered first is the one that answered last."""
     judged = first_of(fail("server-replaced", seen.first.run_id != seen.last.run_id), ok="same-server")
     return judged.finding(
@@ -31,7 +31,7 @@ def same_server(seen: Bracketed[RedisServer]) -> Finding:
     )
 
 
-def accepts_writes(server: RedisServer) -> Finding:
+def accepts_writes(server: RedisStatus) -> Finding:
     """Redis knows streams, and nothing in its INFO says that it would refuse an XADD."""
     why = server.refuses or ("" if server.has_streams else f"{server.version} has no streams (5.0 has)")
     return first_of(fail("refuses-writes", why), ok="accepts-writes").finding(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
-    from opsverify.model.ladder import Judgement, Step
+    from opsverify.model.ladder import Judgement, Rung
     from opsverify.model.verdict import Finding
     from systems.esper.bus.models import (
         Consumption,
@@ -169,7 +169,7 @@ def _only_untrimmed(queue: QueueState, limits: EsperLimits) -> bool:
     return not (_owed(queue, limits) or queue.untold or queue.at_least)
 
 
-def _untold(queue: QueueState) -> tuple[Step, ...]:
+def _untold(queue: QueueState) -> tuple[Rung, ...]:
     """What keeps from saying how far the readers are."""
     return (
         unknown("stream-missing", queue.kind != "stream"),

@@ -11,7 +11,7 @@ from opsverify.model.ladder import fail, first_of, unknown
 if TYPE_CHECKING:
     from opsverify.model.verdict import Finding
     from systems.statehub.section import StateHubLimits
-    from systems.statehub.sweeps.models import Canary, SweepEvent, SweepResult
+    from systems.statehub.sweeps.models import ManualCanary, SweepEvent, SweepResult
 
 __all__ = ["canary_worked"]
 
@@ -20,7 +20,7 @@ _REASONS = (
 )  # fmt: skip
 
 
-def _of_reply(reply: SweepResult, canary: Canary, limits: StateHubLimits) -> tuple[str, str] | None:
+def _of_reply(reply: SweepResult, canary: ManualCanary, limits: StateHubLimits) -> tuple[str, str] | None:
     """What is wrong with the reply alone, if anything: reason and words."""
     if reply.automation_error:
         return "automation-error", reply.error or "the fault is not named: look into its log"
@@ -46,7 +46,7 @@ def _of_events(events: list[SweepEvent], reply: SweepResult | None) -> tuple[str
     return ("differs", told) if different else None
 
 
-def canary_worked(canary: Canary, limits: StateHubLimits) -> Finding:
+def canary_worked(canary: ManualCanary, limits: StateHubLimits) -> Finding:
     """The sweep that was asked for by hand did its work within its budget, and its event agrees with the reply."""
     reply, since = canary.reply, canary.posted - limits.skew.duration
     own = [e for e in canary.events if e.at >= since]

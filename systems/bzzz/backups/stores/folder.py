@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from opsverify.model.observation import Kind, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.probes.host import Changed, HostReader
 from systems.bzzz.backups.dumps import HEAD, by_its_ends, by_its_list, damage, version_in
 from systems.bzzz.backups.models import DumpRead
@@ -57,16 +57,16 @@ class FolderPlace:
 
     def listing(self) -> Listing:
         """What lies in the folder, by the host's clock."""
-        asked(f"{self._host.host}: ls {self._folder}")
+        record_source(f"{self._host.host}: ls {self._folder}")
         found = self._reader.listing(self._folder)
         if found is None:
             told = f"there is no folder {self._folder} on {self._host.host}: it is not mounted, nothing was ever kept there, or the target names another"
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         return found
 
     def read(self, dump: DumpFile, within: timedelta) -> DumpRead:
         """Read a dump to its end on the host, by gzip or pg_restore."""
-        asked(
+        record_source(
             f"{self._host.host}: {'pg_restore --list' if dump.form == 'custom' else 'gzip -dc'} {dump.path}"
         )
         if dump.form == "custom":
@@ -98,13 +98,13 @@ class FolderPlace:
             told = (
                 f"{self._host.host} has no pg_restore in its PATH; name its folder: [bzzz.backups] programs"
             )
-            raise Unobservable(Kind.PRECONDITION, told)
+            raise Unobservable(ErrorKind.PRECONDITION, told)
         raise self._reader.trouble(said or f"pg_restore --list ended with status {answer.status}")
 
     def checksum(self, name: str, within: timedelta) -> Checksum:
         """What sha256sum says of a file, on the host."""
         path = f"{self._folder}/{name}"
-        asked(f"{self._host.host}: sha256sum {path}")
+        record_source(f"{self._host.host}: sha256sum {path}")
         answer = self._reader.ask(_SHA256, path, within=within)
         match = _DIGEST.fullmatch(answer.output)
         if answer.status != 0 or match is None:
@@ -113,13 +113,13 @@ class FolderPlace:
 
     def beginning(self, name: str, most: int) -> bytes:
         """The first bytes of a file."""
-        asked(f"{self._host.host}: cat {self._folder}/{name}")
+        record_source(f"{self._host.host}: cat {self._folder}/{name}")
         return self._reader.page(f"{self._folder}/{name}", 0, most)
 
     def source(self, dump: DumpFile, within: timedelta) -> Source:
         """The file itself, or the command that brings it over ssh; whoever streams it bounds the time."""
         del within
-        asked(f"{self._host.host}: cat {dump.path}")
+        record_source(f"{self._host.host}: cat {dump.path}")
         if self._host.host == "local://":
             return Path(dump.path)
         parts = urlsplit(self._host.host)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opsverify.model.deadline import Deadline, seconds
-from opsverify.model.observation import Kind, Unobservable, asked
-from opsverify.probes.host import Entry, Listing
+from opsverify.model.observation import ErrorKind, Unobservable, record_source
+from opsverify.probes.host import FileEntry, Listing
 from systems.bzzz.backups.dumps import ENDING, HEAD, by_its_ends, by_its_list, damage, version_in
 from systems.bzzz.backups.models import DumpRead
 from systems.bzzz.backups.stores.s3_transport import CHUNK, open_store
 from systems.bzzz.backups.stores.store import GROWN, Checksum
 from systems.bzzz.backups.stores.target import s3_address
-from systems.bzzz.restore.restore_error import NotRestored, Why
+from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 from systems.bzzz.restore.stream import Bounds, stream_of
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class S3Place:
     def listing(self) -> Listing:
         """What lies under the prefix, by the store's clock. A prefix that nothing has is an empty place."""
         bucket, prefix = self._address.bucket, self._address.prefix
-        asked(f"ListObjectsV2 {self.name}")
-        found, at, pages = list[Entry](), None, 0
+        record_source(f"ListObjectsV2 {self.name}")
+        found, at, pages = list[FileEntry](), None, 0
         with open_store(self.name, self._store, Deadline(_LISTED)) as client:
             listed = client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=prefix, Delimiter="/"
@@ -65,15 +65,15 @@ class S3Place:
                 pages += 1
                 if "IsTruncated" not in page:
                     told = f"{self.name} does not answer as S3 does: its reply is no listing"
-                    raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+                    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
                 if pages > _MOST_PAGES:
                     raise Unobservable(
-                        Kind.UNEXPECTED_REPLY, f"{self.name} holds more names than are looked at"
+                        ErrorKind.UNEXPECTED_REPLY, f"{self.name} holds more names than are looked at"
                     )
                 at = self._clock_of(page)
                 found += [self._entry(one) for one in page.get("Contents", ()) if one.get("Key") != prefix]
         if at is None:
-            raise Unobservable(Kind.UNEXPECTED_REPLY, f"{self.name} gave no page of a listing")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{self.name} gave no page of a listing")
         return Listing(self._folder, at, tuple(sorted(found, key=lambda each: each.name)))
 
     def _clock_of(self, reply: Any) -> datetime:
@@ -82,15 +82,15 @@ class S3Place:
             return parsedate_to_datetime(date).astimezone(UTC)
         except ValueError:
             told = f"{self.name} does not tell its clock: Date is {date[:40]!r}"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told) from None
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
 
-    def _entry(self, one: Any) -> Entry:
+    def _entry(self, one: Any) -> FileEntry:
         key, size, written = one["Key"], one["Size"], one["LastModified"]
         if not key.startswith(self._address.prefix) or size < 0 or written.tzinfo is None:
             told = f"{self.name} does not answer as S3 does: it lists {key[:60]!r} of {size} bytes, {written}"
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
         name = key.removeprefix(self._address.prefix)
-        return Entry(name, folder=False, regular=True, size=size, written=written)
+        return FileEntry(name, folder=False, regular=True, size=size, written=written)
 
     def read(self, dump: DumpFile, within: timedelta) -> DumpRead:
         """Read a dump to its end, through gzip or pg_restore of this machine."""
@@ -107,7 +107,11 @@ class S3Place:
         except NotRestored as refused:
             problem = damage(refused.told)
             if problem is None:
-                kind = Kind.SILENT if refused.reason is Why.TOO_SLOW else Kind.UNEXPECTED_REPLY
+                kind = (
+                    ErrorKind.SILENT
+                    if refused.reason is RestoreErrorReason.TOO_SLOW
+                    else ErrorKind.UNEXPECTED_REPLY
+                )
                 raise Unobservable(kind, f"{dump.path}: {refused.told}") from None
             return DumpRead(problem=problem, told=refused.told[:300], version=version_in(begin))
         return by_its_ends(begin, end)
@@ -117,8 +121,8 @@ class S3Place:
         program = shutil.which("pg_restore", path=paths)
         if program is None:
             told = "this machine has no pg_restore in its PATH; name its folder: [bzzz.backups] programs"
-            raise Unobservable(Kind.PRECONDITION, told)
-        asked(f"GetObject {dump.path}; pg_restore --list")
+            raise Unobservable(ErrorKind.PRECONDITION, told)
+        record_source(f"GetObject {dump.path}; pg_restore --list")
         first = b""
         for data in self._chunks(dump.path, Deadline(within)):
             first += data if len(first) < _LIST else b""
@@ -136,7 +140,7 @@ class S3Place:
             told = (
                 f"{dump.path}: pg_restore --list tells nothing of its first {len(first)} bytes: {said[:200]}"
             )
-            raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
         return read
 
     def checksum(self, name: str, within: timedelta) -> Checksum:
@@ -144,7 +148,7 @@ class S3Place:
 
         An ETag is not looked at: it is no checksum of the content where that was uploaded in parts, or encrypted.
         """
-        asked(f"HeadObject {self._folder}/{name}")
+        record_source(f"HeadObject {self._folder}/{name}")
         clock = Deadline(within)
         with open_store(f"{self._folder}/{name}", self._store, clock) as client:
             head = client.head_object(
@@ -153,7 +157,7 @@ class S3Place:
         kept = _whole_digest(head.get("ChecksumSHA256", ""), head.get("ChecksumType", ""))
         if kept:
             return Checksum(kept, "kept by the store since the upload")
-        asked(f"GetObject {self._folder}/{name}")
+        record_source(f"GetObject {self._folder}/{name}")
         read = hashlib.sha256()
         for data in self._chunks(f"{self._folder}/{name}", clock):
             read.update(data)
@@ -161,7 +165,7 @@ class S3Place:
 
     def beginning(self, name: str, most: int) -> bytes:
         """The first bytes of an object."""
-        asked(f"GetObject {self._folder}/{name}")
+        record_source(f"GetObject {self._folder}/{name}")
         first = b""
         for data in self._chunks(f"{self._folder}/{name}", Deadline(_SHORT)):
             first += data
@@ -171,7 +175,7 @@ class S3Place:
 
     def source(self, dump: DumpFile, within: timedelta) -> Source:
         """A stream of the object."""
-        asked(f"GetObject {dump.path}")
+        record_source(f"GetObject {dump.path}")
         return partial(self._chunks, dump.path, Deadline(within))
 
     def unpacked(self, dump: DumpFile) -> int:

@@ -17,7 +17,7 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from opsverify.model.deadline import seconds
-from opsverify.model.observation import Kind, Unobservable
+from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.backups.stores.s3_errors import TROUBLES, trouble
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class _Bounded:
             size += len(data)
             if size > _MOST_PARSED:
                 told = f"{self._place} sent more than {_MOST_PARSED} bytes of what should be a short reply"
-                raise Unobservable(Kind.UNEXPECTED_REPLY, told)
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
             yield data
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ def open_store(place: str, target: S3Target, clock: Deadline) -> Iterator[S3Clie
 def _refuse_late(place: str, clock: Deadline) -> None:
     if clock.passed:
         told = f"{place} gave no complete reply within {clock.within.total_seconds():g} s"
-        raise Unobservable(Kind.SILENT, told)
+        raise Unobservable(ErrorKind.SILENT, told)
 
 
 def _refuse_bad_authorities(ca_file: str | None) -> None:
@@ -137,7 +137,7 @@ def _refuse_bad_authorities(ca_file: str | None) -> None:
         ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl's own errors too
         told = f"[bzzz.backups] ca_file {ca_file} cannot be used: {error.strerror or error}"
-        raise Unobservable(Kind.PRECONDITION, told) from None
+        raise Unobservable(ErrorKind.PRECONDITION, told) from None
 
 
 def _client(target: S3Target) -> S3Client:

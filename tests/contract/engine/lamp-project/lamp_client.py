@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from opsverify.model.observation import Kind, Observed, Unobservable, asked
+from opsverify.model.observation import ErrorKind, Observed, Unobservable, record_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ class LampClient:
     async def read(self, surface: str) -> dict[str, Any]:
         """What the surface's file says, after its delay. Raises what the file asks for."""
         address = self.section.addresses()[surface]
-        asked(f"read {address}")
+        record_source(f"read {address}")
         text = Path(urlsplit(address).path).read_bytes()  # noqa: ASYNC240 - a small file
         answer: dict[str, Any] = json.loads(text)
         await asyncio.sleep(answer.get("delay", 0))
@@ -61,7 +61,7 @@ def _trouble(kind: str, message: str) -> None:
     if kind == "crash":
         raise RuntimeError(message)
     if kind:
-        raise Unobservable(Kind(kind), message)
+        raise Unobservable(ErrorKind(kind), message)
 
 
 @asynccontextmanager

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.canary import confirming, ending
+from opsverify.canary import finish as ending
+from opsverify.canary import second_sample as confirming
 from opsverify.model.exit_codes import Exit
 from opsverify.model.judge import apply, precondition
 from opsverify.model.text import clean_text
 from opsverify.model.verdict import Verdict
 from opsverify.run import fixtures, garbage, interrupt, options, selection, start
-from opsverify.run.dressing import LETTERS, dress, outcome_of, seen_by, trace, without_source
 from opsverify.run.finish import (
     give_back,
     leave_no_folder,
@@ -25,6 +25,7 @@ from opsverify.run.finish import (
     write_ours,
     write_run_bundle,
 )
+from opsverify.run.pytest_report import LETTERS, apply_verdict, outcome_of, seen_by, trace, without_source
 from opsverify.run.pytest_root import rooted
 from opsverify.run.run import RUN, Run
 
@@ -133,7 +134,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept, left = selection.select(run, items)
     items[:] = kept
     if config.getoption("expect"):
-        from opsverify.run.expecting import expected_items  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.run.expected_version import expected_items  # noqa: PLC0415 -- only what is asked for is loaded
 
         asked_for = expected_items(run, config.getoption("expect"), items)
         selection.mark_plainly(asked_for, checks)
@@ -168,7 +169,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.rehearsal = act.act(run, order, lambda: start.take_target(run, undone=None))
         return True
     if _rehearses(session.config):
-        from opsverify.commands.ask import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.commands.explain import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
 
         chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
         run.rehearsal = rehearsed(run, chosen, session.config.getoption)
@@ -244,7 +245,7 @@ def pytest_runtest_makereport(
     took = time.perf_counter() - item.stash[_STARTED]
     detail = trace(call.excinfo) if call.excinfo and outcome.reason == "check-broken" else ""
     result = run.record(check, outcome, seen_by(item), took, detail)
-    dress(item, report, result)
+    apply_verdict(item, report, result)
     return report
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from opsverify.canary.check_state import CheckSample, CheckStatus, State, step
 from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun
-from opsverify.canary.standing import Look, Standing, State, step
 from opsverify.model.verdict import Verdict
 from opsverify.report.model import CanarySummary, CheckState, Moment, SubsystemRate, Trend
 
@@ -33,7 +33,7 @@ class CanaryRun:
     def __init__(self, history: History, target: Target, local: Lock) -> None:
         self.history, self.local = history, local
         self.troubles: list[str] = []
-        self.standings: dict[str, Standing] = {}
+        self.standings: dict[str, CheckStatus] = {}
         self._target = target
 
     def acquire(self) -> None:
@@ -97,7 +97,7 @@ class CanaryRun:
     def _keep(self) -> timedelta:
         return timedelta(days=self._target.canary.keep)
 
-    def _state(self, check: CheckResult, before: Standing | None, at: datetime) -> CheckState:
+    def _state(self, check: CheckResult, before: CheckStatus | None, at: datetime) -> CheckState:
         now = self.standings[check.id]
         overdue_since = now.overdue_since(check.severity)
         was = before.state if before else State.NEW
@@ -133,8 +133,8 @@ class CanaryRun:
         return tuple(rates)
 
 
-def _look(check: CheckResult, report: RunReport, confirmed: frozenset[str]) -> Look:
-    return Look(check.verdict, check.severity, report.finished, confirmed=check.nodeid in confirmed)
+def _look(check: CheckResult, report: RunReport, confirmed: frozenset[str]) -> CheckSample:
+    return CheckSample(check.verdict, check.severity, report.finished, confirmed=check.nodeid in confirmed)
 
 
 def _identities(report: RunReport) -> dict[str, str]:

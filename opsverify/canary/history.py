@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, create_engine, delete, event, func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from opsverify.canary.check_state import CheckStatus, State
 from opsverify.canary.history_schema import HOLDERS, OUTCOMES, RUNS, STANDINGS, TOLD, SchemaTooNew, migrate
-from opsverify.canary.standing import Standing, State
 from opsverify.model.verdict import Verdict
 from opsverify.run.lock import TargetBusy
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-    from opsverify.canary.standing import Look
+    from opsverify.canary.check_state import CheckSample
 
 __all__ = ["History", "HistoryError", "JudgedCheck", "PastRun", "Told"]
 
@@ -73,7 +73,7 @@ class JudgedCheck:
     system: str
     subsystem: str
     reason: str
-    look: Look
+    look: CheckSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,12 @@ class History:
         fields = {name: getattr(row, name) for name in PastRun.__slots__}
         return PastRun(**{**fields, "identities": json.loads(row.identities)})
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[str, CheckStatus]:
         """How each check stood after the newest run, by its id."""
         with _Explained(self.where), self._engine.connect() as connection:
             rows = connection.execute(select(STANDINGS).where(STANDINGS.c.target_key == self._key)).all()
         return {
-            row.check_id: Standing(
+            row.check_id: CheckStatus(
                 since=row.since,
                 settled=State(row.settled),
                 flapping=row.flapping,
@@ -152,7 +152,11 @@ class History:
         }
 
     def record(
-        self, run: PastRun, judged: Iterable[JudgedCheck], standings: Mapping[str, Standing], keep: timedelta
+        self,
+        run: PastRun,
+        judged: Iterable[JudgedCheck],
+        standings: Mapping[str, CheckStatus],
+        keep: timedelta,
     ) -> None:
         """Keep a run, all or nothing, and let go of runs that are older than `keep`."""
         outcomes = [
@@ -175,7 +179,7 @@ class History:
                 "target_key": self._key,
                 "check_id": check,
                 "settled": each.settled.value,
-                **{name: getattr(each, name) for name in Standing.__slots__ if name != "settled"},
+                **{name: getattr(each, name) for name in CheckStatus.__slots__ if name != "settled"},
             }
             for check, each in standings.items()
         ]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from opsverify.evidence.bundle import BundleError, is_bundle, read_member
+from opsverify.evidence.journal import JOURNAL_FORMAT
 from opsverify.model.observation import ErrorKind, Observation, Unobservable
-from opsverify.model.text import JOURNAL_FORMAT, seal
+from opsverify.model.text import seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -23,7 +23,7 @@ Expected: TypeAlias = "Mapping[str, tuple[Verdict, str]]"
 class Fault(ABC):
     """A defect that can be put into a system and taken out again.
 
-    `reddens` maps check ids to the verdict and a pattern of its reason; exactly these turn, no others.
+    `expected_failures` maps check ids to the verdict and a pattern of its reason; exactly these turn, no others.
     `by_hand` is what a person runs if undoing fails. Constructing one asks the target's arming first.
 
     Raises:
@@ -31,7 +31,7 @@ class Fault(ABC):
     """
 
     name: ClassVar[str]
-    reddens: ClassVar[Expected]
+    expected_failures: ClassVar[Expected]
     by_hand: ClassVar[str] = "stop the twin"
 
     def __init__(self, arming: Arming) -> None:
@@ -55,7 +55,7 @@ class Fault(ABC):
 
 
 def collect(package: str, *, leaving_out: tuple[str, ...] = ()) -> tuple[type[Fault], ...]:
-    """Every fault of a package that reddens a check, in any module of it but those called as in `leaving_out`."""
+    """Every fault of a package that expected_failures a check, in any module of it but those called as in `leaving_out`."""
     found = list[type[Fault]]()
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if set(module.name.split(".")) & set(leaving_out):
@@ -66,7 +66,7 @@ def collect(package: str, *, leaving_out: tuple[str, ...] = ()) -> tuple[type[Fa
                 and issubclass(value, Fault)
                 and value.__module__ == module.name
                 and not inspect.isabstract(value)
-                and getattr(value, "reddens", None)
+                and getattr(value, "expected_failures", None)
             ):
                 found.append(value)
     return tuple(found)

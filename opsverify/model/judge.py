@@ -78,7 +78,7 @@ def precondition(check: Check, arguments: Mapping[str, Any]) -> Outcome | None:
     return Outcome(verdict=Verdict.FAIL, reason=findings[0].reason, findings=findings)
 
 
-def concluded(findings: list[Finding], error: BaseException | None) -> Outcome:
+def outcome_from(findings: list[Finding], error: BaseException | None) -> Outcome:
     """The outcome of a check body that recorded `findings` and ended with `error` (or without one)."""
     if isinstance(error, CheckFailed):
         return Outcome(
@@ -118,7 +118,7 @@ def apply(check: Check, arguments: Mapping[str, Any]) -> Outcome:
         check.function(**arguments)
     except Exception as raised:  # noqa: BLE001 - whatever a check raises but CheckFailed means that the check is broken
         error = raised
-    return concluded(findings, error)
+    return outcome_from(findings, error)
 
 
 def judge(check: Check, arguments: Mapping[str, Any]) -> Outcome:

@@ -6,29 +6,9 @@ import hashlib
 import json
 import math
 import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from opsverify.evidence.redaction import Redactor
-
-__all__ = [
-    "JOURNAL_FORMAT",
-    "Journal",
-    "as_json",
-    "bounded_text",
-    "clean_text",
-    "finite",
-    "seal",
-    "shortened",
-]
-
-JOURNAL_FORMAT = 1
-
-_MOST_BYTES = 4 * 1024 * 1024
-_KEPT_BYTES = 64 * 1024
+__all__ = ["as_json", "bounded_text", "clean_text", "finite", "seal", "shortened"]
 _LONGEST_TEXT = 4000
 # ESC sequences, then all other control characters but tab and newline: what a target sends must not drive a terminal.
 _TERMINAL = re.compile(
@@ -77,41 +57,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     return [finite(item) for item in value] if isinstance(value, list) else value
-
-
-class Journal:
-    """Append-only JSON lines, redacted, bounded, flushed line by line: a killed run loses nothing that was finished.
-
-    A line that cannot be written is remembered in `trouble` (it becomes exit status 15) and the run goes on.
-    """
-
-    def __init__(self, path: Path, redactor: Redactor) -> None:
-        self.path, self.redactor = path, redactor
-        self.trouble: str | None = None
-        self._seal = ""
-        self._file = path.open("x", encoding="utf-8")
-
-    def write(self, kind: str, **fields: Any) -> None:
-        """Append one record of `kind`; values must be JSON-like (see `pydantic` `mode="json"`)."""
-        self.append(kind, self.redactor.data(fields))
-
-    def append(self, kind: str, redacted: dict[str, Any]) -> None:
-        """Append one record of `kind` whose values are redacted already."""
-        record = {"at": datetime.now(UTC).isoformat(), "kind": kind, **redacted}
-        body = as_json(record, sort_keys=True)
-        if len(body) > _MOST_BYTES:
-            kept = {name: value for name, value in record.items() if len(as_json(value)) < _KEPT_BYTES}
-            body = as_json({**kept, "not_saved": f"{len(body)} bytes is too much"}, sort_keys=True)
-        self._seal = seal(self._seal, body)
-        try:
-            self._file.write(f'{body[:-1]}, "seal": "{self._seal}"}}\n')
-            self._file.flush()
-        except (OSError, ValueError) as error:
-            self.trouble = self.trouble or f"journal {self.path}: {error}"
-
-    def close(self) -> None:
-        """Close the file."""
-        try:
-            self._file.close()
-        except OSError as error:
-            self.trouble = self.trouble or f"journal {self.path}: {error}"

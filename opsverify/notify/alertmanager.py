@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from opsverify.notify.notice import Notice, Post
+from opsverify.notify.notification import Notification, Post
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ __all__ = ["posts"]
 
 
 def posts(
-    url: str, headers: dict[str, str], notices: Sequence[Notice], now: datetime, lasts: timedelta
+    url: str, headers: dict[str, str], notices: Sequence[Notification], now: datetime, lasts: timedelta
 ) -> list[Post]:
     """One request with every alert; trouble that nobody sends again is over after `lasts`."""
     if not notices:
@@ -31,7 +31,7 @@ def posts(
     ]
 
 
-def _alert(notice: Notice, now: datetime, lasts: timedelta) -> dict[str, Any]:
+def _alert(notice: Notification, now: datetime, lasts: timedelta) -> dict[str, Any]:
     trouble = notice.state.trouble
     annotations = {
         "summary": notice.headline,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opsverify.model.verdict import Severity
-from opsverify.notify.notice import Notice, Post
+from opsverify.notify.notification import Notification, Post
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ _SEVERITIES = {
 }
 
 
-def posts(url: str, routing_key: str, notices: Sequence[Notice]) -> list[Post]:
+def posts(url: str, routing_key: str, notices: Sequence[Notification]) -> list[Post]:
     """A request for each notice: the API takes one event at a time."""
     return [
         Post(url=url, body=_event(routing_key, notice), checks=(notice.check,), answers=_ACCEPTED)
@@ -31,7 +31,7 @@ def posts(url: str, routing_key: str, notices: Sequence[Notice]) -> list[Post]:
     ]
 
 
-def _event(routing_key: str, notice: Notice) -> dict[str, Any]:
+def _event(routing_key: str, notice: Notification) -> dict[str, Any]:
     event: dict[str, Any] = {"routing_key": routing_key, "dedup_key": notice.key}
     if not notice.state.trouble:
         return {**event, "event_action": "resolve"}

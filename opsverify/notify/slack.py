@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.canary.standing import State
-from opsverify.notify.notice import Notice, Post
+from opsverify.canary.check_state import State
+from opsverify.notify.notification import Notification, Post
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["posts"]
 
 _MOST = 20
-_SIGNS = {State.UP: "✅", State.DOWN: "🔴", State.BLIND: "⚫", State.FLAPPING: "🟠"}
+_SIGNS = {State.UP: "✅", State.DOWN: "🔴", State.NO_DATA: "⚫", State.FLAPPING: "🟠"}
 
 
-def posts(url: str, headers: dict[str, str], notices: Sequence[Notice]) -> list[Post]:
+def posts(url: str, headers: dict[str, str], notices: Sequence[Notification]) -> list[Post]:
     """One request with a paragraph for each notice, the gravest first; what is too much is counted."""
     if not notices:
         return []
@@ -33,7 +33,7 @@ def posts(url: str, headers: dict[str, str], notices: Sequence[Notice]) -> list[
     ]
 
 
-def _paragraph(notice: Notice) -> str:
+def _paragraph(notice: Notification) -> str:
     lines = [f"{_SIGNS.get(notice.state, '')} *{_plain(notice.headline)}*"]
     if notice.state.trouble:
         lines += [

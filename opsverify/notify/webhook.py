@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from opsverify.notify.notice import Notice, Post
+from opsverify.notify.notification import Notification, Post
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ VERSION = "1.0"
 """Of the body's shape."""
 
 
-def posts(url: str, headers: dict[str, str], notices: Sequence[Notice]) -> list[Post]:
-    """One request: `version`, and `notices` with the fields of `Notice`."""
+def posts(url: str, headers: dict[str, str], notices: Sequence[Notification]) -> list[Post]:
+    """One request: `version`, and `notices` with the fields of `Notification`."""
     if not notices:
         return []
     body = {

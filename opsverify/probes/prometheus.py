@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime
 
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
-from opsverify.probes.replies import shaped
+from opsverify.probes.replies import parse_as
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -53,7 +53,7 @@ def api_data(reply: Reply, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]
         raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{reply.url} answered {reply.shown()}")
     said = [each for key in ("warnings", "infos") if isinstance(body.get(key), list) for each in body[key]]
     shown = tuple(bounded_text(w, _MOST_SHOWN) for w in said[:_MOST_WARNINGS] if isinstance(w, str))
-    return shaped(reply, adapter, body.get("data")), shown
+    return parse_as(reply, adapter, body.get("data")), shown
 
 
 def duration_s(text: str) -> float:

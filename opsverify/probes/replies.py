@@ -13,12 +13,12 @@ from opsverify.model.text import bounded_text
 if TYPE_CHECKING:
     from opsverify.probes.http import Reply
 
-__all__ = ["basic_login", "shaped"]
+__all__ = ["basic_login", "parse_as"]
 
 T = TypeVar("T")
 
 
-def shaped(reply: Reply, adapter: TypeAdapter[T], value: Any) -> T:
+def parse_as(reply: Reply, adapter: TypeAdapter[T], value: Any) -> T:
     """`value`, which is a part of the reply, in the shape that the adapter knows.
 
     Raises:

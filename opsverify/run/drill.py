@@ -112,7 +112,7 @@ class Drill:
             )
             self._timeline.append(done)
             if bound is not None and took > bound.total_seconds():
-                self.conclude(
+                self.add_finding(
                     holds=False,
                     reason="step-too-slow",
                     expected=f"{title} within {_seconds(bound)}",
@@ -192,7 +192,7 @@ class Drill:
                     shown=_brief,
                 )
             except DeadlinePassed as passed:
-                self.conclude(
+                self.add_finding(
                     holds=False,
                     reason="not-detected",
                     expected=f"{check} turns red within {within}",
@@ -200,7 +200,7 @@ class Drill:
                 )
                 raise CheckFailed(self.findings) from None
             notes.append(outcomes[check].reason)
-        self.conclude(
+        self.add_finding(
             holds=True,
             reason="detected",
             expected=f"{check} turns red within {_seconds(within)}",
@@ -220,7 +220,7 @@ class Drill:
                     shown=_brief,
                 )
             except DeadlinePassed as passed:
-                self.conclude(
+                self.add_finding(
                     holds=False,
                     reason="not-recovered",
                     expected=f"steady state within {_seconds(within)}",
@@ -230,14 +230,14 @@ class Drill:
         since_fault = next((s.after for s in reversed(self._timeline) if s.phase == "fault"), 0.0)
         took = time.monotonic() - self._start - since_fault
         target = self.check.severity.resolution
-        self.conclude(
+        self.add_finding(
             holds=took <= target.total_seconds(),
             reason="recovered",
             expected=f"steady state again within {within.total_seconds():g} s ({self.check.severity} allows {target})",
             observed=f"steady {took:.1f} s after the fault began",
         )
 
-    def conclude(
+    def add_finding(
         self, *, holds: bool, reason: str, expected: str, observed: str, details: tuple[str, ...] = ()
     ) -> None:
         """State one thing that the drill promises. A promise that does not hold makes the drill FAIL at its end."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opsverify.canary.ending import after_reports
+from opsverify.canary.finish import after_reports
 from opsverify.model.text import bounded_text
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
@@ -107,7 +107,7 @@ def write_run_bundle(run: Run) -> None:
 
 def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redactor], str]) -> None:
     try:
-        path.write_text(render(run.conclude(), run.redactor), encoding="utf-8")
+        path.write_text(render(run.build_report(), run.redactor), encoding="utf-8")
         run.reports[name] = path
     except OSError as error:
         run.unwritable = True
@@ -145,7 +145,7 @@ def show(terminal: pytest.TerminalReporter, run: Run) -> None:
         for line in run.rehearsal.lines:
             terminal.write_line(run.redactor.text(bounded_text(line)))
         return
-    lines = summary(run.conclude(), run.reports)
+    lines = summary(run.build_report(), run.reports)
     if run.usage_error:  # pytest says in one line what is wrong; nothing was looked at
         lines = [line for line in lines if line[0].startswith("exit ")]
     for text, colour in lines:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from opsverify.canary.confirming import second_samples
+from opsverify.canary.second_sample import second_samples
 from opsverify.model.observation import ErrorKind, Observation, ObservationSpec
 from opsverify.model.system import Site
 from opsverify.report.model import Surface

@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from opsverify.canary.canary import CanaryRun
     from opsverify.commands.plan import CommandResult
     from opsverify.evidence.baseline import Baseline
+    from opsverify.evidence.journal import Journal
     from opsverify.evidence.redaction import Redactor
     from opsverify.evidence.replay import SavedRun
     from opsverify.model.check import Check
     from opsverify.model.limits import Limits
     from opsverify.model.system import Site, System
-    from opsverify.model.text import Journal
     from opsverify.run.lock import Ledger, Lock
     from opsverify.run.part import Part
     from opsverify.target.file import Target
@@ -75,7 +75,7 @@ class Options:
 
 @dataclass(kw_only=True)
 class Run:
-    """The state of one run. Hooks fill it; `conclude` turns it into the report and the exit status."""
+    """The state of one run. Hooks fill it; `build_report` turns it into the report and the exit status."""
 
     id: str
     options: Options
@@ -323,7 +323,7 @@ class Run:
             for check, (why, cause) in sorted(listed.items())
         ]
 
-    def conclude(self) -> RunReport:
+    def build_report(self) -> RunReport:
         """The report as of now. Pure: asking again after more has happened gives the newer one."""
         status, meaning = decide(self.facts())
         if self.busy:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.canary.opening import waivers_fit
+from opsverify.canary.start import waivers_fit
 from opsverify.model.check import PROFILES, CheckDeclarationError, read_check
 from opsverify.run.part import PartError, part_of
 from opsverify.target.incident import of_alert

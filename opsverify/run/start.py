@@ -13,10 +13,10 @@ from uuid import uuid4
 
 import pytest
 
-from opsverify.canary.opening import attach_history_and_waivers
+from opsverify.canary.start import attach_history_and_waivers
+from opsverify.evidence.journal import JOURNAL_FORMAT, Journal
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.limits import Window
-from opsverify.model.text import JOURNAL_FORMAT, Journal
 from opsverify.model.verdict import Severity
 from opsverify.run import interrupt
 from opsverify.run.lock import (

@@ -16,10 +16,10 @@ __all__ = ["CanaryTable", "HistoryTable", "NotifyTable"]
 
 
 class CanaryTable(Table):
-    """When a check counts as down, up, blind or flapping, and what a canary leaves beside its reports.
+    """When a check counts as down, up, without data or flapping, and what a canary leaves beside its reports.
 
     `down_after` failures and `up_after` successes in a row change a state, `blind_after` runs in a row that could not
-    look make it BLIND, `flapping_changes` between pass and fail in `flapping_runs` runs make it FLAPPING. Numbers
+    look make it NO DATA, `flapping_changes` between pass and fail in `flapping_runs` runs make it FLAPPING. Numbers
     are counts of runs. `confirm_after` is in seconds, `remind_after` in hours, `keep` in days; `objective` is the share of
     looks that should pass.
     """

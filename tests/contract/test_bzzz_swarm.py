@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from checks.bzzz.configuration.criteria import attached, postgres_answers, sound_configuration
-from fixtures.bzzz.twin.places import NODES, Places
+from fixtures.bzzz.twin.ports import NODES, Ports
 from fixtures.bzzz.twin.site import BzzzTwin, start_twin
 from fixtures.bzzz.twin.swarm.part import SwarmPart, SwarmTaken
 from opsverify.model.arming import Arming
@@ -63,7 +63,7 @@ from systems.bzzz.section import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
 from opsverify.target.file import ServersTable
 twin = start_twin(BzzzSection(), ServersTable(provider="containers"))
-guard = twin.plant.guard
+guard = twin.stack.guard
 print(json.dumps({"run": guard.run_id, "guard": guard._process.pid}), flush=True)
 time.sleep(300)
 """
@@ -246,7 +246,7 @@ def test_a_swarm_that_is_not_ours_is_not_touched(twin: BzzzTwin, tmp_path: Path)
     del twin
     before = {each["ID"] for each in asked("/services")}
     with Guard() as guard, pytest.raises(SwarmTaken, match="in a swarm already"):
-        SwarmPart(ServicesTarget(manager="docker+unix:///x"), Places(), guard, tmp_path)
+        SwarmPart(ServicesTarget(manager="docker+unix:///x"), Ports(), guard, tmp_path)
     assert {each["ID"] for each in asked("/services")} == before
 
 

@@ -33,7 +33,7 @@ from systems.bzzz.section import BzzzSection
 from fixtures.bzzz.twin.site import start_twin
 from opsverify.target.file import ServersTable
 twin = start_twin(BzzzSection(), ServersTable(provider="embedded"))
-print(twin.plant.guard.run_id, twin.plant.folder, flush=True)
+print(twin.stack.guard.run_id, twin.stack.folder, flush=True)
 time.sleep(600)
 """
 
@@ -65,11 +65,11 @@ def test_a_twin_ends_without_leftovers() -> None:
     try:
         assert twin.section.unconfigured() == []
         assert set(twin.section.addresses()) <= {*twin.backends, "hosts"}
-        assert marked(twin.plant.guard.run_id)
+        assert marked(twin.stack.guard.run_id)
     finally:
         twin.stop()
-    assert marked(twin.plant.guard.run_id) == []
-    assert not twin.plant.folder.exists()
+    assert marked(twin.stack.guard.run_id) == []
+    assert not twin.stack.folder.exists()
     twin.stop()
 
 
@@ -92,7 +92,7 @@ def test_a_part_that_does_not_start_ends_the_others(monkeypatch: pytest.MonkeyPa
         raise ServerFailed(msg)
 
     run_ids: list[str] = []
-    monkeypatch.setattr("fixtures.bzzz.twin.plant.DatabasePart.start", fails)
+    monkeypatch.setattr("fixtures.bzzz.twin.stack.DatabasePart.start", fails)
     monkeypatch.setattr("fixtures.bzzz.twin.site.Guard.close", _noting(run_ids))
     with pytest.raises(ServerFailed, match="no disk"):
         start_twin(BzzzSection(), ServersTable(provider="embedded"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from opsverify.canary.check_state import CheckSample, step
 from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun, Told
-from opsverify.canary.standing import Look, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.run.lock import TargetBusy
 from opsverify.servers.guard import Guard
@@ -63,7 +63,7 @@ def test_it_keeps_what_sqlite_keeps(url: str) -> None:
     """A run, how a check stands, who was told and what was counted come back from PostgreSQL as they were."""
     history = History(url, "kept")
     history.open()
-    look = Look(Verdict.FAIL, Severity.P0, NOW, confirmed=True)
+    look = CheckSample(Verdict.FAIL, Severity.P0, NOW, confirmed=True)
     standing = step(None, look, CanaryTable())
     run = PastRun("r1", "porch", "canary", NOW, NOW, 10, looked=True, opsverify="0.1", identities={"a": "1"})
     history.record(run, [JudgedCheck("c", "lamp", "bulb", "dark", look)], {"c": standing}, KEEP)

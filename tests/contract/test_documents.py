@@ -100,9 +100,14 @@ def test_every_check_has_a_fault(system: System) -> None:
     """Every check but the drills has a fault that makes it FAIL, and no fault names a check that does not exist."""
     known = {check.id for check in checks_declared(system.name).values() if not check.drill}
     faults = system.faults()
-    failing = {i for fault in faults for i, (verdict, _) in fault.reddens.items() if verdict is Verdict.FAIL}
+    failing = {
+        i
+        for fault in faults
+        for i, (verdict, _) in fault.expected_failures.items()
+        if verdict is Verdict.FAIL
+    }
     assert failing == known
-    assert {i for fault in faults for i in fault.reddens} == known
+    assert {i for fault in faults for i in fault.expected_failures} == known
 
 
 @each_system

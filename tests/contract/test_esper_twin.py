@@ -22,7 +22,7 @@ from redis import Redis
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.bus import Publisher, TwinStreams, connect, ensure_groups
 from fixtures.esper.twin.control import TwinControlFailed
-from fixtures.esper.twin.plant import EsperPlant
+from fixtures.esper.twin.stack import EsperStack
 from opsverify.servers.guard import Guard
 from opsverify.servers.redis import RedisServer, find_redis
 from opsverify.servers.server import ServerFailed
@@ -62,19 +62,19 @@ def server(guard: Guard) -> RedisServer:
     return RedisServer.start(origins=["local", "wheel"], guard=guard)
 
 
-def twin(guard: Guard, *trainer: str, origin: str | None = None, secret: str | None = SECRET) -> EsperPlant:
+def twin(guard: Guard, *trainer: str, origin: str | None = None, secret: str | None = SECRET) -> EsperStack:
     """Start a twin, skip when there is no such Redis."""
     origins = ["local", "wheel"] if origin is None else [origin]
     try:
         find_redis(origins)
     except ServerFailed as missing:
         pytest.skip(str(missing))
-    return EsperPlant.start(origins=origins, guard=guard, secret=secret, trainer=trainer)
+    return EsperStack.start(origins=origins, guard=guard, secret=secret, trainer=trainer)
 
 
-def ask(plant: EsperPlant, path: str, method: str = "GET") -> tuple[int, str, str]:
+def ask(stack: EsperStack, path: str, method: str = "GET") -> tuple[int, str, str]:
     """Status, content type and body of an answer of Nissa."""
-    connection = http.client.HTTPConnection(plant.nissa_url.removeprefix("http://"), timeout=5)
+    connection = http.client.HTTPConnection(stack.nissa_url.removeprefix("http://"), timeout=5)
     try:
         connection.request(method, path)
         reply = connection.getresponse()
@@ -83,16 +83,16 @@ def ask(plant: EsperPlant, path: str, method: str = "GET") -> tuple[int, str, st
         connection.close()
 
 
-def counters(plant: EsperPlant) -> dict[str, float]:
+def counters(stack: EsperStack) -> dict[str, float]:
     """Samples of /metrics but for the moments of creation."""
-    lines = [line for line in ask(plant, "/metrics")[2].splitlines() if not line.startswith("#")]
+    lines = [line for line in ask(stack, "/metrics")[2].splitlines() if not line.startswith("#")]
     samples = dict(line.rsplit(" ", 1) for line in lines)
     return {name: float(value) for name, value in samples.items() if "_created" not in name}
 
 
-def alerts(plant: EsperPlant) -> dict[str, object]:
+def alerts(stack: EsperStack) -> dict[str, object]:
     """Active alerts of /metrics/summary."""
-    found: dict[str, object] = json.loads(ask(plant, "/metrics/summary")[2])["alerts"]
+    found: dict[str, object] = json.loads(ask(stack, "/metrics/summary")[2])["alerts"]
     return found
 
 
@@ -106,9 +106,9 @@ def until(look: Callable[[], T], holds: Callable[[T], bool], within: timedelta =
     return seen
 
 
-def backlog(plant: EsperPlant) -> dict[str, tuple[int, int]]:
+def backlog(stack: EsperStack) -> dict[str, tuple[int, int]]:
     """Lag and pending of Nissa's group on the streams that Nissa reads."""
-    with Redis.from_url(plant.redis_url) as redis:
+    with Redis.from_url(stack.redis_url) as redis:
         names = ("oona.telemetry", "oona.normal")
         groups = {name: redis.xinfo_groups(name)[0] for name in names}
         return {name: (group["lag"], group["pending"]) for name, group in groups.items()}
@@ -117,7 +117,7 @@ def backlog(plant: EsperPlant) -> dict[str, tuple[int, int]]:
 @pytest.mark.parametrize("origin", ["local", "wheel"])
 def test_a_run_is_taken_in_and_shown_as_by_the_real_nissa(guard: Guard, origin: str) -> None:
     """Two runs of three epochs end up in the six counters, nothing lags, nothing is pending, nothing is lost."""
-    plant = twin(guard, "--runs", "2", "--interval-ms", "20", origin=origin)
+    stack = twin(guard, "--runs", "2", "--interval-ms", "20", origin=origin)
     expected = {
         "esper_training_runs_total": 6.0,
         'esper_telemetry_packets_total{source="tolaria"}': 8.0,
@@ -130,11 +130,11 @@ def test_a_run_is_taken_in_and_shown_as_by_the_real_nissa(guard: Guard, origin: 
         "esper_simic_training_reward_total": pytest.approx(0.672),
         "esper_simic_training_iterations_total": 6.0,
     }
-    until(lambda: counters(plant), lambda seen: seen == expected)
-    assert until(lambda: backlog(plant), lambda seen: set(seen.values()) == {(0, 0)})
-    assert until(lambda: plant.trainer.returncode, lambda seen: seen is not None) == 0
-    accepted = [line.split("\t") for line in plant.accepted.read_text().splitlines()]
-    with Redis.from_url(plant.redis_url) as redis:
+    until(lambda: counters(stack), lambda seen: seen == expected)
+    assert until(lambda: backlog(stack), lambda seen: set(seen.values()) == {(0, 0)})
+    assert until(lambda: stack.trainer.returncode, lambda seen: seen is not None) == 0
+    accepted = [line.split("\t") for line in stack.accepted.read_text().splitlines()]
+    with Redis.from_url(stack.redis_url) as redis:
         for stream in STREAMS.distinct():
             entries = [decode_entry(fields, secret=SECRET) for _, fields in redis.xrange(stream)]
             assert {entry.signature for entry in entries} <= {"valid"}
@@ -143,21 +143,21 @@ def test_a_run_is_taken_in_and_shown_as_by_the_real_nissa(guard: Guard, origin: 
             ]
         assert redis.xlen("oona.policy") == 2
         assert [group["name"] for group in redis.xinfo_groups("oona.emergency")] == [b"nissa-service"]
-    _assert_surface(plant)
-    plant.stop()
-    assert plant.nissa.returncode == -signal.SIGTERM
+    _assert_surface(stack)
+    stack.stop()
+    assert stack.nissa.returncode == -signal.SIGTERM
 
 
-def _assert_surface(plant: EsperPlant) -> None:
-    assert ask(plant, "/healthz")[::2] == (200, '{"status":"ok"}')
-    assert ask(plant, "/metrics/summary")[::2] == (200, '{"slo":{},"alerts":{}}')
-    status, kind, text = ask(plant, "/metrics")
+def _assert_surface(stack: EsperStack) -> None:
+    assert ask(stack, "/healthz")[::2] == (200, '{"status":"ok"}')
+    assert ask(stack, "/metrics/summary")[::2] == (200, '{"slo":{},"alerts":{}}')
+    status, kind, text = ask(stack, "/metrics")
     families = {f"{name}_total" for name in FAMILIES} | {f"{name}_created" for name in FAMILIES}
     assert (status, kind.split(";")[0]) == (200, "text/plain")
     assert set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)) == families
     for path in ("/healthz", "/metrics", "/metrics/summary"):
-        assert [ask(plant, path, method)[0] for method in ("HEAD", "POST")] == [405, 405]
-    assert [ask(plant, path)[0] for path in ("/docs", "/openapi.json", "/", "/readyz")] == [
+        assert [ask(stack, path, method)[0] for method in ("HEAD", "POST")] == [405, 405]
+    assert [ask(stack, path)[0] for path in ("/docs", "/openapi.json", "/", "/readyz")] == [
         200,
         200,
         404,
@@ -167,42 +167,42 @@ def _assert_surface(plant: EsperPlant) -> None:
 
 def test_a_black_hole_before_redis_stops_the_counters_but_not_the_health(guard: Guard) -> None:
     """With the proxy paused nothing is taken in while /healthz says ok; resumed, all of it is taken in."""
-    plant = twin(guard, "--interval-ms", "20")
-    until(lambda: counters(plant)["esper_training_runs_total"], lambda seen: seen > 0)
-    plant.proxy.process.pause()
-    assert until(lambda: backlog(plant)["oona.telemetry"][0], lambda lag: lag > 0)
-    before, behind = counters(plant), backlog(plant)["oona.telemetry"][0]
-    assert until(lambda: backlog(plant)["oona.telemetry"][0], lambda lag: lag > behind + 20)
-    assert counters(plant) == before
-    assert ask(plant, "/healthz")[0] == 200
-    plant.proxy.process.resume()
+    stack = twin(guard, "--interval-ms", "20")
+    until(lambda: counters(stack)["esper_training_runs_total"], lambda seen: seen > 0)
+    stack.proxy.process.pause()
+    assert until(lambda: backlog(stack)["oona.telemetry"][0], lambda lag: lag > 0)
+    before, behind = counters(stack), backlog(stack)["oona.telemetry"][0]
+    assert until(lambda: backlog(stack)["oona.telemetry"][0], lambda lag: lag > behind + 20)
+    assert counters(stack) == before
+    assert ask(stack, "/healthz")[0] == 200
+    stack.proxy.process.resume()
     until(
-        lambda: counters(plant)["esper_training_runs_total"],
+        lambda: counters(stack)["esper_training_runs_total"],
         lambda seen: seen > before["esper_training_runs_total"],
     )
-    plant.trainer.stop()
-    until(lambda: backlog(plant), lambda seen: set(seen.values()) == {(0, 0)})
+    stack.trainer.stop()
+    until(lambda: backlog(stack), lambda seen: set(seen.values()) == {(0, 0)})
 
 
 def test_a_restarted_redis_is_not_enough_for_nissa(guard: Guard) -> None:
     """After Redis restarts without its groups the trainer publishes again, Nissa only once it is restarted."""
-    plant = twin(guard, "--interval-ms", "20", secret=None)
-    plant.redis.kill()
-    plant.redis.start_again()
-    with Redis.from_url(plant.redis_url) as redis:
+    stack = twin(guard, "--interval-ms", "20", secret=None)
+    stack.redis.kill()
+    stack.redis.start_again()
+    with Redis.from_url(stack.redis_url) as redis:
         until(lambda: redis.xlen("oona.normal"), lambda seen: seen > 0)
-        until(plant.nissa.log_tail, lambda seen: "NOGROUP" in seen)
+        until(stack.nissa.log_tail, lambda seen: "NOGROUP" in seen)
         assert redis.xinfo_groups("oona.normal") == []
-    assert ask(plant, "/healthz")[0] == 200
-    plant.restart_nissa()
-    until(lambda: counters(plant)["esper_training_runs_total"], lambda seen: seen > 0)
-    plant.restart_trainer("--runs", "1")
+    assert ask(stack, "/healthz")[0] == 200
+    stack.restart_nissa()
+    until(lambda: counters(stack)["esper_training_runs_total"], lambda seen: seen > 0)
+    stack.restart_trainer("--runs", "1")
 
 
 def test_a_stalled_run_keeps_its_latency_alert(guard: Guard) -> None:
     """Three slow tolaria packets in a row fire the alert, which stays while nothing more is published."""
-    plant = twin(guard, "--epoch-ms", "25", "--interval-ms", "10", "--stall-after", "3")
-    found = until(lambda: alerts(plant), bool)
+    stack = twin(guard, "--epoch-ms", "25", "--interval-ms", "10", "--stall-after", "3")
+    found = until(lambda: alerts(stack), bool)
     assert found == {
         "training_latency_high": {
             "metric": "tolaria.training.latency_ms",
@@ -210,39 +210,39 @@ def test_a_stalled_run_keeps_its_latency_alert(guard: Guard) -> None:
             "routes": ["pagerduty", "slack"],
         }
     }
-    assert plant.trainer.alive
-    published = plant.accepted.read_text()
+    assert stack.trainer.alive
+    published = stack.accepted.read_text()
     time.sleep(0.3)
-    assert (plant.accepted.read_text(), alerts(plant)) == (published, found)
+    assert (stack.accepted.read_text(), alerts(stack)) == (published, found)
 
 
 def test_a_bad_entry_costs_the_rest_of_its_batch(guard: Guard) -> None:
     """Of a batch with a forged entry what follows is delivered, never acknowledged, and the loop goes on."""
-    plant = twin(guard, "--runs", "1", "--interval-ms", "10")
-    until(lambda: plant.trainer.returncode, lambda seen: seen == 0)
-    until(lambda: backlog(plant), lambda seen: set(seen.values()) == {(0, 0)})
-    before = counters(plant)
-    with Redis.from_url(plant.redis_url) as redis, redis.pipeline(transaction=True) as batch:
+    stack = twin(guard, "--runs", "1", "--interval-ms", "10")
+    until(lambda: stack.trainer.returncode, lambda seen: seen == 0)
+    until(lambda: backlog(stack), lambda seen: set(seen.values()) == {(0, 0)})
+    before = counters(stack)
+    with Redis.from_url(stack.redis_url) as redis, redis.pipeline(transaction=True) as batch:
         for epoch, secret in enumerate([SECRET, "forged", SECRET]):
             batch.execute_command(
                 "XADD", "oona.normal", "*", *_flat(encode_entry(messages.state(99, epoch, 9), secret=secret))
             )
         batch.execute()
-        until(lambda: backlog(plant)["oona.normal"], lambda seen: seen == (0, 2))
+        until(lambda: backlog(stack)["oona.normal"], lambda seen: seen == (0, 2))
         packet = leyline.TelemetryPacket(
             packet_id="p",
             source_subsystem="simic",
             metrics=[leyline.MetricPoint(name="simic.training.reward", value=-1)],
         )
         redis.execute_command("XADD", "oona.telemetry", "*", *_flat(encode_entry(packet, secret=SECRET)))
-        until(lambda: backlog(plant)["oona.telemetry"], lambda seen: seen == (0, 1))
-    assert counters(plant)["esper_training_runs_total"] == before["esper_training_runs_total"] + 1
-    assert plant.nissa.alive
+        until(lambda: backlog(stack)["oona.telemetry"], lambda seen: seen == (0, 1))
+    assert counters(stack)["esper_training_runs_total"] == before["esper_training_runs_total"] + 1
+    assert stack.nissa.alive
 
 
 def test_a_slow_index_delays_health(guard: Guard) -> None:
     """While an index call blocks, /healthz waits with it; a second consumer shares the group."""
-    plant = EsperPlant.start(
+    stack = EsperStack.start(
         origins=["local", "wheel"],
         guard=guard,
         secret=None,
@@ -252,13 +252,13 @@ def test_a_slow_index_delays_health(guard: Guard) -> None:
 
     def took() -> float:
         begin = time.monotonic()
-        assert ask(plant, "/healthz")[0] == 200
+        assert ask(stack, "/healthz")[0] == 200
         return time.monotonic() - begin
 
     # Not before the trainer's first packets are there to be indexed.
     until(took, lambda seconds: seconds > 0.1)
-    plant.add_consumer("second")
-    with Redis.from_url(plant.redis_url) as redis:
+    stack.add_consumer("second")
+    with Redis.from_url(stack.redis_url) as redis:
         names = until(
             lambda: {found["name"] for found in redis.xinfo_consumers("oona.telemetry", "nissa-service")},
             lambda seen: len(seen) == 2,
@@ -268,12 +268,12 @@ def test_a_slow_index_delays_health(guard: Guard) -> None:
 
 def test_a_flood_is_eased_and_taken_up_again(guard: Guard) -> None:
     """The flood stops at SIGUSR1 and goes on at SIGUSR2; with it, the trainer comes to drop at 8000."""
-    plant = twin(guard, "--interval-ms", "5")
-    flood_file = plant.folder / "flood.tsv"
-    flood = plant.add_flood(flood_file)
-    with Redis.from_url(plant.redis_url) as redis:
+    stack = twin(guard, "--interval-ms", "5")
+    flood_file = stack.folder / "flood.tsv"
+    flood = stack.add_flood(flood_file)
+    with Redis.from_url(stack.redis_url) as redis:
         until(lambda: redis.xlen("oona.emergency"), lambda seen: seen > 0, timedelta(seconds=30))
-        until(plant.accepted.read_text, lambda seen: "\tdropped" in seen, timedelta(seconds=30))
+        until(stack.accepted.read_text, lambda seen: "\tdropped" in seen, timedelta(seconds=30))
     flood.signal(signal.SIGUSR1)
     time.sleep(0.3)
     eased = flood_file.stat().st_size
@@ -285,37 +285,37 @@ def test_a_flood_is_eased_and_taken_up_again(guard: Guard) -> None:
 
 def test_the_trainer_can_be_told_things_while_it_runs(guard: Guard) -> None:
     """A breach raises Kasmina's counter until its seed is culled, and what does not exist is refused by name."""
-    plant = twin(guard, "--interval-ms", "20")
+    stack = twin(guard, "--interval-ms", "20")
 
     def newest() -> dict[str, float]:
-        with Redis.from_url(plant.redis_url) as redis:
+        with Redis.from_url(stack.redis_url) as redis:
             rows = redis.xrevrange("oona.telemetry", count=40)
         entries = [decode_entry(fields, secret=SECRET) for _, fields in rows]
         return next((e.metrics for e in entries if e.source == "kasmina"), {})
 
-    assert "until it is culled" in plant.control("breach", seed_id="seed-7")
-    assert plant.control("seeds") == "seed-1, seed-7"
+    assert "until it is culled" in stack.control("breach", seed_id="seed-7")
+    assert stack.control("seeds") == "seed-1, seed-7"
     until(newest, lambda seen: seen["kasmina.isolation.violations"] > 3)
-    assert "seed-7 is gone" in plant.control("cull", seed_id="seed-7")
+    assert "seed-7 is gone" in stack.control("cull", seed_id="seed-7")
     until(newest, lambda seen: seen["kasmina.seeds.active"] == 1)
     counted = newest()["kasmina.isolation.violations"]
     time.sleep(0.3)
     assert newest()["kasmina.isolation.violations"] == counted
     with pytest.raises(TwinControlFailed, match="no conditions called weather"):
-        plant.control("conditions", weather="fine")
+        stack.control("conditions", weather="fine")
     with pytest.raises(TwinControlFailed, match="no command 'dance'"):
-        plant.control("dance")
-    plant.control("conditions", dies=True, reasons=["average_reward -0.5000 below min 0.0000"])
-    until(lambda: plant.trainer.returncode, lambda seen: seen is not None)
-    assert "Policy update blocked: average_reward -0.5000" in plant.trainer.log_tail()
+        stack.control("dance")
+    stack.control("conditions", dies=True, reasons=["average_reward -0.5000 below min 0.0000"])
+    until(lambda: stack.trainer.returncode, lambda seen: seen is not None)
+    assert "Policy update blocked: average_reward -0.5000" in stack.trainer.log_tail()
 
 
 def test_a_batch_is_that_of_the_real_demo(guard: Guard) -> None:
     """With --batch the bus holds what the demo leaves: 12 states, 9 reports, ids repeated, no Kasmina, one policy."""
-    plant = twin(guard, "--batch")
+    stack = twin(guard, "--batch")
 
     def count(stream: str) -> dict[tuple[str, str], int]:
-        with Redis.from_url(plant.redis_url) as redis:
+        with Redis.from_url(stack.redis_url) as redis:
             entries = [decode_entry(fields, secret=SECRET) for _, fields in redis.xrange(stream)]
         kinds = [(e.message_type, e.source) for e in entries]
         return {kind: kinds.count(kind) for kind in kinds}
@@ -327,7 +327,7 @@ def test_a_batch_is_that_of_the_real_demo(guard: Guard) -> None:
         ("TELEMETRY", "tamiyo"): 9,
         ("TELEMETRY", "simic"): 1,
     }
-    assert plant.trainer.alive
+    assert stack.trainer.alive
 
 
 def test_nissa_and_the_trainer_refuse_an_empty_secret(server: RedisServer) -> None:
@@ -354,9 +354,9 @@ def test_a_start_that_fails_half_way_leaves_nothing_running(guard: Guard) -> Non
 
 def test_nissa_ends_with_0_at_ctrl_c(guard: Guard) -> None:
     """SIGINT ends Nissa with status 0."""
-    plant = twin(guard)
-    plant.nissa.signal(signal.SIGINT)
-    assert until(lambda: plant.nissa.returncode, lambda seen: seen is not None) == 0
+    stack = twin(guard)
+    stack.nissa.signal(signal.SIGINT)
+    assert until(lambda: stack.nissa.returncode, lambda seen: seen is not None) == 0
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _stuck(project: Project) -> Ran:
     project.check(
         "L-REC-2",
         "await drill.inject(Stuck(drill.site.arming, drill.twin))\n"
-        "drill.conclude(holds=True, reason='r', expected='e', observed='o')",
+        "drill.add_finding(holds=True, reason='r', expected='e', observed='o')",
         profiles="drill",
         takes="drill",
         decorate="from lamp_faults import Stuck",

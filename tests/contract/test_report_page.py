@@ -105,7 +105,7 @@ def _canary(text: str) -> CanarySummary:
     late = {"red_since": NOW - ago, "overdue_since": NOW - timedelta(hours=3)}
     stood = [
         ("DOWN", None, late),
-        ("BLIND", "UP", {}),
+        ("NO DATA", "UP", {}),
         ("FLAPPING", None, {}),
         ("NEW", None, {}),
         ("UP", "DOWN", {}),
@@ -259,7 +259,7 @@ def test_how_it_stands_over_many_runs(browser: Browser, tmp_path: Path) -> None:
     section = page.locator("section", has=page.get_by_role("heading", name="How it stands"))
     assert [i.inner_text().split(" since")[0] for i in section.locator("li").all()] == [
         "X-ROW-0 DOWN",
-        "X-ROW-1 BLIND",
+        "X-ROW-1 NO DATA",
         "X-ROW-2 FLAPPING",
         "X-ROW-4 UP",
     ]

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from fixtures.statehub.twin.api import IN_FLIGHT
 from fixtures.statehub.twin.history import read
-from fixtures.statehub.twin.plant import _silent
+from fixtures.statehub.twin.stack import _silent
 from opsverify.servers.guard import Guard
 from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
 

@@ -71,7 +71,7 @@ def test_temporals_own_client_understands_the_stand_in(twin: StateHubTwin) -> No
     """The whole description, decoded by Temporal's own client: not paused, overlap skip, ten fire times of the grid."""
 
     async def describe() -> Any:
-        client = await Client.connect(twin.plant.temporal_url.removeprefix("grpc://"))
+        client = await Client.connect(twin.stack.temporal_url.removeprefix("grpc://"))
         listed = [entry.id async for entry in await client.list_schedules()]
         handle = client.get_schedule_handle(listed[0])
         return listed, await handle.describe()
@@ -98,37 +98,37 @@ def test_a_namespace_that_is_missing_is_unobservable(twin: StateHubTwin) -> None
 
 def test_a_schedule_is_found_by_its_definitions_id_within_its_own(twin: StateHubTwin) -> None:
     """A schedule whose id holds the definition's id is this definition's; another one is named, and is not."""
-    before = schedules.read(twin.plant.schedules)
+    before = schedules.read(twin.stack.schedules)
     own = before[twin.section.schedule.id]
     try:
         named = {f"schedule-{twin.section.schedule.id}": own, "daily-report": own}
-        schedules.replace(twin.plant.schedules, named)
+        schedules.replace(twin.stack.schedules, named)
         seen = look(twin.section, "temporal_schedule").value
         assert seen.found == (f"schedule-{twin.section.schedule.id}",)
         assert seen.others == ("daily-report",)
     finally:
-        schedules.replace(twin.plant.schedules, before)
+        schedules.replace(twin.stack.schedules, before)
 
 
 def test_a_variable_may_come_from_a_config_map_but_not_from_a_secret(twin: StateHubTwin) -> None:
     """The worker's address is followed into a config map; a secret is not read, and that is told."""
-    paths, before = cluster.paths(twin.plant.cluster), cluster.read(twin.plant.objects)
+    paths, before = cluster.paths(twin.stack.cluster), cluster.read(twin.stack.objects)
 
     def refer(container: dict[str, Any], **to: Any) -> None:
         container.update(to)
 
     def changed(**to: Any) -> None:
         cluster.change(
-            twin.plant.objects,
+            twin.stack.objects,
             paths["worker"],
             lambda one: refer(one["spec"]["template"]["spec"]["containers"][0], **to),
         )
 
-    variable = twin.plant.cluster.bridge_variable
-    name = twin.plant.cluster.bridge_config
+    variable = twin.stack.cluster.bridge_variable
+    name = twin.stack.cluster.bridge_config
     try:
         cluster.change(
-            twin.plant.objects, paths["config"], lambda one: one["data"].update({variable: "http://x:1"})
+            twin.stack.objects, paths["config"], lambda one: one["data"].update({variable: "http://x:1"})
         )
         one = {"name": variable, "valueFrom": {"configMapKeyRef": {"name": name, "key": variable}}}
         changed(env=[one])
@@ -138,7 +138,7 @@ def test_a_variable_may_come_from_a_config_map_but_not_from_a_secret(twin: State
         changed(env=[one, {"name": variable, "value": "http://y:2"}])  # of two, Kubernetes takes the last
         assert look(twin.section, "worker_route").value.url == "http://y:2"
         cluster.change(
-            twin.plant.objects,
+            twin.stack.objects,
             paths["worker"],
             lambda whole: whole["spec"]["template"]["spec"]["containers"].append(
                 {"name": "beside", "env": [{"name": variable, "value": "http://z:3"}]}
@@ -148,7 +148,7 @@ def test_a_variable_may_come_from_a_config_map_but_not_from_a_secret(twin: State
         assert trouble is not None
         assert "http://y:2 and http://z:3" in trouble.seen
         cluster.change(
-            twin.plant.objects,
+            twin.stack.objects,
             paths["worker"],
             lambda whole: whole["spec"]["template"]["spec"]["containers"].pop(),
         )
@@ -159,7 +159,7 @@ def test_a_variable_may_come_from_a_config_map_but_not_from_a_secret(twin: State
         assert trouble is not None
         assert trouble.kind is ErrorKind.PRECONDITION
     finally:
-        cluster.replace(twin.plant.objects, before)
+        cluster.replace(twin.stack.objects, before)
 
 
 def test_a_paused_schedule_really_stops_the_sweeps(twin: StateHubTwin) -> None:
@@ -167,25 +167,25 @@ def test_a_paused_schedule_really_stops_the_sweeps(twin: StateHubTwin) -> None:
     schedule = twin.section.schedule.model_copy(update={"cron": "*/2 * * * * *"})
     limits = StateHubLimits.model_validate({"interval": 2, "sweep": 1, "slack": 1, "window": 100})
     short = twin.section.model_copy(update={"schedule": schedule, "limits": limits})
-    plant = twin.plant
+    stack = twin.stack
     try:
-        plant.renew(short, sweep=timedelta(milliseconds=50))
+        stack.renew(short, sweep=timedelta(milliseconds=50))
 
         def more(within: float) -> bool:
-            first, end = len(read(plant.events)), time.monotonic() + within
-            while len(read(plant.events)) == first and time.monotonic() < end:
+            first, end = len(read(stack.events)), time.monotonic() + within
+            while len(read(stack.events)) == first and time.monotonic() < end:
                 time.sleep(0.05)
-            return len(read(plant.events)) > first
+            return len(read(stack.events)) > first
 
         assert more(10)
         fault = SchedulePaused(twin, Arming(target="test", owned=True))
-        schedules.change(plant.schedules, fault.definition, paused=True)
+        schedules.change(stack.schedules, fault.definition, paused=True)
         time.sleep(2.5)  # what was let before may still be at work
         assert not more(4.5)
-        plant.sync_schedules()
+        stack.sync_schedules()
         assert more(10)
     finally:
-        plant.renew(twin.section, sweep=timedelta(milliseconds=200))
+        stack.renew(twin.section, sweep=timedelta(milliseconds=200))
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])

@@ -81,10 +81,10 @@ def test_a_fresh_twin_is_green_at_any_second(
         def now(cls, tz: Any = None) -> Clock:
             return cls.fromtimestamp(moment.timestamp(), tz)
 
-    twin.plant.scheduler.stop()
+    twin.stack.scheduler.stop()
     try:
-        with twin.plant.database() as connection:
-            last = write_back(connection, twin.plant.events, twin.section, moment, timedelta(hours=25))
+        with twin.stack.database() as connection:
+            last = write_back(connection, twin.stack.events, twin.section, moment, timedelta(hours=25))
         assert last == boundary
         for module in (activity, sources, window):
             monkeypatch.setattr(module, "datetime", Clock)
@@ -98,7 +98,7 @@ def test_a_fresh_twin_is_green_at_any_second(
         }
         assert bad == {}
     finally:
-        twin.plant.renew()
+        twin.stack.renew()
 
 
 def post(url: str, body: dict[str, Any]) -> Any:
@@ -117,7 +117,7 @@ def test_one_of_two_sweeps_works(twin: StateHubTwin) -> None:
     try:
         replies: list[Any] = []
         asking = [
-            threading.Thread(target=lambda: replies.append(post(twin.plant.bridge_url, {"max_seconds": 300})))
+            threading.Thread(target=lambda: replies.append(post(twin.stack.bridge_url, {"max_seconds": 300})))
             for _ in range(2)
         ]
         for thread in asking:
@@ -125,11 +125,11 @@ def test_one_of_two_sweeps_works(twin: StateHubTwin) -> None:
         for thread in asking:
             thread.join()
         assert sorted(r["lock_skipped"] for r in replies) == [False, True]
-        details = [e["detail"] for e in read(twin.plant.events)[-2:]]
+        details = [e["detail"] for e in read(twin.stack.events)[-2:]]
         assert sorted(map(str, details)) == sorted(map(str, replies))
         assert outcomes(twin.section)["S-ACT-1"].verdict is Verdict.PASS
     finally:
-        twin.plant.renew()
+        twin.stack.renew()
 
 
 def test_a_short_schedule_fires_by_itself(twin: StateHubTwin) -> None:
@@ -144,16 +144,16 @@ def test_a_short_schedule_fires_by_itself(twin: StateHubTwin) -> None:
     site.client = _Client()
     try:
         twin.quicken(site)
-        first = len(read(twin.plant.events))
+        first = len(read(twin.stack.events))
         end = time.monotonic() + 20
-        while len(read(twin.plant.events)) < first + 2 and time.monotonic() < end:
+        while len(read(twin.stack.events)) < first + 2 and time.monotonic() < end:
             time.sleep(0.1)
-        assert len(read(twin.plant.events)) >= first + 2
+        assert len(read(twin.stack.events)) >= first + 2
         seen = outcomes(twin.section)
         assert {i: o for i, o in seen.items() if o.verdict is not Verdict.PASS} == {}
     finally:
         twin.section = before
-        twin.plant.renew(before, sweep=timedelta(milliseconds=200))
+        twin.stack.renew(before, sweep=timedelta(milliseconds=200))
 
 
 def asked(section: StateHubSection) -> ErrorKind | None:
@@ -187,7 +187,7 @@ def test_each_way_not_to_serve_has_its_name(twin: StateHubTwin) -> None:
     assert (
         asked(with_activity(section, url="postgresql://u@no-such-host.invalid/x")) is ErrorKind.NAME_NOT_FOUND
     )
-    api = twin.plant.api_url.replace("http://", "postgresql://u@")
+    api = twin.stack.api_url.replace("http://", "postgresql://u@")
     assert asked(with_activity(section, url=f"{api}/x")) in (ErrorKind.UNEXPECTED_REPLY, ErrorKind.RESET)
     columns = section.columns.model_copy(update={"misfire": "no_such_column"})
     assert asked(section.model_copy(update={"columns": columns})) is ErrorKind.UNEXPECTED_REPLY
@@ -205,7 +205,7 @@ def test_a_locked_table_is_silent_and_the_loop_goes_on(twin: StateHubTwin) -> No
         error = asking.exception()
         return (error.kind if isinstance(error, Unobservable) else None), ticks
 
-    with twin.plant.database() as connection, connection.transaction():
+    with twin.stack.database() as connection, connection.transaction():
         connection.execute("lock table activity_definitions in access exclusive mode")
         kind, ticks = asyncio.run(look())
     assert kind is ErrorKind.SILENT
@@ -214,7 +214,7 @@ def test_a_locked_table_is_silent_and_the_loop_goes_on(twin: StateHubTwin) -> No
 
 def test_the_client_reads_only_and_says_who_it_is(twin: StateHubTwin) -> None:
     """Even as the owner, in the client's transaction nothing can be written; its name is opsverify."""
-    owner = with_activity(twin.section, url=twin.plant.postgres.url, password_env=None)
+    owner = with_activity(twin.section, url=twin.stack.postgres.url, password_env=None)
 
     async def write() -> Any:
         async with ActivityClient(owner)._reading() as cursor:
@@ -232,8 +232,8 @@ def test_the_server_is_known_by_cluster_and_start(twin: StateHubTwin) -> None:
     client = ActivityClient(twin.section)
     first, again = asyncio.run(client.server()), asyncio.run(client.server())
     assert first.identity == again.identity
-    twin.plant.postgres.stop()
-    twin.plant.postgres.start_again()
+    twin.stack.postgres.stop()
+    twin.stack.postgres.start_again()
     last = asyncio.run(client.server())
     assert last.cluster == first.cluster != ""
     assert last.identity != first.identity

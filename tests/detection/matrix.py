@@ -59,14 +59,16 @@ class Matrix:
             self.see_green()
             self._skip_unrecorded("health")
             return
-        reddens = {
-            check: turned for check, turned in fault_class.reddens.items() if check not in self.lacking
+        expected_failures = {
+            check: turned
+            for check, turned in fault_class.expected_failures.items()
+            if check not in self.lacking
         }
-        if not reddens:
+        if not expected_failures:
             pytest.skip(
                 "this machine has no server that this fault breaks; see the README for what to install"
             )
-        self._in_health_for(reddens)
+        self._in_health_for(expected_failures)
         self._surprised = True  # until it has turned what it should
         fault = self.part.fault(fault_class, self.twin)
         self.part.before(fault)
@@ -79,11 +81,11 @@ class Matrix:
         finally:
             fault.restore()
         assert fault.state() == before
-        assert red.not_green.keys() == reddens.keys(), self._told(red, reddens)
-        for check, (verdict, reason) in reddens.items():
+        assert red.not_green.keys() == expected_failures.keys(), self._told(red, expected_failures)
+        for check, (verdict, reason) in expected_failures.items():
             seen = red.not_green[check]
-            assert seen[0] == verdict.value, self._told(red, reddens)
-            assert re.fullmatch(reason, seen[1]), self._told(red, reddens)
+            assert seen[0] == verdict.value, self._told(red, expected_failures)
+            assert re.fullmatch(reason, seen[1]), self._told(red, expected_failures)
         self._last, self._surprised = fault_class, False
         self._skip_unrecorded(fault_class.name)
         if self._record != "no":
@@ -102,14 +104,14 @@ class Matrix:
             spec.name for spec in self.looker.specs.values() if spec.active and surfaces & set(spec.surfaces)
         }
 
-    def _in_health_for(self, reddens: Iterable[str]) -> None:
+    def _in_health_for(self, expected_failures: Iterable[str]) -> None:
         """See that nothing is left of what was before, where the next look would not show it."""
         if self._surprised:
             self._surprised = False
             if self.looker.look().not_green:
                 self.twin.stop()
                 self._start()
-        elif self._last is not None and set(reddens) & self._last.reddens.keys():
+        elif self._last is not None and set(expected_failures) & self._last.expected_failures.keys():
             self.see_green()
 
     def see_green(self) -> None:
@@ -140,8 +142,8 @@ def in_order(faults: Sequence[type[Fault]]) -> list[type[Fault]]:
     ahead = list(faults)
     ordered: list[type[Fault]] = []
     while ahead:
-        taken = ordered[-1].reddens.keys() if ordered else set[str]()
-        following = next((fault for fault in ahead if not taken & fault.reddens.keys()), ahead[0])
+        taken = ordered[-1].expected_failures.keys() if ordered else set[str]()
+        following = next((fault for fault in ahead if not taken & fault.expected_failures.keys()), ahead[0])
         ahead.remove(following)
         ordered.append(following)
     return ordered

@@ -25,7 +25,7 @@ def matrix_page() -> str:
 
 
 def _part(part: Part) -> str:
-    """What each fault reddens, when that was last seen, and by which faults each check has been seen to fail."""
+    """What each fault expected_failures, when that was last seen, and by which faults each check has been seen to fail."""
     lines = [
         f"## {part.title}",
         "",
@@ -35,14 +35,17 @@ def _part(part: Part) -> str:
     for fault in part.faults:
         what = " ".join((inspect.getdoc(fault) or "").split())
         turned = "; ".join(
-            f"{check} {verdict} ({reason})" for check, (verdict, reason) in sorted(fault.reddens.items())
+            f"{check} {verdict} ({reason})"
+            for check, (verdict, reason) in sorted(fault.expected_failures.items())
         )
         seen = last_seen(part.name, fault.name)
         lines.append(f"| `{fault.name}` | {what} | {turned.replace('|', ' or ')} | {seen} |")
     lines += ["", "| check | promise | faults that make it FAIL |", "|---|---|---|"]
     for check in sorted([*part.checks.values(), *drills_of(part)], key=lambda c: c.id):
         failing = [
-            f"`{fault.name}`" for fault in part.faults if fault.reddens.get(check.id, ("",))[0] == "FAIL"
+            f"`{fault.name}`"
+            for fault in part.faults
+            if fault.expected_failures.get(check.id, ("",))[0] == "FAIL"
         ]
         if check.drill or failing:
             lines.append(f"| {check.id} | {check.promise} | {', '.join(failing) or _DRILL} |")

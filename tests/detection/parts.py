@@ -127,7 +127,7 @@ def _without_images() -> None:
 
 def _scraped(twin: Any) -> None:
     """Prometheus looks for what to scrape some seconds after its start: only then is the twin in its steady state."""
-    if twin.plant.monitoring.prometheus is not None:
+    if twin.stack.monitoring.prometheus is not None:
         PrometheusKilled(twin, Arming(target="matrix", owned=True)).wait_scraped()
 
 

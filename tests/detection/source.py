@@ -40,7 +40,9 @@ _READ = {"bzzz": ("docs/bzzz/bzzz.rules.yml",), "bzzz-swarm": ("docs/bzzz/bzzz.r
 def specs_of(part: Part, fault: type[Fault]) -> list[ObservationSpec]:
     """The observations by which the checks that a fault turns are judged."""
     known = {spec.name: spec for spec in part.system.observations}
-    asked = {name for check in fault.reddens if check in part.checks for name in part.checks[check].asks}
+    asked = {
+        name for check in fault.expected_failures if check in part.checks for name in part.checks[check].asks
+    }
     return [spec for name, spec in known.items() if name in asked]
 
 

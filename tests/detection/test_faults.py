@@ -22,7 +22,7 @@ def test_every_check_has_a_fault_that_makes_it_fail(name: str) -> None:
     failing = {
         check
         for fault in PARTS[name].faults
-        for check, (verdict, _) in fault.reddens.items()
+        for check, (verdict, _) in fault.expected_failures.items()
         if verdict is Verdict.FAIL
     }
     assert PARTS[name].checks.keys() - failing == set()
@@ -49,6 +49,8 @@ def test_ordering_loses_no_fault(name: str) -> None:
     ordered = in_order(faults)
     assert sorted(ordered, key=id) == sorted(faults, key=id)
     shared = [
-        after.name for before, after in pairwise(ordered) if before.reddens.keys() & after.reddens.keys()
+        after.name
+        for before, after in pairwise(ordered)
+        if before.expected_failures.keys() & after.expected_failures.keys()
     ]
     assert len(shared) * 4 <= len(faults), shared

@@ -86,7 +86,7 @@ def test_a_fault_gives_the_promised_exit_status_and_stands_in_the_reports(
     with stage.in_force(fault_class):
         seen = stage.suite.run()
     assert {check: verdict for check, (verdict, _) in seen.not_green.items()} == {
-        check: verdict.value for check, (verdict, _) in fault_class.reddens.items()
+        check: verdict.value for check, (verdict, _) in fault_class.expected_failures.items()
     }, seen.printed
     assert seen.status == seen.promised_status, seen.printed
     latest = stage.suite.folder / "reports" / "latest"
@@ -95,9 +95,9 @@ def test_a_fault_gives_the_promised_exit_status_and_stands_in_the_reports(
         check: case.properties["verdict"]
         for check, case in cases.items()
         if case.outcome in ("failure", "error")
-    } == {check: verdict.value for check, (verdict, _) in fault_class.reddens.items()}
+    } == {check: verdict.value for check, (verdict, _) in fault_class.expected_failures.items()}
     page = (latest / "report.html").read_text(encoding="utf-8")
-    assert all(check in page for check in fault_class.reddens)
+    assert all(check in page for check in fault_class.expected_failures)
 
 
 @pytest.mark.parametrize("stage", ["statehub"], indirect=True)

@@ -37,7 +37,7 @@ def test_recorded_evidence_turns_exactly_the_checks_of_its_fault(
         pytest.skip(why)
     name = fault.name if fault else HEALTHY
     outcomes = load(part.name, name).outcomes
-    expected = fault.reddens if fault else {}
+    expected = fault.expected_failures if fault else {}
     assert outcomes.keys() >= expected.keys()
     others = [
         *(

@@ -51,7 +51,7 @@ class Dark(Fault):
     """A fault that does nothing."""
 
     name = "dark"
-    reddens: ClassVar = {}
+    expected_failures: ClassVar = {}
 
     def state(self) -> str:
         """Nothing."""

@@ -128,7 +128,7 @@ async def test_scaling_up_and_down(
     assert [t.node for t in (await _seen(client, name)).running] == ["walnut", "ironwood"] * 2
     await operator.scale(name, 0)
     assert not supervisor.processes(name)
-    with pytest.raises(ServiceFailed, match="places for 4 tasks, not for 5"):
+    with pytest.raises(ServiceFailed, match="ports for 4 tasks, not for 5"):
         await operator.scale(name, 5)
 
 
@@ -229,7 +229,7 @@ async def test_what_a_task_uses(supervisor: Supervisor, client: SupervisorClient
 async def test_another_s_process_is_listed_and_left_alone(
     supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
 ) -> None:
-    """A process that the plant started is a service whose end is seen, and which is not restarted from here."""
+    """A process that the stack started is a service whose end is seen, and which is not restarted from here."""
     port = free_port()
     serve = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
     child = await asyncio.create_subprocess_exec(*serve, stderr=asyncio.subprocess.DEVNULL)

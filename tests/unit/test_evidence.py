@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsverify.evidence.journal import Journal
 from opsverify.evidence.redaction import MASK, Redactor
-from opsverify.model.text import Journal, bounded_text, clean_text
+from opsverify.model.text import bounded_text, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from opsverify.canary import history_schema
+from opsverify.canary.check_state import CheckSample, CheckStatus, State, step
 from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun, Told
-from opsverify.canary.standing import Look, Standing, State, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.target.canary import CanaryTable
 
@@ -29,7 +29,7 @@ def past(run: str, ago: timedelta = timedelta(0), *, looked: bool = True, exit_s
 
 def judged(verdict: Verdict, ago: timedelta = timedelta(0), check: str = "L-BLB-1") -> JudgedCheck:
     """An outcome of a bulb's check."""
-    return JudgedCheck(check, "lamp", "bulb", "too-dark", Look(verdict, Severity.P1, NOW - ago))
+    return JudgedCheck(check, "lamp", "bulb", "too-dark", CheckSample(verdict, Severity.P1, NOW - ago))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_what_is_recorded_comes_back(history: History) -> None:
 
 def test_targets_do_not_mix(history: History, tmp_path: Path) -> None:
     """Two targets in one file know nothing of each other."""
-    history.record(past("r1"), [judged(Verdict.PASS)], {"L-BLB-1": Standing(since=NOW)}, KEEP)
+    history.record(past("r1"), [judged(Verdict.PASS)], {"L-BLB-1": CheckStatus(since=NOW)}, KEEP)
     other = History(tmp_path / "history.sqlite", "other")
     other.open()
     assert (other.last_look(), other.standings(), other.counts(NOW - KEEP)) == (None, {}, {})
@@ -103,7 +103,9 @@ def test_trends_are_the_last_runs_that_looked(history: History) -> None:
 def test_old_runs_go(history: History) -> None:
     """What is older than is kept goes with the next run; how checks stand stays."""
     long_ago = timedelta(days=36)
-    history.record(past("r1", long_ago), [judged(Verdict.PASS, long_ago)], {"c": Standing(since=NOW)}, KEEP)
+    history.record(
+        past("r1", long_ago), [judged(Verdict.PASS, long_ago)], {"c": CheckStatus(since=NOW)}, KEEP
+    )
     history.record(past("r2", looked=False), [], {}, KEEP)
     assert history.last_look() is None
     assert history.counts(NOW - timedelta(days=400)) == {}
@@ -121,9 +123,9 @@ def test_runs_in_a_row_that_did_not_look(history: History) -> None:
 
 def test_each_reader_is_remembered_by_itself(history: History) -> None:
     """What one was told last replaces what it was told before, and is nothing to another."""
-    history.tell("slack", {"c": Told(State.DOWN, NOW), "d": Told(State.BLIND, NOW)})
+    history.tell("slack", {"c": Told(State.DOWN, NOW), "d": Told(State.NO_DATA, NOW)})
     history.tell("slack", {"c": Told(State.UP, NOW)})
-    assert history.told("slack") == {"c": Told(State.UP, NOW), "d": Told(State.BLIND, NOW)}
+    assert history.told("slack") == {"c": Told(State.UP, NOW), "d": Told(State.NO_DATA, NOW)}
     assert history.told("pagerduty") == {}
 
 

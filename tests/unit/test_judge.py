@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsverify.model.check import Check
-from opsverify.model.judge import concluded, judge, recording, verify
+from opsverify.model.judge import judge, outcome_from, recording, verify
 from opsverify.model.ladder import Rung, fail, fine, first_of, unknown
 from opsverify.model.observation import ErrorKind, Observation, Unobservable
 from opsverify.model.verdict import CannotTell, CheckFailed, Finding, Severity, SkipReason, Verdict, worst
@@ -233,7 +233,7 @@ def test_recordings_do_not_mix() -> None:
     verify(GOOD)
     second = recording()
     assert (first, second) == ([GOOD], [])
-    assert concluded(second, None).verdict is Verdict.UNKNOWN
+    assert outcome_from(second, None).verdict is Verdict.UNKNOWN
 
 
 @given(st.lists(st.sampled_from(Verdict)))

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsverify.canary.check_state import CheckStatus, State
 from opsverify.canary.history import Told
-from opsverify.canary.standing import Standing, State
 from opsverify.model.verdict import Severity
 from opsverify.notify import alertmanager, pagerduty, slack, webhook
-from opsverify.notify.notice import Notice, due
+from opsverify.notify.notification import Notification, due
 
 if TYPE_CHECKING:
-    from opsverify.notify.notice import Post
+    from opsverify.notify.notification import Post
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 HOSTILE = "<!channel> *bold* & <https://evil.example|click> `x`\n\n• fake"
 
 
-def notice(state: State = State.DOWN, was: State = State.UP, **changes: Any) -> Notice:
+def notice(state: State = State.DOWN, was: State = State.UP, **changes: Any) -> Notification:
     """A notice of a bulb."""
     fields: dict[str, Any] = {
         "key": "opsverify/abc/L-BLB-1",
@@ -46,7 +46,7 @@ def notice(state: State = State.DOWN, was: State = State.UP, **changes: Any) -> 
         "overdue": "",
         "run": "r1",
     }
-    return Notice(**(fields | changes))
+    return Notification(**(fields | changes))
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def notice(state: State = State.DOWN, was: State = State.UP, **changes: Any) -> 
         (State.NEW, None, 0, False),
         (State.UP, None, 0, False),
         (State.DOWN, None, 0, True),
-        (State.BLIND, None, 0, True),
+        (State.NO_DATA, None, 0, True),
         (State.FLAPPING, None, 0, True),
         (State.DOWN, State.DOWN, 3.9, False),
         (State.DOWN, State.DOWN, 4, True),
-        (State.BLIND, State.DOWN, 0, True),
+        (State.NO_DATA, State.DOWN, 0, True),
         (State.UP, State.DOWN, 0, True),
         (State.UP, State.UP, 99, False),
         (State.NEW, State.DOWN, 99, False),
@@ -71,19 +71,19 @@ def test_told_on_change_and_again_while_it_lasts(
 ) -> None:
     """A reader hears of trouble, of its end, and of nothing in between but a reminder every four hours."""
     settled, flapping = (State.UP, True) if state is State.FLAPPING else (state, False)
-    standing = Standing(since=NOW, settled=settled, flapping=flapping)
+    standing = CheckStatus(since=NOW, settled=settled, flapping=flapping)
     known = Told(told, NOW - timedelta(hours=hours_ago)) if told else None
     assert due(standing, known, NOW, timedelta(hours=4), Severity.P1) is is_due
-    frozen = Standing(since=NOW, settled=settled, flapping=flapping, frozen=True)
+    frozen = CheckStatus(since=NOW, settled=settled, flapping=flapping, frozen=True)
     assert not due(frozen, known, NOW, timedelta(hours=4), Severity.P1)
 
 
-@given(st.lists(st.sampled_from([State.UP, State.DOWN, State.BLIND, State.NEW]), max_size=30))
+@given(st.lists(st.sampled_from([State.UP, State.DOWN, State.NO_DATA, State.NEW]), max_size=30))
 def test_nobody_hears_the_same_twice(states: list[State]) -> None:
     """However states follow each other, a reader is told each change from the last that it heard, and ends up knowing."""
     told: Told | None = None
     for state in states:
-        if due(Standing(since=NOW, settled=state), told, NOW, HOUR, Severity.P1):
+        if due(CheckStatus(since=NOW, settled=state), told, NOW, HOUR, Severity.P1):
             assert told is None or told.state is not state
             told = Told(state, NOW)
     if states and states[-1] is not State.NEW:
@@ -97,7 +97,7 @@ def test_nobody_hears_the_same_twice(states: list[State]) -> None:
 )
 def test_becoming_overdue_is_told_once(red_ago: float, told_ago: float, *, is_due: bool) -> None:
     """A reader hears once more when what it knows of is past its severity's time, before any reminder."""
-    standing = Standing(since=NOW, settled=State.DOWN, failures=3, red_since=NOW - red_ago * HOUR)
+    standing = CheckStatus(since=NOW, settled=State.DOWN, failures=3, red_since=NOW - red_ago * HOUR)
     assert due(standing, Told(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P1) is is_due
     assert not due(standing, Told(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P3)
 
@@ -127,7 +127,7 @@ def test_alertmanager_takes_both_ends_of_an_alert() -> None:
     """Trouble is an alert that lives for a while, its end the same alert that ends now; nothing that changes is a label."""
     down, blind, up = (
         one(alertmanager.posts("http://am:9093/", {}, [notice(state)], NOW, 8 * HOUR))[0]
-        for state in (State.DOWN, State.BLIND, State.UP)
+        for state in (State.DOWN, State.NO_DATA, State.UP)
     )
     assert down["labels"] == blind["labels"] == up["labels"]
     assert down["labels"]["severity"] == "P1"
@@ -180,7 +180,7 @@ def test_a_webhook_gets_everything() -> None:
     body = one(webhook.posts("http://hook", {}, [notice(reminder=True)]))
     assert body["version"] == webhook.VERSION
     (told,) = body["notices"]
-    assert set(Notice.__slots__) <= set(told)
+    assert set(Notification.__slots__) <= set(told)
     assert (told["state"], told["since"], told["reminder"]) == ("DOWN", "2026-06-01T11:00:00+00:00", True)
     assert ", still: L-BLB-1" in told["headline"]
 

@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 
 from opsverify.model.deadline import seconds
-from opsverify.notify.notice import Post
-from opsverify.notify.sending import ping, send
+from opsverify.notify.notification import Post
+from opsverify.notify.transport import ping, send
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from fixtures.bzzz.faults.services import TaskKilled
-from fixtures.bzzz.twin.asking import asking
+from fixtures.bzzz.twin.load_client import asking
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of, unknown
 
@@ -45,7 +45,7 @@ async def test_updates_roll_back_scale_and_rotate_without_losing_a_request(drill
     """A bad image rolls back by itself, a killed task is replaced, and scaling, updates, a new secret and a new config lose no request."""
     await drill.steady(*STEADY, within=seconds(60))
     operator: BzzzOperator = drill.site.operator()
-    section, images = drill.twin.section, drill.twin.plant.agents
+    section, images = drill.twin.section, drill.twin.stack.agents
     agents, old, before = section.services.agent, section.services.secret, len(section.nodes)
 
     async with asking(f"{section.api.url}/health") as asked:

@@ -69,7 +69,7 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
         )
     )
     async with drill.step("recover", "archive the logs", bound=seconds(15)) as notes:
-        destination = drill.twin.plant.folder / "archive.tar.gz"
+        destination = drill.twin.stack.folder / "archive.tar.gz"
         notes.append(await operator.archive_logs(str(destination)))
         missing = drill.twin.not_archived(destination)
     drill.findings.append(

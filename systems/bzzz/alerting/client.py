@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.prometheus import Moment
-from opsverify.probes.replies import basic_login, shaped
+from opsverify.probes.replies import basic_login, parse_as
 from systems.bzzz.alerting.models import Alert, AlertmanagerSeen, Matcher, Notifications, Silence
 
 if TYPE_CHECKING:
@@ -132,18 +132,18 @@ class AlertmanagerClient:
                 ErrorKind.UNEXPECTED_REPLY,
                 f"{reply.url} answered with more than 1 MiB that begins with no alert",
             )
-        return tuple(_alert(a) for a in shaped(reply, _ALERTS, found)), not cut
+        return tuple(_alert(a) for a in parse_as(reply, _ALERTS, found)), not cut
 
     async def silences(self) -> tuple[Silence, ...]:
         """Every silence that is in force or will be."""
         reply, api = await self._asked("silences")
-        found = shaped(reply, _SILENCES, _data(reply, api))
+        found = parse_as(reply, _SILENCES, _data(reply, api))
         return tuple(_silence(s) for s in found if s["status"]["state"] != "expired")
 
     async def server(self) -> AlertmanagerSeen:
         """Which Alertmanager it is."""
         reply, api = await self._asked("status")
-        told = shaped(reply, _SERVER, _data(reply, api))
+        told = parse_as(reply, _SERVER, _data(reply, api))
         cluster = told.get("cluster") or told.get("clusterStatus") or {"status": ""}
         return AlertmanagerSeen(
             version=bounded_text(told["versionInfo"]["version"], 40),
@@ -198,7 +198,7 @@ class AlertmanagerClient:
 
 
 def _data(reply: Reply, api: Api) -> Any:
-    return reply.json() if api == "v2" else shaped(reply, _V1, reply.json())["data"]
+    return reply.json() if api == "v2" else parse_as(reply, _V1, reply.json())["data"]
 
 
 def _leading(text: str) -> list[Any]:

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
-from opsverify.probes.replies import basic_login, shaped
+from opsverify.probes.replies import basic_login, parse_as
 from systems.bzzz.logs.models import LogLine, Logs
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class LokiClient:
         if reply.cut and most > _SEEN:
             few, _, warnings = await self.lines(query, start, end, _SEEN)
             return few, True, warnings
-        answer = shaped(reply, _ANSWER, reply.json())
+        answer = parse_as(reply, _ANSWER, reply.json())
         try:
             found = [
                 _line(stream, *value) for stream in answer["data"]["result"] for value in stream["values"]

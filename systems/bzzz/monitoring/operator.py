@@ -16,7 +16,7 @@ from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.operator import Refused, action
 from opsverify.probes.http import open_poster
 from opsverify.probes.prometheus import api_data
-from opsverify.probes.replies import basic_login, shaped
+from opsverify.probes.replies import basic_login, parse_as
 from systems.bzzz.actions import BzzzActions
 from systems.bzzz.alerting.client import NO_SUCH_API
 from systems.bzzz.alerting.models import TestAlert
@@ -86,8 +86,8 @@ class MonitoringActions(BzzzActions):
         }
         reply = await self._post_alerting("silences", body)
         if "/api/v1/" in reply.url:
-            return shaped(reply, _V1, reply.json())["data"]["silenceId"]
-        return shaped(reply, _SILENCE, reply.json())["silenceID"]
+            return parse_as(reply, _V1, reply.json())["data"]["silenceId"]
+        return parse_as(reply, _SILENCE, reply.json())["silenceID"]
 
     @action
     async def expire_silence(self, silence: str) -> str:

@@ -44,7 +44,7 @@ class RestoringActions(BzzzActions):
         jobs = self._own_twin(
             f"{_IN_POSTGRES} pg_dump -U bzzz -d bzzz_v2 | gzip > /rust/bzzz-v2/backups/bzzz_$(date +%Y%m%d_%H%M%S).sql.gz "
             f"and {_IN_POSTGRES} pg_dumpall -U bzzz --globals-only > /rust/bzzz-v2/backups/roles_$(date +%Y%m%d_%H%M%S).sql"
-        ).plant.database.jobs
+        ).stack.database.jobs
         made = await in_thread(jobs.dump)
         await in_thread(jobs.roles)
         return str(made)
@@ -53,7 +53,7 @@ class RestoringActions(BzzzActions):
     async def take_base_backup(self) -> str:
         """Take a base backup, from which any later instant can be recovered; returns its path."""
         twin = self._own_twin(f"{_IN_POSTGRES} pg_basebackup -U postgres -D /backup/base -X stream -P")
-        return str(await in_thread(twin.plant.database.jobs.base_backup))
+        return str(await in_thread(twin.stack.database.jobs.base_backup))
 
     @action
     async def mark_instant(self, name: str) -> datetime:

@@ -70,7 +70,7 @@ class ServicesActions(BzzzActions):
         if twin is None:
             msg = "as a superuser: psql -d bzzz_v2 -c '\\password bzzz'; then rotate_secret for every service that uses the old one"
             raise ByHand(msg, verified_by=("B-DB-1", "B-API-2"))
-        return str(twin.plant.database.set_password(password_env.get_secret_value()))
+        return str(twin.stack.database.set_password(password_env.get_secret_value()))
 
     @action
     async def accept_services(self) -> str:

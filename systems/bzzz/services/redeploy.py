@@ -39,7 +39,7 @@ class RedeployingActions(BzzzActions):
         client = self._client.services
         services, secrets = await client.services(), await client.secrets()
         configs = await client.configs()
-        await in_thread(twin.plant.database.jobs.export, services, secrets, configs)
+        await in_thread(twin.stack.database.jobs.export, services, secrets, configs)
         return f"{len(services)} services, {len(secrets)} secrets by name, {len(configs)} configs"
 
     @action

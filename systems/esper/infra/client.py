@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.prometheus import DEFAULT_INTERVAL, api_data, duration_s, instant
-from opsverify.probes.replies import basic_login, shaped
+from opsverify.probes.replies import basic_login, parse_as
 from systems.esper.infra.models import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class InfraClient:
         reply = await self._get(self._section.grafana, "grafana", "/api/health", {200, 503})
         if reply.status == 503 and "json" not in reply.content_type:  # noqa: PLR2004
             raise Unobservable(ErrorKind.SERVER_ERROR, f"{reply.url} answered {reply.shown()}")
-        body = shaped(reply, _GRAFANA, reply.json())
+        body = parse_as(reply, _GRAFANA, reply.json())
         version = bounded_text(body.get("version", "?"), 40)
         return GrafanaHealth(
             status=reply.status, database=bounded_text(body["database"], 80), version=version
@@ -117,7 +117,7 @@ class InfraClient:
     async def elasticsearch(self) -> ClusterHealth:
         """/_cluster/health. A status that the cluster could not tell in time is not observed."""
         reply = await self._get(self._section.elasticsearch, "elasticsearch", "/_cluster/health", {200})
-        body = shaped(reply, _CLUSTER, reply.json())
+        body = parse_as(reply, _CLUSTER, reply.json())
         if body["timed_out"]:
             raise Unobservable(
                 ErrorKind.UNEXPECTED_REPLY, f"the cluster did not settle in its own time: {reply.shown()}"

@@ -93,4 +93,4 @@ class TrainingActions(EsperActions):
         return str(self._twin.tell_producers(what))  # type: ignore[attr-defined]
 
     def _tell(self, command: str, **arguments: object) -> str:
-        return str(self._twin.plant.control(command, **arguments))  # type: ignore[union-attr]
+        return str(self._twin.stack.control(command, **arguments))  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ _HOLDER = """
 import sys
 from pathlib import Path
 from lamp_target import LampSection
-from opsverify.canary.canary import Canary
+from opsverify.canary.canary import CanaryRun
 from opsverify.canary.history import History
 from opsverify.run.lock import TargetLock
 from opsverify.target.file import load_target
@@ -28,7 +28,7 @@ target = load_target(Path("targets/live.toml"), {"lamp": LampSection})
 shared = target.history.url_env.get_secret_value() if target.history else Path("unused.sqlite")
 history = History(shared, target.key)
 history.open()
-lock = Canary(history, target, TargetLock(target.key, "the-holder"))
+lock = CanaryRun(history, target, TargetLock(target.key, "the-holder"))
 lock.acquire()
 print("held", lock.troubles, flush=True)
 sys.stdin.read()

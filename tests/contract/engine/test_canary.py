@@ -259,7 +259,7 @@ def test_a_busy_target_is_told_when_it_is_busy_twice(left_by: Callable[[str], Bu
     busy = left_by("busy")
     assert [r.code for r in busy.runs] == [16, 16, 0, 0]
     assert all("held by run" in r.stdout and "since 20" in r.stdout for r in busy.runs[:3])
-    assert busy.told == [[], ["CANARY BLIND"], [], ["CANARY UP"]]
+    assert busy.told == [[], ["CANARY NO DATA"], [], ["CANARY UP"]]
 
 
 def test_a_busy_run_leaves_everything_as_it_was(left_by: Callable[[str], Busy]) -> None:

@@ -22,7 +22,7 @@ class Dark(Fault):
     """The bulb gives no light."""
 
     name = "dark"
-    reddens: ClassVar[Mapping[str, tuple[Verdict, str]]] = {"L-BLB-1": (Verdict.FAIL, "too-dark")}
+    expected_failures: ClassVar[Mapping[str, tuple[Verdict, str]]] = {"L-BLB-1": (Verdict.FAIL, "too-dark")}
     by_hand = "screw in another bulb"
 
     def __init__(self, arming: Arming, twin: LampTwin) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import timedelta
 
-    from opsverify.notify.notice import Post
+    from opsverify.notify.notification import Post
 
 __all__ = ["ping", "send"]
 

@@ -117,9 +117,9 @@ def _told(run: Run, check: Check) -> Iterator[str]:
 
 def _reddened_by(run: Run, check: Check) -> Iterator[str]:
     turns = [
-        (fault, fault.reddens[check.id])
+        (fault, fault.expected_failures[check.id])
         for fault in run.systems[check.system].faults()
-        if check.id in fault.reddens
+        if check.id in fault.expected_failures
     ]
     if not turns:
         yield f"  reddened  {'by its own drill' if check.drill else 'by no fault that is declared'}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.model.judge import concluded
+from opsverify.model.judge import outcome_from
 from opsverify.model.observation import Observation, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.model.verdict import Outcome, Verdict
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opsverify.run.drill import Drill
     from opsverify.run.run import Run
 
-__all__ = ["LETTERS", "dress", "outcome_of", "seen_by", "trace", "without_source"]
+__all__ = ["LETTERS", "apply_verdict", "outcome_of", "seen_by", "trace", "without_source"]
 
 LETTERS = {
     Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
@@ -49,7 +49,7 @@ def outcome_of(run: Run, item: pytest.Function, error: BaseException | None) -> 
         told = f"skipped for {error.msg!r}, which is not on the closed list of reasons"
         return Outcome(verdict=Verdict.UNKNOWN, reason="check-broken", explanation=told)
     rehearsal = _drill(item)
-    return concluded(rehearsal.findings if rehearsal else [], error)
+    return outcome_from(rehearsal.findings if rehearsal else [], error)
 
 
 def seen_by(item: pytest.Function) -> list[Observation[Any]]:
@@ -69,7 +69,7 @@ def _drill(item: pytest.Function) -> Drill | None:
     return rehearsal if isinstance(rehearsal, Drill) else None
 
 
-def dress(item: pytest.Item, report: pytest.TestReport, result: CheckResult) -> None:
+def apply_verdict(item: pytest.Item, report: pytest.TestReport, result: CheckResult) -> None:
     """Put the verdict into pytest's report."""
     report.outcome = _PYTEST_OUTCOMES[result.verdict]
     if hasattr(report, "wasxfail"):

@@ -26,7 +26,7 @@ def before_reports(run: Run) -> None:
         # A canary that can tell nobody is as good as silent: then somebody else has to notice.
         mute = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
         if url is not None and run.options.profile == "canary" and _looked(run) and not mute:
-            from opsverify.notify.sending import ping  # noqa: PLC0415 - only where there is something to send
+            from opsverify.notify.transport import ping  # noqa: PLC0415 - only where there is something to send
 
             run.warnings += asyncio.run(ping(url.get_secret_value()))
     except KeyboardInterrupt:
@@ -38,12 +38,12 @@ def before_reports(run: Run) -> None:
 
 def _remember(run: Run) -> None:
     from opsverify.canary.history import HistoryError  # noqa: PLC0415 - a run without a history loads no database library
-    from opsverify.notify.telling import tell  # noqa: PLC0415
+    from opsverify.notify.dispatch import tell  # noqa: PLC0415
 
     canary = run.canary
     if canary is None:
         return
-    report = run.conclude().redacted(run.redactor)
+    report = run.build_report().redacted(run.redactor)
     try:
         in_a_row = canary.found_busy(report) if run.busy is not None else 0
         if run.busy is None:
@@ -68,7 +68,7 @@ def after_reports(run: Run) -> None:
     from opsverify.report.openmetrics import write_openmetrics  # noqa: PLC0415 - only where it is asked for
 
     try:
-        write_openmetrics(run.metrics, run.conclude().redacted(run.redactor))
+        write_openmetrics(run.metrics, run.build_report().redacted(run.redactor))
         run.reports["metrics"] = run.metrics
     except OSError as error:
         run.unwritable = True

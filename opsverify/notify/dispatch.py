@@ -6,12 +6,12 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from opsverify.canary.check_state import CheckStatus, State
 from opsverify.canary.history import Told
-from opsverify.canary.standing import Standing, State
 from opsverify.model.verdict import Severity, deciding
 from opsverify.notify import alertmanager, pagerduty, slack, webhook
-from opsverify.notify.notice import Notice, Post, due
-from opsverify.notify.sending import send
+from opsverify.notify.notification import Notification, Post, due
+from opsverify.notify.transport import send
 from opsverify.report.canary import escalation
 from opsverify.target.canary import AlertmanagerTable, PagerDutyTable, SlackTable
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["CANARY", "tell"]
 
 CANARY = "CANARY"
-"""Stands for the canary itself, which is blind while it finds its target busy."""
+"""Stands for the canary itself, which has no data while it finds its target busy."""
 _BUSY_IS_TOLD_FROM = 2
 _OF_THE_CANARY = Severity.P1
 
@@ -72,13 +72,13 @@ async def _tell_one(
     ]
 
 
-def _canary_itself(report: RunReport, busy_in_a_row: int) -> Mapping[str, Standing]:
+def _canary_itself(report: RunReport, busy_in_a_row: int) -> Mapping[str, CheckStatus]:
     if 0 < busy_in_a_row < _BUSY_IS_TOLD_FROM:
         return {}
-    return {CANARY: Standing(since=report.started, settled=State.BLIND if busy_in_a_row else State.UP)}
+    return {CANARY: CheckStatus(since=report.started, settled=State.NO_DATA if busy_in_a_row else State.UP)}
 
 
-def _posts(table: NotifyTable, notices: Sequence[Notice], target: Target, now: datetime) -> list[Post]:
+def _posts(table: NotifyTable, notices: Sequence[Notification], target: Target, now: datetime) -> list[Post]:
     if isinstance(table, PagerDutyTable):
         url = table.url_env.get_secret_value() if table.url_env else pagerduty.ENQUEUE
         return pagerduty.posts(url, table.routing_key_env.get_secret_value(), notices)
@@ -95,16 +95,16 @@ def _notice(
     target: Target,
     report: RunReport,
     check: str,
-    standing: Standing,
+    standing: CheckStatus,
     was: State,
     *,
     reminder: bool,
-) -> Notice:
+) -> Notification:
     result = next((c for c in report.checks if c.id == check), None)
     failing = deciding(result.findings) if result else None
     overdue = standing.overdue_since(_severity(result))
     observed = result.explanation if result else report.exit_meaning
-    return Notice(
+    return Notification(
         key=f"opsverify/{target.key}/{check}"[:255],
         check=check,
         title=result.name if result else "the canary looks at it",

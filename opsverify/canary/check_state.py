@@ -1,4 +1,4 @@
-"""How a check stands over many runs: up, down, blind or flapping. Pure: one look after another, no clock, no storage."""
+"""How a check stands over many runs: up, down, without data or flapping. Pure: one look after another, no clock, no storage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opsverify.model.verdict import Severity, Verdict
 if TYPE_CHECKING:
     from opsverify.target.canary import CanaryTable
 
-__all__ = ["Look", "Standing", "State", "step"]
+__all__ = ["CheckSample", "CheckStatus", "State", "step"]
 
 
 class State(StrEnum):
@@ -22,17 +22,22 @@ class State(StrEnum):
     NEW = "NEW"
     UP = "UP"
     DOWN = "DOWN"
-    BLIND = "BLIND"
+    NO_DATA = "NO DATA"
     FLAPPING = "FLAPPING"
+
+    @classmethod
+    def _missing_(cls, value: object) -> State | None:
+        """A history of an earlier version calls NO DATA by its old name."""
+        return cls.NO_DATA if value == "BLIND" else None
 
     @property
     def trouble(self) -> bool:
         """Whether somebody has to be told of it."""
-        return self in (State.DOWN, State.BLIND, State.FLAPPING)
+        return self in (State.DOWN, State.NO_DATA, State.FLAPPING)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CheckSample:
     """One run's outcome of a check. `confirmed`: it failed twice within 30 s."""
 
     verdict: Verdict
@@ -42,7 +47,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CheckStatus:
     """How a check stands. `settled` is what the counts say, `state` what is told (FLAPPING goes over it), since `since`.
 
     `failures`, `successes` and `unknowns` are the numbers in a row; `recent` the last verdicts, P, F or U, newest last;
@@ -81,9 +86,9 @@ _CALM = (
 )
 
 
-def step(before: Standing | None, look: Look, rules: CanaryTable) -> Standing:
+def step(before: CheckStatus | None, look: CheckSample, rules: CanaryTable) -> CheckStatus:
     """How a check stands after one more look."""
-    was = before or Standing(since=look.at)
+    was = before or CheckStatus(since=look.at)
     letter = _LETTERS.get(look.verdict)
     if letter is None:
         return replace(was, frozen=True)
@@ -106,14 +111,14 @@ def step(before: Standing | None, look: Look, rules: CanaryTable) -> Standing:
     return now if now.state is was.state else replace(now, since=look.at)
 
 
-def _settled(counted: Standing, look: Look, rules: CanaryTable) -> State:
+def _settled(counted: CheckStatus, look: CheckSample, rules: CanaryTable) -> State:
     at_once = look.severity is Severity.P0 and look.confirmed
     if look.verdict is Verdict.FAIL and (at_once or counted.failures >= rules.down_after):
         return State.DOWN
     if counted.successes >= rules.up_after:
         return State.UP
     if counted.unknowns >= rules.blind_after:
-        return State.BLIND
+        return State.NO_DATA
     return counted.settled
 
 

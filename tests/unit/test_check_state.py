@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.canary.standing import Look, Standing, State, step
+from opsverify.canary.check_state import CheckSample, CheckStatus, State, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.target.canary import CanaryTable
 
@@ -25,11 +25,13 @@ VERDICTS = {
 }
 
 
-def after(looks: str, severity: Severity = Severity.P1, rules: CanaryTable = RULES) -> list[Standing]:
+def after(looks: str, severity: Severity = Severity.P1, rules: CanaryTable = RULES) -> list[CheckStatus]:
     """How a check stands after each of some looks, a minute apart."""
-    standings: list[Standing] = []
+    standings: list[CheckStatus] = []
     for number, letter in enumerate(looks):
-        look = Look(VERDICTS[letter], severity, START + timedelta(minutes=number), confirmed=letter == "C")
+        look = CheckSample(
+            VERDICTS[letter], severity, START + timedelta(minutes=number), confirmed=letter == "C"
+        )
         standings.append(step(standings[-1] if standings else None, look, rules))
     return standings
 
@@ -53,11 +55,11 @@ def states(looks: str, severity: Severity = Severity.P1, rules: CanaryTable = RU
         ("FFF", "DOWN"),
         ("PPFUFUF", "DOWN"),
         ("PPFFFPUP", "DOWN"),
-        ("PPUUU", "BLIND"),
+        ("PPUUU", "NO DATA"),
         ("PPUUPU", "UP"),
-        ("PPUUUP", "BLIND"),
+        ("PPUUUP", "NO DATA"),
         ("PPUUUPP", "UP"),
-        ("PPFFFUUU", "BLIND"),
+        ("PPFFFUUU", "NO DATA"),
         ("PPFFFUUUF", "DOWN"),
         ("PPFFSF", "DOWN"),
         ("PPFFWF", "DOWN"),
@@ -67,7 +69,7 @@ def states(looks: str, severity: Severity = Severity.P1, rules: CanaryTable = RU
     ],
 )
 def test_the_counts_make_the_state(looks: str, state: str) -> None:
-    """Three failures go down, two successes come up, three blind looks are BLIND, four changes in ten are FLAPPING."""
+    """Three failures go down, two successes come up, three blind looks are NO DATA, four changes in ten are FLAPPING."""
     assert states(looks)[-1] == state
 
 
@@ -142,7 +144,7 @@ def test_overdue_after_its_severitys_time(severity: str, hours: int) -> None:
 def test_counts_can_be_set() -> None:
     """A target may ask for other counts."""
     hasty = CanaryTable(down_after=1, up_after=1, blind_after=1, flapping_changes=9, flapping_runs=10)
-    assert states("PFPUF", rules=hasty) == ["UP", "DOWN", "UP", "BLIND", "DOWN"]
+    assert states("PFPUF", rules=hasty) == ["UP", "DOWN", "UP", "NO DATA", "DOWN"]
 
 
 LOOKS = st.text(alphabet="PFCUSW", max_size=40)
@@ -168,7 +170,7 @@ def test_nothing_is_up_that_was_not_seen_twice(looks: str, severity: Severity) -
             assert now.recent.endswith("PP")
         if before.settled is not State.DOWN and now.settled is State.DOWN:
             assert seen in "FC"
-        if now.settled is State.BLIND and before.settled is not State.BLIND:
+        if now.settled is State.NO_DATA and before.settled is not State.NO_DATA:
             assert now.recent.endswith("UUU")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from opsverify.canary.standing import Standing, State
+from opsverify.canary.check_state import CheckStatus, State
 from opsverify.model.verdict import Severity
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from opsverify.canary.history import Told
 
-__all__ = ["Notice", "Post", "due"]
+__all__ = ["Notification", "Post", "due"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notification:
     """One check's state, for people. `was` is the state that this reader was told last; `reminder` says that nothing is new.
 
     `key` stays the same from trouble to its end. `overdue` says that it had to be resolved by now, and who is next; it is
@@ -64,7 +64,7 @@ class Post:
 
 
 def due(
-    standing: Standing, told: Told | None, now: datetime, reminding: timedelta, severity: Severity
+    standing: CheckStatus, told: Told | None, now: datetime, reminding: timedelta, severity: Severity
 ) -> bool:
     """Whether a reader who was last told `told` is to be told of `standing` now; becoming overdue counts as a change."""
     if standing.frozen or standing.state is State.NEW:

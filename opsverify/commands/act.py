@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opsverify.model.verdict import Outcome
     from opsverify.run.run import Run
 
-__all__ = ["Order", "act", "read_order"]
+__all__ = ["Order", "act", "order_of", "read_order"]
 
 _LONGEST = seconds(120)
 _EVERY = seconds(2)
@@ -46,6 +46,15 @@ class Order:
     arguments: dict[str, str]
     dry: bool
     verify_within: timedelta | None
+
+
+def order_of(config: pytest.Config) -> Order:
+    """What `--act` asks for. Raises pytest.UsageError, also for its companions without it."""
+    text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
+    if text is not None:
+        return read_order(text, dry=dry, verify_within=within)
+    msg = "--dry-run and --verify-within belong to --act SYSTEM.ACTION; what a run would do is told by --plan"
+    raise pytest.UsageError(msg)
 
 
 def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from fixtures.control import tell
 from opsverify.model.deadline import seconds
-from opsverify.servers.control import tell
 from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
 
 if TYPE_CHECKING:

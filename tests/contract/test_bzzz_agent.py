@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from fixtures.control import ControlFailed
 from opsverify.model.deadline import seconds
-from opsverify.servers.control import ControlFailed
 from opsverify.servers.guard import Guard
 from opsverify.servers.process import LOOPBACK, free_port
 from tests.contract.bzzz_mesh import NODES, ROOT, AgentMesh, until

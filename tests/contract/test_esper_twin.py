@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from redis import Redis
 
+from fixtures.control import ControlFailed
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.bus import Publisher, TwinStreams, connect, ensure_groups
 from fixtures.esper.twin.stack import EsperStack
-from opsverify.servers.control import ControlFailed
 from opsverify.servers.guard import Guard
 from opsverify.servers.redis import RedisServer, find_redis
 from opsverify.servers.server import ServerFailed

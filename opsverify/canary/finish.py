@@ -1,4 +1,4 @@
-"""What goes with a run to its end: unused waivers, the history, whoever has to be told."""
+"""The end of a canary run: unused waivers, the history, notifications."""
 
 from __future__ import annotations
 

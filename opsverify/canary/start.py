@@ -1,4 +1,4 @@
-"""What goes with a run from its start: the waivers, the history, the lock across machines, the metrics file."""
+"""The start of a canary run: waivers, history, the lock across machines, the metrics file."""
 
 from __future__ import annotations
 

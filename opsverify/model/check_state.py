@@ -1,4 +1,4 @@
-"""How a check stands over many runs: up, down, without data or flapping. Pure: one look after another, no clock, no storage."""
+"""State of a check over many runs: up, down, without data or flapping. Pure: no clock, no storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is told what after a run: each reader of the target, of what is due for it, once."""
+"""Dispatch after a run: each receiver of the target gets what is due for it, once."""
 
 from __future__ import annotations
 

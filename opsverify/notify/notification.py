@@ -1,4 +1,4 @@
-"""What somebody is told, and when: on a change of state, and again while trouble lasts. Pure."""
+"""Notifications, and when one is due: on a change of state, and again while trouble lasts. Pure."""
 
 from __future__ import annotations
 

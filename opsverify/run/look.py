@@ -1,4 +1,4 @@
-"""One look at one site: observe it, and judge checks on what was observed. What a drill, an action and a test do too."""
+"""One look at one site: observe it, and judge checks on what was observed. Drills, actions and tests look in the same way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes sure of pytest's root, whatever path an option names."""
+"""Pytest's root folder, kept whatever path an option names."""
 
 from __future__ import annotations
 

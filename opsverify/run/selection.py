@@ -1,4 +1,4 @@
-"""Which of the collected checks run: by profile, by the systems of the target, by what the target configures."""
+"""Selection of checks: by profile, by the systems of the target, by what the target configures."""
 
 from __future__ import annotations
 

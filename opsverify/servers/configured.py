@@ -1,4 +1,4 @@
-"""A server of the run's own that is one binary with one configuration file, and takes another while it runs."""
+"""A server of one binary with one configuration file, which it reads again while it runs."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
+from opsverify.commands.required import required_text
 from opsverify.model.verdict import Verdict
 from opsverify.report.json import schema
 from opsverify.report.model import RunReport
@@ -74,6 +75,16 @@ def test_the_map_and_the_markers_agree(system: System) -> None:
     assert {check for procedure in runbook.procedure for check in procedure.checks} == set(checks)
     for procedure in runbook.procedure:
         assert bool(procedure.checks) != bool(procedure.not_verified), procedure.section
+
+
+@each_system
+def test_the_required_checks_are_those_of_the_markers(system: System) -> None:
+    """The generated list of each profile's checks is the one that the markers give."""
+    folder = ROOT / "checks" / system.name
+    text = required_text(folder.relative_to(ROOT), checks_declared(system.name).values())
+    assert (folder / "required.toml").read_text(encoding="utf-8") == text, (
+        "python -m opsverify.commands.required"
+    )
 
 
 @each_system

@@ -1,1 +1,1 @@
-"""What a run leaves to be judged again: redaction, bundle, replay, baseline."""
+"""What a run leaves to be judged again: journal, redaction, bundle, replay, baseline."""

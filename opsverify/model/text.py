@@ -1,4 +1,4 @@
-"""The journal: observations, findings and steps of a run as JSON lines, written as they happen."""
+"""Texts that leave memory: cleaned of what drives a terminal, bounded, as JSON, sealed."""
 
 from __future__ import annotations
 

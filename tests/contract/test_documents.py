@@ -25,6 +25,7 @@ from tests.detection.parts import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from opsverify.model.system import System
     from opsverify.target.runbook import Runbook
@@ -53,6 +54,22 @@ def test_ci_calls_the_readme_test_line() -> None:
     )
     assert [line for line in lines if line.endswith("-e tests")]
     assert lines[-1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PLACES = "opsverify|systems|fixtures|checks|tests|targets|docs|bench|containers"
+PLACE = re.compile(rf"(?:(?<=[`\s(])(?:{PLACES})|\.ci)/[\w./<>*-]*[\w>*]")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+GONE = re.compile(r"<!-- gone -->.*?<!-- /gone -->", re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_names_is_there(document: Path) -> None:
+    """Each file and folder of this tree that a document names or links to exists; `<name>` stands for any."""
+    now = GONE.sub("", document.read_text(encoding="utf-8"))
+    places = {re.sub(r"<\w+>", "*", place) for place in PLACE.findall(now)}
+    assert [place for place in sorted(places) if not [*ROOT.glob(place)]] == []
+    assert [link for link in LINK.findall(now) if not (document.parent / link).exists()] == []
 
 
 def test_the_schema_in_docs_is_the_models() -> None:

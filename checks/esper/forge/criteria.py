@@ -57,7 +57,7 @@ def log_is_whole(log: ReportLog) -> Finding:
         unknown("not-read-to-its-end", log.unread),
         ok="whole",
     ).finding(
-        expected="a log of whole records, to its last byte",
+        expected="an intact log: complete records to its last byte",
         observed=observed,
         details=tuple(details),
     )

@@ -73,7 +73,7 @@ def pace_is_kept(run: TolariaRun, limits: EsperLimits) -> Finding:
         ok="pace-kept",
     ).finding(
         expected=f"fewer than {limits.slow_epochs} above {limits.epoch}",
-        observed=f"{streak} epochs in a row above {limits.epoch}; newest packet {run.epochs[-1].packet if run.epochs else 'none'}; {aged(run.source)}",
+        observed=f"{streak} epochs in a row above {limits.epoch}; newest epoch {run.epochs[-1].packet if run.epochs else 'none'}; {aged(run.source)}",
         details=(
             f"latencies in ms, oldest first: {_listed(latencies[-10:])}",
             f"health: {run.source.health or 'none'} {run.source.summary!r}",

@@ -61,7 +61,7 @@ def decodes(newest: NewestEntries) -> Finding:
         unknown("no-entries", not signed + unsigned),
         ok="decodes",
     ).finding(
-        expected="every newest entry decodes, has a known message type, and is signed like the others",
+        expected="every newest entry decodes, has a known message type, and is signed like the others (verified if the target has the secret)",
         observed=f"{', '.join(f'{n} {k}' for k, n in bad.items())} of {signed + unsigned} newest entries"
         if bad
         else f"{signed} entries signed, {unsigned} unsigned"

@@ -197,8 +197,8 @@ def not_in_reroute_band(queue: QueueState, limits: EsperLimits) -> Finding:
         ok="depth",
     )
     expected = (
-        f"no backlog from {limits.normal_depth} on, where publishes are rerouted, and trimmed below {limits.drop_depth} "
-        "(E-OON-2b judges a backlog there)"
+        f"below {limits.normal_depth} (reroute threshold), or no backlog and below {limits.drop_depth} (drop threshold); "
+        "a backlog at the drop threshold is E-OON-2b"
     )
     untrimmed = judged.reason == "untrimmed-at-drop"
     return _depth(queue, judged, limits, expected=expected, details=(_UNTRIMMED,) if untrimmed else ())
@@ -214,7 +214,10 @@ def not_at_drop(queue: QueueState, limits: EsperLimits) -> Finding:
         ok="depth",
     )
     return _depth(
-        queue, judged, limits, expected=f"no backlog from {limits.drop_depth} on, where publishes are dropped"
+        queue,
+        judged,
+        limits,
+        expected=f"below {limits.drop_depth}, where publishes are dropped, or no backlog",
     )
 
 

@@ -132,7 +132,7 @@ def esper(risk: float, tier: str, reported: str) -> Any:
         indicators={"tier": tier},
     )
     telemetry = Telemetry(
-        now_ms=1000, stream="t", read=1, packets=(Packet(entry="900-0", at_ms=900, said=said),)
+        now_ms=1000, stream="t", read=1, packets=(Packet(entry="900-0", at_ms=900, message=said),)
     )
     rows = [
         Blueprint(

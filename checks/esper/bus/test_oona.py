@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         StreamState,
     )
     from systems.esper.limits import EsperLimits
-    from systems.esper.nissa.models import CanaryRun
+    from systems.esper.nissa.models import CanaryMessage
 
 SPIKE = '5 "Oona Queue Depth Spike"'
 
@@ -149,7 +149,9 @@ def test_newest_entries_decode_and_verify(newest_entries: Observation[NewestEntr
     runbook='4 "Oona"',
     next_step="not delivered: the group is gone or no consumer reads; not acknowledged: Nissa fails on it (its log); not counted: another program consumes in its group",
 )
-def test_a_canary_message_is_counted_by_nissa(canary: Observation[CanaryRun], limits: EsperLimits) -> None:
+def test_a_canary_message_is_counted_by_nissa(
+    canary: Observation[CanaryMessage], limits: EsperLimits
+) -> None:
     """A canary telemetry message published to the bus is consumed, acknowledged and counted by Nissa."""
     verify(messages.canary_counted(canary.value, limits))
 

@@ -23,7 +23,7 @@ KASMINA = '4 "Kasmina"'
     profiles="smoke canary incident",
     alert="kasmina_isolation_violation",
     runbook=KASMINA,
-    next_step="cull the seed that breaks its isolation (SEED_OP_CULL), check that the counter no longer rises, then acknowledge its value in [esper.isolation]",
+    next_step="stale: see E-TOL-1; otherwise cull the seed that breaks its isolation (SEED_OP_CULL), check that the counter no longer rises, then acknowledge its value in [esper.isolation]",
 )
 def test_no_seed_breaks_its_isolation(isolation: Observation[Isolation], limits: EsperLimits) -> None:
     """Kasmina counts no isolation violation beyond those that somebody has acknowledged."""

@@ -39,7 +39,7 @@ def test_the_field_report_log_is_whole_and_recent(
     severity="P2",
     profiles="smoke canary incident",
     runbook=TAMIYO,
-    next_step="has the reason passed (loss_delta, blueprint risk)? Then service.set_conservative_mode(False) inside the training process, and watch for new pause_triggered events",
+    next_step="stale: see E-TOL-1; on: has the reason passed (loss_delta, blueprint risk)? Then service.set_conservative_mode(False) inside the training process, and watch for new pause_triggered events",
 )
 def test_tamiyo_is_not_in_conservative_mode(
     conservative_mode: Observation[Conservative], limits: EsperLimits
@@ -53,7 +53,7 @@ def test_tamiyo_is_not_in_conservative_mode(
     severity="P2",
     profiles="smoke canary",
     runbook=TAMIYO,
-    next_step="loss: look at the run (E-TOL-1); risk: compare the blueprint's metadata and tier in Urza with Tamiyo's",
+    next_step="loss, or stale: look at the run (E-TOL-1); risk: compare the blueprint's metadata and tier in Urza with Tamiyo's",
 )
 def test_tamiyo_decides_on_values_within_limits(
     tamiyo_decisions: Observation[Decisions], limits: EsperLimits

@@ -35,7 +35,7 @@ def test_training_loss_is_finite_and_fresh(tolaria_run: Observation[TolariaRun],
     profiles="smoke canary incident",
     alert="training_latency_high",
     runbook=TOLARIA,
-    next_step="inspect GPU utilisation and what else runs on the host; conservative mode does not pause Tolaria, stop the run to pause it",
+    next_step="stale: see E-TOL-1; slow: inspect GPU utilisation and what else runs on the host; conservative mode does not pause Tolaria, stop the run to pause it",
 )
 def test_epochs_keep_their_pace(tolaria_run: Observation[TolariaRun], limits: EsperLimits) -> None:
     """Epochs do not exceed their latency limit several times in a row."""

@@ -58,4 +58,4 @@ def silent(source: SourceSeen, limits: EsperLimits) -> Finding | None:
 def aged(source: SourceSeen) -> str:
     """What is judged, the newest packet or the last run, with its age."""
     what = "newest packet" if source.workload == "running" else f"last run ({source.workload})"
-    return f"{what}, {source.age_s or 0.0:.1f} s old"
+    return f"{what}, {source.age_s or 0.0:z.1f} s old"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from opsverify.model.verdict import Finding
     from systems.esper.bus.models import NewestEntries
     from systems.esper.limits import EsperLimits
-    from systems.esper.nissa.models import CanaryRun
+    from systems.esper.nissa.models import CanaryMessage
 
 __all__ = ["canary_counted", "decodes"]
 
@@ -71,7 +71,7 @@ def decodes(newest: NewestEntries) -> Finding:
     )
 
 
-def canary_counted(run: CanaryRun, limits: EsperLimits) -> Finding:
+def canary_counted(run: CanaryMessage, limits: EsperLimits) -> Finding:
     """The canary was delivered to Nissa's group, acknowledged, and counted by Nissa."""
     judged = first_of(
         fail("refused", run.refused),

@@ -325,7 +325,7 @@ def no_old_pending(consumption: Consumption, limits: EsperLimits) -> Finding:
         ok="none-old",
     )
     details = tuple(
-        f"{p.group} on {p.stream}: {p.last.pending} pending, oldest idle for {p.oldest_idle_s:.0f} s: {', '.join(p.oldest)}; "
+        f"{p.group} on {p.stream}: {p.last.pending} pending, oldest idle for {p.oldest_idle_s:.0f} s: {', '.join(p.oldest) or 'none'}; "
         "no program runs XCLAIM: XACK or replay them by hand"
         for p in old
     )

@@ -37,15 +37,15 @@ _ORDER = (
     "event-doubled", "differs",
 )  # fmt: skip
 _IN_WORDS = {
-    "off-grid": "off the grid",
-    "doubled": "with several runs",
-    "never-fired": "never fired",
-    "fired-late": "not fired on time",
-    "automation-error": "with an automation error",
-    "no-result": "without a result",
-    "no-event": "without a progress event",
-    "event-doubled": "with several progress events",
-    "differs": "different from their progress event",
+    "off-grid": "runs off the grid",
+    "doubled": "instants with several runs",
+    "never-fired": "runs never fired",
+    "fired-late": "runs not fired on time",
+    "automation-error": "runs with an automation error",
+    "no-result": "runs without a result",
+    "no-event": "runs without a progress event",
+    "event-doubled": "runs with several progress events",
+    "differs": "runs that differ from their progress event",
 }
 _TIMELESS = ("off-grid", "doubled")  # true whatever the clocks say
 _COMPARED = (
@@ -97,7 +97,7 @@ def _of_firing(run: ActivityRun, instant: datetime, limits: StateHubLimits) -> t
     late = run.fired_at - instant
     if -limits.skew.duration <= late <= limits.fired.duration:
         return None
-    return "fired-late", f"fired_at is {late.total_seconds():+.0f} s from scheduled_for"
+    return "fired-late", f"fired_at is {late.total_seconds():.0f} s after scheduled_for"
 
 
 def _of_result(result: SweepResult | None, events: list[SweepEvent]) -> tuple[str, str] | None:
@@ -154,7 +154,7 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
         own = [e for e in events[instant] if e.result.source == sweeps.source] or events[instant]
         trouble = _at_instant(instant, there, own, sweeps, limits)
         if trouble is not None:
-            troubles.append((trouble[0], f"{instant.isoformat()}: {trouble[1]}"))
+            troubles.append((trouble[0], f"{at(instant)}: {trouble[1]}"))
     clocks = "; ".join(filter(None, (apart(runs, limits), future(sweeps, limits))))
     problems = by_reason([t for t in troubles if not clocks or t[0] in _TIMELESS], _ORDER)
     astray = runs_astray(runs, limits) or events_astray(sweeps, limits)

@@ -101,7 +101,7 @@ def no_earlier_strangers(sources: Sources, limits: StateHubLimits) -> Finding:
     until = sources.since - limits.sweep.duration - limits.slack.duration
     ended = at_or_after(sources.day, limits.interval.duration) <= until
     cut = ended and sources.covers > sources.day
-    observed = counts or ("no sweep" if ended else "nothing older: S-SRC-1 judges all 24 h")
+    observed = counts or ("no sweep in that period" if ended else "nothing older: S-SRC-1 judges all 24 h")
     more = f"events reach back only to {at(sources.covers)}" if cut else ""
     if not sources.judged:
         more = f"no sweep since {at(sources.since)} either"

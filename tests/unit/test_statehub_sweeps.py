@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from systems.statehub.activity.models import ActivityRun, Runs
-from systems.statehub.kubernetes.bridge_route import allowance_used
+from systems.statehub.kubernetes.bridge_route import observed_allowance
 from systems.statehub.limits import StateHubLimits
 from systems.statehub.sources.models import Source, Sources
 from systems.statehub.sweeps.models import Gaps, Repos, SweepEvent, SweepResult, Sweeps
@@ -195,6 +195,6 @@ def test_the_longest_sweep_shows_what_the_bridge_lets_through() -> None:
         event("d", NOW, took_s=900.0, source="manual"),
         event("e", NOW),
     )
-    used = allowance_used(told, "activity-core")
+    used = observed_allowance(told, "activity-core")
     assert (used.configured_s, used.longest_s) == (None, 360.5)
-    assert allowance_used(told[4:], "activity-core").longest_s is None
+    assert observed_allowance(told[4:], "activity-core").longest_s is None

@@ -79,7 +79,7 @@ def log_is_recent(log: ReportLog, at: datetime, limits: EsperLimits) -> Finding:
     observed = (
         "no report in the log"
         if log.newest is None
-        else f"the last report {'that was read ' if log.unread else ''}was issued {log.newest:%Y-%m-%d %H:%M:%S}Z, {age:.0f} s ago"
+        else f"the last report {'that was read ' if log.unread else ''}was issued {log.newest:%Y-%m-%d %H:%M:%S}Z, {_ago(age or 0.0)}"
     )
     details = ["is the program running in another working directory? The log's path is relative to it"]
     return judged.finding(
@@ -88,6 +88,10 @@ def log_is_recent(log: ReportLog, at: datetime, limits: EsperLimits) -> Finding:
         details=tuple(details) if judged.reason == "stale" else (),
         limits=(limits.report_age.named("report_age"),),
     )
+
+
+def _ago(age_s: float) -> str:
+    return f"{-age_s:.0f} s in the future" if age_s < 0 else f"{age_s:.0f} s ago"
 
 
 def nothing_pending(forge: Forge) -> Finding:
@@ -134,6 +138,7 @@ def nothing_left_behind(forge: Forge) -> Finding:
     if judged.holds is None:
         return judged.finding(expected=expected, observed=_at_work(forge))
     details = [line for line in left if line]
+    names = " and ".join(line.split()[0] for line in details)
     if forge.compiler.present:
         details.append(
             "no program reads the compiler's WAL, and a re-run with a complete library does not remove it"
@@ -144,9 +149,7 @@ def nothing_left_behind(forge: Forge) -> Finding:
         )
     return judged.finding(
         expected=expected,
-        observed=f"{sum(map(bool, left))} WALs left, unchanged for {forge.seconds:g} s"
-        if any(left)
-        else "no WAL left",
+        observed=f"{names} WAL left, unchanged for {forge.seconds:g} s" if any(left) else "no WAL left",
         details=(*details, *(forge.investigation if any(left) else ())),
     )
 
@@ -164,16 +167,20 @@ def _left(whose: str, wal: LeftWal) -> str:
 def library_matches_artifacts(library: Library) -> Finding:
     """Each row of the library has its whole artifact, and each artifact has its row."""
     bad = [b for b in library.blueprints if b.problem]
+    known = sum(b.copies for b in library.blueprints) + len(library.orphans)
     details = [f"{b.id} ({b.tier}): {b.problem}" for b in bad[:_SHOWN]]
     details += [f"{path}: artifact without a row" for path in library.orphans[:_SHOWN]]
     more = len(bad) + len(library.orphans) - len(details)
     if more > 0:
         details.append(f"and {more} more")
+    if known < library.files or len(library.blueprints) < library.rows:
+        details.append(
+            f"the evidence has {len(library.blueprints)} of {library.rows} rows, {known} of {library.files} artifacts"
+        )
     if bad:
         details.append(
             "deleting the artifact is not enough: the forge never recompiles a blueprint that has a row; delete the row too"
         )
-    known = sum(b.copies for b in library.blueprints) + len(library.orphans)
     counted = f"{len(library.blueprints)} rows, {len(bad)} without an intact artifact, {len(library.orphans)} artifacts without a row"
     return first_of(
         fail("library-unreadable", library.problem),
@@ -205,6 +212,8 @@ def retry_alert_quiet(alert: RetryAlert) -> Finding:
         ok="quiet",
     ).finding(
         expected="alert tezzeret_compile_retry_high quiet",
-        observed=f"active{value}" if alert.active else "quiet, and its metric is published",
+        observed=f"active{value}"
+        if alert.active
+        else f"quiet, and its metric is {'not published' if alert.newest is None else 'published'}",
         details=tuple(details),
     )

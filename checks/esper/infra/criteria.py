@@ -55,13 +55,25 @@ def scraped(scraping: Scraping, limits: EsperLimits) -> Finding:
         expected=f"every active target up, last scrape at most {limits.scrape_intervals} + {limits.scrape_slack} ago",
         observed=f"of {len(scraping.targets)} active targets {len(down)} down, {len(stale)} stale, {len(waiting)} not scraped yet"
         if lines
-        else f"all {len(scraping.targets)} active targets up and scraped recently",
-        details=(*lines[:_MOST], *more, *(f"Prometheus warns: {w}" for w in scraping.warnings)),
+        else f"{len(scraping.targets)} active targets, all up and scraped recently"
+        if scraping.targets
+        else "no active target",
+        details=(
+            *lines[:_MOST],
+            *more,
+            *_missing_targets(scraping),
+            *(f"Prometheus warns: {w}" for w in scraping.warnings),
+        ),
         limits=(
             limits.scrape_intervals.named("scrape_intervals"),
             limits.scrape_slack.named("scrape_slack"),
         ),
     )
+
+
+def _missing_targets(scraping: Scraping) -> list[str]:
+    here = len(scraping.targets)
+    return [f"the evidence has {here} of {scraping.active} active targets"] if here < scraping.active else []
 
 
 def _recently_scraped(target: ScrapeTarget, limits: EsperLimits) -> bool:

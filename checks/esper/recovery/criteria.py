@@ -141,6 +141,6 @@ def _same_risk_and_tier(blueprint: BlueprintRisk, risk: float, tier: str) -> boo
 
 def _event_lines(events: list[EventSeen]) -> tuple[str, ...]:
     return tuple(
-        f"{e.description} {', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))} in {e.packet}, {e.age_s:.1f} s ago"
+        f"{e.description} ({', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))}) in {e.packet}, {e.age_s:.1f} s ago"
         for e in events[:_SHOWN]
     )

@@ -60,7 +60,9 @@ def trains_soundly(training: Training, limits: EsperLimits) -> Finding:
 def validation_passed(validation: PolicyValidation, limits: EsperLimits) -> Finding:
     """Simic's newest packet says that validation passed, and training is not much newer than that packet."""
     training = (
-        "no packet" if validation.training_age_s is None else f"newest {validation.training_age_s:.1f} s old"
+        "no packet of tolaria"
+        if validation.training_age_s is None
+        else f"newest packet of tolaria {validation.training_age_s:z.1f} s old"
     )
     expected = f"simic.validation.pass 1, published within {limits.simic_lag} after training"
     published = first_of(
@@ -69,24 +71,24 @@ def validation_passed(validation: PolicyValidation, limits: EsperLimits) -> Find
         ok="told",
     )
     if published.holds is False:
-        since = (
-            "training is newer than simic's newest packet"
+        late = (
+            f"training is {validation.lag_s:.1f} s newer than the newest packet of simic"
             if validation.source.packets
-            else "since training, and no packet of simic"
+            else f"no packet of simic {validation.lag_s:.1f} s after training telemetry"
         )
         return published.finding(
             expected=expected,
-            observed=f"validation outcome not published: {validation.lag_s:.1f} s {since}; tolaria {training}",
+            observed=f"validation outcome not published: {late}; {training}",
             details=(
                 _DIES,
-                f"Tamiyo paused {validation.pauses} times among the newest packets",
+                f"pause_triggered events of tamiyo in the newest packets: {validation.pauses}",
             ),
             limits=(limits.simic_lag.named("simic_lag"),),
         )
     if published.holds is None:
         return published.finding(
             expected=expected,
-            observed=f"no packet of simic yet, {validation.lag_s:.1f} s after training telemetry; tolaria {training}",
+            observed=f"no packet of simic yet, {validation.lag_s:.1f} s after training telemetry; {training}",
             limits=(limits.simic_lag.named("simic_lag"),),
         )
     if (finding := silent(validation.source, limits)) is not None:
@@ -102,14 +104,14 @@ def validation_passed(validation: PolicyValidation, limits: EsperLimits) -> Find
         outcome += "" if judged.holds else f": {validation.reasons or 'no reason published'}"
     details = [f"reason: {text}" for text in validation.reasons.split("; ") if text]
     if not judged.holds:
-        details.append(f"Tamiyo paused {validation.pauses} times among the newest packets")
+        details.append(f"pause_triggered events of tamiyo in the newest packets: {validation.pauses}")
     if validation.lag_s > 0:
         details.append(
             f"training is {validation.lag_s:.1f} s newer than this packet: its own outcome is not published yet"
         )
     return judged.finding(
         expected=expected,
-        observed=f"{outcome}; {aged(validation.source)}, tolaria {training}",
+        observed=f"{outcome}; {aged(validation.source)}; {training}",
         details=tuple(details),
         limits=(limits.simic_lag.named("simic_lag"),),
     )
@@ -137,7 +139,7 @@ def policies_arrive(policies: PolicyStream, limits: EsperLimits) -> Finding:
     }.get(judged.reason, f"policy {policies.policy_id}")
     return judged.finding(
         expected=f"a policy update on {policies.stream}, not older than {limits.policy_age} while training runs",
-        observed=f"{outcome}{f'; {age or 0.0:.1f} s old ({policies.entry})' if policies.entry else ''}",
+        observed=f"{outcome}{f'; {_age(age or 0.0)} ({policies.entry})' if policies.entry else ''}",
         details=(
             "a policy update raises Tamiyo's policy version and loads no weights: the two models share no state_dict key",
             *(
@@ -152,3 +154,7 @@ def policies_arrive(policies: PolicyStream, limits: EsperLimits) -> Finding:
             limits.fresh.named("fresh"),
         ),
     )
+
+
+def _age(age_s: float) -> str:
+    return f"{-age_s:.1f} s ahead of Redis's clock" if age_s < 0 else f"{age_s:z.1f} s old"

@@ -26,7 +26,7 @@ def not_conservative(conservative: Conservative, limits: EsperLimits) -> Finding
         return finding
     streak = list(takewhile(lambda r: r.value == 1.0, conservative.modes))
     details = [
-        f"{e.description} {', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))} in {e.packet}, {e.age_s:.1f} s ago"
+        f"{e.description} ({', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))}) in {e.packet}, {e.age_s:.1f} s ago"
         for e in conservative.reasons[:5]
     ]
     judged = first_of(

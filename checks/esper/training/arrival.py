@@ -44,11 +44,12 @@ def silent(source: SourceSeen, limits: EsperLimits) -> Finding | None:
             ),
             limits=(limits.telemetry.named("telemetry"),),
         )
+    age = f"{-age_s:.1f} s ahead of Redis's clock" if age_s < 0 else f"{age_s:z.1f} s old"
     return judged.finding(
         expected=expected,
-        observed=f"the newest packet of {source.source} is {age_s:.1f} s old ({source.entry})",
+        observed=f"the newest packet of {source.source} is {age} ({source.entry})",
         details=(
-            f"{at_work}; if the batch has ended, set it to idle",
+            *((f"{at_work}; if the batch has ended, set it to idle",) if running else ()),
             f"last system_health: {source.health or 'none'} {source.summary!r}",
         ),
         limits=(limits.fresh.named("fresh"),),

@@ -45,7 +45,10 @@ def same_newest(
         observed=f"{newest['direct'][0]} of {at(newest['direct'][1])} on both paths"
         if same
         else "; ".join(filter(None, (shown, *(f"{side}: no event" for side in empty)))),
-        details=tuple(f"{side}: events of the reply are missing in the evidence" for side in lost),
+        details=(
+            *(f"{side}: events of the reply are missing in the evidence" for side in lost),
+            *(f"an event of {at(moment)} is in the future" for moment in late if moment > ended),
+        ),
         limits=(limits.skew.named("skew"),),
     )
 

@@ -37,9 +37,11 @@ def fires(observation: Observation[Schedule], limits: StateHubLimits) -> Finding
     young = schedule.created is not None and schedule.created > oldest
     due = bool(schedule.count) and not schedule.paused and not young
     missed = f"missed catch-up window: {schedule.missed} actions, skipped because Temporal was down for longer than it"
+    early = any(moment and moment > latest for moment in (last, schedule.created))
+    ahead = "its last action or its creation is in the future: Temporal's clock or ours is wrong"
     return first_of(
         fail("stuck", due and (last is None or not last >= oldest)),
-        unknown("clock-ahead", any(moment and moment > latest for moment in (last, schedule.created))),
+        unknown("clock-ahead", early),
         unknown("part-missing", len(schedule.found) != schedule.count),
         fine("none-due", not due),
         ok="fires",
@@ -48,7 +50,7 @@ def fires(observation: Observation[Schedule], limits: StateHubLimits) -> Finding
         if due
         else "no action due: the schedule is missing, paused or too young (S-SCH-2)",
         observed=f"last action at {at(last)}" if last else "no action recorded",
-        details=(missed,) if schedule.missed else (),
+        details=(*([missed] if schedule.missed else []), *([ahead] if early else [])),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "slack", "skew")),
     )
 
@@ -89,7 +91,7 @@ def promised_schedule(observation: Observation[Schedule], limits: StateHubLimits
 
 
 def _name(schedule: Schedule) -> str:
-    return schedule.found[0] if schedule.found else f"the schedule of {schedule.definition}"
+    return f"schedule {schedule.found[0]}" if schedule.found else f"the schedule of {schedule.definition}"
 
 
 def _of_schedule(

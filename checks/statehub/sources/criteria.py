@@ -54,7 +54,10 @@ def same_state_hub(
     ).finding(
         expected="the bridge returns the events of this State Hub",
         observed="; ".join(filter(None, (observed, astray, lost))),
-        details=tuple(f"{name} of {at(moment)}" for name, moment in (*strange, *future)),
+        details=(
+            *(f"{name} of {at(moment)}" for name, moment in strange),
+            *(f"{name} of {at(moment)}, in the future" for name, moment in future),
+        ),
         limits=(limits.skew.named("skew"),),
     )
 

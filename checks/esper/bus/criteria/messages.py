@@ -62,7 +62,7 @@ def decodes(newest: NewestEntries) -> Finding:
         ok="decodes",
     ).finding(
         expected="every newest entry decodes, has a known message type, and is signed like the others (verified if the target has the secret)",
-        observed=f"{', '.join(f'{n} {k}' for k, n in bad.items())} of {signed + unsigned} newest entries"
+        observed=f"of {signed + unsigned} newest entries {', '.join(f'{n} {k}' for k, n in bad.items())}"
         if bad
         else f"{signed} entries signed, {unsigned} unsigned"
         if mixed
@@ -88,7 +88,7 @@ def canary_counted(run: CanaryMessage, limits: EsperLimits) -> Finding:
     }.get(judged.reason, "delivered, acknowledged and counted")
     return judged.finding(
         expected=f"Nissa receives, acknowledges and counts the canary message within {limits.canary}",
-        observed=f"{outcome} after {run.waited_s:.1f} s",
+        observed=f"{outcome}; waited {run.waited_s:.1f} s",
         limits=(limits.canary.named("canary"),),
         details=(
             f"packet {run.packet}, entry {run.entry or 'none'}, {'signed' if run.signed else 'unsigned'}; left on the target: {run.left_behind}",

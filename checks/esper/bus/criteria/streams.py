@@ -295,8 +295,7 @@ def keeps_up(consumption: Consumption, limits: EsperLimits) -> Finding:
         "lag above its limit": far,
     }
     shown = [f"{what}: {_groups(progress)}" for what, progress in problems.items() if progress]
-    if consumption.missing or consumption.untold:
-        shown.append(f"not observed: {', '.join(consumption.missing or consumption.untold)}")
+    shown += consumption.missing or [f"{group}: not observed" for group in consumption.untold]
     return judged.finding(
         expected=f"every group advances, its lag is at most {limits.lag}, and its pending entries do not grow",
         observed="; ".join(shown)
@@ -307,7 +306,7 @@ def keeps_up(consumption: Consumption, limits: EsperLimits) -> Finding:
 
 
 def _groups(progress: Sequence[Progress]) -> str:
-    return ", ".join(f"{p.group} on {p.stream}" for p in progress)
+    return ", ".join(f"{p.group} on {p.stream} (lag {_lag(p)}, pending {p.last.pending})" for p in progress)
 
 
 def no_old_pending(consumption: Consumption, limits: EsperLimits) -> Finding:

@@ -162,8 +162,10 @@ def one_run_per_instant(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> F
     early = watching(runs, limits)
     alone = [i for i in instants if i < sweeps.covers]
     cut = f"progress events reach back only to {at(sweeps.covers)}: {len(alone)} older runs could not be compared"
-    observed = ", ".join(
-        f"{len(texts)} {_IN_WORDS.get(reason, reason)}" for reason, texts in problems.items() if texts
+    observed = "; ".join(
+        f"{_IN_WORDS[reason]}: {len(texts)}" if reason in _IN_WORDS else f"{len(texts)} {reason}"
+        for reason, texts in problems.items()
+        if texts
     )
     for why in (clocks, astray, lost, early, cut if alone else ""):
         observed = observed or why

@@ -37,7 +37,7 @@ def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool)
     cut = newest is None and missed < row  # the events do not reach back far enough
     oldest = limits.interval.duration + limits.sweep.duration + limits.slack.duration
     observed = (
-        f"newest scheduled event {newest.id} at {at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago; {missed} sweeps missed"
+        f"newest scheduled event {newest.id} at {at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago; sweeps missed: {missed}"
         if newest
         else f"no event with source {sweeps.source} since {at(sweeps.covers)}"
     )
@@ -111,7 +111,7 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     nameless = [e.id for e in recent if _half_named(e)]
     observed = f"the newest {len(recent)} scheduled events are healthy, {single} of them lock_skipped"
     if troubles:
-        observed = f"{len(troubles)} problems in the newest {len(recent)} scheduled events"
+        observed = f"problems in the newest {len(recent)} scheduled events: {len(troubles)}"
     elif not recent:
         observed = f"only manual events since {at(sweeps.covers)}"
     return first_of(

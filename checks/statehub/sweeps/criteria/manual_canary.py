@@ -61,7 +61,7 @@ def canary_worked(canary: ManualCanary, limits: StateHubLimits) -> Finding:
     late = [e.id for e in own if e.at > canary.posted + followed + limits.skew.duration]
     lost = len(canary.events) + len(canary.others) != canary.count
     gaps = reply.assessment_failures if reply else None
-    details = [text for _, text in troubles]
+    details = [text for _, text in troubles[1:]]
     details += [
         f"its event: {e.id} at {e.at:%H:%M:%S}Z, source {e.result.source}, exit_code {e.result.exit_code}"
         for e in own[:4]
@@ -81,6 +81,8 @@ def canary_worked(canary: ManualCanary, limits: StateHubLimits) -> Finding:
         observed = f"{requested}, lock_skipped {took}: another sweep is running; nothing was verified, and no second sweep is requested"
     elif reply is None:
         observed = f"{requested}, no reply {took}; no second sweep is requested"
+    if troubles:
+        observed += f": {troubles[0][1]}"
     return first_of(
         *(fail(reason, problems[reason]) for reason in _REASONS),
         unknown("clock-ahead", late),

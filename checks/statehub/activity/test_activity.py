@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def test_the_database_answers_and_is_current(
     activity_server: Observation[Bracketed[ActivityServer]], limits: StateHubLimits
 ) -> None:
-    """Activity-core's database answers, is one server from start to end, current, and takes writes."""
+    """Activity-core's database answers, is one server from start to end, current, and accepts writes."""
     servers = activity_server.value
     verify(
         server_criteria.same_server(servers),

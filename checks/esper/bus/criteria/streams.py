@@ -43,7 +43,7 @@ _UNTRIMMED = (
 
 
 def emergency_low_and_still(flow: Flow, limits: EsperLimits) -> Finding:
-    """Few entries are on the emergency stream, and none arrive that nobody reads."""
+    """The emergency stream has few entries, and gets no new ones while no group reads it."""
     length, added = flow.lengths.get("emergency", 0), flow.added.get("emergency", 0)
     judged = first_of(
         fail("growing-unread", added > 0 and not flow.emergency_read_by),

@@ -35,21 +35,21 @@ def says_healthy(health: Health, *, worse: bool) -> Finding:
     )
 
 
-def every_component_healthy(seen: Components) -> Finding:
+def every_component_healthy(components: Components) -> Finding:
     """Every component's check is healthy, and says so in words that are known."""
-    ill = [c for c in seen.components if c.state is not ComponentState.HEALTHY]
+    ill = [c for c in components.components if c.state is not ComponentState.HEALTHY]
     named = ", ".join(f"{c.name} {c.state}" for c in ill)
     observed = (
-        f"{named} of {len(seen.components)} components"
+        f"{named} of {len(components.components)} components"
         if ill
-        else f"{len(seen.components)} of {seen.listed} components healthy: {', '.join(c.name for c in seen.components)}"
+        else f"{len(components.components)} of {components.listed} components healthy: {', '.join(c.name for c in components.components)}"
     )
-    strange = [f"not understood: {each}" for each in seen.strange]
+    strange = [f"not understood: {each}" for each in components.strange]
     return first_of(
         fail("component-unhealthy", ill and ill[0].state is ComponentState.UNHEALTHY),
         fail("component-degraded", ill),
-        unknown("unexpected-reply", strange or not seen.components),
-        unknown("part-missing", len(seen.components) + len(seen.strange) < seen.listed),
+        unknown("unexpected-reply", strange or not components.components),
+        unknown("part-missing", len(components.components) + len(components.strange) < components.listed),
         ok="all-healthy",
     ).finding(
         expected="every component check healthy",
@@ -62,15 +62,15 @@ def _told(refusal: Refusal) -> str:
     return f"{refusal.meant}: HTTP {refusal.status} {refusal.code or 'without a UCXL code'}, for {refusal.address!r}"
 
 
-def malformed_refused(seen: Boundary) -> Finding:
+def malformed_refused(boundary: Boundary) -> Finding:
     """UCXI refuses every malformed address with the 400 family and a UCXL code, and no well-formed one as malformed."""
-    broken = [r for r in (*seen.malformed, seen.well_formed) if r.status >= _SERVER_ERROR]
-    taken = [r for r in seen.malformed if r.status not in _CLIENT_ERRORS and r not in broken]
-    missing = [r for r in seen.malformed if r.status == 404]  # noqa: PLR2004 -- HTTP: looked up, so it was let in
-    codeless = [r for r in seen.malformed if r.status in _CLIENT_ERRORS and not r.code]
-    good = seen.well_formed
+    broken = [r for r in (*boundary.malformed, boundary.well_formed) if r.status >= _SERVER_ERROR]
+    taken = [r for r in boundary.malformed if r.status not in _CLIENT_ERRORS and r not in broken]
+    missing = [r for r in boundary.malformed if r.status == 404]  # noqa: PLR2004 -- HTTP: looked up, so it was let in
+    codeless = [r for r in boundary.malformed if r.status in _CLIENT_ERRORS and not r.code]
+    good = boundary.well_formed
     refused = [] if good.status in {_OK, 404} or good in broken else [good]
-    unasked = {*MALFORMED.values()} - {r.meant for r in seen.malformed}
+    unasked = {*MALFORMED.values()} - {r.meant for r in boundary.malformed}
     return first_of(
         fail("malformed-accepted", taken),
         fail("malformed-looked-up", missing),
@@ -81,7 +81,7 @@ def malformed_refused(seen: Boundary) -> Finding:
         ok="refused",
     ).finding(
         expected="every malformed address refused with the 400 family and a UCXL code; a well-formed one that names nothing: 404",
-        observed=f"{len(taken) + len(missing)} of {len(seen.malformed)} malformed addresses let in, {len(codeless)} refused without a UCXL code, {len(broken)} answered with an error of its own; well-formed: HTTP {good.status} {good.code}",
+        observed=f"{len(taken) + len(missing)} of {len(boundary.malformed)} malformed addresses let in, {len(codeless)} refused without a UCXL code, {len(broken)} answered with an error of its own; well-formed: HTTP {good.status} {good.code}",
         details=tuple(map(_told, dict.fromkeys((*taken, *missing, *codeless, *broken, *refused)))),
     )
 
@@ -114,15 +114,15 @@ def data_flows(flow: TaskFlow, limits: BzzzLimits) -> Finding:
     )
 
 
-def handled_once(seen: Repeated) -> Finding:
+def handled_once(repeated: Repeated) -> Finding:
     """The same event sent again is recognised, and changes nothing."""
     return first_of(
-        fail("handled-again", seen.times > 1),
-        unknown("not-handled", seen.times < 1),
-        unknown("second-refused", seen.second == "refused"),
+        fail("handled-again", repeated.times > 1),
+        unknown("not-handled", repeated.times < 1),
+        unknown("second-refused", repeated.second == "refused"),
         ok="handled-once",
     ).finding(
         expected="the same event, sent twice, handled once",
-        observed=f"handled {seen.times} times; the second request: {seen.said}",
-        details=(f"task {seen.task}",),
+        observed=f"handled {repeated.times} times; the second request: {repeated.said}",
+        details=(f"task {repeated.task}",),
     )

@@ -82,8 +82,8 @@ def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[Unfit | None, str]:
     newest = dumps.newest
     if plain := dumps.uncompressed or uncompressed_since(dumps.files, newest):
         left = plain[0]
-        told = f"{_shown(left)} is newer than any compressed one: the two `date` of the runbook's commands gave two names, and gzip found nothing"
-        return "uncompressed", told
+        message = f"{_shown(left)} is newer than any compressed one: the two `date` of the runbook's commands gave two names, and gzip found nothing"
+        return "uncompressed", message
     if newest is None:
         return "no-dump", f"{dumps.folder} holds no finished dump"
     return _age_trouble(dumps, newest, limits) or _size_trouble(dumps, newest, limits) or (None, "")
@@ -94,13 +94,13 @@ def _age_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[Un
     age = dumps.at - newest.written
     ahead = max(each.named for each in (newest, *dumps.files)) - dumps.at
     if -age > limits.clock_ahead.duration or ahead > _ZONES:
-        told = f"the newest, {_shown(newest)}, is of a time to come: the clock there says {dumps.at:%Y-%m-%d %H:%M:%S}Z"
-        return "from-the-future", told
+        message = f"the newest, {_shown(newest)}, is of a time to come: the clock there says {dumps.at:%Y-%m-%d %H:%M:%S}Z"
+        return "from-the-future", message
     if age > allowed:
         return "old", f"the newest, {_shown(newest)}, is {_ago(age)} old"
     if dumps.at - newest.named > allowed + _ZONES:
-        told = f"the newest is named {newest.named:%Y-%m-%d %H:%M}, and was only written anew since: {_shown(newest)}"
-        return "old-by-name", told
+        message = f"the newest is named {newest.named:%Y-%m-%d %H:%M}, and was only written anew since: {_shown(newest)}"
+        return "old-by-name", message
     return None
 
 
@@ -110,8 +110,8 @@ def _size_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[U
     usual = sorted(before)[len(before) // 2] if before else 0
     if not 0 < newest.size < usual * (1 - limits.dump_shrink.value / 100):
         return None
-    told = f"{_shown(newest)} is {100 - 100 * newest.size / usual:.0f} % smaller than those before it ({usual} bytes)"
-    return "shrunk", told
+    message = f"{_shown(newest)} is {100 - 100 * newest.size / usual:.0f} % smaller than those before it ({usual} bytes)"
+    return "shrunk", message
 
 
 def dump_whole(dumps: Dumps) -> Finding:
@@ -185,7 +185,7 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
     counted = f"{len(export.secrets)} secrets, {len(export.configs)} configs, {len(export.services)} services"
     kept = f"; payloads of secrets: {export.payloads}" if export.payloads else ""
     names = ", ".join(export.without_payload[:_MOST_NAMED])
-    told = {
+    texts = {
         "absent": f"there is no {', no '.join(export.absent or lacking)}",
         "not-readable": "; ".join(export.problems[:_MOST_NAMED])
         or f"{export.files - export.read} of {export.files} files",
@@ -196,7 +196,7 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
     }
     return judged.finding(
         expected="secrets, configs with their payload and service definitions, all readable, of the last week",
-        observed=f"{export.folder}: {told.get(judged.reason) or counted + kept}",
+        observed=f"{export.folder}: {texts.get(judged.reason) or counted + kept}",
         details=tuple(export.problems[:_MOST_NAMED]),
         limits=(limits.export_age.named("export_age"), limits.clock_ahead.named("clock_ahead")),
     )
@@ -303,15 +303,15 @@ def _kept(
         fail("named-latest", named_latest),
         ok="kept",
     )
-    told = (
+    text = (
         f"{newest.folder}/{newest.name}, {_ago(age)} old, {newest.size} bytes"
         if age is not None and newest.name
         else f"{newest.folder} holds none"
     )
     if judged.reason == "named-latest":
-        told = "the newest is called `latest`, which Prometheus never makes: docker cp has copied something else, or nothing"
+        text = "the newest is called `latest`, which Prometheus never makes: docker cp has copied something else, or nothing"
     return judged.finding(
         expected=f"{what} that is no older than {_ago(most.duration)}",
-        observed=f"{told}: {newest.problem}" if newest.problem else told,
+        observed=f"{text}: {newest.problem}" if newest.problem else text,
         limits=(most.named(name), limits.clock_ahead.named("clock_ahead")),
     )

@@ -126,10 +126,10 @@ def _table_troubles(table: TableHealth, health: DatabaseHealth, limits: BzzzLimi
     share = 100 * table.dead / max(1, table.dead + table.live)
     vacuumed = f"last vacuumed {table.vacuumed:%Y-%m-%d %H:%M}Z" if table.vacuumed else "never vacuumed"
     if table.dead >= least and share > limits.dead_tuples.value:
-        told = (
+        message = (
             f"{table.name}: {table.dead} dead of {table.dead + table.live} rows ({share:.0f} %), {vacuumed}"
         )
-        troubles.append(("dead-tuples", told))
+        troubles.append(("dead-tuples", message))
     age = (health.at - table.analyzed).total_seconds() if table.analyzed else None
     if table.changed >= least and (
         age is None or not -limits.clock_ahead.value <= age <= limits.statistics_age.value
@@ -192,7 +192,7 @@ def archived(archiving: Archiving, limits: BzzzLimits) -> Finding:
         expected="archive_mode on, a command that archives, no failure after the last success, nothing waiting long",
         observed=troubles[0][1] if troubles else well,
         details=(
-            *(told for _, told in troubles[1:]),
+            *(message for _, message in troubles[1:]),
             f"archive_mode {archiving.mode}, archive_command {archiving.command!r}",
             f"last archived: {last}; failures so far: {archiving.failed}",
         ),
@@ -211,20 +211,20 @@ def _archive_troubles(archiving: Archiving, limits: BzzzLimits) -> list[tuple[st
         return [("archive-off", "archive_mode is off: no point in time can be recovered")]
     troubles = []
     if archiving.does_nothing:
-        told = (
+        message = (
             f"archive_command {archiving.command!r} archives nothing, and tells PostgreSQL that it did"
             if archiving.command.strip()
             else "archive_command is empty: WAL is kept in pg_wal until the disk is full"
         )
-        troubles.append(("no-op-command", told))
+        troubles.append(("no-op-command", message))
     failed, last = archiving.last_failed_at, archiving.last_at
     if failed is not None and (last is None or failed > last):
         since = f", none has gone well since {last:%H:%M:%S}Z" if last else ", none has ever gone well"
-        told = f"archiving {archiving.last_failed} failed at {failed:%H:%M:%S}Z{since}"
-        troubles.append(("archive-failing", told))
+        message = f"archiving {archiving.last_failed} failed at {failed:%H:%M:%S}Z{since}"
+        troubles.append(("archive-failing", message))
     waits = archiving.waiting_since
     age = (archiving.at - waits).total_seconds() if waits else None
     if archiving.waiting and (age is None or age > limits.archive_age.value):
-        told = f"{archiving.waiting} finished segments wait{'' if age is None else f', for {age:.0f} s'}; last archived: {f'{last:%Y-%m-%d %H:%M:%S}Z' if last else 'never'}"
-        troubles.append(("archive-behind", told))
+        message = f"{archiving.waiting} finished segments wait{'' if age is None else f', for {age:.0f} s'}; last archived: {f'{last:%Y-%m-%d %H:%M:%S}Z' if last else 'never'}"
+        troubles.append(("archive-behind", message))
     return troubles

@@ -33,55 +33,55 @@ TROUBLES = (
 UNDER_WAY = frozenset({"updating", "rollback_started"})
 
 
-def as_they_should(seen: RunningServices, limits: BzzzLimits) -> Finding:
+def as_they_should(services: RunningServices, limits: BzzzLimits) -> Finding:
     """Every service runs the tasks that it should, of the image that it should, and none in a loop."""
-    loops = {s.name: _failing(s, seen.at, limits) for s in seen.services}
-    troubles = sorted(_troubles(seen, loops), key=lambda t: TROUBLES.index(t[0]))
+    loops = {s.name: _failing(s, services.at, limits) for s in services.services}
+    troubles = sorted(_troubles(services, loops), key=lambda t: TROUBLES.index(t[0]))
     reasons = {reason for reason, _ in troubles}
     updating = [
         f"{s.name}: {s.update_message or s.update_state}"
-        for s in seen.services
+        for s in services.services
         if s.update_state in UNDER_WAY
     ]
-    unexpected = [s.name for s in seen.services if s.name not in seen.expected]
+    unexpected = [s.name for s in services.services if s.name not in services.expected]
     imageless = [
         s.name
-        for s in seen.services
-        if s.running and s.name in seen.expected and not seen.expected[s.name].image
+        for s in services.services
+        if s.running and s.name in services.expected and not services.expected[s.name].image
     ]
-    undigested = list(_undigested(seen))
+    undigested = list(_undigested(services))
     judged = first_of(
         *(fail(reason, reason in reasons) for reason in TROUBLES),
         unknown("updating", updating),
         unknown("no-expectation", unexpected or imageless),
         unknown("no-digest", undigested),
-        unknown("no-service", not seen.services),
+        unknown("no-service", not services.services),
         unknown(
-            "part-missing", len(seen.services) < seen.services_listed or len(seen.nodes) < seen.nodes_listed
+            "part-missing", len(services.services) < services.services_listed or len(services.nodes) < services.nodes_listed
         ),
         ok="as-expected",
     )
-    running = ", ".join(f"{s.name} {len(s.running)}/{s.desired}" for s in seen.services)
+    running = ", ".join(f"{s.name} {len(s.running)}/{s.desired}" for s in services.services)
     observed = {
         "updating": f"an update is in progress: {'; '.join(updating)}",
         "no-expectation": f'nobody said what {", ".join((*unexpected, *imageless))} should be: add [bzzz.services.expected."{(*unexpected, *imageless, "")[0]}"] with replicas and image, or accept what runs: --act bzzz.accept_services',
         "no-digest": f"a digest is expected, and the manager tells none of {', '.join(undigested)}",
         "no-service": "the manager runs none of them",
-        "part-missing": f"{len(seen.services)} of {seen.services_listed} services and {len(seen.nodes)} of {seen.nodes_listed} nodes are told",
-        "as-expected": f"{running}; {len(seen.nodes)} nodes ready",
+        "part-missing": f"{len(services.services)} of {services.services_listed} services and {len(services.nodes)} of {services.nodes_listed} nodes are told",
+        "as-expected": f"{running}; {len(services.nodes)} nodes ready",
     }
     return judged.finding(
-        expected=f"each service with the tasks and the image that {seen.known_from} names, every node ready, none in a restart loop",
+        expected=f"each service with the tasks and the image that {services.known_from} names, every node ready, none in a restart loop",
         observed=observed.get(judged.reason) or "; ".join(told for _, told in troubles),
         details=(
-            *(f"log of {name}: {line}" for name in loops if loops[name] for line in seen.logs.get(name, ())),
+            *(f"log of {name}: {line}" for name in loops if loops[name] for line in services.logs.get(name, ())),
             *(
                 f"node {n.name}: availability {n.availability}"
-                for n in seen.nodes
+                for n in services.nodes
                 if n.availability != "active"
             ),
-            *(f"no image is expected of {name}" for name, each in seen.expected.items() if not each.image),
-            *(f"at the first look: {look}" for look in seen.looked),
+            *(f"no image is expected of {name}" for name, each in services.expected.items() if not each.image),
+            *(f"at the first look: {look}" for look in services.looked),
         ),
         limits=(
             limits.task_failures.named("task_failures"),
@@ -104,36 +104,36 @@ def _failing(service: ServiceSeen, now: datetime, limits: BzzzLimits) -> list[st
     ]
 
 
-def _undigested(seen: RunningServices) -> Iterator[str]:
+def _undigested(services: RunningServices) -> Iterator[str]:
     """Tasks of which the manager does not tell the digest that is expected of them."""
-    for service in seen.services:
-        expected = seen.expected.get(service.name)
+    for service in services.services:
+        expected = services.expected.get(service.name)
         if expected is not None and "@" in (expected.image or ""):
             yield from (f"{service.name}.{t.slot}: {t.image}" for t in service.running if "@" not in t.image)
 
 
-def _troubles(seen: RunningServices, loops: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+def _troubles(services: RunningServices, loops: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
     """All that is certainly wrong: the reason, and what it is."""
-    yield from _of_the_swarm(seen)
-    present = {service.name for service in seen.services}
-    for name in sorted({*seen.required, *seen.expected} - present):
-        if name in seen.required or seen.expected[name].replicas:
+    yield from _of_the_swarm(services)
+    present = {service.name for service in services.services}
+    for name in sorted({*services.required, *services.expected} - present):
+        if name in services.required or services.expected[name].replicas:
             yield "service-missing", f"there is no service {name}"
-    for service in seen.services:
+    for service in services.services:
         if loops[service.name]:
             yield "restart-loop", "; ".join(loops[service.name])
         yield from _of_updates(service)
         if service.update_state not in UNDER_WAY:  # how many tasks, and of which image, changes then
-            yield from _of_tasks(service, seen)
+            yield from _of_tasks(service, services)
 
 
-def _of_the_swarm(seen: RunningServices) -> Iterator[tuple[str, str]]:
-    managers = [n for n in seen.nodes if n.manager]
+def _of_the_swarm(services: RunningServices) -> Iterator[tuple[str, str]]:
+    managers = [n for n in services.nodes if n.manager]
     reachable = [n for n in managers if n.manager == "reachable"]
     if len(reachable) * 2 <= len(managers) or not any(n.leader for n in managers):
         leader = next((n.name for n in managers if n.leader), "none")
         yield "no-quorum", f"{len(reachable)} of {len(managers)} managers reachable, leader {leader}"
-    for node in seen.nodes:
+    for node in services.nodes:
         if node.state != "ready":
             yield "node-not-ready", f"node {node.name} is {node.state}"
 
@@ -146,13 +146,13 @@ def _of_updates(service: ServiceSeen) -> Iterator[tuple[str, str]]:
         yield "rolled-back", f"{name}: the last update was rolled back: {message}"
 
 
-def _of_tasks(service: ServiceSeen, seen: RunningServices) -> Iterator[tuple[str, str]]:
-    name, expected = service.name, seen.expected.get(service.name)
+def _of_tasks(service: ServiceSeen, services: RunningServices) -> Iterator[tuple[str, str]]:
+    name, expected = service.name, services.expected.get(service.name)
     if service.desired == 0 and (expected is None or expected.replicas):
         yield "scaled-to-zero", f"{name} is to run no task at all"
     wanted = service.desired if expected is None else expected.replicas
     if service.desired != wanted and service.desired:
-        yield "other-scale", f"{name} is scaled to {service.desired}, expected {wanted} ({seen.known_from})"
+        yield "other-scale", f"{name} is scaled to {service.desired}, expected {wanted} ({services.known_from})"
     if len(service.running) != service.desired:
         states = ", ".join(
             f"{t.slot} {t.state}{f': {t.error}' if t.error else ''}" for t in service.tasks[:4]
@@ -161,16 +161,16 @@ def _of_tasks(service: ServiceSeen, seen: RunningServices) -> Iterator[tuple[str
         yield "tasks-missing", told
     for task in service.running:
         if expected is not None and expected.image and same_image(task.image, expected.image) is False:
-            told = f"{name}.{task.slot} on {task.node} runs {task.image}, expected {expected.image} ({seen.known_from})"
+            told = f"{name}.{task.slot} on {task.node} runs {task.image}, expected {expected.image} ({services.known_from})"
             yield "other-image", told
     images = sorted({t.image for t in service.running})
     if len(images) > 1:
         yield "mixed-images", f"{name} runs {' and '.join(images)}"
 
 
-def safe_settings(seen: ServiceSettings, limits: BzzzLimits) -> Finding:
+def safe_settings(settings: ServiceSettings, limits: BzzzLimits) -> Finding:
     """Each service is updated task by task, with a pause, rolls back by itself, and has limits."""
-    services = seen.services
+    services = settings.services
     found = {service.name: list(_unsafe(service, limits)) for service in services}
     unsafe = {name: whys for name, whys in found.items() if whys}
     kinds = {reason for whys in unsafe.values() for reason, _ in whys}
@@ -178,13 +178,13 @@ def safe_settings(seen: ServiceSettings, limits: BzzzLimits) -> Finding:
         fail("unsafe-update", "unsafe-update" in kinds),
         fail("no-limits", "no-limits" in kinds),
         unknown("no-service", not services),
-        unknown("part-missing", len(services) < seen.listed),
+        unknown("part-missing", len(services) < settings.listed),
         ok="safe",
     ).finding(
         expected=f"parallelism 1 or more and below the replicas, at least {limits.update_delay} between tasks, failure action rollback, a limit of memory and of CPU",
         observed="; ".join(f"{n}: {', '.join(told for _, told in whys)}" for n, whys in unsafe.items())
         or (
-            f"{len(services)} of {seen.listed} services are safe to update"
+            f"{len(services)} of {settings.listed} services are safe to update"
             if services
             else "there is no service"
         ),

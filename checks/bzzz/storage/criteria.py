@@ -20,30 +20,30 @@ NOT_THERE = ("storage-hangs", "stale-handle", "not-mounted", "path-missing", "pa
 """Why a path is not there, the worst first."""
 
 
-def mounted(seen: StorageSeen) -> Finding:
+def mounted(storage: StorageSeen) -> Finding:
     """Each path lies in a mount of a type that the storage has, and what is there answers."""
-    bad = {p.path: why for p in seen.paths if (why := _not_there(p, seen.types))}
+    bad = {p.path: why for p in storage.paths if (why := _not_there(p, storage.types))}
     kinds = {kind for kind, _ in bad.values()}
     return first_of(
         *(fail(reason, reason in kinds) for reason in NOT_THERE),
-        unknown("no-paths", not seen.paths),
-        unknown("part-missing", _unseen(seen)),
+        unknown("no-paths", not storage.paths),
+        unknown("part-missing", _unseen(storage)),
         ok="mounted",
     ).finding(
-        expected=f"each path in a mount of type {' or '.join(seen.types)} that answers",
-        observed=f"{len(bad)} of {len(seen.paths)} paths are not"
+        expected=f"each path in a mount of type {' or '.join(storage.types)} that answers",
+        observed=f"{len(bad)} of {len(storage.paths)} paths are not"
         if bad
-        else f"{len(seen.paths)} of {len(seen.needed)} are",
+        else f"{len(storage.paths)} of {len(storage.needed)} are",
         details=(
             *(f"{path}: {told}" for path, (_, told) in bad.items()),
-            *(f"{p.path}: {_mount(p)}" for p in seen.paths if p.path not in bad),
+            *(f"{p.path}: {_mount(p)}" for p in storage.paths if p.path not in bad),
         ),
     )
 
 
-def _unseen(seen: StorageSeen) -> list[str]:
+def _unseen(storage: StorageSeen) -> list[str]:
     """The paths that are needed, and of which nothing is told."""
-    return sorted({*seen.needed} - {p.path for p in seen.paths})
+    return sorted({*storage.needed} - {p.path for p in storage.paths})
 
 
 def _mount(path: StoragePath) -> str:
@@ -61,15 +61,15 @@ def _not_there(path: StoragePath, types: Sequence[str]) -> tuple[str, str] | Non
     return None
 
 
-def usable(seen: StorageSeen) -> Finding:
+def usable(storage: StorageSeen) -> Finding:
     """Each path that is there may be written to."""
-    there = [p for p in seen.paths if not p.trouble]
+    there = [p for p in storage.paths if not p.trouble]
     bad = [p for p in there if p.read_only or not p.writable]
     return first_of(
         fail("read-only", any(p.read_only for p in bad)),
         fail("not-writable", bad),
         unknown("not-there", not there),
-        unknown("part-missing", _unseen(seen)),
+        unknown("part-missing", _unseen(storage)),
         ok="writable",
     ).finding(
         expected="each path mounted rw, and writable for the user that looks",
@@ -81,18 +81,18 @@ def usable(seen: StorageSeen) -> Finding:
     )
 
 
-def roomy(seen: StorageSeen, limits: BzzzLimits) -> Finding:
+def roomy(storage: StorageSeen, limits: BzzzLimits) -> Finding:
     """Each path has room left. A folder of the same name on the node's own disk tells nothing of the storage's."""
     limit = limits.storage_free
-    gone = [p.path for p in seen.paths if p.trouble or p.type not in seen.types]
-    there = [p for p in seen.paths if p.path not in gone]
+    gone = [p.path for p in storage.paths if p.trouble or p.type not in storage.types]
+    there = [p for p in storage.paths if p.path not in gone]
     sizeless = [p.path for p in there if not p.size]
     full = [p for p in there if p.size and not p.free >= limit.value * p.size]
     return first_of(
         fail("storage-full", full),
-        unknown("not-there", gone or not seen.paths),
+        unknown("not-there", gone or not storage.paths),
         unknown("size-unknown", sizeless),
-        unknown("part-missing", _unseen(seen)),
+        unknown("part-missing", _unseen(storage)),
         ok="room-left",
     ).finding(
         expected=f"at least {limit.value:.0%} of each file system free",
@@ -112,11 +112,11 @@ def _room(path: StoragePath) -> str:
     return f"{path.path}: {in_bytes(path.free)} of {in_bytes(path.size)} free{share}"
 
 
-def written(seen: StorageWritten) -> Finding:
+def written(probe: StorageWritten) -> Finding:
     """A file was written to each path, read back, and removed."""
-    bad = {path: why for path, why in seen.results.items() if why}
-    return first_of(fail("write-failed", bad), unknown("not-tried", not seen.results), ok="written").finding(
+    bad = {path: why for path, why in probe.results.items() if why}
+    return first_of(fail("write-failed", bad), unknown("not-tried", not probe.results), ok="written").finding(
         expected="a small file written to each path, read back, and removed again",
         observed="; ".join(f"{path}: {why}" for path, why in bad.items())
-        or f"done in {len(seen.results)} paths of {seen.host}",
+        or f"done in {len(probe.results)} paths of {probe.host}",
     )

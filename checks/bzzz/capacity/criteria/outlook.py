@@ -45,14 +45,14 @@ class _Outlook(NamedTuple):
     gone: list[Trail]
 
 
-def _outlook(seen: Trails, resource: Resource, limit: Limit, limits: BzzzLimits) -> _Outlook:
+def _outlook(trails: Trails, resource: Resource, limit: Limit, limits: BzzzLimits) -> _Outlook:
     """What is at its limit already is told by the check of the present use; a trail of too few days gets no date, nor one
     that ended days ago: that node, or its disk, is gone.
     """
     least = timedelta(days=limits.history_least.value)
-    trails = [t for t in seen.trails if t.resource == resource]
-    gone = [t for t in trails if t.ended(seen.at)]
-    projected = [(t, project(t.points, limit.value, least)) for t in trails if t not in gone]
+    chosen = [t for t in trails.trails if t.resource == resource]
+    gone = [t for t in chosen if t.ended(trails.at)]
+    projected = [(t, project(t.points, limit.value, least)) for t in chosen if t not in gone]
     fitted = [(t, p) for t, p in projected if p is not None]
     ahead = sorted(
         ((t, p) for t, p in fitted if t.points[-1][1] < limit.value), key=lambda each: _urgency(each[1])
@@ -65,62 +65,62 @@ def _outlook(seen: Trails, resource: Resource, limit: Limit, limits: BzzzLimits)
     return _Outlook(fitted, ahead, soon, [t for t, p in projected if p is None], gone)
 
 
-def cpu_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+def cpu_lasts(trails: Trails, limits: BzzzLimits) -> Finding:
     """No node's use of its CPUs reaches its limit within the days that are planned ahead."""
-    found = _outlook(seen, "cpu", limits.cpu_use, limits)
+    outlook = _outlook(trails, "cpu", limits.cpu_use, limits)
     judged = first_of(
-        fail("cpu-full-soon", found.soon),
-        unknown("too-few-days", not found.fitted),
-        fine("limit-judged", not found.ahead),
+        fail("cpu-full-soon", outlook.soon),
+        unknown("too-few-days", not outlook.fitted),
+        fine("limit-judged", not outlook.ahead),
         ok="cpu-lasts",
     )
-    return _lasting(seen, found, "cpu", limits.cpu_use, judged, limits)
+    return _lasting(trails, outlook, "cpu", limits.cpu_use, judged, limits)
 
 
-def memory_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+def memory_lasts(trails: Trails, limits: BzzzLimits) -> Finding:
     """The same of its memory."""
-    found = _outlook(seen, "memory", limits.memory_use, limits)
+    outlook = _outlook(trails, "memory", limits.memory_use, limits)
     judged = first_of(
-        fail("memory-full-soon", found.soon),
-        unknown("too-few-days", not found.fitted),
-        fine("limit-judged", not found.ahead),
+        fail("memory-full-soon", outlook.soon),
+        unknown("too-few-days", not outlook.fitted),
+        fine("limit-judged", not outlook.ahead),
         ok="memory-lasts",
     )
-    return _lasting(seen, found, "memory", limits.memory_use, judged, limits)
+    return _lasting(trails, outlook, "memory", limits.memory_use, judged, limits)
 
 
-def disk_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
+def disk_lasts(trails: Trails, limits: BzzzLimits) -> Finding:
     """The same of its disks."""
-    found = _outlook(seen, "disk", limits.disk_use, limits)
+    outlook = _outlook(trails, "disk", limits.disk_use, limits)
     judged = first_of(
-        fail("disk-full-soon", found.soon),
-        unknown("too-few-days", not found.fitted),
-        fine("limit-judged", not found.ahead),
+        fail("disk-full-soon", outlook.soon),
+        unknown("too-few-days", not outlook.fitted),
+        fine("limit-judged", not outlook.ahead),
         ok="disk-lasts",
     )
-    return _lasting(seen, found, "disk", limits.disk_use, judged, limits)
+    return _lasting(trails, outlook, "disk", limits.disk_use, judged, limits)
 
 
 def _lasting(
-    seen: Trails, found: _Outlook, resource: Resource, limit: Limit, judged: Judgement, limits: BzzzLimits
+    trails: Trails, outlook: _Outlook, resource: Resource, limit: Limit, judged: Judgement, limits: BzzzLimits
 ) -> Finding:
-    most_urgent = found.ahead[0] if found.ahead else None
-    shown = [f"{_who(t)}: {_told(p)}" for t, p in found.ahead[:_MOST]]
+    most_urgent = outlook.ahead[0] if outlook.ahead else None
+    shown = [f"{_who(t)}: {_told(p)}" for t, p in outlook.ahead[:_MOST]]
     shown += [
-        f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in found.fitted if (t, p) not in found.ahead
+        f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in outlook.fitted if (t, p) not in outlook.ahead
     ]
-    shown += [f"{_who(t)}: too few days for a date" for t in found.short[:_MOST]]
-    shown += [f"{_who(t)}: not seen since {t.points[-1][0]:%Y-%m-%d}" for t in found.gone[:_MOST]]
-    longest = max((t.length for t in found.short), default=timedelta(0)) / timedelta(days=1)
+    shown += [f"{_who(t)}: too few days for a date" for t in outlook.short[:_MOST]]
+    shown += [f"{_who(t)}: not seen since {t.points[-1][0]:%Y-%m-%d}" for t in outlook.gone[:_MOST]]
+    longest = max((t.length for t in outlook.short), default=timedelta(0)) / timedelta(days=1)
     none = f"a projection takes at least {limits.history_least}; Prometheus has {longest:.1f} days of the {resource}"
     return judged.finding(
         expected=f"{resource} of each node below {limit.value:.0%} for {limits.projected} to come",
         observed=f"{_who(most_urgent[0])} {_told(most_urgent[1])}"
         if most_urgent
         else f"each {resource} is at its limit now"
-        if found.fitted
+        if outlook.fitted
         else none,
-        details=(*shown, *(f"Prometheus warns: {w}" for w in seen.warnings)),
+        details=(*shown, *(f"Prometheus warns: {w}" for w in trails.warnings)),
         limits=(
             limit.named(f"{resource}_use"),
             limits.projected.named("projected"),
@@ -181,22 +181,22 @@ def _figure(trail: Trail, one: Projection, limit: Limit) -> Figure:
     )
 
 
-def tasks_within_memory(seen: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
+def tasks_within_memory(uses: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
     """No task comes near the memory limit at which it would be killed."""
     limit = limits.task_memory
-    bounded = [u for u in seen if u.memory_limit]
+    bounded = [u for u in uses if u.memory_limit]
     near = [u for u in bounded if not u.memory < limit.value * u.memory_limit]
-    ranked = sorted(seen, key=lambda u: -u.memory)
+    ranked = sorted(uses, key=lambda u: -u.memory)
     return first_of(
         fail("memory-near-limit", near),
-        unknown("no-tasks", not seen),
+        unknown("no-tasks", not uses),
         fine("no-limits", not bounded),
         ok="memory-within-limit",
     ).finding(
         expected=f"each task below {limit.value:.0%} of its memory limit",
         observed=f"{len(near)} of {len(bounded)} tasks with a limit at or above it"
         if near
-        else f"{len(bounded)} of {len(seen)} tasks have a limit, none is near it",
+        else f"{len(bounded)} of {len(uses)} tasks have a limit, none is near it",
         details=tuple(_use(u) for u in (near or ranked)[:_MOST]),
         limits=(limit.named("task_memory"),),
     )

@@ -98,14 +98,14 @@ def test_what_is_at_the_gate_counts(gate: int, counted: int) -> None:
     found = alerting.nothing_fires(seen, BzzzLimits.model_validate({"alert_gate": gate}))
     assert (found.holds, found.reason) == (False, "alerts-active")
     assert found.observed.startswith(f"{counted} active: BZZZ0")
-    assert sum(line.startswith("milder, not counted: BZZZ") for line in found.details) == 4 - counted
+    assert sum(line.startswith("below the gate, not counted: BZZZ") for line in found.details) == 4 - counted
 
 
 def test_milder_alerts_and_silences_are_listed_where_nothing_fires() -> None:
     """A pass names what is milder, and every silence with its end."""
     seen = alerts(alert("BZZZMild", "P3"), silences=(silence(Matcher(name="alertname", value="x")),))
     found = alerting.nothing_fires(seen, LIMITS)
-    assert (found.holds, found.observed) == (True, "none; 1 milder: BZZZMild")
+    assert (found.holds, found.observed) == (True, "none; 1 below the gate: BZZZMild")
     assert found.details[-1] == (
         "silence s1 active until 2026-06-21 13:00:00Z by tony: why; on alertname='x'"
     )

@@ -66,10 +66,10 @@ def test_a_certificate_has_to_last_two_weeks(lasts: timedelta | None, reason: st
     ("trouble", "lasts", "reason", "told"),
     [
         ("expired", -timedelta(days=3), "certificate-expired", "expired 3 days ago"),
-        ("expired", timedelta(days=30), "certificate-expired", "the authority above it has expired"),
-        ("not-yet-valid", timedelta(days=30), "not-yet-valid", "valid from 2026-11-20 12:00 UTC only"),
-        ("wrong-name", timedelta(days=30), "wrong-name", "it is not for grafana.test"),
-        ("wrong-name", -timedelta(days=3), "wrong-name", "expired 3 days ago, and it is not for"),
+        ("expired", timedelta(days=30), "certificate-expired", "its issuer's certificate has expired"),
+        ("not-yet-valid", timedelta(days=30), "not-yet-valid", "not valid before 2026-11-20 12:00 UTC"),
+        ("wrong-name", timedelta(days=30), "wrong-name", "but not for grafana.test"),
+        ("wrong-name", -timedelta(days=3), "wrong-name", "expired 3 days ago, but not for"),
         ("too-weak", timedelta(days=30), "too-weak", "is too weak"),
     ],
 )
@@ -272,7 +272,7 @@ def test_what_was_left_out_is_unknown_unless_another_is_too_much(what: str) -> N
         found = rule(seen, LIMITS)
         assert (found.holds, found.reason) == (None, "part-missing")
     left_out = rule(uses(well, stale=("b: down",)), LIMITS)
-    assert "well are only n0; b: down" in left_out.observed
+    assert "measured only on n0; b: down" in left_out.observed
     assert "left out: b: down" in left_out.details
 
 

@@ -1,4 +1,4 @@
-"""What must hold of secrets, configs, environments, and of the network between services: pure rules."""
+"""Criteria of secrets, configs, environments, and the services' overlay network."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def sound_configuration(configuration: Configuration) -> Finding:
         unknown("part-missing", cut or len(configuration.services) < configuration.listed),
         ok="sound",
     ).finding(
-        expected="every secret and config that a service uses exists and has no newer version; no secret's value in an environment; no log level left at debug",
-        observed="; ".join(told for _, told in troubles)
+        expected="every secret and config in use exists and is the newest version; no secret in an environment variable; no log level at debug",
+        observed="; ".join(message for _, message in troubles)
         or f"{len(configuration.services)} of {configuration.listed} services use {', '.join(sorted(used))}",
         details=(
             f"secrets: {', '.join(configuration.secrets) or 'none'}",
@@ -63,7 +63,7 @@ def sound_configuration(configuration: Configuration) -> Finding:
 
 def _troubles(configuration: Configuration) -> Iterator[tuple[str, str]]:
     """Each with its reason."""
-    for trouble in (_missing, _in_the_open, _superseded, _debug):
+    for trouble in (_missing, _secret_in_environment, _superseded, _debug):
         for service in configuration.services:
             yield from trouble(service, configuration)
 
@@ -75,11 +75,14 @@ def _missing(service: Given, configuration: Configuration) -> Iterator[tuple[str
                 yield "missing", f"{service.service} uses {kind} {name}, which does not exist"
 
 
-def _in_the_open(service: Given, _seen: Configuration) -> Iterator[tuple[str, str]]:
+def _secret_in_environment(service: Given, _: Configuration) -> Iterator[tuple[str, str]]:
     for each in service.environment:
         named = _SECRET.search(each.name) and not each.name.upper().endswith("_FILE")
         if each.holds == "login" or (named and each.holds == "text"):
-            yield "secret-in-environment", f"{service.service} has a secret's value in {each.name}"
+            yield (
+                "secret-in-environment",
+                f"{service.service} has a secret in environment variable {each.name}",
+            )
 
 
 def _superseded(service: Given, configuration: Configuration) -> Iterator[tuple[str, str]]:
@@ -87,7 +90,7 @@ def _superseded(service: Given, configuration: Configuration) -> Iterator[tuple[
         for name in used:
             latest = newest(name, there)
             if latest != name:
-                yield "superseded", f"{service.service} uses {kind} {name}, and there is {latest}"
+                yield "superseded", f"{service.service} uses {kind} {name}, but {latest} exists"
 
 
 def _debug(service: Given, configuration: Configuration) -> Iterator[tuple[str, str]]:
@@ -102,12 +105,18 @@ def _debug(service: Given, configuration: Configuration) -> Iterator[tuple[str, 
             )
 
 
-def _used(service: Given, configuration: Configuration) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
-    return ("secret", service.secrets, configuration.secrets), ("config", service.configs, configuration.configs)
+def _used(
+    service: Given, configuration: Configuration
+) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    return ("secret", service.secrets, configuration.secrets), (
+        "config",
+        service.configs,
+        configuration.configs,
+    )
 
 
 def attached(networks: Networks) -> Finding:
-    """The network is there, every service that should be on it is, and its tasks are found there."""
+    """The network exists, every service that should be attached is, and its name resolves to its tasks."""
     network, expected = networks.network, networks.expected
     wanted = dict.fromkeys((*expected, *networks.specified))
     overlay = next((each for each in networks.networks if each.name == network), None)
@@ -117,19 +126,21 @@ def attached(networks: Networks) -> Finding:
         there = ", ".join(each.name for each in networks.networks) or "none"
         troubles.append(("network-missing", f"there is no network {network}; the services are on: {there}"))
     else:
-        troubles += [("service-not-attached", f"{name} is not on it") for name in lacking]
-        troubles += [("task-cut-off", f"the task {name} is cut off it") for name in overlay.cut]
+        troubles += [
+            ("service-not-attached", f"service {name} is not attached to {network}") for name in lacking
+        ]
+        troubles += [("task-cut-off", f"task {name} is disconnected from {network}") for name in overlay.cut]
         troubles += [
             (
                 "task-not-found",
-                f"the task {name} is on it again, and its service's name does not lead to it: docker service update --force",
+                f"task {name} is connected again, but its service's name does not resolve to it: docker service update --force",
             )
             for name in overlay.unlisted
         ]
     shown = (
         ""
         if overlay is None
-        else f"{overlay.driver} network {overlay.name}: {', '.join(overlay.services) or 'nobody'}"
+        else f"{overlay.driver} network {overlay.name}: {', '.join(overlay.services) or 'no service'}"
     )
     troubles.sort(key=lambda trouble: DETACHED.index(trouble[0]))
     reasons = {reason for reason, _ in troubles}
@@ -138,24 +149,26 @@ def attached(networks: Networks) -> Finding:
         unknown("nobody-expected", not expected),
         ok="attached",
     ).finding(
-        expected=f"{network} exists, and {', '.join(wanted)} are on it with all their tasks",
-        observed="; ".join(told for _, told in troubles) or shown,
+        expected=f"{network} exists, with {', '.join(wanted)} and all their tasks attached",
+        observed="; ".join(message for _, message in troubles) or shown,
         details=(shown,) if troubles and shown else (),
     )
 
 
 def postgres_answers(reachability: Reachability) -> Finding:
-    """PostgreSQL answers from inside; where only its tasks' own addresses do, the service's VIP is at fault."""
+    """PostgreSQL answers from inside a task; where only its tasks' own addresses do, the service's VIP is at fault."""
     vip = reachability.status != 0 and reachability.tasks_status == 0
     message = f"{reachability.name} does not answer from inside {reachability.service}"
     if vip:
         message += (
-            f", {reachability.tasks} does: the service's virtual address carries nothing (a kernel without IPVS? "
-            "endpoint mode dnsrr does without)"
+            f", but {reachability.tasks} does: the service's virtual IP does not work (kernel without IPVS? "
+            "endpoint mode dnsrr needs none)"
         )
     output = tuple(text for text in (reachability.output, reachability.tasks_output) if text)
-    return first_of(fail("no-service-vip", vip), fail("no-answer", reachability.status != 0), ok="answers").finding(
+    return first_of(
+        fail("no-service-vip", vip), fail("no-answer", reachability.status != 0), ok="answers"
+    ).finding(
         expected=f"{reachability.name} answers from inside a task of {reachability.service}",
         observed=f"{reachability.name} answers" if reachability.status == 0 else message,
-        details=(f"{reachability.command}: status {reachability.status}", *output),
+        details=(f"{reachability.command}: exit status {reachability.status}", *output),
     )

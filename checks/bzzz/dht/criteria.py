@@ -1,4 +1,4 @@
-"""What must hold of the DHT: pure rules."""
+"""Criteria of the DHT: replication, provider records, error budget, latency."""
 
 from __future__ import annotations
 
@@ -17,40 +17,45 @@ __all__ = ["none_alone", "operations_succeed", "quick", "records_present", "repl
 
 
 def _factors(replication: Replication) -> str:
-    return ", ".join(f"{who} {value:g}" for who, value in sorted(replication.factors.items(), key=lambda f: f[1]))
+    return ", ".join(
+        f"{who} {value:g}" for who, value in sorted(replication.factors.items(), key=lambda f: f[1])
+    )
 
 
-def _part(replication: Replication) -> bool:
+def _incomplete(replication: Replication) -> bool:
     """Whether an agent has no factor."""
     return bool(replication.missing_factors) or len(replication.factors) < max(replication.wanted, 1)
 
 
 def _put_rate(replication: Replication) -> str:
-    return "put rate not known" if replication.put_rate is None else f"put rate {replication.put_rate:.2f}/s"
+    return "put rate unknown" if replication.put_rate is None else f"put rate {replication.put_rate:.2f}/s"
 
 
 def replicated(replication: Replication, limits: BzzzLimits) -> Finding:
-    """The average replication factor is high enough, as the alert judges it; of a part there is no average."""
+    """The average replication factor is high enough, as the alert judges it; with an agent missing there is no average."""
     average = fmean(replication.factors.values()) if replication.factors else nan
-    missing = _part(replication)
+    missing = _incomplete(replication)
     judged = first_of(
         fail("under-replicated", not missing and not average >= limits.replication.value),
         unknown("part-missing", missing),
         ok="replicated",
     )
     lowest = min(replication.factors, key=lambda who: replication.factors[who], default="none")
-    observed = f"{average:.2f} on average{'' if judged.holds else f', lowest on {lowest}'}: {_factors(replication)}; {_put_rate(replication)}"
+    mean = f"average {average:.2f}" if replication.factors else "no replication factor"
+    observed = f"{mean}{'' if judged.holds else f', lowest on {lowest}'}: {_factors(replication)}; {_put_rate(replication)}"
     return judged.finding(
-        expected=f"an average replication factor of at least {limits.replication}",
+        expected=f"average replication factor at least {limits.replication.value:g}",
         observed="; ".join((observed, *replication.missing_factors)),
-        details=replication.warnings if judged.holds else (*replication.evidence, _records(replication), *replication.warnings),
+        details=replication.warnings
+        if judged.holds
+        else (*replication.evidence, _records(replication), *replication.warnings),
         limits=(limits.replication.named("replication"),),
     )
 
 
 def none_alone(replication: Replication, limits: BzzzLimits) -> Finding:
-    """No instance has its content alone. Not judged where the average is too low: that is the worse."""
-    known = not _part(replication)
+    """No instance is the only holder of its content. Not judged where the average is too low: B-DHT-1 judges that."""
+    known = not _incomplete(replication)
     worse = known and not fmean(replication.factors.values()) >= limits.replication.value
     alone = [who for who, value in replication.factors.items() if not value > limits.replication_alone.value]
     judged = first_of(
@@ -59,9 +64,13 @@ def none_alone(replication: Replication, limits: BzzzLimits) -> Finding:
         fine("average-judged", worse),
         ok="none-alone",
     )
-    observed = f"{', '.join(alone)} at or below: {_factors(replication)}" if alone else _factors(replication)
+    observed = (
+        f"at or below it: {', '.join(alone)}; all: {_factors(replication)}"
+        if alone
+        else _factors(replication)
+    )
     return judged.finding(
-        expected=f"every instance above {limits.replication_alone}",
+        expected=f"replication factor of every instance above {limits.replication_alone.value:g}",
         observed="; ".join((observed, *replication.missing_factors)),
         details=() if judged.holds else replication.evidence,
         limits=(
@@ -72,7 +81,8 @@ def none_alone(replication: Replication, limits: BzzzLimits) -> Finding:
 
 
 def _records(replication: Replication) -> str:
-    return "provider records: " + ", ".join(f"{who} {value:g}" for who, value in replication.records.items())
+    records = ", ".join(f"{who} {value:g}" for who, value in replication.records.items())
+    return f"provider records: {records or 'none'}"
 
 
 def records_present(replication: Replication) -> Finding:
@@ -80,10 +90,13 @@ def records_present(replication: Replication) -> Finding:
     without = [who for who, value in replication.records.items() if not value > 0]
     judged = first_of(
         fail("no-provider-records", without),
-        unknown("part-missing", replication.missing_records or len(replication.records) < max(replication.wanted, 1)),
+        unknown(
+            "part-missing",
+            replication.missing_records or len(replication.records) < max(replication.wanted, 1),
+        ),
         ok="records-present",
     )
-    observed = f"none on {', '.join(without)}" if without else _records(replication)
+    observed = f"no provider records on {', '.join(without)}" if without else _records(replication)
     return judged.finding(
         expected="provider records on every instance",
         observed="; ".join((observed, *replication.missing_records)),
@@ -99,7 +112,7 @@ def operations_succeed(operations: Operations, limits: BzzzLimits) -> Finding:
     burns = [(1 - rate) / limits.dht_errors.value for rate in over.values() if limits.dht_errors.value]
     parts = [
         *([shown] if shown else []),
-        *([f"the budget burns {max(burns):.1f} times as fast as it lasts"] if burns else []),
+        *([f"burn rate {max(burns):.1f} (1 uses up the error budget exactly)"] if burns else []),
         *operations.missing,
     ]
     return first_of(
@@ -108,16 +121,16 @@ def operations_succeed(operations: Operations, limits: BzzzLimits) -> Finding:
         ok="within-budget",
     ).finding(
         expected=f"at most {limits.dht_errors.value:.0%} of the operations fail",
-        observed="; ".join(parts) or "no rate",
+        observed="; ".join(parts) or "no success rate",
         details=operations.warnings,
         limits=(limits.dht_errors.named("dht_errors"),),
     )
 
 
 def quick(operations: Operations, limits: BzzzLimits) -> Finding:
-    """The DHT's operations are quick enough at the 95th percentile."""
+    """The 95th percentile of the DHT operations' latency is low enough."""
     return first_of(fail("slow", not operations.p95_s <= limits.dht_p95.value), ok="quick").finding(
-        expected=f"95 % of the operations within {limits.dht_p95}",
-        observed=f"95 % within {operations.p95_s:.3f} s, over {operations.window_s:g} s",
+        expected=f"p95 latency of the DHT's operations at most {limits.dht_p95}",
+        observed=f"p95 {operations.p95_s:.3f} s, over {operations.window_s:g} s",
         limits=(limits.dht_p95.named("dht_p95"), limits.dht_window.named("dht_window")),
     )

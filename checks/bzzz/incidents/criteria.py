@@ -1,4 +1,4 @@
-"""What must hold when an incident is over, and of a recovery: pure rules."""
+"""Criteria of incidents: whether each is over, and whether a recovery holds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 CAUSES = ("critical-memory", "critical-disk", "critical-network", "critical-database")
-"""Reasons by what the runbook knows as a cause of a critical health."""
+"""Reason codes of the causes that the runbook names for a critical health."""
 
 
 def alert_quiet(state: IncidentState) -> Finding:
@@ -43,12 +43,12 @@ def alert_quiet(state: IncidentState) -> Finding:
 
 
 def score_back(state: IncidentState, limits: BzzzLimits) -> Finding:
-    """No agent is critical any more; the cause of one that is, as its components tell it."""
+    """No agent is critical any more; for one that is, the cause as its components report it."""
     low = {who: v for who, v in state.values.items() if not v >= limits.health_critical.value}
     causes = {state.causes.get(who, "") for who in low}
     (cause,) = causes if len(causes) == 1 else ("",)
     text = ", ".join(
-        f"{who} {v:g} ({state.causes.get(who, 'no component tells why')})" for who, v in low.items()
+        f"{who} {v:g} ({state.causes.get(who, 'no component reports a cause')})" for who, v in low.items()
     )
     return _finding(
         state,
@@ -56,10 +56,10 @@ def score_back(state: IncidentState, limits: BzzzLimits) -> Finding:
             *(fail(reason, reason == f"critical-{cause}") for reason in CAUSES),
             fail("critical-unexplained", causes == {""}),
             fail("critical", low),
-            unknown("part-missing", _lacking(state)),
+            unknown("part-missing", _incomplete(state)),
             ok="not-critical",
         ),
-        expected=f"a health score of at least {limits.health_critical} on each agent",
+        expected=f"health score of each agent at least {limits.health_critical.value:g}",
         observed=text or _values(state),
         limit=("health_critical", limits.health_critical),
     )
@@ -72,19 +72,19 @@ def peers_back(state: IncidentState, limits: BzzzLimits) -> Finding:
         state,
         first_of(
             fail("too-few-peers", few),
-            unknown("part-missing", _lacking(state)),
+            unknown("part-missing", _incomplete(state)),
             ok="enough-peers",
         ),
         expected=f"at least {limits.peers} on each agent",
-        observed=f"{', '.join(few)} below: {_values(state)}" if few else _values(state),
+        observed=f"too few on {', '.join(few)}; all: {_values(state)}" if few else _values(state),
         limit=("peers", limits.peers),
     )
 
 
 def one_admin_again(state: IncidentState) -> Finding:
-    """Exactly one agent says that it is admin. Of one that says nothing nobody knows whether it is another."""
+    """Exactly one agent reports that it is admin. One that reports nothing may be a second."""
     admins = [who for who, v in state.values.items() if v > 0]
-    missing = _lacking(state) or any(map(math.isnan, state.values.values()))
+    missing = _incomplete(state) or any(map(math.isnan, state.values.values()))
     return _finding(
         state,
         first_of(
@@ -94,28 +94,28 @@ def one_admin_again(state: IncidentState) -> Finding:
             ok="one-admin",
         ),
         expected="one agent whose bzzz_election_state is 1",
-        observed=f"{', '.join(admins) or 'none'} of {len(state.values)} agents",
+        observed=f"bzzz_election_state is 1 on {', '.join(admins) or 'none'} of {len(state.values)} agents",
     )
 
 
 def replication_back(state: IncidentState, limits: BzzzLimits) -> Finding:
-    """The content has enough copies on average, as the alert counts them."""
+    """The average replication factor is high enough, as the alert judges it."""
     average = sum(state.values.values()) / len(state.values) if state.values else math.nan
     return _finding(
         state,
         first_of(
             fail("replication-degraded", state.values and not average >= limits.replication.value),
-            unknown("part-missing", _lacking(state)),
+            unknown("part-missing", _incomplete(state)),
             ok="replicated",
         ),
-        expected=f"a replication factor of at least {limits.replication} on average",
-        observed=f"{average:.2f}: {_values(state)}",
+        expected=f"average replication factor at least {limits.replication.value:g}",
+        observed=f"average {average:.2f}: {_values(state)}",
         limit=("replication", limits.replication),
     )
 
 
 def memory_back(state: IncidentState, limits: BzzzLimits) -> Finding:
-    """No agent is above its limit of memory; the offender is named."""
+    """No agent uses more memory than its limit; the offender is named."""
     high = [who for who, v in state.values.items() if not v <= limits.agent_memory.value]
     mb = 1048576
     text = ", ".join(f"{who} {v / mb:.0f} MB" for who, v in sorted(state.values.items(), key=lambda i: -i[1]))
@@ -123,11 +123,11 @@ def memory_back(state: IncidentState, limits: BzzzLimits) -> Finding:
         state,
         first_of(
             fail("high-memory", high),
-            unknown("part-missing", _lacking(state)),
+            unknown("part-missing", _incomplete(state)),
             ok="memory-back",
         ),
         expected=f"at most {limits.agent_memory.value / mb:.0f} MB on each agent",
-        observed=f"{', '.join(high)} above: {text}" if high else text,
+        observed=f"{', '.join(high)} above the limit; all: {text}" if high else text,
         limit=("agent_memory", limits.agent_memory),
     )
 
@@ -139,17 +139,17 @@ def dht_works(state: IncidentState) -> Finding:
         state,
         first_of(
             fail("dht-fails", failing),
-            unknown("part-missing", _lacking(state)),
+            unknown("part-missing", _incomplete(state)),
             ok="dht-works",
         ),
-        expected="the put and get of each agent's dht-health works",
-        observed="; ".join(f"{who}: {state.causes.get(who, 'no reason told')}" for who in failing)
-        or f"works on {', '.join(state.values)}",
+        expected="put and get of each agent's dht-health work",
+        observed="; ".join(f"{who}: {state.causes.get(who, 'no message')}" for who in failing)
+        or f"work on {', '.join(state.values)}",
     )
 
 
 def services_up(validation: RecoveryValidation) -> Finding:
-    """Every service runs as many tasks as it should, and none is scaled to nothing."""
+    """Every service runs as many tasks as desired, and none is scaled to 0."""
     lacking = {n: (r, d) for n, (r, d) in validation.services.items() if r != d or not d}
     text = ", ".join(f"{name} {running} of {desired}" for name, (running, desired) in lacking.items())
     return first_of(
@@ -157,13 +157,13 @@ def services_up(validation: RecoveryValidation) -> Finding:
         unknown("no-services", not validation.services),
         ok="services-up",
     ).finding(
-        expected="every service runs the tasks that it should, at least one",
+        expected="every service runs all its desired tasks, at least one",
         observed=text or f"all {len(validation.services)} services",
     )
 
 
 def data_whole(validation: RecoveryValidation, limits: BzzzLimits) -> Finding:
-    """What holds data is healthy on every node, and content has enough copies."""
+    """Database, storage and DHT are healthy on every node, and content has enough replicas."""
     return first_of(
         fail("data-not-whole", validation.ill),
         fail("too-few-copies", not validation.copies >= limits.replication.value),
@@ -171,8 +171,10 @@ def data_whole(validation: RecoveryValidation, limits: BzzzLimits) -> Finding:
         unknown("part-missing", validation.missing_copies),
         ok="data-whole",
     ).finding(
-        expected=f"database, storage and DHT healthy on each node, and {limits.replication} of each content",
-        observed="; ".join([*validation.ill, *_unlisted(validation), f"{validation.copies:.2f} copies on average"]),
+        expected=f"database, storage and DHT healthy on each node, average replication factor at least {limits.replication.value:g}",
+        observed="; ".join(
+            [*validation.ill, *_unlisted(validation), f"average replication factor {validation.copies:.2f}"]
+        ),
         details=validation.missing_copies,
         limits=(limits.replication.named("replication"),),
     )
@@ -187,18 +189,20 @@ def peers_connected(validation: RecoveryValidation, limits: BzzzLimits) -> Findi
     few = [who for who, v in validation.peers.items() if not v >= limits.peers.value]
     return first_of(
         fail("too-few-peers", few),
-        unknown("part-missing", validation.missing_peers or len(validation.peers) < max(validation.wanted, 1)),
+        unknown(
+            "part-missing", validation.missing_peers or len(validation.peers) < max(validation.wanted, 1)
+        ),
         ok="connected",
     ).finding(
         expected=f"at least {limits.peers} on each agent",
-        observed=", ".join(f"{who} {v:g}" for who, v in validation.peers.items()) or "no agent's",
+        observed=", ".join(f"{who} {v:g}" for who, v in validation.peers.items()) or "no series",
         details=validation.missing_peers,
         limits=(limits.peers.named("peers"),),
     )
 
 
 def held_since(watch: RecoveryWatch, limits: BzzzLimits) -> Finding:
-    """No incident has fired since the recovery, for as long as it is watched, and measured in all that time."""
+    """No incident's alert has fired since the recovery, for the whole watch time, and health was measured throughout."""
     fired = [f"{each.alert} at {each.at:%Y-%m-%d %H:%M:%SZ}" for each in watch.fired]
     until = watch.recovered_at + limits.watched.duration
     least = watch.instants * (1 - limits.watch_gap.value) - 1  # the window's ends may fall between two points
@@ -211,8 +215,8 @@ def held_since(watch: RecoveryWatch, limits: BzzzLimits) -> Finding:
     calm = f"no incident since {watch.begin:%Y-%m-%d %H:%M:%SZ}"
     observed = {
         "fired-again": ", ".join(fired),
-        "watching": f"{calm}: watching until {until:%Y-%m-%d %H:%M:%SZ}",
-        "not-measured": f"{calm}, but the health was measured at {watch.measured} of {watch.instants:.0f} instants",
+        "watching": f"{calm}; must hold until {until:%Y-%m-%d %H:%M:%SZ}",
+        "not-measured": f"{calm}, but bzzz_system_health_score has samples at only {watch.measured} of {watch.instants:.0f} points in time",
     }
     return judged.finding(
         expected=f"no incident for {limits.watched} since {watch.recovered_at:%Y-%m-%d %H:%M:%SZ}",
@@ -222,15 +226,15 @@ def held_since(watch: RecoveryWatch, limits: BzzzLimits) -> Finding:
     )
 
 
-def _lacking(state: IncidentState) -> bool:
-    """Whether there is no value of somebody of whom there should be one."""
+def _incomplete(state: IncidentState) -> bool:
+    """Whether an agent that should have a value has none."""
     return bool(state.missing) or len(state.values) < max(state.wanted, 1)
 
 
 def _values(state: IncidentState) -> str:
     return (
         ", ".join(f"{who} {v:g}" for who, v in sorted(state.values.items(), key=lambda i: i[1]))
-        or "no agent's"
+        or "no series"
     )
 
 

@@ -1,4 +1,4 @@
-"""What must hold of BZZZ's health scores, health checks and errors."""
+"""Criteria of the agents' health scores, health checks and error rates, as Prometheus has them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def not_critical(scores: HealthScores, limits: BzzzLimits) -> Finding:
     least = limits.health_critical
     return first_of(
         fail("health-critical", [s for s in scores.system.series if not s.value >= least.value]),
-        unknown("part-missing", _part(scores)),
+        unknown("part-missing", _incomplete(scores)),
         unknown("no-components", scores.componentless or not scores.components.series),
         ok="not-critical",
     ).finding(
-        expected=f"a health score of at least {least} of each agent",
+        expected=f"health score of each agent at least {least.value:g}",
         observed=_scores(scores),
         details=_details(scores),
         limits=(least.named("health_critical"),),
@@ -36,25 +36,25 @@ def not_critical(scores: HealthScores, limits: BzzzLimits) -> Finding:
 
 
 def not_degraded(scores: HealthScores, limits: BzzzLimits) -> Finding:
-    """No agent's health score is low. Not judged where one is critical: that is the worse."""
+    """No agent's health score is low. Not judged where one is critical: B-MON-1 judges that."""
     least, critical = limits.health_low, limits.health_critical
     worse = any(not s.value >= critical.value for s in scores.system.series)
     low = any(not s.value >= least.value for s in scores.system.series)
     return first_of(
         fail("health-low", low and not worse),
-        unknown("part-missing", not worse and _part(scores)),
+        unknown("part-missing", not worse and _incomplete(scores)),
         unknown("no-components", not worse and (scores.componentless or not scores.components.series)),
         fine("critical-judged", worse),
         ok="health-good",
     ).finding(
-        expected=f"a health score of at least {least} of each agent, where none is critical",
+        expected=f"health score of each agent at least {least.value:g} (below {critical.value:g} B-MON-1 judges)",
         observed=_scores(scores),
         details=_details(scores),
         limits=(least.named("health_low"), critical.named("health_critical")),
     )
 
 
-def _part(scores: HealthScores) -> bool:
+def _incomplete(scores: HealthScores) -> bool:
     """Whether an agent has no score."""
     return bool(scores.missing) or len(scores.system.instances) < max(scores.wanted, 1)
 
@@ -68,12 +68,12 @@ def _details(scores: HealthScores) -> tuple[str, ...]:
     components = [_line(f"{s.who}: {s.value:g}") for s in scores.components.worst[:_MOST]]
     left = len(scores.components.series) - _MOST
     more = [f"and {left} more components"] if left > 0 else []
-    unseen = [] if scores.components.series else [_line(f"no component has a score: {scores.componentless}")]
+    unseen = [] if scores.components.series else [_line(f"no component scores: {scores.componentless}")]
     return (*_notes(scores.system, scores.components), *scores.missing, *components, *more, *unseen)
 
 
 def health_checks_pass(checks: HealthChecks, limits: BzzzLimits) -> Finding:
-    """Of the health checks that were made, enough passed: sum(passed) / (sum(passed) + sum(failed))."""
+    """Enough of the agents' health checks passed: sum(passed) / (sum(passed) + sum(failed))."""
     passed = sum(s.value for s in checks.passed.series)
     failed = sum(s.value for s in checks.failed.series)
     made, least = passed + failed, limits.sli
@@ -82,11 +82,15 @@ def health_checks_pass(checks: HealthChecks, limits: BzzzLimits) -> Finding:
     return first_of(
         fail("sli-missed", made > 0 and not share >= least.value),
         unknown("no-checks", not made > 0),
-        unknown("part-missing", checks.missing or unseen or not checks.passed.series or not checks.failed.series),
+        unknown(
+            "part-missing", checks.missing or unseen or not checks.passed.series or not checks.failed.series
+        ),
         ok="sli-met",
     ).finding(
         expected=f"at least {least}, over {checks.window_s:g} s",
-        observed=f"{share:.4f}: {passed:.3f} passed and {failed:.3f} failed per second",
+        observed=f"{share:.4f} ({passed:.3f} passed, {failed:.3f} failed per second)"
+        if made > 0
+        else "no health check was counted",
         details=(
             *_notes(checks.passed, checks.failed),
             *checks.missing,
@@ -99,7 +103,7 @@ def health_checks_pass(checks: HealthChecks, limits: BzzzLimits) -> Finding:
 def errors_are_few(errors: Errors, limits: BzzzLimits) -> Finding:
     """All agents together log no more errors per second than the limit."""
     rate, most = sum(s.value for s in errors.rates.series), limits.error_rate
-    # Prometheus lists its targets twice in one look: whom it scraped by the one and not by the other was not counted.
+    # Targets and rates are two queries: an agent that is scraped by the one and stale by the other was not counted.
     own = tuple(f"{agent}{end}" for agent in errors.scraped for end in (" ", ": "))
     uncounted = [series for series in errors.rates.stale if series.startswith(own)]
     missing = errors.missing or uncounted or len(errors.scraped) < errors.wanted or not errors.rates.series
@@ -123,7 +127,7 @@ def _highest(samples: Samples, what: str) -> tuple[str, ...]:
 
 
 def _notes(*answers: Samples) -> tuple[str, ...]:
-    """What has to be known of the answers themselves; several may have said the same."""
+    """Prometheus's warnings and the series that were left out, each once."""
     notes = dict.fromkeys(
         [f"Prometheus warns: {w}" for samples in answers for w in samples.warnings]
         + [f"stale, left out: {s}" for samples in answers for s in samples.stale]

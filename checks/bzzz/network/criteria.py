@@ -1,4 +1,4 @@
-"""What must hold of the ways between nodes: pure rules."""
+"""Criteria of the network between nodes: peers, bootstraps, links, PubSub, test commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["bootstraps_accept", "command_worked", "enough_peers", "every_link", "pubsub_works"]
 
 UNREACHABLE = ("refused", "silent", "reset", "server-error", "certificate-expired")
-"""Kinds of silence of a node that are the system's doing, where a check calls them FAIL."""
+"""Errors of asking a node's agent that are the system's fault: here they are FAIL, not UNKNOWN."""
 _MOST_SHOWN = 20
 
 
@@ -31,9 +31,11 @@ def enough_peers(peers: PeerLists, limits: BzzzLimits) -> Finding:
         unknown("part-missing", peers.missing or len(peers.counts) < max(peers.wanted, 1)),
         ok="enough-peers",
     )
-    observed = f"{', '.join(few)} below: {shown}" if few else f"{shown}; {peers.running}"
+    observed = (
+        f"too few on {', '.join(few)}; all: {shown}" if few else f"{shown or 'no series'}; {peers.running}"
+    )
     return judged.finding(
-        expected=f"at least {limits.peers} on each agent, from every running one",
+        expected=f"at least {limits.peers} on each running agent",
         observed="; ".join((observed, *peers.missing)),
         details=(*(() if judged.holds else peers.evidence), *peers.warnings),
         limits=(limits.peers.named("peers"),),
@@ -56,17 +58,17 @@ def bootstraps_accept(bootstraps: Bootstraps, limits: BzzzLimits) -> Finding:
         unknown("part-missing", "not-seen" in answers or not answers or unseen),
         ok="accepted",
     ).finding(
-        expected=f"each of {len(bootstraps.wanted)} bootstraps accepts a connection that is still open after {bootstraps.held_s:g} s",
-        observed=f"not {'; '.join(map(str, bad))}"
+        expected=f"each of {len(bootstraps.wanted)} bootstraps accepts a connection and keeps it open for {bootstraps.held_s:g} s",
+        observed=f"{len(bad)} do not: {'; '.join(map(str, bad))}"
         if bad
-        else "; ".join([*([fine] if fine else []), *(f"{node} not seen" for node in unseen)]),
+        else "; ".join([*([fine] if fine else []), *(f"{node} not tried" for node in unseen)]),
         details=tuple(map(str, bootstraps.bootstraps)) if bad else (),
         limits=(limits.bootstrap_hold.named("bootstrap_hold"),),
     )
 
 
 def every_link(links: Links, limits: BzzzLimits) -> Finding:
-    """Each node reaches each other on its ports, and no way is slow."""
+    """Each node reaches each other on its ports, and no link is slow."""
     cut = [link for link in links.links if not link.reached]
     slow = [
         link
@@ -74,12 +76,12 @@ def every_link(links: Links, limits: BzzzLimits) -> Finding:
         if link.latency_ms is not None and not link.latency_ms <= limits.latency.value
     ]
     known = sorted(link.latency_ms for link in links.links if link.latency_ms is not None)
-    latency = f", latency {known[0]:.1f} to {known[-1]:.1f} ms" if known else ", latency not known"
+    latency = f", latency {known[0]:.1f} to {known[-1]:.1f} ms" if known else ", latency unknown"
     pairs = list(dict.fromkeys(f"{link.origin} to {link.target}" for link in cut))
     trouble = (*cut, *slow, *links.silent)
     parts = [
         *([f"cut: {', '.join(pairs)}"] if cut else []),
-        *([f"{len(links.links)} ways{latency}, {len(slow)} slow"] if slow and not cut else []),
+        *([f"{len(slow)} of {len(links.links)} links slow{latency}"] if slow and not cut else []),
         *map(str, links.silent),
         *links.missing,
     ]
@@ -90,15 +92,15 @@ def every_link(links: Links, limits: BzzzLimits) -> Finding:
         unknown("part-missing", links.missing or not links.links),
         ok="reached",
     ).finding(
-        expected=f"each node reaches each other on its P2P and bootstrap port, within {limits.latency}",
-        observed="; ".join(parts) or f"{len(links.links)} ways{latency}",
+        expected=f"each node reaches the P2P and bootstrap port of each other node within {limits.latency}",
+        observed="; ".join(parts) or f"{len(links.links)} links{latency}",
         details=(*map(str, (trouble or links.links)[:_MOST_SHOWN]), *links.places),
         limits=(limits.latency.named("latency"),),
     )
 
 
 def pubsub_works(pubsub: NodeComponents, now: datetime, limits: BzzzLimits) -> Finding:
-    """PubSub's active health check passes on every agent, and is made lately."""
+    """PubSub's active health check passes on every agent, and ran recently."""
     ill = {node: c for node, c in pubsub.nodes.items() if c.state is not ComponentState.HEALTHY}
     ages = {n: (now - c.last_check).total_seconds() for n, c in pubsub.nodes.items() if c.last_check}
     old = {node: age for node, age in ages.items() if not age <= limits.pubsub_age.value}
@@ -108,11 +110,14 @@ def pubsub_works(pubsub: NodeComponents, now: datetime, limits: BzzzLimits) -> F
     trouble = (
         *(f"{node}: {component}" for node, component in ill.items()),
         *map(str, pubsub.silent),
-        *(f"nothing of {node}" for node in unseen),
+        *(f"no answer from {node}" for node in unseen),
         *(f"{node} lists no {pubsub.name}" for node in pubsub.without),
-        *(f"{node}: last looked {age:.0f} s ago" for node, age in old.items() if node not in ill),
-        *(f"{node}: last looked {-age:.0f} s from now, by its clock" for node, age in ahead.items()),
-        *(f"{node} does not tell when it last looked" for node in undated if node not in ill),
+        *(f"{node}: last check {age:.0f} s ago" for node, age in old.items() if node not in ill),
+        *(
+            f"{node}: last check dated {-age:.0f} s in the future, by its clock"
+            for node, age in ahead.items()
+        ),
+        *(f"{node} reports no last_check" for node in undated if node not in ill),
     )
     states = {component.state for component in ill.values()}
     return first_of(
@@ -126,7 +131,7 @@ def pubsub_works(pubsub: NodeComponents, now: datetime, limits: BzzzLimits) -> F
         unknown("part-missing", pubsub.silent or unseen or not pubsub.nodes),
         ok="healthy",
     ).finding(
-        expected=f"{pubsub.name} healthy on each node, looked at within {limits.pubsub_age}",
+        expected=f"{pubsub.name} healthy on each node, last check at most {limits.pubsub_age} ago",
         observed="; ".join(trouble) or f"healthy on {', '.join(pubsub.nodes) or 'none'}",
         limits=(limits.pubsub_age.named("pubsub_age"), limits.clock_ahead.named("clock_ahead")),
     )
@@ -139,13 +144,13 @@ def command_worked(tasks: TasksRan) -> Finding:
     return first_of(
         fail("command-failed", failed), unknown("part-missing", left or not tasks.ran), ok="worked"
     ).finding(
-        expected=f"`{tasks.command}` ends with status 0 on each of {len(tasks.nodes)} agents",
+        expected=f"`{tasks.command}` exits with status 0 on each of {len(tasks.nodes)} agents",
         observed=", ".join(
             [
                 *(f"{ran.node}: status {ran.status}" for ran in tasks.ran),
                 *(f"{node}: not run" for node in left),
             ]
         )
-        or "it ran on none",
+        or "it ran on no agent",
         details=tuple(f"{ran.node}: {ran.output}" for ran in (failed or tasks.ran)),
     )

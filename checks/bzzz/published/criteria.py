@@ -18,7 +18,9 @@ _DAY = timedelta(days=1)
 
 
 def published(endpoint: EndpointSeen, limits: BzzzLimits) -> Finding:
-    """The address speaks TLS with a certificate for its name that lasts, unless the target says why it need not."""
+    """The address speaks TLS with a certificate that is valid for its name and not about to expire, unless the target says
+    why it need not.
+    """
     limit = limits.certificate_days
     left = (endpoint.not_after - endpoint.at) / _DAY if endpoint.not_after else math.nan
     judged = first_of(
@@ -32,35 +34,37 @@ def published(endpoint: EndpointSeen, limits: BzzzLimits) -> Finding:
         fine("without-tls", not endpoint.tls),
         ok="certificate-right",
     )
-    expected = f"{endpoint.url} answers over TLS, with a certificate for {endpoint.host} that lasts {limit} more"
+    expected = (
+        f"{endpoint.url} answers over TLS, certificate for {endpoint.host} valid for at least {limit} more"
+    )
     if not endpoint.tls:
-        why = f"without TLS on purpose: {endpoint.without_tls} ({endpoint.status})"
-        hint = "where people use another address, name it as `public`; where none is needed, `without_tls`"
+        why = f"plain HTTP on purpose: {endpoint.without_tls} (status {endpoint.status})"
+        hint = "if people use another address, set `public` to it; if TLS is not needed, set `without_tls` to the reason"
         return judged.finding(
             expected=expected,
-            observed=why if endpoint.without_tls else f"plain HTTP, and status {endpoint.status}",
+            observed=why if endpoint.without_tls else f"plain HTTP, status {endpoint.status}",
             details=() if endpoint.without_tls else (hint,),
         )
     return judged.finding(
         expected=expected,
-        observed=f"status {endpoint.status}, {_lasting(endpoint, left)}",
-        details=(f"for {', '.join(endpoint.names)}", f"issued by {endpoint.issuer}"),
+        observed=f"status {endpoint.status}, {_validity(endpoint, left)}",
+        details=(f"names: {', '.join(endpoint.names)}", f"issued by {endpoint.issuer}"),
         limits=(limit.named("certificate_days"),),
     )
 
 
-def _lasting(endpoint: EndpointSeen, left: float) -> str:
-    """How long its certificate is valid, and what else is wrong with it."""
-    until = f"valid until {endpoint.not_after:%Y-%m-%d %H:%M UTC}" if endpoint.not_after else "without an end"
+def _validity(endpoint: EndpointSeen, left: float) -> str:
+    """How long the certificate is valid, and what else is wrong with it."""
+    until = f"valid until {endpoint.not_after:%Y-%m-%d %H:%M UTC}" if endpoint.not_after else "no expiry date"
     lasts = f"expired {-left:.0f} days ago" if left < 0 else f"{left:.0f} days left"
     if endpoint.not_after is None:
-        lasts = "nobody knows how long it lasts"
+        lasts = "validity unknown"
     if endpoint.trouble == "not-yet-valid":
-        lasts = f"valid from {endpoint.not_before:%Y-%m-%d %H:%M UTC} only"
+        lasts = f"not valid before {endpoint.not_before:%Y-%m-%d %H:%M UTC}"
     if endpoint.trouble == "expired" and left > 0:
-        lasts += ", but the authority above it has expired"
+        lasts += ", but its issuer's certificate has expired"
     also = {
-        "wrong-name": f", and it is not for {endpoint.host}",
-        "too-weak": ", and its key, or the authority's key or signature, is too weak",
+        "wrong-name": f", but not for {endpoint.host}",
+        "too-weak": ", but its key, or its issuer's key or signature, is too weak",
     }
     return f"{until}: {lasts}{also.get(endpoint.trouble, '')}"

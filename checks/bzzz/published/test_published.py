@@ -1,4 +1,4 @@
-"""The addresses that people use."""
+"""Published addresses: TLS and certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from systems.bzzz.published.models import EndpointSeen
 
 ENDPOINTS = '"Critical Service Endpoints"'
-RENEW = "renew the certificate at the proxy in front of it, and look at why its renewal did not run"
+RENEW = "renew the certificate at the proxy in front of it, and find out why its renewal did not run"
 
 
 @pytest.mark.check(
@@ -73,7 +73,7 @@ def test_alertmanager_is_published_over_tls(
     profiles="smoke canary",
     unreachable="fail",
     runbook=ENDPOINTS,
-    next_step=f"{RENEW}; does the front door run (B-API-1)?",
+    next_step=f"{RENEW}; check with B-API-1 whether the front door runs",
 )
 def test_the_api_is_published_over_tls(api_published: Observation[EndpointSeen], limits: BzzzLimits) -> None:
     """The main API answers over TLS with a certificate that is not about to expire."""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["NOT_THERE", "mounted", "roomy", "usable", "written"]
 
 NOT_THERE = ("storage-hangs", "stale-handle", "not-mounted", "path-missing", "path-fails")
-"""Why a path is not there, the worst first."""
+"""Reason codes of a path that is not there, the worst first."""
 
 
 def mounted(storage: StorageSeen) -> Finding:
-    """Each path lies in a mount of a type that the storage has, and what is there answers."""
+    """Each path lies in a mount of the storage's type, and answers."""
     bad = {p.path: why for p in storage.paths if (why := _not_there(p, storage.types))}
     kinds = {kind for kind, _ in bad.values()}
     return first_of(
@@ -31,18 +31,18 @@ def mounted(storage: StorageSeen) -> Finding:
         ok="mounted",
     ).finding(
         expected=f"each path in a mount of type {' or '.join(storage.types)} that answers",
-        observed=f"{len(bad)} of {len(storage.paths)} paths are not"
+        observed=f"{len(bad)} of {len(storage.paths)} paths not mounted or not answering: {', '.join(bad)}"
         if bad
-        else f"{len(storage.paths)} of {len(storage.needed)} are",
+        else f"{len(storage.paths)} of {len(storage.needed)} paths mounted and answering",
         details=(
-            *(f"{path}: {told}" for path, (_, told) in bad.items()),
+            *(f"{path}: {message}" for path, (_, message) in bad.items()),
             *(f"{p.path}: {_mount(p)}" for p in storage.paths if p.path not in bad),
         ),
     )
 
 
 def _unseen(storage: StorageSeen) -> list[str]:
-    """The paths that are needed, and of which nothing is told."""
+    """The paths that are needed, and were not looked at."""
     return sorted({*storage.needed} - {p.path for p in storage.paths})
 
 
@@ -55,7 +55,7 @@ def _not_there(path: StoragePath, types: Sequence[str]) -> tuple[str, str] | Non
     if gone is not None:
         return gone, f"{_mount(path)}: {path.told}"
     if path.type not in types:
-        return "not-mounted", f"lies in {_mount(path)}: what is written there is on no shared storage"
+        return "not-mounted", f"lies in {_mount(path)}, which is no shared storage"
     if path.trouble:
         return ("path-missing" if path.trouble == "missing" else "path-fails"), f"{_mount(path)}: {path.told}"
     return None
@@ -72,17 +72,17 @@ def usable(storage: StorageSeen) -> Finding:
         unknown("part-missing", _unseen(storage)),
         ok="writable",
     ).finding(
-        expected="each path mounted rw, and writable for the user that looks",
+        expected="each path mounted rw, and writable for the login that looks",
         observed=", ".join(
             f"{p.path} is {'mounted read-only' if p.read_only else 'not writable'}" for p in bad
         )
-        or f"{len(there)} writable",
+        or f"{len(there)} paths writable",
         details=tuple(_mount(p) for p in bad),
     )
 
 
 def roomy(storage: StorageSeen, limits: BzzzLimits) -> Finding:
-    """Each path has room left. A folder of the same name on the node's own disk tells nothing of the storage's."""
+    """Each path has room left. A folder of the same name on the local disk does not count."""
     limit = limits.storage_free
     gone = [p.path for p in storage.paths if p.trouble or p.type not in storage.types]
     there = [p for p in storage.paths if p.path not in gone]
@@ -95,12 +95,12 @@ def roomy(storage: StorageSeen, limits: BzzzLimits) -> Finding:
         unknown("part-missing", _unseen(storage)),
         ok="room-left",
     ).finding(
-        expected=f"at least {limit.value:.0%} of each file system free",
+        expected=f"at least {100 * limit.value:g}% of each file system free",
         observed="; ".join(
             [
                 *(_room(p) for p in full or there),
-                *([f"{', '.join(gone)} is not there, see B-STO-1"] if gone else []),
-                *([f"the file system of {', '.join(sizeless)} does not tell its size"] if sizeless else []),
+                *([f"{', '.join(gone)} not mounted or not answering, see B-STO-1"] if gone else []),
+                *([f"the file system of {', '.join(sizeless)} reports no size"] if sizeless else []),
             ]
         ),
         limits=(limit.named("storage_free"),),
@@ -118,5 +118,5 @@ def written(probe: StorageWritten) -> Finding:
     return first_of(fail("write-failed", bad), unknown("not-tried", not probe.results), ok="written").finding(
         expected="a small file written to each path, read back, and removed again",
         observed="; ".join(f"{path}: {why}" for path, why in bad.items())
-        or f"done in {len(probe.results)} paths of {probe.host}",
+        or f"done in {len(probe.results)} paths on {probe.host}",
     )

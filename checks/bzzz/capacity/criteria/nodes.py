@@ -1,4 +1,4 @@
-"""What must hold of what nodes use now."""
+"""Criteria of node use: CPU, memory, disk, I/O wait, network interfaces, kernel settings."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ _MOST = 12
 
 def cpu_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node uses more of its CPUs than the limit."""
-    over, part = _over(uses, limits.cpu_use), _part(uses)
+    over, part = _over(uses, limits.cpu_use), _incomplete(uses)
     judged = first_of(fail("cpu-high", over), unknown("part-missing", part), ok="cpu-below")
-    return _used(uses, limits.cpu_use, "cpu_use", "cpu", judged)
+    return _finding(uses, limits.cpu_use, "cpu_use", "cpu", judged)
 
 
 def memory_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node uses more of its memory than the limit."""
-    over, part = _over(uses, limits.memory_use), _part(uses)
+    over, part = _over(uses, limits.memory_use), _incomplete(uses)
     judged = first_of(fail("memory-high", over), unknown("part-missing", part), ok="memory-below")
-    return _used(uses, limits.memory_use, "memory_use", "memory", judged)
+    return _finding(uses, limits.memory_use, "memory_use", "memory", judged)
 
 
 def disk_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node uses more of a file system than the limit."""
-    over, part = _over(uses, limits.disk_use), _part(uses)
+    over, part = _over(uses, limits.disk_use), _incomplete(uses)
     judged = first_of(fail("disk-high", over), unknown("part-missing", part), ok="disk-below")
-    return _used(uses, limits.disk_use, "disk_use", "disk", judged)
+    return _finding(uses, limits.disk_use, "disk_use", "disk", judged)
 
 
 def io_wait_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node's CPUs wait for its disks more than the limit."""
-    over, part = _over(uses, limits.io_wait), _part(uses)
+    over, part = _over(uses, limits.io_wait), _incomplete(uses)
     judged = first_of(fail("io-wait-high", over), unknown("part-missing", part), ok="io-wait-below")
-    return _used(uses, limits.io_wait, "io_wait", "io-wait", judged)
+    return _finding(uses, limits.io_wait, "io_wait", "io-wait", judged)
 
 
 def network_below(uses: Uses, limits: BzzzLimits) -> Finding:
-    """No line of a node is used more than the limit."""
-    over, part = _over(uses, limits.network_use), _part(uses)
+    """No network interface of a node is used more than the limit."""
+    over, part = _over(uses, limits.network_use), _incomplete(uses)
     judged = first_of(fail("network-high", over), unknown("part-missing", part), ok="network-below")
-    return _used(uses, limits.network_use, "network_use", "network", judged)
+    return _finding(uses, limits.network_use, "network_use", "network", judged)
 
 
 def _over(uses: Uses, limit: Limit) -> list[ResourceUse]:
@@ -59,22 +59,22 @@ def _over(uses: Uses, limit: Limit) -> list[ResourceUse]:
     return sorted((u for u in uses.uses if not u.value < limit.value), key=lambda u: -u.value)
 
 
-def _part(uses: Uses) -> bool:
+def _incomplete(uses: Uses) -> bool:
     """Whether a node was left out, or all."""
     return bool(uses.stale or not uses.uses)
 
 
-def _used(uses: Uses, limit: Limit, name: str, what: str, judged: Judgement) -> Finding:
+def _finding(uses: Uses, limit: Limit, name: str, what: str, judged: Judgement) -> Finding:
     over = _over(uses, limit)
     highest = max(uses.uses, key=lambda u: u.value, default=None)
     nodes = ", ".join(sorted({u.node for u in uses.uses})) or "none"
-    top = f"highest {highest.value:.1%} on {highest.node} {highest.what}".strip() if highest else "no node's"
+    top = f"highest {highest.value:.1%} on {highest.node} {highest.what}".strip() if highest else "no series"
     return judged.finding(
-        expected=f"{what} of each node below {limit.value:.0%}",
-        observed=f"{len(over)} of {len(uses.uses)} at or above it"
+        expected=f"{what} of each node below {100 * limit.value:g}%",
+        observed=f"{len(over)} of {len(uses.uses)} at or above {100 * limit.value:g}%, {top}"
         if over
-        else bounded_text(f"{top}; well are only {nodes}; {'; '.join(uses.stale)}")
-        if _part(uses)
+        else bounded_text(f"{top}; measured only on {nodes}; {'; '.join(uses.stale)}")
+        if _incomplete(uses)
         else top,
         details=(
             *([f"{u.node} {u.what}".strip() + f": {u.value:.1%}" for u in over[:_MOST]]),
@@ -94,9 +94,9 @@ def tuned(uses: Uses, limits: BzzzLimits) -> Finding:
         fail("not-tuned", below), unknown("part-missing", uses.stale or lacking), ok="tuned"
     ).finding(
         expected=", ".join(f"{name} at least {limit}" for name, limit in least.items()),
-        observed=f"{len(below)} settings below it"
+        observed=f"{len(below)} settings too low"
         if below
-        else f"on {len({u.node for u in uses.uses})} nodes",
+        else f"set on {len({u.node for u in uses.uses})} nodes",
         details=(
             *(f"{u.node}: {u.what} = {u.value:.0f}" for u in below[:_MOST]),
             *(f"left out: {s}" for s in uses.stale),

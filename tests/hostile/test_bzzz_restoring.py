@@ -123,7 +123,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("spoil", "reason", "told"),
     [
-        (changed(rb"version \d+", b"version 99"), RestoreErrorReason.OTHER_VERSION, "taken from PostgreSQL 99"),
+        (changed(rb"version \d+", b"version 99"), RestoreErrorReason.OTHER_VERSION, "dumped from PostgreSQL 99"),
         (changed(b"\tuser 7\n", b"\tuser \xff7\n"), RestoreErrorReason.ENCODING, "invalid byte sequence"),
         (changed(b"'UTF8'", b"'KLINGON'"), RestoreErrorReason.ENCODING, "KLINGON"),
         (changed(b"OWNER TO bzzz", b"OWNER TO nobody_here"), RestoreErrorReason.ROLE_MISSING, 'role "nobody_here"'),
@@ -132,7 +132,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (changed(b"CREATE TABLE", b"\\unrestrict x\n\\! touch pwned\nCREATE TABLE"), RestoreErrorReason.PSQL_COMMAND, "unrestrict"),
         (lambda whole: whole[: len(whole) // 2], RestoreErrorReason.TRUNCATED, "closing line"),
         (lambda whole: whole[: whole.rindex(b"CREATE INDEX")], RestoreErrorReason.TRUNCATED, "closing line"),
-        (lambda _: b"", RestoreErrorReason.EMPTY, "holds nothing"),
+        (lambda _: b"", RestoreErrorReason.EMPTY, "is empty"),
         (lambda _: b"<html>502 Bad Gateway</html>" * 900, RestoreErrorReason.NOT_A_DUMP, "<html>"),
     ],
 )  # fmt: skip
@@ -143,7 +143,7 @@ def test_a_bad_plain_dump_is_refused_for_its_reason(
     assert callable(spoil)
     seen = refused(place, gzip.compress(spoil(place.plain), 1))
     assert seen.reason is reason
-    assert told in seen.told
+    assert told in seen.message
     assert not (working_folder / "pwned").exists()
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from checks.bzzz.alerting import criteria as alerting
 from systems.bzzz.alerting.models import (
     Alert,
-    AlertmanagerSeen,
+    AlertmanagerStatus,
     Alerts,
     Matcher,
     Notifications,
@@ -28,7 +28,7 @@ from tests.pace import Pace
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()
 SETTLE = LIMITS.alerting_settle.duration
-SERVER = AlertmanagerSeen(version="0.25.0", api="v2", started=NOW - SETTLE, at=NOW, cluster="ready")
+SERVER = AlertmanagerStatus(version="0.25.0", api="v2", started=NOW - SETTLE, at=NOW, cluster="ready")
 NEEDED = (HEALTH, PEERS)
 
 
@@ -164,7 +164,7 @@ READY = SERVER.model_copy(update={"cluster": "ready"})
     ],
 )
 def test_calm_is_told_by_an_alertmanager_that_knows_of_everything(
-    server: AlertmanagerSeen, reasons: tuple[str, ...], *, whole: bool, watchdog: bool
+    server: AlertmanagerStatus, reasons: tuple[str, ...], *, whole: bool, watchdog: bool
 ) -> None:
     """Until it has settled, heard of everything and told it whole, what it does not tell is no calm; what it does, counts."""
 

@@ -18,8 +18,8 @@ from checks.bzzz.storage import criteria as storage_criteria
 from systems.bzzz.capacity.models import ResourceUse, Uses
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.logs.models import LogFile, NodeLogs
-from systems.bzzz.published.models import EndpointSeen
-from systems.bzzz.storage.models import StoragePath, StorageSeen, StorageWritten
+from systems.bzzz.published.models import Endpoint
+from systems.bzzz.storage.models import StoragePath, StorageState, StorageWritten
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIMITS = BzzzLimits()
@@ -27,7 +27,7 @@ SECOND = timedelta(seconds=1)
 GIB = 1024**3
 
 
-def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen:
+def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> Endpoint:
     """An address that answers over TLS, with a certificate that lasts so long."""
     known: dict[str, Any] = {
         "url": "https://grafana.test",
@@ -41,7 +41,7 @@ def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen
         "not_before": NOW - timedelta(days=1),
         "not_after": NOW + lasts,
     }
-    return EndpointSeen(**{**known, **more})
+    return Endpoint(**{**known, **more})
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def path(**more: Any) -> StoragePath:
     return StoragePath(**{**known, **more})
 
 
-def storage(*paths: StoragePath) -> StorageSeen:
+def storage(*paths: StoragePath) -> StorageState:
     """A host that sees these."""
     needed = tuple(each.path for each in paths)
-    return StorageSeen(host="local://", types=("nfs", "nfs4"), needed=needed, paths=paths)
+    return StorageState(host="local://", types=("nfs", "nfs4"), needed=needed, paths=paths)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_newer_servers_dump_is_refused() -> None:
     refuse_unless_fit(read_head(HEAD), 15)
     refuse_unless_fit(read_head(HEAD), 17)
     with pytest.raises(
-        NotRestored, match="other-version: taken from PostgreSQL 15, and the scratch server is 14"
+        NotRestored, match="other-version: dumped from PostgreSQL 15, but the scratch server is 14"
     ):
         refuse_unless_fit(read_head(HEAD), 14)
 
@@ -132,7 +132,7 @@ def test_the_tools_words_have_a_meaning(words: str, reason: RestoreErrorReason) 
 
 def test_the_first_error_is_told_and_not_the_flood_after_it() -> None:
     """Of many lines the first that names an error is shown, shortened."""
-    told = meaning("NOTICE: x\nERROR:  the cause\nERROR:  what followed\n" + "x" * 9999).told
+    told = meaning("NOTICE: x\nERROR:  the cause\nERROR:  what followed\n" + "x" * 9999).message
     assert told == "ERROR:  the cause"
 
 

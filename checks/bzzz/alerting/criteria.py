@@ -54,10 +54,10 @@ def nothing_fires(alerts: Alerts, limits: BzzzLimits) -> Finding:
         if counted
         else incomplete or (f"none; {len(below)} below the gate: {_names(below)}" if below else "none"),
         details=(
-            *(a.told for a in sorted(counted, key=lambda a: a.rank)[:_MOST]),
+            *(a.summary for a in sorted(counted, key=lambda a: a.rank)[:_MOST]),
             *([f"and {len(counted) - _MOST} more"] if len(counted) > _MOST else []),
-            *(f"below the gate, not counted: {a.told}" for a in below[:_MOST]),
-            *(s.told for s in alerts.silences[:_MOST]),
+            *(f"below the gate, not counted: {a.summary}" for a in below[:_MOST]),
+            *(s.summary for s in alerts.silences[:_MOST]),
             *([f"and {len(alerts.silences) - _MOST} more silences"] if len(alerts.silences) > _MOST else []),
         ),
         limits=(gate.named("alert_gate"), limits.alerting_settle.named("alerting_settle")),
@@ -112,7 +112,7 @@ def nothing_is_muted(alerts: Alerts, incidents: Iterable[str], limits: BzzzLimit
         observed=f"{len(muted)} firing but silenced or inhibited: {_names(muted)}"
         if muted
         else _incomplete(alerts, limits) or "none",
-        details=tuple(f"{_muted_by(a, ends)}: {a.told}" for a in muted[:_MOST]),
+        details=tuple(f"{_muted_by(a, ends)}: {a.summary}" for a in muted[:_MOST]),
         limits=(limits.alerting_settle.named("alerting_settle"),),
     )
 
@@ -132,7 +132,7 @@ def watchdog_fires(alerts: Alerts, limits: BzzzLimits) -> Finding:
     there = [a for a in alerts.alerts if a.name == watchdog]
     silent = bool(watchdog) and all(a.state != "active" for a in there)
     settling, young = _settling(alerts), _just_started(alerts, limits)
-    shown = "; ".join(f"{a.state}: {a.told}" for a in there[:3])
+    shown = "; ".join(f"{a.state}: {a.summary}" for a in there[:3])
     return first_of(
         fail("watchdog-silent", silent and not (settling or young)),
         unknown("alertmanager-settling", settling),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from systems.bzzz.limits import BzzzLimits
     from systems.bzzz.logs.models import NodeLogs
     from systems.bzzz.services.models import TaskUse
-    from systems.bzzz.storage.models import StorageSeen, StorageWritten
+    from systems.bzzz.storage.models import StorageState, StorageWritten
 
 CRITICAL = '"Critical Dependencies"'
 MONITORING = '"Capacity Planning"'
@@ -34,7 +34,7 @@ CONTENTION = '"Resource Contention"'
     next_step="check that the NFS server is up and reachable from this host; for a stale handle umount -f -l and mount again; "
     "then restart the services that write there (B-DHT-1, B-DB-1, B-BAK-1 suffer first)",
 )
-def test_storage_is_mounted_and_writable(storage: Observation[StorageSeen]) -> None:
+def test_storage_is_mounted_and_writable(storage: Observation[StorageState]) -> None:
     """The storage is mounted where the services need it, answers, and is writable."""
     verify(storage_criteria.mounted(storage.value), storage_criteria.usable(storage.value))
 
@@ -46,7 +46,7 @@ def test_storage_is_mounted_and_writable(storage: Observation[StorageSeen]) -> N
     runbook=CRITICAL,
     next_step="clean up logs and temporary files first (runbook, System Health Critical: disk full); check that old backups are rotated",
 )
-def test_storage_has_room(storage: Observation[StorageSeen], limits: BzzzLimits) -> None:
+def test_storage_has_room(storage: Observation[StorageState], limits: BzzzLimits) -> None:
     """The storage has room left."""
     verify(storage_criteria.roomy(storage.value, limits))
 

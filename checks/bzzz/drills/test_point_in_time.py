@@ -77,7 +77,7 @@ async def _refused(drill: Drill, fault: Fault, reason: str) -> None:
             recovered = await drill.site.operator().recover_to_point(POINT)
             why, message = "recovered", f"recovered {recovered.account.rows} rows"
         except NotRestored as refused:
-            why, message = refused.reason.value, refused.told
+            why, message = refused.reason.value, refused.message
         notes.append(message)
     drill.findings.append(
         first_of(fail("not-refused", why != reason), ok="refused").finding(

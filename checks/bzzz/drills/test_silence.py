@@ -76,7 +76,7 @@ async def test_a_silence_mutes_what_it_should_and_ends(drill: Drill) -> None:
     drill.findings.append(
         first_of(fail("silences-left", left), ok="no-silence-left").finding(
             expected="no silence is left",
-            observed="; ".join(s.told for s in left) or "none",
+            observed="; ".join(s.summary for s in left) or "none",
         )
     )
     await drill.recovered(*STEADY, within=seconds(30))

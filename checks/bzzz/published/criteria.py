@@ -11,13 +11,13 @@ from opsverify.model.ladder import fail, fine, first_of, unknown
 if TYPE_CHECKING:
     from opsverify.model.verdict import Finding
     from systems.bzzz.limits import BzzzLimits
-    from systems.bzzz.published.models import EndpointSeen
+    from systems.bzzz.published.models import Endpoint
 
 __all__ = ["published"]
 _DAY = timedelta(days=1)
 
 
-def published(endpoint: EndpointSeen, limits: BzzzLimits) -> Finding:
+def published(endpoint: Endpoint, limits: BzzzLimits) -> Finding:
     """The address speaks TLS with a certificate that is valid for its name and not about to expire, unless the target says
     why it need not.
     """
@@ -53,7 +53,7 @@ def published(endpoint: EndpointSeen, limits: BzzzLimits) -> Finding:
     )
 
 
-def _validity(endpoint: EndpointSeen, left: float) -> str:
+def _validity(endpoint: Endpoint, left: float) -> str:
     """How long the certificate is valid, and what else is wrong with it."""
     until = f"valid until {endpoint.not_after:%Y-%m-%d %H:%M UTC}" if endpoint.not_after else "no expiry date"
     lasts = f"expired {-left:.0f} days ago" if left < 0 else f"{left:.0f} days left"

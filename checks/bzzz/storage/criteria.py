@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from opsverify.model.verdict import Finding
     from systems.bzzz.limits import BzzzLimits
-    from systems.bzzz.storage.models import StoragePath, StorageSeen, StorageWritten
+    from systems.bzzz.storage.models import StoragePath, StorageState, StorageWritten
 
 __all__ = ["NOT_THERE", "mounted", "roomy", "usable", "written"]
 
@@ -20,7 +20,7 @@ NOT_THERE = ("storage-hangs", "stale-handle", "not-mounted", "path-missing", "pa
 """Reason codes of a path that is not there, the worst first."""
 
 
-def mounted(storage: StorageSeen) -> Finding:
+def mounted(storage: StorageState) -> Finding:
     """Each path lies in a mount of the storage's type, and answers."""
     bad = {p.path: why for p in storage.paths if (why := _not_there(p, storage.types))}
     kinds = {kind for kind, _ in bad.values()}
@@ -41,7 +41,7 @@ def mounted(storage: StorageSeen) -> Finding:
     )
 
 
-def _unseen(storage: StorageSeen) -> list[str]:
+def _unseen(storage: StorageState) -> list[str]:
     """The paths that are needed, and were not looked at."""
     return sorted({*storage.needed} - {p.path for p in storage.paths})
 
@@ -61,7 +61,7 @@ def _not_there(path: StoragePath, types: Sequence[str]) -> tuple[str, str] | Non
     return None
 
 
-def usable(storage: StorageSeen) -> Finding:
+def usable(storage: StorageState) -> Finding:
     """Each path that is there may be written to."""
     there = [p for p in storage.paths if not p.trouble]
     bad = [p for p in there if p.read_only or not p.writable]
@@ -81,7 +81,7 @@ def usable(storage: StorageSeen) -> Finding:
     )
 
 
-def roomy(storage: StorageSeen, limits: BzzzLimits) -> Finding:
+def roomy(storage: StorageState, limits: BzzzLimits) -> Finding:
     """Each path has room left. A folder of the same name on the local disk does not count."""
     limit = limits.storage_free
     gone = [p.path for p in storage.paths if p.trouble or p.type not in storage.types]

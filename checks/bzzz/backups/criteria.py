@@ -188,7 +188,7 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
         ok="whole",
     )
     counted = f"{len(export.secrets)} secrets, {len(export.configs)} configs, {len(export.services)} services"
-    kept = f"; payloads of secrets: {export.payloads}" if export.payloads else ""
+    kept = f"; secret payloads kept in {export.payloads}" if export.payloads else ""
     names = ", ".join(export.without_payload[:_MOST_NAMED])
     texts = {
         "absent": f"missing: {', '.join(export.absent or lacking)}",

@@ -120,7 +120,7 @@ def operations_succeed(operations: Operations, limits: BzzzLimits) -> Finding:
         unknown("part-missing", operations.missing or not operations.success),
         ok="within-budget",
     ).finding(
-        expected=f"at most {limits.dht_errors.value:.0%} of the operations fail",
+        expected=f"at most {100 * limits.dht_errors.value:g}% of the operations fail",
         observed="; ".join(parts) or "no success rate",
         details=operations.warnings,
         limits=(limits.dht_errors.named("dht_errors"),),

@@ -94,7 +94,7 @@ def heartbeat_fresh(window: ElectionWindow, limits: BzzzLimits) -> Finding:
     ]
     return judged.finding(
         expected=f"a heartbeat of the admin within {limits.heartbeat} on every node",
-        observed=", ".join(heard) or "no node answered",
+        observed=f"newest heartbeat: {', '.join(heard)}" if heard else "no node answered",
         details=() if judged.holds else tuple(map(str, window.last)),
         limits=(limits.heartbeat.named("heartbeat"), limits.clock_ahead.named("clock_ahead")),
     )
@@ -121,7 +121,11 @@ def leadership_steady(window: ElectionWindow) -> Finding:
     ).finding(
         expected="the same admin and term at the beginning and at the end of the window",
         observed="; ".join(changes)
-        or (f"term {window.last[0].term} throughout" if window.last else "no node answered"),
+        or (
+            f"admin {window.last[0].admin or 'nobody'} in term {window.last[0].term} throughout"
+            if window.last
+            else "no node answered"
+        ),
         details=(window.changes,) if window.changes else (),
     )
 
@@ -199,7 +203,7 @@ def queue_bounded(slurp: Slurp, limits: BzzzLimits) -> Finding:
         unknown("part-missing", hidden or once or left or not slurp.last),
         ok="bounded",
     ).finding(
-        expected=f"queue below {limits.slurp_queue.value:.0%} of its capacity; at most {limits.slurp_dead_letters}, and not growing",
+        expected=f"queue below {100 * limits.slurp_queue.value:g}% of its capacity; at most {limits.slurp_dead_letters}, and not growing",
         observed="; ".join([*map(str, (*slurp.last, *hidden)), *late]) or "no node answered",
         details=tuple(
             f"{v.node}: {first[v.node].dead_letters} dead letters, then {v.dead_letters}" for v in growing

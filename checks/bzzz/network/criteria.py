@@ -32,7 +32,9 @@ def enough_peers(peers: PeerLists, limits: BzzzLimits) -> Finding:
         ok="enough-peers",
     )
     observed = (
-        f"too few on {', '.join(few)}; all: {shown}" if few else f"{shown or 'no series'}; {peers.running}"
+        f"too few peers on {', '.join(few)}; all: {shown}"
+        if few
+        else f"peers: {shown or 'no series'}; {peers.running}"
     )
     return judged.finding(
         expected=f"at least {limits.peers} on each running agent",
@@ -48,7 +50,9 @@ def bootstraps_accept(bootstraps: Bootstraps, limits: BzzzLimits) -> Finding:
     bad = [b for b in bootstraps.bootstraps if b.answer != "accepted"]
     unseen = sorted({*bootstraps.wanted} - {b.node for b in bootstraps.bootstraps})
     fine = ", ".join(
-        f"{b.node} {b.address} in {b.connect_ms:.1f} ms" for b in bootstraps.bootstraps if b not in bad
+        f"{b.node} {b.address} accepted in {b.connect_ms:.1f} ms"
+        for b in bootstraps.bootstraps
+        if b not in bad
     )
     return first_of(
         fail("bootstrap-refused", "refused" in answers),

@@ -68,7 +68,11 @@ def _finding(uses: Uses, limit: Limit, name: str, what: str, judged: Judgement) 
     over = _over(uses, limit)
     highest = max(uses.uses, key=lambda u: u.value, default=None)
     nodes = ", ".join(sorted({u.node for u in uses.uses})) or "none"
-    top = f"highest {highest.value:.1%} on {highest.node} {highest.what}".strip() if highest else "no series"
+    top = (
+        f"highest {what} {highest.value:.1%} on {highest.node} {highest.what}".strip()
+        if highest
+        else "no series"
+    )
     return judged.finding(
         expected=f"{what} of each node below {100 * limit.value:g}%",
         observed=f"{len(over)} of {len(uses.uses)} at or above {100 * limit.value:g}%, {top}"
@@ -93,7 +97,9 @@ def tuned(uses: Uses, limits: BzzzLimits) -> Finding:
     return first_of(
         fail("not-tuned", below), unknown("part-missing", uses.stale or lacking), ok="tuned"
     ).finding(
-        expected=", ".join(f"{name} at least {limit}" for name, limit in least.items()),
+        expected=", ".join(
+            f"{name} at least {limit.value:.0f} {limit.unit}" for name, limit in least.items()
+        ),
         observed=f"{len(below)} settings too low"
         if below
         else f"set on {len({u.node for u in uses.uses})} nodes",

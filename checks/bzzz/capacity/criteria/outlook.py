@@ -195,8 +195,8 @@ def tasks_within_memory(uses: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
         fine("no-limits", not bounded),
         ok="memory-within-limit",
     ).finding(
-        expected=f"each task below {limit.value:.0%} of its memory limit",
-        observed=f"{len(near)} of {len(bounded)} tasks with a memory limit at or above {limit.value:.0%} of it"
+        expected=f"each task below {100 * limit.value:g}% of its memory limit",
+        observed=f"{len(near)} of {len(bounded)} tasks with a memory limit at or above {100 * limit.value:g}% of it"
         if near
         else f"{len(bounded)} of {len(uses)} tasks have a memory limit, none is near it",
         details=tuple(_use(u) for u in (near or ranked)[:_MOST]),

@@ -98,7 +98,7 @@ def data_flows(flow: TaskFlow, limits: BzzzLimits) -> Finding:
     )
     answer = f"HTTP {flow.status} {flow.code}".strip()
     observed = {
-        "task-refused": f"the task request was refused: {flow.refused}",
+        "task-refused": f"the task request was refused: {' '.join(flow.refused.split())}",
         "no-address": "the reply to the task request holds no UCXL address",
         "malformed-address": f"{flow.address} is not a well-formed UCXL address; UCXI answered {answer}",
         "not-resolved": f"{flow.address} does not resolve: UCXI answered {answer} after {flow.took_s:.1f} s",
@@ -129,6 +129,6 @@ def handled_once(repeated: Repeated) -> Finding:
         ok="handled-once",
     ).finding(
         expected="the same event, sent twice, handled once",
-        observed=f"handled {repeated.times} times; the second request was answered {repeated.said}",
+        observed=f"handled {repeated.times} time{'' if repeated.times == 1 else 's'}; the second request was answered {repeated.said}",
         details=(f"task {repeated.task}",),
     )

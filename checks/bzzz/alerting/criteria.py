@@ -266,7 +266,7 @@ def notifications_leave(failures: Failures, limits: BzzzLimits) -> Finding:
         ok="notifications-leave",
     ).finding(
         expected=f"alertmanager_notifications_failed_total flat over {failures.window_s:g} s",
-        observed=f"{_failures(failed) or 'flat'}; {sum(failures.sent.values()):.0f} notifications attempted",
+        observed=f"{f'failed: {_failures(failed)}' if failed else 'flat'}; {sum(failures.sent.values()):.0f} notifications attempted",
         details=tuple(f"Prometheus warns: {w}" for w in failures.warnings),
         limits=(limits.notify_window.named("notify_window"),),
     )

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opsverify.model.ladder import fail, first_of, unknown
+from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ _VERSION = re.compile(r"(?P<base>.+?)(?:_v(?P<number>\d{1,9})|_(?P<new>new))?")
 _SECRET = re.compile(r"PASSW(OR)?D|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 _DEBUG = {"debug", "trace", "verbose"}
 _FIRST, _NEW = 1, 2
+_LONGEST = 300
 UNSOUND = ("missing", "secret-in-environment", "superseded", "debug-left-on")
 DETACHED = ("network-missing", "service-not-attached", "task-cut-off", "task-not-found")
 
@@ -164,11 +166,16 @@ def postgres_answers(reachability: Reachability) -> Finding:
             f", but {reachability.tasks} does: the service's virtual IP does not work (kernel without IPVS? "
             "endpoint mode dnsrr needs none)"
         )
-    output = tuple(text for text in (reachability.output, reachability.tasks_output) if text)
+    command = bounded_text(" ".join(reachability.command.split()), _LONGEST)
+    output = tuple(
+        bounded_text(" ".join(text.split()), _LONGEST)
+        for text in (reachability.output, reachability.tasks_output)
+        if text
+    )
     return first_of(
         fail("no-service-vip", vip), fail("no-answer", reachability.status != 0), ok="answers"
     ).finding(
         expected=f"{reachability.name} answers from inside a task of {reachability.service}",
         observed=f"{reachability.name} answers" if reachability.status == 0 else message,
-        details=(f"{reachability.command}: exit status {reachability.status}", *output),
+        details=(f"{command}: exit status {reachability.status}", *output),
     )

@@ -188,7 +188,9 @@ def archived(archiving: Archiving, limits: BzzzLimits) -> Finding:
         unknown("order-not-known", archiving.last_failed > archiving.last),
         ok="archived",
     )
-    last = f"{archiving.last} at {archiving.last_at:%H:%M:%S}Z" if archiving.last_at else "nothing yet"
+    last = (
+        f"{archiving.last} at {archiving.last_at:%Y-%m-%d %H:%M:%S}Z" if archiving.last_at else "nothing yet"
+    )
     well = f"last archived: {last}; {archiving.archived} files in total"
     if archiving.waiting is None:
         well += "; number of segments waiting unknown: the login may not call pg_ls_archive_statusdir(), and the last file archived is no segment"

@@ -58,7 +58,7 @@ def one_admin(election: Election) -> Finding:
         "one-admin": f"{named[0]} in term {min(terms)} on all {len(election.views)} nodes" if named else "",
         "no-admin": "no node names an admin",
         "two-admins": f"{len(named)} admins: {', '.join(named)}",
-        "admin-not-known": f"{named[0] if named else ''} is admin, but {', '.join(nobody)} knows no admin",
+        "admin-not-known": f"{named[0] if named else ''} is admin, but no admin is known on {', '.join(nobody)}",
         "terms-differ": f"{named[0] if named else ''} is admin, but the nodes are in terms {', '.join(map(str, sorted(terms)))}",
         "stranger": f"admin {named[0] if named else ''} is not among the nodes that answer",
     }

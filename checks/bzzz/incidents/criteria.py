@@ -76,7 +76,7 @@ def peers_back(state: IncidentState, limits: BzzzLimits) -> Finding:
             ok="enough-peers",
         ),
         expected=f"at least {limits.peers} on each agent",
-        observed=f"too few on {', '.join(few)}; all: {_values(state)}" if few else _values(state),
+        observed=f"too few peers on {', '.join(few)}; all: {_values(state)}" if few else _values(state),
         limit=("peers", limits.peers),
     )
 
@@ -143,7 +143,9 @@ def dht_works(state: IncidentState) -> Finding:
             ok="dht-works",
         ),
         expected="put and get of each agent's dht-health work",
-        observed="; ".join(f"{who}: {state.causes.get(who, 'no message')}" for who in failing)
+        observed="; ".join(
+            f"{who}: {' '.join(state.causes.get(who, 'no message').split())}" for who in failing
+        )
         or f"work on {', '.join(state.values)}",
     )
 
@@ -187,6 +189,7 @@ def _unlisted(validation: RecoveryValidation) -> list[str]:
 def peers_connected(validation: RecoveryValidation, limits: BzzzLimits) -> Finding:
     """The P2P network is connected."""
     few = [who for who, v in validation.peers.items() if not v >= limits.peers.value]
+    shown = ", ".join(f"{who} {v:g}" for who, v in validation.peers.items())
     return first_of(
         fail("too-few-peers", few),
         unknown(
@@ -195,7 +198,9 @@ def peers_connected(validation: RecoveryValidation, limits: BzzzLimits) -> Findi
         ok="connected",
     ).finding(
         expected=f"at least {limits.peers} on each agent",
-        observed=", ".join(f"{who} {v:g}" for who, v in validation.peers.items()) or "no series",
+        observed=f"too few peers on {', '.join(few)}; all: {shown}"
+        if few
+        else f"peers: {shown or 'no series'}",
         details=validation.missing_peers,
         limits=(limits.peers.named("peers"),),
     )

@@ -76,7 +76,7 @@ def usable(storage: StorageState) -> Finding:
         observed=", ".join(
             f"{p.path} is {'mounted read-only' if p.read_only else 'not writable'}" for p in bad
         )
-        or f"{len(there)} paths writable",
+        or (f"{len(there)} paths writable" if there else "no path is mounted and answering"),
         details=tuple(_mount(p) for p in bad),
     )
 

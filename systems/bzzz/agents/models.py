@@ -56,7 +56,8 @@ class Component(Observed):
     latency_ms: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} {self.state}{f': {self.message}' if self.message else ''}"
+        message = " ".join(self.message.split())  # a server's error may have several lines
+        return f"{self.name} {self.state}{f': {message}' if message else ''}"
 
 
 class Components(Observed):

@@ -101,11 +101,11 @@ class CapacityClient:
         known = tuple(u for u in busier.values() if math.copysign(1, u.value) > 0)
         if not known:
             raise Unobservable(ErrorKind.EMPTY, f"none of {len(busier)} network interfaces reports its speed")
-        untold = sorted({u.node for u in busier.values()} - {u.node for u in known})
+        unknown = sorted({u.node for u in busier.values()} - {u.node for u in known})
         stale = (
             *received.stale,
             *sent.stale,
-            *(f"{node}: none of its network interfaces reports its speed" for node in untold),
+            *(f"{node}: none of its network interfaces reports its speed" for node in unknown),
         )
         return received.model_copy(update={"uses": known, "stale": tuple(dict.fromkeys(stale))})
 

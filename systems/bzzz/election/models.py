@@ -25,9 +25,7 @@ class NodeElection(Observed):
 
     def __str__(self) -> str:
         beat = f", heartbeat {(self.at - self.heartbeat).total_seconds():.1f} s old" if self.heartbeat else ""
-        return (
-            f"{self.node}: admin {self.admin or 'nobody'}, term {self.term}, {self.state or 'no state'}{beat}"
-        )
+        return f"{self.node}: admin {self.admin or 'nobody'}, term {self.term}, state {self.state or 'unknown'}{beat}"
 
 
 class Election(Observed):

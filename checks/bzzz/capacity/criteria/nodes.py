@@ -23,35 +23,35 @@ def cpu_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node uses more of its CPUs than the limit."""
     over, part = _over(uses, limits.cpu_use), _incomplete(uses)
     judged = first_of(fail("cpu-high", over), unknown("part-missing", part), ok="cpu-below")
-    return _finding(uses, limits.cpu_use, "cpu_use", "cpu", judged)
+    return _finding(uses, limits.cpu_use, "cpu_use", "CPU use", judged)
 
 
 def memory_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node uses more of its memory than the limit."""
     over, part = _over(uses, limits.memory_use), _incomplete(uses)
     judged = first_of(fail("memory-high", over), unknown("part-missing", part), ok="memory-below")
-    return _finding(uses, limits.memory_use, "memory_use", "memory", judged)
+    return _finding(uses, limits.memory_use, "memory_use", "memory use", judged)
 
 
 def disk_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node uses more of a file system than the limit."""
     over, part = _over(uses, limits.disk_use), _incomplete(uses)
     judged = first_of(fail("disk-high", over), unknown("part-missing", part), ok="disk-below")
-    return _finding(uses, limits.disk_use, "disk_use", "disk", judged)
+    return _finding(uses, limits.disk_use, "disk_use", "disk use", judged)
 
 
 def io_wait_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No node's CPUs wait for its disks more than the limit."""
     over, part = _over(uses, limits.io_wait), _incomplete(uses)
     judged = first_of(fail("io-wait-high", over), unknown("part-missing", part), ok="io-wait-below")
-    return _finding(uses, limits.io_wait, "io_wait", "io-wait", judged)
+    return _finding(uses, limits.io_wait, "io_wait", "I/O wait", judged)
 
 
 def network_below(uses: Uses, limits: BzzzLimits) -> Finding:
     """No network interface of a node is used more than the limit."""
     over, part = _over(uses, limits.network_use), _incomplete(uses)
     judged = first_of(fail("network-high", over), unknown("part-missing", part), ok="network-below")
-    return _finding(uses, limits.network_use, "network_use", "network", judged)
+    return _finding(uses, limits.network_use, "network_use", "network interface use", judged)
 
 
 def _over(uses: Uses, limit: Limit) -> list[ResourceUse]:

@@ -156,9 +156,9 @@ def archive_without_gaps(wal: WalArchive) -> Finding:
     """The archive has every segment from the base backup's start on, each of its full size."""
     observed = f"{wal.segments} segments from {wal.first} to {wal.newest or 'none'}"
     if wal.missing_count:
-        observed = f"{wal.missing_count} files missing: {', '.join(wal.missing)}"
+        observed = f"{wal.missing_count} missing from the archive: {', '.join(wal.missing)}"
     elif wal.odd_count:
-        observed = f"{wal.odd_count} segments are not {wal.segment} bytes: {', '.join(wal.odd)}"
+        observed = f"{wal.odd_count} of wrong size (not {wal.segment} bytes): {', '.join(wal.odd)}"
     judged = first_of(
         fail("gap", wal.missing_count),
         fail("segment-cut", wal.odd_count),

@@ -233,7 +233,7 @@ def _read_rights(place: DumpPlace, prefix: str) -> str:
     if files:
         place.beginning(files[0].path.rsplit("/", 1)[-1], 1)
     apart = (listing.at - datetime.now(UTC)).total_seconds()
-    return f"{len(files)} dumps in {place.name}, its clock {apart:+.1f} s from ours"
+    return f"{len(files)} dumps in {place.name}, its clock {apart:+.1f} s against ours"
 
 
 def _refuse_while_dumping(files: tuple[DumpFile, ...], listing: Listing) -> None:

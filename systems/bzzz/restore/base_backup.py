@@ -50,7 +50,7 @@ def verify_base(base: Path, program: Path, environment: Mapping[str, str], withi
         return
     if done.returncode == 1 and "error:" in words:
         raise NotRestored(RestoreErrorReason.BASE_CORRUPT, words[:_MOST])
-    message = f"pg_verifybackup ended with status {done.returncode} without a verdict: {words[:_MOST]}"
+    message = f"pg_verifybackup ended with status {done.returncode} without a verdict: {words[:_MOST] or 'no output'}"
     raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz.monitoring import test_monitoring as checks
+from checks.bzzz.alerting import test_alerting
 from opsverify.model.verdict import Verdict
 from opsverify.servers.process import LOOPBACK, free_port
 from systems.bzzz.incidents.alerts import ADMIN, HEALTH, PEERS
@@ -158,7 +158,7 @@ async def test_what_alertmanager_says_has_a_verdict(
 ) -> None:
     """Alerts that fire fail, however they look; an answer that is none, or of one that knows nothing yet, is not judged."""
     part = watched(stage, manager=alertmanager(given))
-    judged = await outcome(checks.test_nothing_fires_and_alerting_works, part)
+    judged = await outcome(test_alerting.test_nothing_fires_and_alerting_works, part)
     assert f"{judged.verdict} {judged.reason}" == expected
     text = judged.model_dump_json()
     assert "\\u001b" not in text
@@ -188,7 +188,9 @@ async def test_a_flood_of_alerts_fails_in_time_and_in_short(stage: Stage, count:
             {"v2/alerts": page([alert(), *[alert(HEALTH, n=str(n)) for n in range(count)]])}
         )
     with Pace() as pace:
-        judged = await outcome(checks.test_nothing_fires_and_alerting_works, watched(stage, manager=manager))
+        judged = await outcome(
+            test_alerting.test_nothing_fires_and_alerting_works, watched(stage, manager=manager)
+        )
     assert pace.times < 200
     assert f"{judged.verdict} {judged.reason}" == ACTIVE
     assert judged.findings[-1].observed.startswith(told)
@@ -205,7 +207,7 @@ async def test_a_flood_of_which_none_counts_is_not_known(
 ) -> None:
     """Where the list is too long to be read to its end, nobody knows what its end has; what its beginning has is known."""
     part = watched(stage, manager=alertmanager({"v2/alerts": flood(1500, **labels)}))
-    assert await verdict(checks.test_nothing_fires_and_alerting_works, part) == expected
+    assert await verdict(test_alerting.test_nothing_fires_and_alerting_works, part) == expected
 
 
 DOWN: list[Any] = [
@@ -222,7 +224,8 @@ async def test_an_alertmanager_that_does_not_serve(stage: Stage, play: Play | No
     part = section(prometheus=watched(stage).prometheus, alertmanager={"url": url})
     deadline = DEADLINE if kind == "silent" else PATIENT
     assert (
-        await verdict(checks.test_nothing_fires_and_alerting_works, part, deadline=deadline) == f"FAIL {kind}"
+        await verdict(test_alerting.test_nothing_fires_and_alerting_works, part, deadline=deadline)
+        == f"FAIL {kind}"
     )
 
 
@@ -266,7 +269,7 @@ async def test_an_alert_that_may_be_muted_has_not_cleared(
     manager = alertmanager({"v2/silences": page(silences), "v2/alerts": page([])})
     given = {"bzzz_p2p_connected_peers": of_agents("5", "5", "5")}
     judged = await outcome(
-        checks.test_the_alert_on_peers_has_cleared, watched(stage, prometheus(given), manager)
+        test_alerting.test_the_alert_on_peers_has_cleared, watched(stage, prometheus(given), manager)
     )
     assert f"{judged.verdict} {judged.reason}" == expected
     text = judged.model_dump_json()
@@ -320,7 +323,7 @@ async def test_an_alert_is_over_only_where_everything_says_so(
     """Its rule works and is calm, it did fire, and what it looks at is measured; anything else is not over, or not known."""
     told = {INPUT: of_agents("5", "5", "5"), **given}
     part = watched(stage, prometheus(told), alertmanager({"v2/alerts": page([])}))
-    assert await verdict(checks.test_the_alert_on_peers_has_cleared, part) == expected
+    assert await verdict(test_alerting.test_the_alert_on_peers_has_cleared, part) == expected
 
 
 async def test_an_alert_that_alertmanager_still_has_is_not_over(stage: Stage) -> None:
@@ -331,6 +334,6 @@ async def test_an_alert_that_alertmanager_still_has_is_not_over(stage: Stage) ->
         page([alert(PEERS, n=str(n)) for n in range(1000)]),
     ):
         part = watched(stage, told, alertmanager({"v2/alerts": alerts}))
-        judged = await outcome(checks.test_the_alert_on_peers_has_cleared, part)
+        judged = await outcome(test_alerting.test_the_alert_on_peers_has_cleared, part)
         assert (judged.verdict, judged.reason) == (Verdict.FAIL, "still-in-alertmanager")
         assert len(judged.model_dump_json()) < 20_000

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checks.bzzz.alerting import test_alerting
 from checks.bzzz.monitoring import test_monitoring as checks
 from tests.hostile.bzzz_looking import patient_outcome as outcome
 from tests.hostile.bzzz_looking import patient_verdict as verdict
@@ -98,7 +99,7 @@ async def test_a_bad_answer_is_not_judged(stage: Stage, act: Act, expected: str)
         checks.test_no_agent_is_degraded,
         checks.test_health_checks_pass,
         checks.test_errors_are_few,
-        checks.test_notifications_leave,
+        test_alerting.test_notifications_leave,
     ):
         assert await verdict(check, part) == expected, check.__name__
 
@@ -229,7 +230,7 @@ async def test_what_prometheus_warns_of_is_in_the_finding(stage: Stage, key: str
         checks.test_no_agent_is_critical,
         checks.test_errors_are_few,
         checks.test_health_checks_pass,
-        checks.test_notifications_leave,
+        test_alerting.test_notifications_leave,
     ):
         (finding,) = (await outcome(check, watched(stage, prometheus(given)))).findings
         assert finding.details[0].startswith("Prometheus warns: PromQL: ")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checks.bzzz.alerting import test_alerting
 from checks.bzzz.incidents import test_incidents as incidents
 from checks.bzzz.monitoring import test_monitoring as checks
 from tests.hostile.bzzz_looking import verdict
@@ -109,7 +110,9 @@ NOTIFIED: list[Any] = [
 @pytest.mark.parametrize(("given", "expected"), NOTIFIED)
 async def test_notifications_are_counted(stage: Stage, given: dict[str, Act], expected: str) -> None:
     """One integration that fails is a failure; what is not counted is not judged."""
-    assert await verdict(checks.test_notifications_leave, watched(stage, prometheus(given))) == expected
+    assert (
+        await verdict(test_alerting.test_notifications_leave, watched(stage, prometheus(given))) == expected
+    )
 
 
 STEP_S = 86400 / 500

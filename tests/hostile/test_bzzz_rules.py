@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checks.bzzz.alerting import test_alerting
 from checks.bzzz.monitoring import test_monitoring as checks
 from opsverify.model.deadline import seconds
 from opsverify.servers.process import LOOPBACK, free_port
@@ -74,7 +75,9 @@ async def test_rules_have_to_be_there_and_work(
 ) -> None:
     """A rule that is missing, fails or was not evaluated is a FAIL; before it is due nobody knows."""
     monkeypatch.setattr(alerting, "_REDISCOVERY", seconds(0.1))
-    judged = await outcome(checks.test_nothing_fires_and_alerting_works, watched(stage, prometheus(given)))
+    judged = await outcome(
+        test_alerting.test_nothing_fires_and_alerting_works, watched(stage, prometheus(given))
+    )
     assert f"{judged.verdict} {judged.reason}" == expected
     assert "\x1b" not in judged.model_dump_json()
 
@@ -102,5 +105,6 @@ async def test_a_prometheus_that_does_not_serve(stage: Stage, play: Play | None,
     for check in values:
         assert await verdict(check, part, deadline=deadline) == f"UNKNOWN {kind}"
     assert (
-        await verdict(checks.test_nothing_fires_and_alerting_works, part, deadline=deadline) == f"FAIL {kind}"
+        await verdict(test_alerting.test_nothing_fires_and_alerting_works, part, deadline=deadline)
+        == f"FAIL {kind}"
     )

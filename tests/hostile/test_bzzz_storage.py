@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz.capacity import test_capacity as checks
+from checks.bzzz.storage import test_storage
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import Unobservable
@@ -155,11 +155,11 @@ async def test_a_storage_that_is_not_as_it_should_be(  # noqa: PLR0917 - a table
     look(table + path)
     part = section(storage=host(tmp_path, table, path))
     began = time.monotonic()
-    told = await outcome(checks.test_storage_is_mounted_and_writable, part)
+    told = await outcome(test_storage.test_storage_is_mounted_and_writable, part)
     assert time.monotonic() - began < 8
     assert f"{told.verdict} {told.reason}" == there
     assert "\x1b" not in told.model_dump_json()
-    assert await verdict(checks.test_storage_has_room, part) == room
+    assert await verdict(test_storage.test_storage_has_room, part) == room
 
 
 async def test_one_path_that_hangs_keeps_nobody_from_looking_at_the_others(
@@ -169,7 +169,9 @@ async def test_one_path_that_hangs_keeps_nobody_from_looking_at_the_others(
     monkeypatch.setattr(hosts_client, "_LOOK", seconds(1.5))
     hangs = f'case "$5" in {PATH}) {HANGS};; *) {WELL};; esac'
     storage = host(tmp_path, f"{NFS}nas:/more /more nfs4 rw 0 0\n", hangs, paths=(PATH, "/more"))
-    told = (await outcome(checks.test_storage_is_mounted_and_writable, section(storage=storage))).findings[0]
+    told = (
+        await outcome(test_storage.test_storage_is_mounted_and_writable, section(storage=storage))
+    ).findings[0]
     assert told.observed == "1 of 2 paths not mounted or not answering: /rust/bzzz-v2"
     assert told.details[0].startswith(f"{PATH}: nfs4 nas:/bzzz at {PATH}")
     assert told.details[1].startswith("/more: nfs4")
@@ -182,9 +184,9 @@ async def test_what_is_mounted_on_demand_is_looked_at_after_it_was_mounted(tmp_p
     (tmp_path / "after").write_text(f"{auto}nas:/bzzz {PATH} nfs4 rw 0 0\n", encoding="utf-8")
     mounts = f"!if test -e {tmp_path}/looked; then cat {tmp_path}/after; else cat {tmp_path}/before; fi"
     part = section(storage=host(tmp_path, mounts, f"touch {tmp_path}/looked; {WELL}"))
-    assert await verdict(checks.test_storage_is_mounted_and_writable, part) == "PASS mounted"
+    assert await verdict(test_storage.test_storage_is_mounted_and_writable, part) == "PASS mounted"
     part = section(storage=host(tmp_path, auto))
-    assert await verdict(checks.test_storage_is_mounted_and_writable, part) == "FAIL not-mounted"
+    assert await verdict(test_storage.test_storage_is_mounted_and_writable, part) == "FAIL not-mounted"
 
 
 NEEDS_SSH = pytest.mark.skipif(
@@ -201,13 +203,13 @@ async def test_a_host_that_refuses_is_a_fail_and_one_without_a_name_is_not(tmp_p
         ("ssh://no-such-host.invalid", "UNKNOWN name-not-found"),
     ):
         part = section(storage={"host": address, "identity_file": str(key)})
-        assert await verdict(checks.test_storage_is_mounted_and_writable, part) == expected
+        assert await verdict(test_storage.test_storage_is_mounted_and_writable, part) == expected
 
 
 async def test_this_hosts_own_folder_is_looked_at_for_real(tmp_path: Path) -> None:
     """With no stand-in at all: a folder of this machine is writable, has a size, and is no NFS."""
     part = section(storage={"host": "local://", "paths": (str(tmp_path),)})
-    told = await outcome(checks.test_storage_is_mounted_and_writable, part)
+    told = await outcome(test_storage.test_storage_is_mounted_and_writable, part)
     assert [f.holds for f in told.findings] == [False, True]
     assert told.reason == "not-mounted"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checks.bzzz.monitoring import test_monitoring as checks
+from checks.bzzz.alerting import test_alerting
 from tests.hostile.bzzz_looking import LIMITS, outcome, section
 from tests.hostile.bzzz_watchers import alert, alertmanager
 from tests.hostile.servers import ESCAPES, MIB, http, page
@@ -74,7 +74,7 @@ async def test_a_test_alert_has_a_verdict_and_is_ended(
 ) -> None:
     """What cannot be followed is not known, and not posted; what was posted, or may have been, is ended."""
     took = Posted(**counted)
-    judged = await outcome(checks.test_a_test_alert_is_heard, posted(stage, took, given), owned=True)
+    judged = await outcome(test_alerting.test_a_test_alert_is_heard, posted(stage, took, given), owned=True)
     assert (f"{judged.verdict} {judged.reason}", took.posts) == (expected, posts)
 
 
@@ -91,12 +91,14 @@ async def test_a_test_alert_has_a_verdict_and_is_ended(
 async def test_the_receivers_own_word_counts(stage: Stage, receiver: Act, expected: str) -> None:
     """Where the receiver can be asked, Alertmanager's counts prove nothing; the alert is ended all the same."""
     took = Posted()
-    judged = await outcome(checks.test_a_test_alert_is_heard, posted(stage, took, {}, receiver), owned=True)
+    judged = await outcome(
+        test_alerting.test_a_test_alert_is_heard, posted(stage, took, {}, receiver), owned=True
+    )
     assert (f"{judged.verdict} {judged.reason}", took.posts) == (expected, 2)
 
 
 async def test_nothing_is_posted_unarmed(stage: Stage) -> None:
     """On a live target that does not arm it nothing is sent, and the check is skipped."""
     took = Posted()
-    judged = await outcome(checks.test_a_test_alert_is_heard, posted(stage, took, {}))
+    judged = await outcome(test_alerting.test_a_test_alert_is_heard, posted(stage, took, {}))
     assert (f"{judged.verdict} {judged.reason}", took.posts) == ("SKIP not armed", 0)

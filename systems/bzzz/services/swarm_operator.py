@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["SwarmOperator"]
 
 _WITHIN_S, _POLL_S = 300.0, 0.1
+_ANSWER_S = 30
+"""Of one read or write; a manager that is busy with an update takes its time."""
 _AGAIN = 5
 _MOST_OUTPUT = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
@@ -83,16 +85,19 @@ class SwarmOperator:
         return await in_thread(self._wire, service, network, connect=True)
 
     @contextmanager
-    def _open(self, *names: str, within_s: int = 30) -> Iterator[DockerApi]:
+    def _open(self, *names: str) -> Iterator[DockerApi]:
         for name in names:
             if not _NAME.fullmatch(name):
                 msg = f"{bounded_text(name, 100)!r} is no name that Docker gives: nothing was done"
                 raise ServiceFailed(msg)
         try:
-            with open_docker(self._target, within_s=within_s) as api:
+            with open_docker(self._target, within_s=_ANSWER_S) as api:
                 yield api
         except Unobservable as error:
             raise ServiceFailed(error.seen) from None
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            msg = f"{self._target.manager}: an answer of another shape than Docker's: {type(error).__name__}: {bounded_text(str(error), 200)}"
+            raise ServiceFailed(msg) from error
 
     def _find(
         self, api: DockerApi, service: str
@@ -231,11 +236,12 @@ class SwarmOperator:
             made = api.sdk.exec_create(task.container, command)["Id"]
             output = api.written(f"/exec/{made}/start", {"Detach": False, "Tty": False}, within_s)
             state = api.sdk.exec_inspect(made)
+            status = None if state["Running"] or state["ExitCode"] is None else int(state["ExitCode"])
         text = bounded_text(unframed(output).decode(errors="replace"), _MOST_OUTPUT)
-        if state["Running"] or state["ExitCode"] is None:
+        if status is None:
             msg = f"{' '.join(command)} in {service}.{task.slot} has not ended after {within_s:g} s, and goes on; it wrote {text!r}"
             raise NotEnded(msg)
-        return Ran(int(state["ExitCode"]), text)
+        return Ran(status, text)
 
     def _wire(self, service: str, network: str, *, connect: bool) -> str:
         with self._open(service, network) as api:

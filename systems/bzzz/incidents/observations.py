@@ -189,11 +189,13 @@ async def standing_memory(bzzz: BzzzClient) -> IncidentState:
 @observation(of="nodes", deadline=seconds(8))
 async def standing_dht(bzzz: BzzzClient) -> IncidentState:
     """Whether DHT operations fail: what each agent's own put and get came to (1 works, 0 does not), and the bootstraps."""
-    answers, silent = await bzzz.nodes.ask(lambda agent, _: agent.checks(), await running_agents(bzzz))
+    running, bootstraps, errors = await asyncio.gather(
+        running_agents(bzzz), bootstraps_told(bzzz), errors_told(bzzz, word="dht")
+    )
+    answers, silent = await bzzz.nodes.ask(lambda agent, _: agent.checks(), running)
     found = {node: each.named("dht-health") for node, each in answers.items()}
     if not any(found.values()):
         raise Unobservable(ErrorKind.EMPTY, "no agent lists dht-health")
-    bootstraps, errors = await asyncio.gather(bootstraps_told(bzzz), errors_told(bzzz, word="dht"))
     return IncidentState(
         alert="DHT Operations Failing",
         wanted=len(found) + len(silent),

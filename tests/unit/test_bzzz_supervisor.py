@@ -18,6 +18,7 @@ from fixtures.bzzz.twin.supervisor.plan import ServicePlan, SlotPlan, UpdatePlan
 from opsverify.model.deadline import eventually, seconds
 from opsverify.servers.guard import Guard
 from opsverify.servers.process import free_port
+from systems.bzzz.services import swarm_operator as operator_module
 from systems.bzzz.services.client import NotEnded, ServiceFailed
 from systems.bzzz.services.swarm import SwarmClient
 from systems.bzzz.services.swarm_operator import SwarmOperator
@@ -260,3 +261,17 @@ def test_an_image_is_its_bytes(tmp_path: Path) -> None:
     write_image(tmp_path, "app:v1", ENDS)
     with pytest.raises(NoImage, match="has the digest"):
         read_image(tmp_path, reference)
+
+
+async def test_an_update_whose_status_is_gone(
+    supervisor: Supervisor, operator: SwarmOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update that leaves no status (nothing to replace, or a change came after it) ends; another template is a failure."""
+    monkeypatch.setattr(operator_module, "_GONE_S", 0.5)
+    name = _service(supervisor, "gone", replicas=0)
+    assert (await operator.restart(name)).startswith("completed: its status is gone")
+    overtaken = asyncio.create_task(operator.restart(name))
+    await asyncio.sleep(0.2)
+    supervisor.begin(name, "force")
+    with pytest.raises(ServiceFailed, match="somebody else has changed it meanwhile"):
+        await overtaken

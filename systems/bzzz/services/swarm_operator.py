@@ -30,6 +30,8 @@ _WITHIN_S, _POLL_S = 300.0, 0.1
 _ANSWER_S = 30
 """Of one read or write; a manager that is busy with an update takes its time."""
 _AGAIN = 5
+_GONE_S = 5.0
+"""An update whose status is gone for so long has ended unseen: each later change of a service clears it."""
 _MOST_OUTPUT = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 _ENDED = {"completed", "paused", "rollback_completed", "rollback_paused"}
@@ -123,8 +125,10 @@ class SwarmOperator:
             raise ServiceFailed(msg)
         return reached
 
-    def _change(self, api: DockerApi, service: str, change: Callable[[dict[str, Any]], None]) -> str | None:
-        """Change a service's specification, as it is now, and tell when its last update began before.
+    def _change(
+        self, api: DockerApi, service: str, change: Callable[[dict[str, Any]], None]
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Change a service's specification, as it is now; when its last update began before, and what was written.
 
         None where that changes nothing: Docker begins no update then, and one that is awaited would never end.
         """
@@ -153,7 +157,7 @@ class SwarmOperator:
                     raise
                 time.sleep(_POLL_S)  # somebody else, or Swarm itself, wrote it meanwhile: look again
                 continue
-            return str((raw.get("UpdateStatus") or {}).get("StartedAt", ""))
+            return str((raw.get("UpdateStatus") or {}).get("StartedAt", "")), spec
         raise AssertionError  # unreachable: the last attempt raises
 
     def _completed(self, service: str, change: Callable[[dict[str, Any]], None]) -> str:
@@ -165,12 +169,17 @@ class SwarmOperator:
 
     def _updated(self, service: str, change: Callable[[dict[str, Any]], None]) -> str:
         with self._open(service) as api:
-            before = self._change(api, service, change)
-            if before is None:
+            changed = self._change(api, service, change)
+            if changed is None:
                 return "completed: it was so already"
-            end, state = time.monotonic() + _WITHIN_S, "nothing"
+            before, written = changed
+            end, state, told = time.monotonic() + _WITHIN_S, "nothing", time.monotonic()
             while time.monotonic() < end:
-                progress = api.sdk.inspect_service(service).get("UpdateStatus") or {}
+                now = api.sdk.inspect_service(service)
+                progress = now.get("UpdateStatus") or {}
+                told = time.monotonic() if progress else told
+                if time.monotonic() - told > _GONE_S:
+                    return self._overtaken(api, service, now["Spec"], written, end)
                 if progress.get("StartedAt", "") != before:
                     state = f"{progress.get('State')}: {bounded_text(str(progress.get('Message', '')), 300)}"
                     if progress.get("State") in _ENDED:
@@ -179,6 +188,16 @@ class SwarmOperator:
                 time.sleep(_POLL_S)
         msg = f"{service}: the update has not ended after {_WITHIN_S:g} s; last seen {state}"
         raise ServiceFailed(msg)
+
+    def _overtaken(
+        self, api: DockerApi, service: str, spec: dict[str, Any], written: dict[str, Any], end: float
+    ) -> str:
+        """What came of an update after which somebody else has changed the service."""
+        if spec["TaskTemplate"] != written["TaskTemplate"]:
+            msg = f"{service}: somebody else has changed it meanwhile, and its tasks are not what they were to be"
+            raise ServiceFailed(msg)
+        self._await(api, service, None, end)
+        return "completed: its status is gone, since somebody else has changed the service meanwhile; the tasks run as they were to"
 
     def _scale(self, service: str, replicas: int) -> str:
         def to(spec: dict[str, Any]) -> None:

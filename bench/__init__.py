@@ -1,1 +1,1 @@
-"""What the engine costs, side by side with the least that does the same: `python -m bench`."""
+"""Benchmarks of the engine, side by side with the least that does the same: `python -m bench`."""

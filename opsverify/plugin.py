@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opsverify.canary import finish as ending
-from opsverify.canary import second_sample as confirming
+from opsverify.canary.finish import before_reports
+from opsverify.canary.start import attach_history_and_waivers
 from opsverify.model.exit_codes import Exit
 from opsverify.model.judge import apply, precondition
 from opsverify.model.text import clean_text
 from opsverify.model.verdict import Verdict
-from opsverify.run import fixtures, garbage, interrupt, options, selection, start
+from opsverify.run import fixtures, garbage, interrupt, options, second_sample, selection, start
 from opsverify.run.finish import (
     give_back,
     leave_no_folder,
@@ -90,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     asked_for = list(systems.values())
     if not config.option.collectonly and start.is_operational(config):
         run = _open(config)
-        if not _rehearses(config):
+        if not _is_command(config):
             run.reports = start.report_paths(config, run)
         asked_for = [systems[name] for name in run.target.sections()]
     else:
@@ -110,6 +110,7 @@ def _open(config: pytest.Config) -> Run:
         msg = "-n (xdist) splits a run over processes; checks are judged on one moment. Leave it out: observations already run all at once"
         raise pytest.UsageError(msg)
     run = start.open_run(config, config.stash[_SYSTEMS])
+    attach_history_and_waivers(config, run)
     config.stash[RUN] = run
     config.pluginmanager.register(_Redacting(run), "opsverify_redacting")
     config.pluginmanager.register(_Closing(), "opsverify_closing")
@@ -144,10 +145,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Drills, with the faults that they import, are not even collected in another profile."""
-    profile = config.getoption("profile")
-    drills = collection_path.name == "drills" and collection_path.is_dir()
-    return True if drills and profile not in (None, "drill") else None
+    """Drills, with the faults that they import, are not even collected where none can run."""
+    if collection_path.name != "drills" or not collection_path.is_dir():
+        return None
+    run = config.stash.get(RUN, None)
+    live = run is not None and not run.target.owned
+    return None if selection.wants_drills(config, live=live) else True
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -163,23 +166,23 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         run.internal_error = True
         run.problem(f"{session.testsfailed} file(s) could not be collected; nothing was looked at")
         return True if session.config.option.continue_on_collection_errors else None
-    if (order := start.order(session.config)) is not None:
+    if any(session.config.getoption(option) for option in ("act", "dry_run", "verify_within")):
         from opsverify.commands import act  # noqa: PLC0415 -- only what is asked for is loaded
 
-        run.rehearsal = act.act(run, order, lambda: start.take_target(run, undone=None))
+        run.command = act.act(run, act.order_of(session.config), lambda: start.take_target(run, undone=None))
         return True
-    if _rehearses(session.config):
+    if _is_command(session.config):
         from opsverify.commands.explain import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
 
         chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
-        run.rehearsal = rehearsed(run, chosen, session.config.getoption)
+        run.command = rehearsed(run, chosen, session.config.getoption)
         return True
     run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
     start.take_target(run, undone=session.config.getoption("undone"))
     return True if run.busy else None
 
 
-def _rehearses(config: pytest.Config) -> bool:
+def _is_command(config: pytest.Config) -> bool:
     return any(config.getoption(option) for option in options.COMMANDS)
 
 
@@ -241,7 +244,7 @@ def pytest_runtest_makereport(
         return report
     if report.when == "setup" and report.passed:
         return report
-    outcome = confirming.final(run, check, outcome_of(run, item, error))
+    outcome = second_sample.final(run, check, outcome_of(run, item, error))
     took = time.perf_counter() - item.stash[_STARTED]
     detail = trace(call.excinfo) if call.excinfo and outcome.reason == "check-broken" else ""
     result = run.record(check, outcome, seen_by(item), took, detail)
@@ -331,18 +334,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         return (yield)
     interrupt.closing(lambda: setattr(run, "interrupted", True))
     run.usage_error = exitstatus == pytest.ExitCode.USAGE_ERROR
-    if _rehearses(session.config):
+    if _is_command(session.config):
         result = yield
         if run.left_changed:  # also where a signal ended the action
             session.exitstatus = int(Exit.LEFT_CHANGED)
-        elif run.rehearsal is not None:
-            session.exitstatus = int(Exit.HOLDS if run.rehearsal.worked else run.rehearsal.otherwise)
+        elif run.command is not None:
+            session.exitstatus = int(Exit.HOLDS if run.command.worked else run.command.otherwise)
         elif run.busy:
             session.exitstatus = int(run.finished_with())
         return result
     run.interrupted |= exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
-    ending.before_reports(run)
+    before_reports(run)
     result = None
     try:
         result = yield
@@ -383,7 +386,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
                 terminal.write_line(f"HTML report: {run.reports['html']}")
         run.journal.close()
         acted = config.getoption("act") and not config.getoption("dry_run")
-        if _rehearses(config) and not acted:
+        if _is_command(config) and not acted:
             leave_no_folder(run)
         for trouble in give_back(run):
             print(trouble, file=sys.stderr)  # noqa: T201 - reports and terminal are done with

@@ -1,4 +1,4 @@
-"""What every test of the suite itself stands on."""
+"""Fixtures and settings of all tests."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The canary: what a schedule of runs knows that one run does not."""
+"""The canary: history over many runs, the lock across machines, and notifications of what changed."""

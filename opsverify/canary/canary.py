@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from opsverify.canary.check_state import CheckSample, CheckStatus, State, step
 from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun
+from opsverify.model.check_state import CheckSample, CheckStatus, State, step
 from opsverify.model.verdict import Verdict
 from opsverify.report.model import CanarySummary, CheckState, Moment, SubsystemRate, Trend
 

@@ -1,4 +1,4 @@
-"""What goes with a run to its end: unused waivers, the history, whoever has to be told, the metrics file."""
+"""The end of a canary run: unused waivers, the history, notifications."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from opsverify.model.verdict import Verdict
-
 if TYPE_CHECKING:
     from opsverify.run.run import Run
 
-__all__ = ["after_reports", "before_reports"]
+__all__ = ["before_reports"]
 
 
 def before_reports(run: Run) -> None:
     """Add the run to the history, tell whoever has to know, and let the reports say how that went."""
     try:
         run.warnings += run.waivers.warnings(run.results.values(), datetime.now(UTC))
-        if run.canary is not None and (run.busy is not None or _looked(run)):
+        if run.canary is not None and (run.busy is not None or run.looked):
             _remember(run)
-        elif run.target.notify and run.options.profile == "canary" and _looked(run):
+        elif run.target.notify and run.options.profile == "canary" and run.looked:
             run.warnings.append("nobody was told of anything: this run is not remembered")
         url = run.target.canary.ping_url_env
         # A canary that can tell nobody is as good as silent: then somebody else has to notice.
         mute = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
-        if url is not None and run.options.profile == "canary" and _looked(run) and not mute:
+        if url is not None and run.options.profile == "canary" and run.looked and not mute:
             from opsverify.notify.transport import ping  # noqa: PLC0415 - only where there is something to send
 
             run.warnings += asyncio.run(ping(url.get_secret_value()))
@@ -59,24 +57,3 @@ def _remember(run: Run) -> None:
         run.unwritable = True
         for trouble in canary.troubles:
             run.problem(trouble)
-
-
-def after_reports(run: Run) -> None:
-    """Write the metrics file of a run that looked; what a run leaves that did not look stays as it was."""
-    if run.metrics is None or not _looked(run):
-        return
-    from opsverify.report.openmetrics import write_openmetrics  # noqa: PLC0415 - only where it is asked for
-
-    try:
-        write_openmetrics(run.metrics, run.build_report().redacted(run.redactor))
-        run.reports["metrics"] = run.metrics
-    except OSError as error:
-        run.unwritable = True
-        run.problem(f"the metrics file could not be written: {error}")
-
-
-def _looked(run: Run) -> bool:
-    """Whether this run judged the target, as far as it was asked to."""
-    ended_early = run.busy is not None or run.interrupted or run.internal_error or run.usage_error
-    seen = any(result.verdict is not Verdict.SKIP for result in run.results.values())
-    return not ended_early and run.saved is None and run.rehearsal is None and seen

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, bindparam, create_engine, delete, event, func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from opsverify.canary.check_state import CheckStatus, State
 from opsverify.canary.history_schema import HOLDERS, OUTCOMES, RUNS, STANDINGS, TOLD, SchemaTooNew, migrate
+from opsverify.model.check_state import CheckStatus, LastNotified, State
 from opsverify.model.verdict import Verdict
 from opsverify.run.lock import TargetBusy
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-    from opsverify.canary.check_state import CheckSample
+    from opsverify.model.check_state import CheckSample
 
-__all__ = ["History", "HistoryError", "JudgedCheck", "PastRun", "Told"]
+__all__ = ["History", "HistoryError", "JudgedCheck", "PastRun"]
 
 _WAIT_S = 10
 _MOST_COUNTED = 100
@@ -74,14 +74,6 @@ class JudgedCheck:
     subsystem: str
     reason: str
     look: CheckSample
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What somebody was last told of a check, and when."""
-
-    state: State
-    at: datetime
 
 
 class History:
@@ -221,13 +213,13 @@ class History:
                 found.setdefault(check, []).append((at, Verdict(verdict)))
         return found
 
-    def told(self, sink: str) -> dict[str, Told]:
+    def told(self, sink: str) -> dict[str, LastNotified]:
         """What `sink` was last told of each check."""
         asked = select(TOLD).where(TOLD.c.target_key == self._key, TOLD.c.sink == sink)
         with _Explained(self.where), self._engine.connect() as connection:
-            return {row.check_id: Told(State(row.state), row.at) for row in connection.execute(asked)}
+            return {row.check_id: LastNotified(State(row.state), row.at) for row in connection.execute(asked)}
 
-    def tell(self, sink: str, told: Mapping[str, Told]) -> None:
+    def tell(self, sink: str, told: Mapping[str, LastNotified]) -> None:
         """Keep what `sink` has just been told."""
         rows = [
             {

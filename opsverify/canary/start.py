@@ -1,8 +1,7 @@
-"""What goes with a run from its start: the waivers, the history, the lock across machines, the metrics file."""
+"""The start of a canary run: waivers, history, the lock across machines, the metrics file."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,34 +11,33 @@ from opsverify.run.lock import state_folder
 from opsverify.target.waivers import WaiverError, Waivers, load_waivers
 
 if TYPE_CHECKING:
-    from opsverify.model.verdict import Severity
     from opsverify.run.run import Run
 
-__all__ = ["attach_history_and_waivers", "waivers_fit"]
+__all__ = ["attach_history_and_waivers"]
 
 
-def attach_history_and_waivers(config: pytest.Config, run: Run, target_file: Path) -> None:
+def attach_history_and_waivers(config: pytest.Config, run: Run) -> None:
     """Attach them to a run that has just been opened.
 
     Raises:
         pytest.UsageError: a bad waiver file, a history or a metrics file that cannot be written.
     """
-    run.waivers = _waivers(config, run, target_file)
+    run.waivers = _waivers(config, run)
     rehearses = bool(config.getoption("plan") or config.getoption("preflight"))
     if run.saved is not None or rehearses:
         return
-    run.metrics = _metrics(config, run, target_file)
-    place = _place(config, run, target_file)
+    run.metrics = _metrics(config, run)
+    place = _place(config, run)
     if place is not None:
         _remember(run, place)
 
 
-def _waivers(config: pytest.Config, run: Run, target_file: Path) -> Waivers:
+def _waivers(config: pytest.Config, run: Run) -> Waivers:
     named = config.getoption("waivers")
     if named:
         path = config.invocation_params.dir / named
     elif run.target.waivers:
-        path = target_file.parent / run.target.waivers
+        path = run.target_path.parent / run.target.waivers
     else:
         return Waivers()
     try:
@@ -48,26 +46,13 @@ def _waivers(config: pytest.Config, run: Run, target_file: Path) -> Waivers:
         raise pytest.UsageError(str(error)) from None
 
 
-def waivers_fit(run: Run, known: set[str]) -> None:
-    """See that each waiver names a check that exists, and ends soon enough.
-
-    Raises:
-        pytest.UsageError: one does not.
-    """
-    severities: dict[str, Severity | None] = dict.fromkeys(known)
-    severities |= {check.id: run.severity(check) for check in run.checks.values()}
-    troubles = run.waivers.troubles(severities, datetime.now(UTC))
-    if troubles:
-        raise pytest.UsageError("\n".join(troubles))
-
-
-def _metrics(config: pytest.Config, run: Run, target_file: Path) -> Path | None:
+def _metrics(config: pytest.Config, run: Run) -> Path | None:
     named = config.getoption("openmetrics")
     path: Path
     if named:
         path = config.invocation_params.dir / named
     elif run.target.canary.openmetrics and run.options.profile == "canary":
-        path = target_file.parent / run.target.canary.openmetrics
+        path = run.target_path.parent / run.target.canary.openmetrics
     else:
         return None
     trial = path.with_name(f".{path.name}.{run.id}")
@@ -80,7 +65,7 @@ def _metrics(config: pytest.Config, run: Run, target_file: Path) -> Path | None:
     return path
 
 
-def _place(config: pytest.Config, run: Run, target_file: Path) -> str | Path | None:
+def _place(config: pytest.Config, run: Run) -> str | Path | None:
     """The place of the history that this run writes: a canary's. That of a twin, new at each run, only where it is asked for."""
     named: str | None = config.getoption("history")
     table = run.target.history
@@ -99,7 +84,7 @@ def _place(config: pytest.Config, run: Run, target_file: Path) -> str | Path | N
         return config.invocation_params.dir / str(named)
     if table is not None and table.url_env is not None:
         return table.url_env.get_secret_value()
-    own = target_file.parent / table.path if table is not None and table.path else None
+    own = run.target_path.parent / table.path if table is not None and table.path else None
     return own or state_folder() / "history.sqlite"
 
 

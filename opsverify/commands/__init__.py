@@ -1,1 +1,1 @@
-"""What the command line can ask besides a run: plan, explain, act, watch, annotate."""
+"""Commands besides a run: plan, preflight, explain, act, watch."""

@@ -15,23 +15,21 @@ from pydantic import TypeAdapter, ValidationError
 from opsverify.commands.plan import CommandResult
 from opsverify.model.deadline import DeadlinePassed, eventually, seconds
 from opsverify.model.exit_codes import Exit
-from opsverify.model.judge import judge
 from opsverify.model.operator import ByHand, Refused
 from opsverify.model.system import Site
 from opsverify.model.verdict import Verdict
-from opsverify.run.gather import Gatherer
+from opsverify.run.look import look as look_at
 from opsverify.run.options import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from opsverify.model.check import Check
     from opsverify.model.operator import Operator
     from opsverify.model.verdict import Outcome
     from opsverify.run.run import Run
 
-__all__ = ["Order", "act", "read_order"]
+__all__ = ["Order", "act", "order_of", "read_order"]
 
 _LONGEST = seconds(120)
 _EVERY = seconds(2)
@@ -46,6 +44,15 @@ class Order:
     arguments: dict[str, str]
     dry: bool
     verify_within: timedelta | None
+
+
+def order_of(config: pytest.Config) -> Order:
+    """What `--act` asks for. Raises pytest.UsageError, also for its companions without it."""
+    text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
+    if text is not None:
+        return read_order(text, dry=dry, verify_within=within)
+    msg = "--dry-run and --verify-within belong to --act SYSTEM.ACTION; what a run would do is told by --plan"
+    raise pytest.UsageError(msg)
 
 
 def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
@@ -168,7 +175,7 @@ async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: l
     last: dict[str, Outcome] = {}
 
     async def look() -> dict[str, Outcome]:
-        last.update(await _judged(site, checks))
+        last.update(await look_at(site, checks))
         return last
 
     within = order.verify_within
@@ -185,15 +192,6 @@ async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: l
     found = [f"  {o.verdict:<7} {i:<9} {o.reason} {o.explanation}".rstrip() for i, o in last.items()]
     run.journal.write("by-hand", action=order.action, what=str(by_hand), verdict=verdict, checks=found)
     return CommandResult((*lines, verdict, *found), worked=status is Exit.HOLDS, otherwise=status)
-
-
-async def _judged(site: Site, checks: list[Check]) -> dict[str, Outcome]:
-    """The checks' outcomes on fresh observations."""
-    names = {name for check in checks for name in check.asks}
-    specs = [s for s in site.system.observations if s.name in names]
-    gathered = await Gatherer({site.system.name: site}, lambda _s, _o: None).gather(specs)
-    values: dict[str, Any] = {**gathered, "limits": site.section.limits}
-    return {c.id: judge(c, {name: values[name] for name in c.asks}) for c in checks}
 
 
 def _all_pass(outcomes: dict[str, Outcome]) -> bool:

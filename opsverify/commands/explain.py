@@ -1,4 +1,4 @@
-"""What the suite says of itself: its procedures and checks (`--runbook`), and one check in full (`--explain`)."""
+"""`--runbook` lists procedures and checks; `--explain` shows one check in full."""
 
 from __future__ import annotations
 

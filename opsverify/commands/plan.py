@@ -1,4 +1,4 @@
-"""What a run would do (`--plan`), and whether it could (`--preflight`). Neither judges anything."""
+"""`--plan` shows what a run would do, `--preflight` whether it could. Neither judges anything."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a run leaves to be judged again: redaction, bundle, replay, baseline."""
+"""The evidence of a run: journal, redaction, bundle, replay, baseline."""

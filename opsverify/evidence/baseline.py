@@ -1,4 +1,4 @@
-"""What changed since an earlier run: verdicts, identities, limits, programs, and what red checks were judged from."""
+"""Comparison with an earlier run: verdicts, identities, limits, programs, and the values behind red checks."""
 
 from __future__ import annotations
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from opsverify.model.text import as_json, seal
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from opsverify.evidence.redaction import Redactor
-from opsverify.model.text import as_json, seal
 
 __all__ = ["JOURNAL_FORMAT", "Journal"]
 

@@ -1,4 +1,4 @@
-"""What may act on a target: every action and fault asks here first, each time."""
+"""Arming: every action and fault asks here first, each time, whether it may act on the target."""
 
 from __future__ import annotations
 

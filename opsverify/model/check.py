@@ -1,4 +1,4 @@
-"""What a check declares: its marker, read and validated."""
+"""A check's declaration: its marker, read and validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a system makes itself known to the engine: one value, returned from one hook."""
+"""A system: one value, returned from one hook, by which it makes itself known to the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal: observations, findings and steps of a run as JSON lines, written as they happen."""
+"""Texts from a target made safe: cleaned of control characters, bounded, and fit for JSON."""
 
 from __future__ import annotations
 

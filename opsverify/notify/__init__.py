@@ -1,1 +1,1 @@
-"""Telling people what has changed: a file for each way there, none of which sends anything itself."""
+"""Notifications: one module for each kind of receiver, and one that sends."""

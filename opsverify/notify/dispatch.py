@@ -1,4 +1,4 @@
-"""Who is told what after a run: each reader of the target, of what is due for it, once."""
+"""Dispatch after a run: each receiver of the target gets what is due for it, once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from opsverify.canary.check_state import CheckStatus, State
-from opsverify.canary.history import Told
+from opsverify.model.check_state import CheckStatus, LastNotified, State
 from opsverify.model.verdict import Severity, deciding
 from opsverify.notify import alertmanager, pagerduty, slack, webhook
 from opsverify.notify.notification import Notification, Post, due
@@ -66,7 +65,7 @@ async def _tell_one(
     posts = _posts(table, notices, target, now)
     troubles = await send(posts)
     taken = [check for post in posts if post not in troubles for check in post.checks]
-    canary.history.tell(table.title, {check: Told(standings[check].state, now) for check in taken})
+    canary.history.tell(table.title, {check: LastNotified(standings[check].state, now) for check in taken})
     return [
         f"{table.title} was not told of {', '.join(post.checks)}: {why}" for post, why in troubles.items()
     ]

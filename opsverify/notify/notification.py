@@ -1,4 +1,4 @@
-"""What somebody is told, and when: on a change of state, and again while trouble lasts. Pure."""
+"""Notifications, and when one is due: on a change of state, and again while trouble lasts. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from opsverify.canary.check_state import CheckStatus, State
+from opsverify.model.check_state import CheckStatus, State
 from opsverify.model.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opsverify.canary.history import Told
+    from opsverify.model.check_state import LastNotified
 
 __all__ = ["Notification", "Post", "due"]
 
@@ -64,7 +64,7 @@ class Post:
 
 
 def due(
-    standing: CheckStatus, told: Told | None, now: datetime, reminding: timedelta, severity: Severity
+    standing: CheckStatus, told: LastNotified | None, now: datetime, reminding: timedelta, severity: Severity
 ) -> bool:
     """Whether a reader who was last told `told` is to be told of `standing` now; becoming overdue counts as a change."""
     if standing.frozen or standing.state is State.NEW:

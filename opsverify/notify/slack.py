@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.canary.check_state import State
+from opsverify.model.check_state import State
 from opsverify.notify.notification import Notification, Post
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""One surface each, for any system: how it is asked, and what its refusals are called."""
+"""Probes: one surface each, for any system; requests, bounded replies, and errors by kind."""

@@ -1,4 +1,4 @@
-"""Turns what a network library raised into the reason why something was not observed."""
+"""Errors of network libraries, turned into the reason why something was not observed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the canary's history says, as lines for a terminal and for Markdown."""
+"""The canary's history as lines for a terminal and for Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pytest's JUnit file needs from us: properties, and failure texts whose first line says it all."""
+"""JUnit: properties of a check, and failure texts whose first line says it all."""
 
 from __future__ import annotations
 

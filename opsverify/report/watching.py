@@ -1,4 +1,4 @@
-"""What a watch shows: a line for each round, and on a terminal what goes on between them."""
+"""Terminal output of `--watch`: a line for each round, and the progress between rounds."""
 
 from __future__ import annotations
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import signal
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from opsverify.model.deadline import DeadlinePassed, eventually
-from opsverify.model.judge import judge
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.system import Site
 from opsverify.model.verdict import CheckFailed, Finding, Outcome, Verdict
 from opsverify.report.model import Step, Surface
-from opsverify.run.gather import Gatherer
+from opsverify.run.look import judged, observe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,7 +125,7 @@ class Drill:
         if unknown:
             msg = f"{self.site.system.name} has no observation {sorted(unknown)}"
             raise LookupError(msg)
-        gathered = await Gatherer({self.site.system.name: self.site}, lambda _s, _o: None).gather(specs)
+        gathered = await observe(self.site, specs)
         self.seen = [*[o for o in self.seen if o.name not in gathered], *gathered.values()]
         return gathered
 
@@ -138,10 +136,8 @@ class Drill:
             CheckDeclarationError: the system has no such check.
         """
         declared = [self._checks[check] for check in checks]
-        parameters = {c.id: list(inspect.signature(c.function).parameters) for c in declared}
-        names = {p for each in parameters.values() for p in each} - {"limits"}
-        values: dict[str, Any] = {**await self.observe(*names), "limits": self.site.section.limits}
-        return {c.id: judge(c, {p: values[p] for p in parameters[c.id]}) for c in declared}
+        names = {name for check in declared for name in check.asks} - {"limits"}
+        return judged(declared, await self.observe(*names), self.site.section.limits)
 
     async def steady(self, *checks: str, within: timedelta) -> None:
         """The steady state before the fault: every check passes. Not met: the drill is UNKNOWN.

@@ -6,7 +6,6 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opsverify.canary.finish import after_reports
 from opsverify.model.text import bounded_text
 from opsverify.report.json import render_json
 from opsverify.report.markdown import render_markdown
@@ -82,8 +81,22 @@ def _write_texts(run: Run) -> None:
         fresh.replace(run.folder.parent / "latest")
     except OSError as error:
         run.warnings.append(f"{run.folder.parent / 'latest'} could not be pointed to this run: {error}")
-    after_reports(run)
+    _write_metrics(run)
     _write(run, "json", run.folder / "report.json", render_json)  # last: it carries the trouble of the others
+
+
+def _write_metrics(run: Run) -> None:
+    """Write the metrics file of a run that looked; what a run leaves that did not look stays as it was."""
+    if run.metrics is None or not run.looked:
+        return
+    from opsverify.report.openmetrics import write_openmetrics  # noqa: PLC0415 - only where it is asked for
+
+    try:
+        write_openmetrics(run.metrics, run.build_report().redacted(run.redactor))
+        run.reports["metrics"] = run.metrics
+    except OSError as error:
+        run.unwritable = True
+        run.problem(f"the metrics file could not be written: {error}")
 
 
 def write_run_bundle(run: Run) -> None:
@@ -141,8 +154,8 @@ def show(terminal: pytest.TerminalReporter, run: Run) -> None:
         return
     run.shown = True
     terminal.section("opsverify")
-    if run.rehearsal is not None:
-        for line in run.rehearsal.lines:
+    if run.command is not None:
+        for line in run.command.lines:
             terminal.write_line(run.redactor.text(bounded_text(line)))
         return
     lines = summary(run.build_report(), run.reports)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from opsverify.canary.second_sample import second_samples
 from opsverify.model.observation import ErrorKind, Observation, ObservationSpec
 from opsverify.model.system import Site
 from opsverify.report.model import Surface
 from opsverify.run.gather import Gatherer, not_started
 from opsverify.run.progress import shown_while_gathering
 from opsverify.run.run import RUN, Run
+from opsverify.run.second_sample import second_samples
 from opsverify.run.steady import await_steady
 
 if TYPE_CHECKING:

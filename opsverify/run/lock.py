@@ -1,4 +1,4 @@
-"""What outlives a run: the lock of each target, and the ledger of what is changed on it right now."""
+"""State that outlives a run: the lock of each target, and the ledger of what is changed on it right now."""
 
 from __future__ import annotations
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.canary import options as canary_options
 from opsverify.model.check import PERIODS, PROFILES
 from opsverify.model.verdict import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["COMMANDS", "LOOKS_AT_NOTHING", "add_options", "duration", "settle"]
+
+__all__ = ["COMMANDS", "LOOKS_AT_NOTHING", "Options", "add_options", "duration", "settle"]
 
 COMMANDS = ("plan", "preflight", "runbook", "explain", "act")
 """Options with which nothing is judged and no report is left."""
@@ -105,11 +106,21 @@ def add_options(parser: pytest.Parser) -> None:
         help="warn where a system's real runbook differs from what is mapped",
     )
     group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
-    canary_options.declare(group)
+    _canary_options(group.addoption)
     _acting_options(group.addoption)
     _incident_options(group.addoption)
     parser.addini("opsverify_checks", "folder that holds the checks", default="checks")
     parser.addini("opsverify_target", "default target", default="embedded")
+
+
+def _canary_options(add: Callable[..., None]) -> None:
+    add("--waivers", metavar="FILE", help="accepted failures, instead of the target's own file")
+    add(
+        "--history",
+        metavar="FILE|URL",
+        help="where canary runs are remembered: an SQLite file, a postgresql:// address, or 'off'",
+    )
+    add("--openmetrics", metavar="FILE", help="also write the result for node-exporter's textfile collector")
 
 
 def _acting_options(add: Callable[..., None]) -> None:
@@ -187,3 +198,23 @@ def settle(config: pytest.Config) -> None:
         msg = f"--incident is of the profile incident, not {config.getoption('profile')}; leave --profile out"
         raise pytest.UsageError(msg)
     config.option.profile = "incident"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line asks for.
+
+    `arm` names the live target whose arming the caller confirms; `drills_named` says that a drill's file or folder
+    was asked for by its path; `incident` is the alert that everything is about, `period` the maintenance list, `only` the
+    words that name the part of the target that it is about.
+    """
+
+    profile: str | None
+    gate: Severity
+    strict_severity: bool
+    arm: str | None
+    busy_is_ok: bool
+    drills_named: bool
+    incident: str | None = None
+    period: str | None = None
+    only: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What a terminal shows while observations are in flight: which endpoints are still awaited, against their deadlines."""
+"""Progress on a terminal: the endpoints that have not answered yet, against their deadlines."""
 
 from __future__ import annotations
 

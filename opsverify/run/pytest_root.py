@@ -1,4 +1,4 @@
-"""Makes sure of pytest's root, whatever path an option names."""
+"""Pytest's root folder, kept whatever path an option names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from opsverify.canary.options import PATHS
 from opsverify.run import interrupt
 
 __all__ = ["rooted"]
@@ -42,7 +41,9 @@ def _joined(given: list[str]) -> list[str]:
             "--baseline",
             "--baseline-from",
             "--bundle",
-            *PATHS,
+            "--waivers",
+            "--history",
+            "--openmetrics",
         ):
             joined[-1] += f"={word}"
         else:

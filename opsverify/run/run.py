@@ -29,6 +29,7 @@ from opsverify.report.model import (
     Tied,
     Trend,
 )
+from opsverify.run.options import Options
 from opsverify.target.runbook import Runbook, runbooks_beside
 from opsverify.target.waivers import Waivers
 
@@ -50,27 +51,7 @@ if TYPE_CHECKING:
     from opsverify.target.file import Target
     from opsverify.target.incident import Incident
 
-__all__ = ["RUN", "Options", "Run"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line asks for.
-
-    `arm` names the live target whose arming the caller confirms; `drills_named` says that a drill's file or folder
-    was asked for by its path; `incident` is the alert that everything is about, `period` the maintenance list, `only` the
-    words that name the part of the target that it is about.
-    """
-
-    profile: str | None
-    gate: Severity
-    strict_severity: bool
-    arm: str | None
-    busy_is_ok: bool
-    drills_named: bool
-    incident: str | None = None
-    period: str | None = None
-    only: tuple[str, ...] = ()
+__all__ = ["RUN", "Run"]
 
 
 @dataclass(kw_only=True)
@@ -81,6 +62,7 @@ class Run:
     options: Options
     target: Target
     target_file: Path
+    target_path: Path
     folder: Path
     checks_folder: Path
     systems: Mapping[str, System]
@@ -114,7 +96,7 @@ class Run:
     unwritable: bool = False
     left_changed: bool = False
     busy: str | None = None
-    rehearsal: CommandResult | None = None
+    command: CommandResult | None = None
     interrupted: bool = False
     internal_error: bool = False
     usage_error: bool = False
@@ -127,6 +109,13 @@ class Run:
     metrics: Path | None = None
     first_sample: dict[str, Outcome] = field(default_factory=dict)  # of P0 checks that were observed twice
     confirmed: frozenset[str] = frozenset()  # node ids of those whose two samples lie close together
+
+    @property
+    def looked(self) -> bool:
+        """Whether this run judged the target, as far as it was asked to."""
+        ended_early = self.busy is not None or self.interrupted or self.internal_error or self.usage_error
+        judged = any(result.verdict is not Verdict.SKIP for result in self.results.values())
+        return not ended_early and self.saved is None and self.command is None and judged
 
     @property
     def arming(self) -> Arming:

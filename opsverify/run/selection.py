@@ -1,12 +1,13 @@
-"""Which of the collected checks run: by profile, by the systems of the target, by what the target configures."""
+"""Selection of checks: by profile, by the systems of the target, by what the target configures."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.canary.start import waivers_fit
 from opsverify.model.check import PROFILES, CheckDeclarationError, read_check
 from opsverify.run.part import PartError, part_of
 from opsverify.target.incident import of_alert
@@ -17,10 +18,19 @@ if TYPE_CHECKING:
 
     from opsverify.model.check import Check
     from opsverify.model.system import System
+    from opsverify.model.verdict import Severity
     from opsverify.run.part import Part
     from opsverify.run.run import Run
 
-__all__ = ["declared", "mark_plainly", "plain_markers", "select"]
+__all__ = [
+    "declared",
+    "drills_named",
+    "mark_plainly",
+    "plain_markers",
+    "select",
+    "waivers_fit",
+    "wants_drills",
+]
 
 
 def plain_markers(systems: Iterable[System]) -> list[str]:
@@ -181,3 +191,30 @@ def _validate(run: Run) -> set[str]:
         msg = f"{run.target_file}: [severity] names unknown checks: {', '.join(unknown)}"
         raise pytest.UsageError(msg)
     return known
+
+
+def wants_drills(config: pytest.Config, *, live: bool) -> bool:
+    """Whether drills are collected: never in another profile, and for a live target only to be listed, or by their path."""
+    profile = config.getoption("profile")
+    if profile is not None:
+        return bool(profile == "drill")
+    listing = any(config.getoption(option) for option in ("plan", "runbook", "explain", "collectonly"))
+    return listing or not live or drills_named(config)
+
+
+def drills_named(config: pytest.Config) -> bool:
+    """Whether a drill's file or folder was asked for by its path."""
+    return any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args)
+
+
+def waivers_fit(run: Run, known: set[str]) -> None:
+    """See that each waiver names a check that exists, and ends soon enough.
+
+    Raises:
+        pytest.UsageError: one does not.
+    """
+    severities: dict[str, Severity | None] = dict.fromkeys(known)
+    severities |= {check.id: run.severity(check) for check in run.checks.values()}
+    troubles = run.waivers.troubles(severities, datetime.now(UTC))
+    if troubles:
+        raise pytest.UsageError("\n".join(troubles))

@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import pytest
 
-from opsverify.canary.start import attach_history_and_waivers
 from opsverify.evidence.journal import JOURNAL_FORMAT, Journal
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.limits import Window
@@ -28,15 +27,15 @@ from opsverify.run.lock import (
     sweep_dead_twins,
     twin_key,
 )
-from opsverify.run.options import COMMANDS, LOOKS_AT_NOTHING
-from opsverify.run.run import Options, Run
+from opsverify.run.options import COMMANDS, LOOKS_AT_NOTHING, Options
+from opsverify.run.run import Run
+from opsverify.run.selection import drills_named
 from opsverify.target.file import TargetError, load_target, make_target
 from opsverify.target.runbook import compare_with_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opsverify.commands.act import Order
     from opsverify.evidence.replay import SavedRun
     from opsverify.model.system import System
     from opsverify.target.file import Section, Target
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = [
     "is_operational",
     "open_run",
-    "order",
     "read_target",
     "redact_logging",
     "report_paths",
@@ -63,19 +61,6 @@ def is_operational(config: pytest.Config) -> bool:
         folder == (path := (config.invocation_params.dir / arg).resolve()) or folder in path.parents
         for arg in asked
     )
-
-
-def order(config: pytest.Config) -> Order | None:
-    """What `--act` asks for, or None. Raises pytest.UsageError, also for its companions without it."""
-    text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
-    if text is not None:
-        from opsverify.commands.act import read_order  # noqa: PLC0415 -- only what is asked for is loaded
-
-        return read_order(text, dry=dry, verify_within=within)
-    if dry or within is not None:
-        msg = "--dry-run and --verify-within belong to --act SYSTEM.ACTION; what a run would do is told by --plan"
-        raise pytest.UsageError(msg)
-    return None
 
 
 def _checks_folder(config: pytest.Config) -> Path:
@@ -172,6 +157,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         started=started,
         target=target,
         target_file=_shorter(path, config),
+        target_path=path,
         folder=folder,
         checks_folder=_checks_folder(config),
         systems=systems,
@@ -190,7 +176,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
             arm=armed,
             busy_is_ok=config.getoption("if_busy") == "ok",
             only=_only(config, target, saved),
-            drills_named=any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args),
+            drills_named=drills_named(config),
         ),
     )
     _open_baseline(run, config, reports)
@@ -212,7 +198,6 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         gate=run.options.gate.value,
         limits={name: section.limits.model_dump(mode="json") for name, section in target.sections().items()},
     )
-    attach_history_and_waivers(config, run, path)
     return run
 
 

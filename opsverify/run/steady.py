@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opsverify.model.deadline import DeadlinePassed, eventually, seconds
-from opsverify.model.judge import judge
 from opsverify.model.verdict import Verdict, deciding
-from opsverify.run.gather import Gatherer
+from opsverify.run.look import judged, observe
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,9 +48,7 @@ async def _judged(
     site: Site, checks: Collection[Check], specs: Collection[ObservationSpec], limits: Limits
 ) -> dict[str, Outcome]:
     """What is red in one look, by check id."""
-    gathered = await Gatherer({site.system.name: site}, lambda _spec, _seen: None).gather(specs)
-    given: dict[str, Any] = {**gathered, "limits": limits}
-    outcomes = {check.id: judge(check, {name: given[name] for name in check.asks}) for check in checks}
+    outcomes = judged(checks, await observe(site, specs), limits)
     return {name: one for name, one in outcomes.items() if one.verdict in (Verdict.FAIL, Verdict.UNKNOWN)}
 
 

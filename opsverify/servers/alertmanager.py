@@ -8,24 +8,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from opsverify.servers.configured import OK, ConfiguredServer, ask_page, find_binary, reload_config
-from opsverify.servers.process import LOOPBACK, free_port
-from opsverify.servers.server import Provided, ServerFailed
+from opsverify.servers.configured import OK, ConfiguredServer, Program, ask_page
+from opsverify.servers.process import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from opsverify.servers.guard import Guard
 
 __all__ = [
-    "CONFIG",
-    "OPTIONS",
+    "PROGRAM",
     "AlertmanagerConfig",
     "AlertmanagerServer",
-    "find_alertmanager",
-    "not_ready",
-    "server_version",
 ]
 
 CONFIG = "alertmanager.yml"
@@ -71,64 +65,6 @@ class AlertmanagerConfig:
         file.chmod(0o644)  # in a container another user reads it
 
 
-def find_alertmanager() -> Path | None:
-    """Debian's binary, or None; no Python package carries one."""
-    return find_binary("prometheus-alertmanager", "alertmanager")
-
-
-class AlertmanagerServer(ConfiguredServer):
-    """One Alertmanager. It keeps silences over an orderly end; alerts are sent to it again."""
-
-    NAME = "alertmanager"
-
-    def __init__(
-        self, *, binary: Path, config: AlertmanagerConfig, port: int, folder: Path, guard: Guard
-    ) -> None:
-        config.write(folder)
-        argv = [
-            str(binary),
-            f"--config.file={folder / CONFIG}",
-            f"--storage.path={folder / 'data'}",
-            f"--web.listen-address={LOOPBACK}:{port}",
-            *OPTIONS,
-        ]
-        super().__init__(argv=argv, port=port, folder=folder, guard=guard)
-        version = server_version(port)
-        self.provided = Provided(
-            host=LOOPBACK, port=port, backend="local binary", version=version, origin=str(binary)
-        )
-
-    @classmethod
-    def start(
-        cls,
-        *,
-        config: AlertmanagerConfig,
-        guard: Guard,
-        port: int | None = None,
-        folder: Path | None = None,
-    ) -> AlertmanagerServer:
-        """Start one and wait until it is ready.
-
-        Raises:
-            ServerFailed: there is no binary, or it does not become ready.
-        """
-        binary = find_alertmanager()
-        if binary is None:
-            msg = "no Alertmanager found on this machine; to have one: `apt-get install prometheus-alertmanager`"
-            raise ServerFailed(msg)
-        port = free_port() if port is None else port
-        folder = guard.folder("opsverify-alertmanager-") if folder is None else folder
-        return cls(binary=binary, config=config, port=port, folder=folder, guard=guard)
-
-    def reload(self, config: AlertmanagerConfig) -> None:
-        """Give it another configuration."""
-        config.write(self._folder)
-        reload_config(self.NAME, self._port, self.process)
-
-    def _not_ready(self) -> str | None:
-        return not_ready(self._port)
-
-
 def not_ready(port: int) -> str | None:
     """None when an Alertmanager on this loopback port is ready and tells its status, else what came instead."""
     try:
@@ -145,3 +81,22 @@ def server_version(port: int) -> str:
     status, body = ask_page("GET", port, "/api/v2/status")
     known = json.loads(body)["versionInfo"]["version"] if status == OK else "of unknown version"
     return f"alertmanager {known}"
+
+
+PROGRAM = Program(
+    name="alertmanager",
+    binaries=("prometheus-alertmanager", "alertmanager"),
+    package="prometheus-alertmanager",
+    config=CONFIG,
+    data="--storage.path",
+    options=OPTIONS,
+    not_ready=not_ready,
+    version=server_version,
+)
+
+
+class AlertmanagerServer(ConfiguredServer[AlertmanagerConfig]):
+    """One Alertmanager. It keeps silences over an orderly end; alerts are sent to it again."""
+
+    NAME = PROGRAM.name
+    PROGRAM = PROGRAM

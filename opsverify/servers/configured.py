@@ -1,19 +1,20 @@
-"""A server of the run's own that is one binary with one configuration file, and takes another while it runs."""
+"""A server of one binary with one configuration file, which it reads again while it runs."""
 
 from __future__ import annotations
 
 import http.client
 import os
 import shutil
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, Self, TypeVar
 
-from opsverify.servers.process import LOOPBACK, OwnedProcess, refuse_if_answers
-from opsverify.servers.server import ServerFailed
+from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port, refuse_if_answers
+from opsverify.servers.server import Provided, ServerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opsverify.servers.guard import Guard
     from opsverify.servers.providers import Owned
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = [
     "OK",
     "READY",
+    "BinaryServer",
     "ConfiguredServer",
+    "Program",
     "ServerConfiguration",
     "ask_page",
     "find_binary",
@@ -41,6 +44,9 @@ class ServerConfiguration(Protocol):
         """Put it, and what belongs to it, into `folder`."""
 
 
+C = TypeVar("C", bound=ServerConfiguration)
+
+
 def find_binary(*names: str) -> Path | None:
     """The first of these programs that this machine has, or None."""
     folders = os.pathsep.join([os.environ.get("PATH", ""), *SYSTEM_FOLDERS])
@@ -48,8 +54,38 @@ def find_binary(*names: str) -> Path | None:
     return None if found is None else Path(found)
 
 
-class ConfiguredServer:
-    """One such server on loopback. Its data survive a kill and go with its folder."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """Such a program: its binaries and Debian package, its configuration file and options, how it says that it is ready.
+
+    `data` is the option that takes its data folder; `not_ready` and `version` ask the server on a loopback port.
+    """
+
+    name: str
+    binaries: tuple[str, ...]
+    package: str
+    config: str
+    data: str
+    options: tuple[str, ...]
+    not_ready: Callable[[int], str | None]
+    version: Callable[[int], str]
+
+    def find(self) -> Path | None:
+        """Its binary on this machine, or None; no Python package carries one."""
+        return find_binary(*self.binaries)
+
+    def arguments(self, folder: Path, data: str, port: int) -> list[str]:
+        """Its command line but for the binary."""
+        return [
+            f"--config.file={folder / self.config}",
+            f"{self.data}={data}",
+            f"--web.listen-address={LOOPBACK}:{port}",
+            *self.options,
+        ]
+
+
+class BinaryServer:
+    """One binary that serves HTTP on loopback. Its data survive a kill and go with its folder."""
 
     NAME: ClassVar[str]
 
@@ -97,6 +133,48 @@ class ConfiguredServer:
         started = OwnedProcess.start(self._argv, name=self.NAME, guard=self._guard, log=log, cwd=self._folder)
         started.wait_ready(self._not_ready, READY)
         return started
+
+
+class ConfiguredServer(BinaryServer, Generic[C]):
+    """One such server with a configuration file, which it reads again while it runs."""
+
+    PROGRAM: ClassVar[Program]
+
+    def __init__(self, *, binary: Path, config: C, port: int, folder: Path, guard: Guard) -> None:
+        config.write(folder)
+        argv = [str(binary), *self.PROGRAM.arguments(folder, str(folder / "data"), port)]
+        super().__init__(argv=argv, port=port, folder=folder, guard=guard)
+        self.provided = Provided(
+            host=LOOPBACK,
+            port=port,
+            backend="local binary",
+            version=self.PROGRAM.version(port),
+            origin=str(binary),
+        )
+
+    @classmethod
+    def start(cls, *, config: C, guard: Guard, port: int | None = None, folder: Path | None = None) -> Self:
+        """Start one and wait until it is ready.
+
+        Raises:
+            ServerFailed: there is no binary, or it does not become ready.
+        """
+        binary = cls.PROGRAM.find()
+        if binary is None:
+            name, package = cls.PROGRAM.name.capitalize(), cls.PROGRAM.package
+            msg = f"no {name} found on this machine; to have one: `apt-get install {package}`"
+            raise ServerFailed(msg)
+        port = free_port() if port is None else port
+        folder = guard.folder(f"opsverify-{cls.PROGRAM.name}-") if folder is None else folder
+        return cls(binary=binary, config=config, port=port, folder=folder, guard=guard)
+
+    def reload(self, config: C) -> None:
+        """Give it another configuration. Raises ServerFailed where it refuses that."""
+        config.write(self._folder)
+        reload_config(self.PROGRAM.name, self._port, self.process)
+
+    def _not_ready(self) -> str | None:
+        return self.PROGRAM.not_ready(self._port)
 
 
 def reload_config(name: str, port: int, process: Owned) -> None:

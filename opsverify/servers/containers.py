@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 import psycopg
 
 from opsverify.servers import alertmanager, prometheus
-from opsverify.servers.configured import reload_config
+from opsverify.servers.alertmanager import AlertmanagerConfig
+from opsverify.servers.configured import Program, ServerConfiguration, reload_config
 from opsverify.servers.container import OwnedContainer
 from opsverify.servers.images import (
     ALERTMANAGER,
     POSTGRES,
     PROMETHEUS,
     REDIS,
+    Image,
     provide_image,
     refuse_without_docker,
 )
 from opsverify.servers.postgres import RUNNING, SETTINGS, USER, login_failure, server_version
 from opsverify.servers.process import LOOPBACK, free_port
+from opsverify.servers.prometheus import PrometheusConfig
 from opsverify.servers.redis import ask, engine_version, server_info
 from opsverify.servers.server import Provided, ServerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from opsverify.servers.alertmanager import AlertmanagerConfig
     from opsverify.servers.guard import Guard
-    from opsverify.servers.prometheus import PrometheusConfig
 
 __all__ = ["ContainedAlertmanager", "ContainedPostgres", "ContainedPrometheus", "ContainedRedis"]
 
@@ -39,6 +40,9 @@ POSTGRES_PORT = 5432
 READY = timedelta(seconds=30)
 COMMAND = ["redis-server", "--save", "", "--appendonly", "no", "--protected-mode", "no"]
 """Redis' protected mode would refuse the host, which a container sees as another machine."""
+
+
+C = TypeVar("C", bound=ServerConfiguration)
 
 
 class _Contained:
@@ -186,37 +190,44 @@ class ContainedPostgres(_Contained):
         return f"postgresql://{USER}:{self.password}@{LOOPBACK}:{self._port}/{self.database}"
 
 
-class _Configured(_Contained):
+class _Configured(_Contained, Generic[C]):
     """A server with a configuration file. It stands in the host's network: whom it asks and tells listens on loopback."""
 
-    def __init__(
-        self,
-        *,
-        image: str,
-        name: str,
-        options: Sequence[str],
-        probe: Callable[[int], str | None],
-        version: Callable[[int], str],
-        port: int,
-        folder: Path,
-        guard: Guard,
-    ) -> None:
-        self._port, self._folder, self._name = port, folder, name
+    PROGRAM: ClassVar[Program]
+    IMAGE: ClassVar[Image]
+    DATA: ClassVar[str]
+    """Its data folder in the image."""
+
+    def __init__(self, *, image: str, port: int, folder: Path, guard: Guard) -> None:
+        self._port, self._folder = port, folder
         self.process = OwnedContainer(
             image,
-            name=name,
+            name=self.PROGRAM.name,
             guard=guard,
             port=(port, port),
-            command=[f"--web.listen-address={LOOPBACK}:{port}", *options],
+            command=self.PROGRAM.arguments(folder, self.DATA, port),
             env={},
-            probe=lambda: probe(port),
+            probe=lambda: self.PROGRAM.not_ready(port),
             within=READY,
             reads=folder,
         )
         self.process.start()
         self.provided = Provided(
-            host=LOOPBACK, port=port, backend="container", version=version(port), origin=image
+            host=LOOPBACK, port=port, backend="container", version=self.PROGRAM.version(port), origin=image
         )
+
+    @classmethod
+    def start(cls, *, config: C, guard: Guard, port: int | None = None) -> Self:
+        """Start one and wait until it is ready."""
+        refuse_without_docker()
+        image, folder = provide_image(cls.IMAGE), guard.folder(f"opsverify-{cls.PROGRAM.name}-")
+        config.write(folder)
+        return cls(image=image, port=free_port() if port is None else port, folder=folder, guard=guard)
+
+    def reload(self, config: C) -> None:
+        """Give it another configuration."""
+        config.write(self._folder)
+        reload_config(self.PROGRAM.name, self._port, self.process)
 
     @property
     def url(self) -> str:
@@ -224,63 +235,13 @@ class _Configured(_Contained):
         return f"http://{LOOPBACK}:{self._port}"
 
 
-class ContainedPrometheus(_Configured):
+class ContainedPrometheus(_Configured[PrometheusConfig]):
     """One Prometheus in a container."""
 
-    @classmethod
-    def start(cls, *, config: PrometheusConfig, guard: Guard, port: int | None = None) -> ContainedPrometheus:
-        """Start one and wait until it is ready."""
-        refuse_without_docker()
-        image, folder = provide_image(PROMETHEUS), guard.folder("opsverify-prometheus-")
-        config.write(folder)
-        return cls(
-            image=image,
-            name="prometheus",
-            options=[
-                f"--config.file={folder / prometheus.CONFIG}",
-                "--storage.tsdb.path=/prometheus",
-                *prometheus.OPTIONS,
-            ],
-            probe=prometheus.not_ready,
-            version=prometheus.server_version,
-            port=free_port() if port is None else port,
-            folder=folder,
-            guard=guard,
-        )
-
-    def reload(self, config: PrometheusConfig) -> None:
-        """Give it another configuration."""
-        config.write(self._folder)
-        reload_config(self._name, self._port, self.process)
+    PROGRAM, IMAGE, DATA = prometheus.PROGRAM, PROMETHEUS, "/prometheus"
 
 
-class ContainedAlertmanager(_Configured):
+class ContainedAlertmanager(_Configured[AlertmanagerConfig]):
     """One Alertmanager in a container."""
 
-    @classmethod
-    def start(
-        cls, *, config: AlertmanagerConfig, guard: Guard, port: int | None = None
-    ) -> ContainedAlertmanager:
-        """Start one and wait until it is ready."""
-        refuse_without_docker()
-        image, folder = provide_image(ALERTMANAGER), guard.folder("opsverify-alertmanager-")
-        config.write(folder)
-        return cls(
-            image=image,
-            name="alertmanager",
-            options=[
-                f"--config.file={folder / alertmanager.CONFIG}",
-                "--storage.path=/alertmanager",
-                *alertmanager.OPTIONS,
-            ],
-            probe=alertmanager.not_ready,
-            version=alertmanager.server_version,
-            port=free_port() if port is None else port,
-            folder=folder,
-            guard=guard,
-        )
-
-    def reload(self, config: AlertmanagerConfig) -> None:
-        """Give it another configuration."""
-        config.write(self._folder)
-        reload_config(self._name, self._port, self.process)
+    PROGRAM, IMAGE, DATA = alertmanager.PROGRAM, ALERTMANAGER, "/alertmanager"

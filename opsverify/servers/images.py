@@ -1,4 +1,4 @@
-"""Which image a container is made of: the one that the environment names, the one built here, or the official one."""
+"""Images of containers: the one that the environment names, the one built here, or the official one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are, which user runs them, and what that user can reach."""
+"""PostgreSQL's programs: where they are, which user runs them, and what that user can reach."""
 
 from __future__ import annotations
 

@@ -8,25 +8,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from opsverify.servers.configured import OK, ConfiguredServer, ask_page, find_binary, reload_config
-from opsverify.servers.process import LOOPBACK, free_port
-from opsverify.servers.server import Provided, ServerFailed
+from opsverify.servers.configured import OK, ConfiguredServer, Program, ask_page
+from opsverify.servers.process import LOOPBACK
+from opsverify.servers.server import ServerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from opsverify.servers.guard import Guard
 
 __all__ = [
-    "CONFIG",
-    "OPTIONS",
+    "PROGRAM",
     "PrometheusConfig",
     "PrometheusServer",
     "ScrapeJob",
-    "find_prometheus",
-    "not_ready",
-    "server_version",
 ]
 
 CONFIG = "prometheus.yml"
@@ -95,64 +90,6 @@ class PrometheusConfig:
             file.chmod(0o644)  # in a container another user reads it
 
 
-def find_prometheus() -> Path | None:
-    """Debian's binary, or None; no Python package carries one."""
-    return find_binary("prometheus")
-
-
-class PrometheusServer(ConfiguredServer):
-    """One Prometheus."""
-
-    NAME = "prometheus"
-
-    def __init__(
-        self, *, binary: Path, config: PrometheusConfig, port: int, folder: Path, guard: Guard
-    ) -> None:
-        config.write(folder)
-        argv = [
-            str(binary),
-            f"--config.file={folder / CONFIG}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address={LOOPBACK}:{port}",
-            *OPTIONS,
-        ]
-        super().__init__(argv=argv, port=port, folder=folder, guard=guard)
-        version = server_version(port)
-        self.provided = Provided(
-            host=LOOPBACK, port=port, backend="local binary", version=version, origin=str(binary)
-        )
-
-    @classmethod
-    def start(
-        cls,
-        *,
-        config: PrometheusConfig,
-        guard: Guard,
-        port: int | None = None,
-        folder: Path | None = None,
-    ) -> PrometheusServer:
-        """Start one and wait until it is ready; its first scrapes come five seconds later, as it is built.
-
-        Raises:
-            ServerFailed: there is no binary, or it does not become ready.
-        """
-        binary = find_prometheus()
-        if binary is None:
-            msg = "no Prometheus found on this machine; to have one: `apt-get install prometheus`"
-            raise ServerFailed(msg)
-        port = free_port() if port is None else port
-        folder = guard.folder("opsverify-prometheus-") if folder is None else folder
-        return cls(binary=binary, config=config, port=port, folder=folder, guard=guard)
-
-    def reload(self, config: PrometheusConfig) -> None:
-        """Give it another configuration; targets follow within five seconds."""
-        config.write(self._folder)
-        reload_config(self.NAME, self._port, self.process)
-
-    def _not_ready(self) -> str | None:
-        return not_ready(self._port)
-
-
 def not_ready(port: int) -> str | None:
     """None when a Prometheus on this loopback port says that it is ready, else what came instead."""
     try:
@@ -167,3 +104,22 @@ def server_version(port: int) -> str:
     status, body = ask_page("GET", port, "/api/v1/status/buildinfo")
     known = json.loads(body)["data"]["version"] if status == OK else "of unknown version"
     return f"prometheus {known}"
+
+
+PROGRAM = Program(
+    name="prometheus",
+    binaries=("prometheus",),
+    package="prometheus",
+    config=CONFIG,
+    data="--storage.tsdb.path",
+    options=OPTIONS,
+    not_ready=not_ready,
+    version=server_version,
+)
+
+
+class PrometheusServer(ConfiguredServer[PrometheusConfig]):
+    """One Prometheus; its first scrapes come five seconds after its start, targets follow a new configuration within five."""
+
+    NAME = PROGRAM.name
+    PROGRAM = PROGRAM

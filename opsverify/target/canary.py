@@ -1,4 +1,4 @@
-"""What a target file may say about its canary: thresholds, where the history is kept, whom to tell."""
+"""Tables of the canary in a target file: thresholds, where the history is kept, whom to tell."""
 
 from __future__ import annotations
 

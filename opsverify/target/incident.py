@@ -1,4 +1,4 @@
-"""Which checks an incident needs: those tied to its alert, what they depend on, and what their next steps name."""
+"""Checks of an incident: those tied to its alert, what they depend on, and what their next steps name."""
 
 from __future__ import annotations
 

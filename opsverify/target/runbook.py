@@ -50,7 +50,7 @@ class Procedure(BaseModel):
 class Runbook(BaseModel):
     """A system's runbook as this suite knows it.
 
-    `digest` is the SHA-256 of the text it was read from; `required` the checks of each profile; `stand_in` names,
+    `digest` is the SHA-256 of the text it was read from; `required` the checks of each profile (`required.toml`); `stand_in` names,
     for a check that a target may not publish, the check that must have run in its place.
     """
 
@@ -68,9 +68,21 @@ class Runbook(BaseModel):
 
 
 def load_runbook(path: Path) -> Runbook:
-    """Read a `runbook.toml`. Raises RunbookError."""
+    """Read a `runbook.toml`, and the checks that each profile requires from the `required.toml` beside it.
+
+    Raises:
+        RunbookError: one of them is missing or wrong. A small map may have the lists itself, as `[required]`.
+    """
+    beside = path.with_name("required.toml")
     try:
-        runbook = Runbook.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        read = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "required" not in read:
+            if not beside.is_file():
+                folder = path.parent.name
+                msg = f"{path}: has no [required], and there is no {beside.name} beside it, so nobody would notice a check that is gone; write it: python -m opsverify.commands.required checks/{folder}"
+                raise RunbookError(msg)
+            read["required"] = tomllib.loads(beside.read_text(encoding="utf-8"))
+        runbook = Runbook.model_validate(read)
     except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
         msg = f"{path}: {error}"
         raise RunbookError(msg) from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from fixtures.bzzz.twin.agent.control_client import tell
+from fixtures.control import tell
 from opsverify.model.deadline import seconds
 from opsverify.servers.process import LOOPBACK, OwnedProcess, free_port
 

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from opsverify.model.deadline import Deadline
-from opsverify.servers import alertmanager as module
-from opsverify.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer, find_alertmanager
+from opsverify.servers import configured
+from opsverify.servers.alertmanager import PROGRAM as ALERTMANAGER_PROGRAM
+from opsverify.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer
 from opsverify.servers.configured import READY
 from opsverify.servers.guard import Guard
 from opsverify.servers.images import ALERTMANAGER, provide_image, refuse_without_docker
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 CONFIG = AlertmanagerConfig(webhook="http://127.0.0.1:9/")
 needs_one = pytest.mark.skipif(
-    find_alertmanager() is None, reason="no Alertmanager here: apt-get install prometheus-alertmanager"
+    ALERTMANAGER_PROGRAM.find() is None,
+    reason="no Alertmanager here: apt-get install prometheus-alertmanager",
 )
 
 
@@ -114,7 +116,7 @@ def test_a_configuration_that_it_cannot_load_fails_at_once(guard: Guard) -> None
 
 def test_where_there_is_none_it_says_what_to_install(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a binary the message names the package."""
-    monkeypatch.setattr(module, "find_alertmanager", lambda: None)
+    monkeypatch.setattr(configured, "find_binary", lambda *_: None)
     with pytest.raises(ServerFailed, match="apt-get install prometheus-alertmanager"):
         AlertmanagerServer.start(config=CONFIG, guard=guard)
 

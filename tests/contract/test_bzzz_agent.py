@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from fixtures.bzzz.twin.agent.control_client import AgentControlFailed
+from fixtures.control import ControlFailed
 from opsverify.model.deadline import seconds
 from opsverify.servers.guard import Guard
 from opsverify.servers.process import LOOPBACK, free_port
@@ -319,7 +319,7 @@ def test_the_command_line_tells_what_did_not_work(mesh: AgentMesh) -> None:
 def test_the_control_refuses_what_it_does_not_know(mesh: AgentMesh) -> None:
     """A condition that does not exist, or of another type, is refused with those that there are."""
     for wrong in ({"no_such": 1}, {"leak_mb": "much"}):
-        with pytest.raises(AgentControlFailed, match="leak_mb"):
+        with pytest.raises(ControlFailed, match="leak_mb"):
             mesh.tell("walnut", "set", **wrong)
 
 

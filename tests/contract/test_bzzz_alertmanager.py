@@ -16,7 +16,8 @@ from opsverify import seconds
 from opsverify.model.arming import Arming, NotArmed
 from opsverify.model.deadline import eventually
 from opsverify.model.operator import Refused
-from opsverify.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer, find_alertmanager
+from opsverify.servers.alertmanager import PROGRAM as ALERTMANAGER_PROGRAM
+from opsverify.servers.alertmanager import AlertmanagerConfig, AlertmanagerServer
 from opsverify.servers.guard import Guard
 from systems.bzzz.alerting.client import NO_SUCH_API
 from systems.bzzz.alerting.models import Matcher
@@ -34,7 +35,8 @@ UNARMED = Arming(target="contract", owned=False)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        find_alertmanager() is None, reason="no Alertmanager here: apt-get install prometheus-alertmanager"
+        ALERTMANAGER_PROGRAM.find() is None,
+        reason="no Alertmanager here: apt-get install prometheus-alertmanager",
     ),
 ]
 

@@ -13,7 +13,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from opsverify.canary.check_state import State
+from opsverify.model.check_state import State
 from opsverify.target.canary import CanaryTable, HistoryTable
 from opsverify.target.runbook import load_runbook
 from opsverify.target.waivers import load_waivers

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from opsverify.canary.check_state import CheckSample, step
-from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun, Told
+from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun
+from opsverify.model.check_state import CheckSample, LastNotified, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.run.lock import TargetBusy
 from opsverify.servers.guard import Guard
@@ -67,11 +67,11 @@ def test_it_keeps_what_sqlite_keeps(url: str) -> None:
     standing = step(None, look, CanaryTable())
     run = PastRun("r1", "porch", "canary", NOW, NOW, 10, looked=True, opsverify="0.1", identities={"a": "1"})
     history.record(run, [JudgedCheck("c", "lamp", "bulb", "dark", look)], {"c": standing}, KEEP)
-    history.tell("slack", {"c": Told(standing.state, NOW)})
+    history.tell("slack", {"c": LastNotified(standing.state, NOW)})
     again = History(url, "kept")
     again.open()
     assert (again.last_look(), again.standings()) == (run, {"c": standing})
-    assert again.told("slack") == {"c": Told(standing.state, NOW)}
+    assert again.told("slack") == {"c": LastNotified(standing.state, NOW)}
     assert again.trends(5) == {"c": [(NOW, Verdict.FAIL)]}
     assert again.counts(NOW) == {("lamp", "bulb"): {Verdict.FAIL: 1}}
     assert again.runs_since_look() == 0

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
+from opsverify.commands.required import required_text
 from opsverify.model.verdict import Verdict
 from opsverify.report.json import schema
 from opsverify.report.model import RunReport
@@ -24,6 +25,7 @@ from tests.detection.parts import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from opsverify.model.system import System
     from opsverify.target.runbook import Runbook
@@ -54,6 +56,22 @@ def test_ci_calls_the_readme_test_line() -> None:
     assert lines[-1] in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PLACES = "opsverify|systems|fixtures|checks|tests|targets|docs|bench|containers"
+PLACE = re.compile(rf"(?:(?<=[`\s(])(?:{PLACES})|\.ci)/[\w./<>*-]*[\w>*]")
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+GONE = re.compile(r"<!-- gone -->.*?<!-- /gone -->", re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_names_is_there(document: Path) -> None:
+    """Each file and folder of this tree that a document names or links to exists; `<name>` stands for any."""
+    now = GONE.sub("", document.read_text(encoding="utf-8"))
+    places = {re.sub(r"<\w+>", "*", place) for place in PLACE.findall(now)}
+    assert [place for place in sorted(places) if not [*ROOT.glob(place)]] == []
+    assert [link for link in LINK.findall(now) if not (document.parent / link).exists()] == []
+
+
 def test_the_schema_in_docs_is_the_models() -> None:
     """The published JSON schema is the one that the model generates."""
     assert (ROOT / "docs" / "report.schema.json").read_text(encoding="utf-8") == schema()
@@ -74,6 +92,16 @@ def test_the_map_and_the_markers_agree(system: System) -> None:
     assert {check for procedure in runbook.procedure for check in procedure.checks} == set(checks)
     for procedure in runbook.procedure:
         assert bool(procedure.checks) != bool(procedure.not_verified), procedure.section
+
+
+@each_system
+def test_the_required_checks_are_those_of_the_markers(system: System) -> None:
+    """The generated list of each profile's checks is the one that the markers give."""
+    folder = ROOT / "checks" / system.name
+    text = required_text(folder.relative_to(ROOT), checks_declared(system.name).values())
+    assert (folder / "required.toml").read_text(encoding="utf-8") == text, (
+        "python -m opsverify.commands.required"
+    )
 
 
 @each_system

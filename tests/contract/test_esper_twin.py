@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from redis import Redis
 
+from fixtures.control import ControlFailed
 from fixtures.esper.twin import messages
 from fixtures.esper.twin.bus import Publisher, TwinStreams, connect, ensure_groups
-from fixtures.esper.twin.control import TwinControlFailed
 from fixtures.esper.twin.stack import EsperStack
 from opsverify.servers.guard import Guard
 from opsverify.servers.redis import RedisServer, find_redis
@@ -301,9 +301,9 @@ def test_the_trainer_can_be_told_things_while_it_runs(guard: Guard) -> None:
     counted = newest()["kasmina.isolation.violations"]
     time.sleep(0.3)
     assert newest()["kasmina.isolation.violations"] == counted
-    with pytest.raises(TwinControlFailed, match="no conditions called weather"):
+    with pytest.raises(ControlFailed, match="no conditions called weather"):
         stack.control("conditions", weather="fine")
-    with pytest.raises(TwinControlFailed, match="no command 'dance'"):
+    with pytest.raises(ControlFailed, match="no command 'dance'"):
         stack.control("dance")
     stack.control("conditions", dies=True, reasons=["average_reward -0.5000 below min 0.0000"])
     until(lambda: stack.trainer.returncode, lambda seen: seen is not None)

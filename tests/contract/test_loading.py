@@ -1,4 +1,4 @@
-"""A run loads the libraries of the systems that its target names, and no others."""
+"""A run loads the clients and libraries of the systems that its target names, no others, and of a live target no twin."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ sys.exit(status)
 
 @pytest.mark.parametrize("system", TARGETS)
 def test_a_target_of_one_system_loads_no_other(tmp_path: Path, system: str) -> None:
-    """Observations, client and libraries of a system come with a target that names it."""
+    """Observations, client and libraries of a system come with a target that names it; twins and faults with none."""
     target = tmp_path / "target.toml"
     target.write_text(f'name = "alone"\n{TARGETS[system]}', encoding="utf-8")
     done = subprocess.run(
@@ -54,5 +54,6 @@ def test_a_target_of_one_system_loads_no_other(tmp_path: Path, system: str) -> N
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     loaded = set(done.stdout.splitlines()[-1].removeprefix("loaded: ").split())
-    assert {f"fixtures.{other}.client" for other in TARGETS} & loaded == {f"fixtures.{system}.client"}
+    assert {f"systems.{other}.client" for other in TARGETS} & loaded == {f"systems.{system}.client"}
+    assert {module for module in loaded if module.partition(".")[0] == "fixtures"} == set()
     assert set(LIBRARIES) & loaded <= {library for library, whose in LIBRARIES.items() if system in whose}

@@ -11,11 +11,12 @@ import httpx
 import pytest
 
 from opsverify.model.deadline import Deadline
-from opsverify.servers import prometheus as module
+from opsverify.servers import configured
 from opsverify.servers.configured import READY
 from opsverify.servers.guard import Guard
 from opsverify.servers.process import LOOPBACK, free_port
-from opsverify.servers.prometheus import PrometheusConfig, PrometheusServer, ScrapeJob, find_prometheus
+from opsverify.servers.prometheus import PROGRAM as PROMETHEUS_PROGRAM
+from opsverify.servers.prometheus import PrometheusConfig, PrometheusServer, ScrapeJob
 from opsverify.servers.providers import start_prometheus
 from opsverify.servers.server import ServerFailed
 
@@ -30,7 +31,7 @@ groups:
         expr: vector(1)
 """
 needs_one = pytest.mark.skipif(
-    find_prometheus() is None, reason="no Prometheus here: apt-get install prometheus"
+    PROMETHEUS_PROGRAM.find() is None, reason="no Prometheus here: apt-get install prometheus"
 )
 
 
@@ -119,6 +120,6 @@ def test_a_configuration_that_it_cannot_load_fails_at_once(guard: Guard) -> None
 
 def test_where_there_is_none_it_says_what_to_install(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a binary the message names the package."""
-    monkeypatch.setattr(module, "find_prometheus", lambda: None)
+    monkeypatch.setattr(configured, "find_binary", lambda *_: None)
     with pytest.raises(ServerFailed, match="apt-get install prometheus"):
         PrometheusServer.start(config=PrometheusConfig(jobs=()), guard=guard)

@@ -23,8 +23,7 @@ from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.model.arming import Arming
 from opsverify.model.deadline import eventually, seconds
 from opsverify.model.observation import ErrorKind, Observation
-from opsverify.model.system import Site
-from opsverify.run.gather import Gatherer
+from opsverify.run.look import connected, observe
 from opsverify.servers.guard import Guard
 from opsverify.servers.postgres import PostgresServer, login_failure
 from opsverify.servers.process import free_port
@@ -58,11 +57,8 @@ def look(section: StateHubSection, name: str) -> Observation[Any]:
     """One observation, as a run makes it."""
 
     async def gather() -> Observation[Any]:
-        site = Site(system=STATEHUB, section=section, arming=Arming(target="test", owned=True))
-        async with STATEHUB.connect(section) as client:
-            site.client = client
-            spec = next(s for s in STATEHUB.observations if s.name == name)
-            return (await Gatherer({"statehub": site}, lambda _s, _o: None).gather([spec]))[name]
+        async with connected(STATEHUB, section, arming=Arming(target="test", owned=True)) as site:
+            return (await observe(site, [s for s in STATEHUB.observations if s.name == name]))[name]
 
     return asyncio.run(gather())
 

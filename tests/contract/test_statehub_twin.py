@@ -16,11 +16,10 @@ from pydantic import SecretStr
 from fixtures.statehub.twin.history import read, write_back
 from fixtures.statehub.twin.site import StateHubTwin, start_twin
 from opsverify.model.arming import Arming
-from opsverify.model.judge import judge
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.system import Site
 from opsverify.model.verdict import Outcome, Verdict
-from opsverify.run.gather import Gatherer
+from opsverify.run.look import connected, judged, observe
 from opsverify.servers.process import free_port
 from opsverify.target.file import ServersTable
 from systems.statehub.activity import observations as activity
@@ -56,16 +55,13 @@ def twin() -> Iterator[StateHubTwin]:
 
 def outcomes(section: StateHubSection) -> dict[str, Outcome]:
     """Every check, judged on fresh observations."""
+    return judged(CHECKS, asyncio.run(observed(section)), section.limits)
 
-    async def look() -> dict[str, Any]:
-        site = Site(system=STATEHUB, section=section, arming=Arming(target="test", owned=True))
-        async with STATEHUB.connect(section) as client:
-            site.client = client
-            return await Gatherer({"statehub": site}, lambda _s, _o: None).gather(PASSIVE)
 
-    seen: dict[str, Any] = {**asyncio.run(look()), "limits": section.limits}
-    names = {c.id: c.function.__code__.co_varnames[: c.function.__code__.co_argcount] for c in CHECKS}
-    return {c.id: judge(c, {n: seen[n] for n in names[c.id]}) for c in CHECKS}
+async def observed(section: StateHubSection) -> dict[str, Any]:
+    """Every passive observation."""
+    async with connected(STATEHUB, section, arming=Arming(target="test", owned=True)) as site:
+        return await observe(site, PASSIVE)
 
 
 @pytest.mark.parametrize("offset", [0, 0.05, 1, 359, 419.9, 420.1, 421, 899.9])
@@ -254,14 +250,7 @@ def test_an_address_must_be_postgresqls() -> None:
 
 def test_what_was_observed_is_saved_without_loss(twin: StateHubTwin) -> None:
     """Each observation of a healthy twin comes back from its saved form as it was."""
-
-    async def look() -> dict[str, Any]:
-        site = Site(system=STATEHUB, section=twin.section, arming=Arming(target="test", owned=True))
-        async with STATEHUB.connect(twin.section) as client:
-            site.client = client
-            return await Gatherer({"statehub": site}, lambda _s, _o: None).gather(PASSIVE)
-
-    seen = asyncio.run(look())
+    seen = asyncio.run(observed(twin.section))
     for spec in PASSIVE:
         value = seen[spec.name].value
         saved = json.loads(json.dumps(spec.adapter.dump_python(value, mode="json")))

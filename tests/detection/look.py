@@ -13,9 +13,7 @@ from unittest import mock
 
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.arming import Arming
-from opsverify.model.judge import judge
-from opsverify.model.system import Site
-from opsverify.run.gather import Gatherer
+from opsverify.run.look import connected, judged, observe
 from opsverify.target.file import load_target
 from tests.detection.harness import as_live
 from tests.evidence.replies import Kept, keeping
@@ -113,25 +111,17 @@ class Looker:
             seen = asyncio.run(self._gathered(wanted))
         before = self.healthy.live if self.healthy else {}
         live = {**{name: one for name, one in before.items() if name in self.specs}, **seen}
-        limits = self.section.limits
         return Look(
             started=started,
             saved={name: self._saved(self.specs[name], one) for name, one in seen.items()},
-            outcomes={
-                check.id: judge(
-                    check, {name: limits if name == "limits" else live[name] for name in check.asks}
-                )
-                for check in self.checks.values()
-            },
+            outcomes=judged(self.checks.values(), live, self.section.limits),
             replies=replies,
             live=live,
         )
 
     async def _gathered(self, wanted: list[ObservationSpec]) -> dict[str, Observation[Any]]:
-        site = Site(system=self.system, section=self.section, arming=self._arming, folder=self._folder)
-        async with self.system.connect(self.section) as client:
-            site.client = client
-            return await Gatherer({self.system.name: site}, _nobody, self._earlier).gather(wanted)
+        async with connected(self.system, self.section, arming=self._arming, folder=self._folder) as site:
+            return await observe(site, wanted, earlier=self._earlier)
 
     def _earlier(self, spec: ObservationSpec) -> Any:
         if self.healthy is None:
@@ -152,7 +142,3 @@ class Looker:
         )
         again: dict[str, Any] = json.loads(json.dumps(kept))
         return again
-
-
-def _nobody(_spec: Any, _seen: Any) -> None:
-    """Nobody is told while it is gathered."""

@@ -17,9 +17,9 @@ from fixtures.esper.faults.infra import PrometheusKilled
 from fixtures.statehub.faults import FAULTS as STATEHUB_FAULTS
 from opsverify.model.arming import Arming
 from opsverify.model.check import Check
-from opsverify.servers.alertmanager import find_alertmanager
+from opsverify.servers.alertmanager import PROGRAM as ALERTMANAGER_PROGRAM
 from opsverify.servers.images import ALERTMANAGER, POSTGRES, PROMETHEUS, provide_image, refuse_without_docker
-from opsverify.servers.prometheus import find_prometheus
+from opsverify.servers.prometheus import PROGRAM as PROMETHEUS_PROGRAM
 from opsverify.servers.server import ServerFailed
 from opsverify.target.file import ServersTable
 from systems.bzzz.operator import BzzzOperator
@@ -105,8 +105,8 @@ def _without_watchers() -> None:
     lacking = [
         f"apt-get install {package}"
         for package, found in (
-            ("prometheus", find_prometheus()),
-            ("prometheus-alertmanager", find_alertmanager()),
+            ("prometheus", PROMETHEUS_PROGRAM.find()),
+            ("prometheus-alertmanager", ALERTMANAGER_PROGRAM.find()),
         )
         if found is None
     ]

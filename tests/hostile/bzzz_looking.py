@@ -12,10 +12,7 @@ from opsverify.evidence.redaction import Redactor
 from opsverify.model.arming import Arming
 from opsverify.model.check import check_of
 from opsverify.model.deadline import seconds
-from opsverify.model.judge import judge
-from opsverify.model.system import Site
-from opsverify.run.gather import Gatherer
-from systems.bzzz.client import open_bzzz
+from opsverify.run.look import connected, judged, observe
 from systems.bzzz.section import BzzzSection
 from systems.bzzz.system import BZZZ
 
@@ -55,12 +52,10 @@ async def outcome(
     """
     asked = list(inspect.signature(check).parameters)
     specs = [replace(spec, deadline=seconds(deadline)) for spec in BZZZ.observations if spec.name in asked]
-    site = Site(system=BZZZ, section=part, arming=Arming(target="hostile", owned=owned))
-    async with open_bzzz(part) as client:
-        site.client = client
-        seen: dict[str, Observation[Any]] = await Gatherer({"bzzz": site}, _saved).gather(specs)
-    given: dict[str, Any] = {**seen, "limits": part.limits}
-    return judge(check_of(check), {name: given[name] for name in asked})
+    async with connected(BZZZ, part, arming=Arming(target="hostile", owned=owned)) as site:
+        seen = await observe(site, specs, on_done=_saved)
+    declared = check_of(check)
+    return judged([declared], seen, part.limits)[declared.id]
 
 
 async def verdict(

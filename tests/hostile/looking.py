@@ -12,9 +12,7 @@ from opsverify.model.arming import Arming
 from opsverify.model.deadline import seconds
 from opsverify.model.judge import judge
 from opsverify.model.observation import ErrorKind
-from opsverify.model.system import Site
-from opsverify.run.gather import Gatherer
-from systems.esper.client import open_esper
+from opsverify.run.look import connected, observe
 from systems.esper.section import EsperSection
 from systems.esper.system import ESPER
 from tests.declared import checks_declared
@@ -81,13 +79,11 @@ async def look(
     part: EsperSection, names: set[str] | None = None, *, deadline: float = PATIENT
 ) -> dict[str, Observation[Any]]:
     """Gather the observations called `names` (all of them without it); what was seen must be fit for the journal."""
-    site = Site(system=ESPER, section=part, arming=Arming(target="hostile", owned=False))
     specs = [
         replace(s, deadline=seconds(deadline)) for s in ESPER.observations if names is None or s.name in names
     ]
-    async with open_esper(part) as client:
-        site.client = client
-        return await Gatherer({"esper": site}, _saved).gather(specs)
+    async with connected(ESPER, part, arming=Arming(target="hostile", owned=False)) as site:
+        return await observe(site, specs, on_done=_saved)
 
 
 def _saved(spec: ObservationSpec, seen: Observation[Any]) -> None:

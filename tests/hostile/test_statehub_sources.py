@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from opsverify.model.arming import Arming
 from opsverify.model.observation import ErrorKind, Observation, Unobservable
-from opsverify.model.system import Site
-from opsverify.run.gather import Gatherer
+from opsverify.run.look import connected, observe
 from opsverify.servers.process import free_port
 from systems.statehub.api.target import HttpTarget
 from systems.statehub.kubernetes import objects
@@ -45,11 +44,9 @@ STATUS = {"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 4
 async def look(section: StateHubSection, name: str) -> Observation[Any]:
     """One observation, as a run makes it."""
     spec = next(s for s in STATEHUB.observations if s.name == name)
-    site = Site(system=STATEHUB, section=section, arming=Arming(target="test", owned=False))
     began = time.monotonic()
-    async with STATEHUB.connect(section) as client:
-        site.client = client
-        seen = await Gatherer({"statehub": site}, lambda _s, _o: None).gather([spec])
+    async with connected(STATEHUB, section, arming=Arming(target="test", owned=False)) as site:
+        seen = await observe(site, [spec])
     assert time.monotonic() - began < spec.deadline.total_seconds() + 2
     return seen[name]
 

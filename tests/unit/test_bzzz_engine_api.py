@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fixtures.bzzz.twin.agent.control import serve_control
 from fixtures.bzzz.twin.services import start_supervisor
 from fixtures.bzzz.twin.supervisor.images import ProcessImage, write_image
 from fixtures.bzzz.twin.supervisor.plan import ObjectIds, ServicePlan, SlotPlan
+from fixtures.control import serve_control
 from opsverify.model.deadline import eventually, seconds
 from opsverify.servers.guard import Guard
 from opsverify.servers.server import ServerFailed

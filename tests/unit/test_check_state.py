@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.canary.check_state import CheckSample, CheckStatus, State, step
+from opsverify.model.check_state import CheckSample, CheckStatus, State, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.target.canary import CanaryTable
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from opsverify.canary import history_schema
-from opsverify.canary.check_state import CheckSample, CheckStatus, State, step
-from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun, Told
+from opsverify.canary.history import History, HistoryError, JudgedCheck, PastRun
+from opsverify.model.check_state import CheckSample, CheckStatus, LastNotified, State, step
 from opsverify.model.verdict import Severity, Verdict
 from opsverify.target.canary import CanaryTable
 
@@ -123,9 +123,9 @@ def test_runs_in_a_row_that_did_not_look(history: History) -> None:
 
 def test_each_reader_is_remembered_by_itself(history: History) -> None:
     """What one was told last replaces what it was told before, and is nothing to another."""
-    history.tell("slack", {"c": Told(State.DOWN, NOW), "d": Told(State.NO_DATA, NOW)})
-    history.tell("slack", {"c": Told(State.UP, NOW)})
-    assert history.told("slack") == {"c": Told(State.UP, NOW), "d": Told(State.NO_DATA, NOW)}
+    history.tell("slack", {"c": LastNotified(State.DOWN, NOW), "d": LastNotified(State.NO_DATA, NOW)})
+    history.tell("slack", {"c": LastNotified(State.UP, NOW)})
+    assert history.told("slack") == {"c": LastNotified(State.UP, NOW), "d": LastNotified(State.NO_DATA, NOW)}
     assert history.told("pagerduty") == {}
 
 
@@ -156,7 +156,7 @@ def test_an_older_history_keeps_its_rows(tmp_path: Path) -> None:
         assert last.id == "old"
         down = history.standings()["L-BLB-1"]
         assert (down.state, down.red_since) == (State.DOWN, down.since)  # at least since then
-    history.tell("slack", {"L-BLB-1": Told(State.DOWN, NOW)})
+    history.tell("slack", {"L-BLB-1": LastNotified(State.DOWN, NOW)})
 
 
 def test_a_failed_migration_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsverify.canary.check_state import CheckStatus, State
-from opsverify.canary.history import Told
+from opsverify.model.check_state import CheckStatus, LastNotified, State
 from opsverify.model.verdict import Severity
 from opsverify.notify import alertmanager, pagerduty, slack, webhook
 from opsverify.notify.notification import Notification, due
@@ -72,7 +71,7 @@ def test_told_on_change_and_again_while_it_lasts(
     """A reader hears of trouble, of its end, and of nothing in between but a reminder every four hours."""
     settled, flapping = (State.UP, True) if state is State.FLAPPING else (state, False)
     standing = CheckStatus(since=NOW, settled=settled, flapping=flapping)
-    known = Told(told, NOW - timedelta(hours=hours_ago)) if told else None
+    known = LastNotified(told, NOW - timedelta(hours=hours_ago)) if told else None
     assert due(standing, known, NOW, timedelta(hours=4), Severity.P1) is is_due
     frozen = CheckStatus(since=NOW, settled=settled, flapping=flapping, frozen=True)
     assert not due(frozen, known, NOW, timedelta(hours=4), Severity.P1)
@@ -81,11 +80,11 @@ def test_told_on_change_and_again_while_it_lasts(
 @given(st.lists(st.sampled_from([State.UP, State.DOWN, State.NO_DATA, State.NEW]), max_size=30))
 def test_nobody_hears_the_same_twice(states: list[State]) -> None:
     """However states follow each other, a reader is told each change from the last that it heard, and ends up knowing."""
-    told: Told | None = None
+    told: LastNotified | None = None
     for state in states:
         if due(CheckStatus(since=NOW, settled=state), told, NOW, HOUR, Severity.P1):
             assert told is None or told.state is not state
-            told = Told(state, NOW)
+            told = LastNotified(state, NOW)
     if states and states[-1] is not State.NEW:
         known = told.state if told else State.UP
         assert known is states[-1]
@@ -98,8 +97,10 @@ def test_nobody_hears_the_same_twice(states: list[State]) -> None:
 def test_becoming_overdue_is_told_once(red_ago: float, told_ago: float, *, is_due: bool) -> None:
     """A reader hears once more when what it knows of is past its severity's time, before any reminder."""
     standing = CheckStatus(since=NOW, settled=State.DOWN, failures=3, red_since=NOW - red_ago * HOUR)
-    assert due(standing, Told(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P1) is is_due
-    assert not due(standing, Told(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P3)
+    assert (
+        due(standing, LastNotified(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P1) is is_due
+    )
+    assert not due(standing, LastNotified(State.DOWN, NOW - told_ago * HOUR), NOW, 9 * HOUR, Severity.P3)
 
 
 def test_every_reader_sees_that_it_is_overdue() -> None:

@@ -1,18 +1,18 @@
-"""Read-only access to the Prometheus that watches BZZZ. PromQL is evaluated by Prometheus, its values are judged by us."""
+"""Client of the Prometheus that watches BZZZ: samples that are fresh, targets, rules. Read-only."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypeVar
-from urllib.parse import urlencode
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
-from opsverify.probes.prometheus import DEFAULT_INTERVAL, Moment, api_data, duration_s, instant
+from opsverify.probes.prometheus import Moment, PrometheusApi, Value, instant
 from opsverify.probes.replies import basic_login
 from systems.bzzz.monitoring.models import (
     PrometheusSeen,
@@ -29,7 +29,7 @@ from systems.bzzz.monitoring.models import (
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from opsverify.probes.http import Http, Reply
+    from opsverify.probes.http import Http
     from systems.bzzz.monitoring.target import PrometheusTarget
 
 __all__ = ["PrometheusClient"]
@@ -43,54 +43,17 @@ _STALE_SLACK_S = 2.0
 _LONGEST_S = 1e9
 
 
-def _number(value: Any) -> float:
-    if not isinstance(value, str):
-        msg = "a value of Prometheus is a text"
-        raise ValueError(msg)  # noqa: TRY004 -- pydantic takes no TypeError for an answer of another shape
-    return float(value)
-
-
-_Value = Annotated[float, BeforeValidator(_number)]
-"""A value comes as a text, such as "0.5", "NaN" or "+Inf"."""
 _Seconds = Annotated[float, Field(ge=0, le=_LONGEST_S, allow_inf_nan=False)]
-
-
-class _SampleJson(TypedDict):
-    metric: dict[str, str]
-    value: tuple[float, _Value]
-
-
-class _VectorJson(TypedDict):
-    resultType: Literal["vector"]
-    result: list[_SampleJson]
-
-
-class _ScalarJson(TypedDict):
-    resultType: Literal["scalar"]
-    result: tuple[float, _Value]
 
 
 class _SeriesJson(TypedDict):
     metric: dict[str, str]
-    values: list[tuple[float, _Value]]
+    values: list[tuple[float, Value]]
 
 
 class _MatrixJson(TypedDict):
     resultType: Literal["matrix"]
     result: list[_SeriesJson]
-
-
-class _TargetJson(TypedDict):
-    labels: dict[str, str]
-    scrapeUrl: str
-    health: Literal["up", "down", "unknown"]
-    lastError: str
-    lastScrape: Moment
-    scrapeInterval: NotRequired[str]
-
-
-class _TargetsJson(TypedDict):
-    activeTargets: list[_TargetJson]
 
 
 class _RuleJson(TypedDict):
@@ -133,10 +96,7 @@ class _BuildJson(TypedDict):
     version: str
 
 
-_VECTOR: TypeAdapter[_VectorJson] = TypeAdapter(_VectorJson)
-_SCALAR: TypeAdapter[_ScalarJson] = TypeAdapter(_ScalarJson)
 _MATRIX: TypeAdapter[_MatrixJson] = TypeAdapter(_MatrixJson)
-_TARGETS: TypeAdapter[_TargetsJson] = TypeAdapter(_TargetsJson)
 _RULES: TypeAdapter[_RulesJson] = TypeAdapter(_RulesJson)
 _MANAGERS: TypeAdapter[_ManagersJson] = TypeAdapter(_ManagersJson)
 _RUNTIME: TypeAdapter[_RuntimeJson] = TypeAdapter(_RuntimeJson)
@@ -160,7 +120,7 @@ class PrometheusClient:
 
     async def vector(self, query: str) -> Samples:
         """The answer to an instant query as it is: it may be empty, stale, or not a number."""
-        found, warnings = await self._api("query", _VECTOR, query=query)
+        found, warnings = await self._prometheus.query(query)
         series = tuple(_sample(s) for s in found["result"])
         at = series[0].at if series else await self.now()
         return Samples(query=query, at=at, series=series, warnings=warnings)
@@ -202,7 +162,7 @@ class PrometheusClient:
 
     async def range(self, query: str, *, start: datetime, end: datetime, step: timedelta) -> SeriesRange:
         """The answer to a range query as it is; it may be empty, and values may be NaN."""
-        found, warnings = await self._api(
+        found, warnings = await self._prometheus.api(
             "query_range",
             _MATRIX,
             query=query,
@@ -218,16 +178,14 @@ class PrometheusClient:
 
     async def now(self) -> datetime:
         """Prometheus's clock."""
-        clock, _ = await self._api("query", _SCALAR, query="time()")
-        return instant(clock["result"][0])
+        return await self._prometheus.now()
 
     async def targets(self) -> Scraping:
         """The active targets; there may be none."""
-        (found, warnings), now = await asyncio.gather(
-            self._api("targets", _TARGETS, state="active"), self.now()
+        now, targets, warnings = await self._prometheus.targets()
+        return Scraping(
+            at=now, targets=tuple(ScrapeTarget(**asdict(target)) for target in targets), warnings=warnings
         )
-        targets = tuple(_target(t, now) for t in found["activeTargets"])
-        return Scraping(at=now, targets=targets, warnings=warnings)
 
     async def scraped(self) -> tuple[str, ...]:
         """The instances of the agents' job that are being scraped now."""
@@ -237,21 +195,22 @@ class PrometheusClient:
     async def rules(self) -> Rules:
         """Every rule that is loaded; there may be none."""
         (found, warnings), now = await asyncio.gather(
-            self._api("rules", _RULES, exclude_alerts="true"), self.now()
+            self._prometheus.api("rules", _RULES, exclude_alerts="true"), self.now()
         )
         rules = tuple(_rule(r, g, now) for g in found["groups"] for r in g["rules"])
         return Rules(at=now, rules=rules, warnings=warnings)
 
     async def alertmanagers(self) -> tuple[str, ...]:
         """The addresses of the Alertmanagers that it sends alerts to now."""
-        found, _ = await self._api("alertmanagers", _MANAGERS)
+        found, _ = await self._prometheus.api("alertmanagers", _MANAGERS)
         return tuple(bounded_text(m["url"], 200) for m in found["activeAlertmanagers"][:20])
 
     async def server(self) -> PrometheusSeen:
         """Which Prometheus it is, once it is ready."""
-        await self._get("/-/ready")
+        await self._prometheus.ready()
         (runtime, _), (build, _) = await asyncio.gather(
-            self._api("status/runtimeinfo", _RUNTIME), self._api("status/buildinfo", _BUILD)
+            self._prometheus.api("status/runtimeinfo", _RUNTIME),
+            self._prometheus.api("status/buildinfo", _BUILD),
         )
         return PrometheusSeen(
             version=bounded_text(build["version"], 40),
@@ -269,14 +228,10 @@ class PrometheusClient:
             )
         return self._target
 
-    async def _get(self, path: str) -> Reply:
+    @property
+    def _prometheus(self) -> PrometheusApi:
         target = self.target
-        login = basic_login(target.username, target.password_env)
-        return await self._http.get(f"{target.url}{path}", answers={200}, headers=login)
-
-    async def _api(self, path: str, adapter: TypeAdapter[T], **asked: str) -> tuple[T, tuple[str, ...]]:
-        words = f"?{urlencode(asked)}" if asked else ""
-        return api_data(await self._get(f"/api/v1/{path}{words}"), adapter)
+        return PrometheusApi(self._http, target.url, basic_login(target.username, target.password_env))
 
 
 def _sample(seen: Any) -> Sample:
@@ -286,22 +241,6 @@ def _sample(seen: Any) -> Sample:
 
 def _bounded(labels: dict[str, str]) -> dict[str, str]:
     return {bounded_text(k, 80): bounded_text(v, 200) for k, v in list(labels.items())[:30]}
-
-
-def _target(seen: _TargetJson, now: datetime) -> ScrapeTarget:
-    try:
-        interval_s = duration_s(seen.get("scrapeInterval", DEFAULT_INTERVAL))
-    except (ValueError, OverflowError) as error:
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{seen['scrapeUrl'][:200]}: {error}") from None
-    return ScrapeTarget(
-        job=bounded_text(seen["labels"].get("job", ""), 80),
-        instance=bounded_text(seen["labels"].get("instance", ""), 200),
-        url=bounded_text(seen["scrapeUrl"], 200),
-        health=seen["health"],
-        error=bounded_text(seen["lastError"], _MOST_SHOWN),
-        age_s=(now - seen["lastScrape"]).total_seconds(),
-        interval_s=interval_s,
-    )
 
 
 class _Freshness:

@@ -1,23 +1,20 @@
-"""Read-only access to what stands around Esper-Lite: Prometheus, Grafana, Elasticsearch."""
+"""Client of Prometheus, Grafana and Elasticsearch around Esper-Lite. Read-only."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired
 
-from pydantic import AwareDatetime, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
-from opsverify.probes.prometheus import DEFAULT_INTERVAL, api_data, duration_s, instant
+from opsverify.probes.prometheus import PrometheusApi
 from opsverify.probes.replies import basic_login, parse_as
 from systems.esper.infra.models import ClusterHealth, GrafanaHealth, ScrapeTarget, Scraping
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from opsverify.probes.http import Http, Reply
     from systems.esper.infra.target import WebTarget
     from systems.esper.section import EsperSection
@@ -27,29 +24,6 @@ __all__ = ["InfraClient"]
 _MOST_SHOWN = 300
 _NISSAS = "esper_training_runs_total"  # without labels, so it is there from Nissa's first moment on
 _Count = Annotated[int, Field(ge=0)]
-
-
-class _TargetJson(TypedDict):
-    labels: dict[str, str]
-    scrapeUrl: str
-    health: Literal["up", "down", "unknown"]
-    lastError: str
-    lastScrape: AwareDatetime
-    scrapeInterval: NotRequired[str]
-
-
-class _TargetsJson(TypedDict):
-    activeTargets: list[_TargetJson]
-
-
-class _ScalarJson(TypedDict):
-    resultType: Literal["scalar"]
-    result: tuple[float, str]
-
-
-class _VectorJson(TypedDict):
-    resultType: Literal["vector"]
-    result: list[dict[str, Any]]
 
 
 class _GrafanaJson(TypedDict):
@@ -66,9 +40,6 @@ class _ClusterJson(TypedDict):
     initializing_shards: _Count
 
 
-_TARGETS: TypeAdapter[_TargetsJson] = TypeAdapter(_TargetsJson)
-_SCALAR: TypeAdapter[_ScalarJson] = TypeAdapter(_ScalarJson)
-_VECTOR: TypeAdapter[_VectorJson] = TypeAdapter(_VectorJson)
 _GRAFANA: TypeAdapter[_GrafanaJson] = TypeAdapter(_GrafanaJson)
 _CLUSTER: TypeAdapter[_ClusterJson] = TypeAdapter(_ClusterJson)
 
@@ -88,17 +59,25 @@ class InfraClient:
         target = self._section.prometheus
         if target is None:
             raise Unobservable(ErrorKind.PRECONDITION, "the target configures no prometheus")
-        await self._http.get(f"{target.url}/-/ready", answers={200})
-        found, warnings = await self._api(f"{target.url}/api/v1/targets?state=active", _TARGETS)
-        series = f"{_NISSAS}{{job={json.dumps(target.job)}}}"
-        vector, more = await self._api(f"{target.url}/api/v1/query?{urlencode({'query': series})}", _VECTOR)
-        clock, _ = await self._api(f"{target.url}/api/v1/query?query=time()", _SCALAR)
-        now = instant(clock["result"][0])
+        prometheus = PrometheusApi(self._http, target.url)
+        await prometheus.ready()
+        now, targets, warnings = await prometheus.targets()
+        series, more = await prometheus.query(f"{_NISSAS}{{job={json.dumps(target.job)}}}")
         return Scraping(
             job=target.job,
-            active=len(found["activeTargets"]),
-            targets=tuple(_target(t, now) for t in found["activeTargets"]),
-            with_series=len(vector["result"]),
+            active=len(targets),
+            targets=tuple(
+                ScrapeTarget(
+                    job=each.job,
+                    url=each.url,
+                    health=each.health,
+                    error=each.error,
+                    age_s=each.age_s,
+                    interval_s=each.interval_s,
+                )
+                for each in targets
+            ),
+            with_series=len(series["result"]),
             at=now,
             warnings=tuple(dict.fromkeys((*warnings, *more))),
         )
@@ -136,22 +115,3 @@ class InfraClient:
         return await self._http.get(
             f"{target.url}{path}", answers=answers, headers=basic_login(target.username, target.password_env)
         )
-
-    async def _api(self, url: str, adapter: TypeAdapter[Any]) -> tuple[Any, tuple[str, ...]]:
-        """The data of an answer of Prometheus's API, with its warnings."""
-        return api_data(await self._http.get(url, answers={200}), adapter)
-
-
-def _target(seen: _TargetJson, now: datetime) -> ScrapeTarget:
-    try:
-        interval_s = duration_s(seen.get("scrapeInterval", DEFAULT_INTERVAL))
-    except (ValueError, OverflowError) as error:
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{seen['scrapeUrl'][:200]}: {error}") from None
-    return ScrapeTarget(
-        job=bounded_text(seen["labels"].get("job", ""), 80),
-        url=bounded_text(seen["scrapeUrl"], 200),
-        health=seen["health"],
-        error=bounded_text(seen["lastError"], _MOST_SHOWN),
-        age_s=(now - seen["lastScrape"]).total_seconds(),
-        interval_s=interval_s,
-    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ("opsverify", "fixtures", "checks")
+LAYERS = ("opsverify", "systems", "fixtures", "checks")
 CALLS = {
     "open",
     "read_text",

@@ -1,4 +1,4 @@
-"""How a check stands over many runs: up, down, without data or flapping. Pure: one look after another, no clock, no storage."""
+"""State of a check over many runs: up, down, without data or flapping. Pure: no clock, no storage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opsverify.model.verdict import Severity, Verdict
 if TYPE_CHECKING:
     from opsverify.target.canary import CanaryTable
 
-__all__ = ["CheckSample", "CheckStatus", "State", "step"]
+__all__ = ["CheckSample", "CheckStatus", "LastNotified", "State", "step"]
 
 
 class State(StrEnum):
@@ -125,3 +125,11 @@ def _settled(counted: CheckStatus, look: CheckSample, rules: CanaryTable) -> Sta
 def _flaps(recent: str, rules: CanaryTable, *, already: bool) -> bool:
     changes = sum(a != b for a, b in pairwise(recent.replace("U", "")))
     return changes > _CALM if already else changes >= rules.flapping_changes
+
+
+@dataclass(frozen=True, slots=True)
+class LastNotified:
+    """What somebody was last told of a check, and when."""
+
+    state: State
+    at: datetime

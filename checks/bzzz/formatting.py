@@ -1,4 +1,4 @@
-"""How BZZZ's findings write sizes."""
+"""Formatting of sizes in BZZZ's findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How State Hub's findings write moments, durations, and what is wrong."""
+"""Text of State Hub's findings: instants, durations, and problems by reason."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def signed(duration: timedelta) -> str:
 
 
 def by_reason(troubles: Iterable[tuple[str, str]], reasons: Iterable[str]) -> dict[str, list[str]]:
-    """The words of all troubles for each of these reasons. Raises KeyError where one has another reason."""
-    found: dict[str, list[str]] = {reason: [] for reason in reasons}
-    for reason, words in troubles:
-        found[reason].append(words)
-    return found
+    """The texts of all problems by reason. Raises KeyError if one has another reason."""
+    texts: dict[str, list[str]] = {reason: [] for reason in reasons}
+    for reason, text in troubles:
+        texts[reason].append(text)
+    return texts
 
 
-def worst_first(found: Mapping[str, Sequence[str]]) -> list[str]:
-    """The words of all that was found, by reason, worst first."""
-    return [words for each in found.values() for words in each]
+def worst_first(problems: Mapping[str, Sequence[str]]) -> list[str]:
+    """All texts in the order of their reasons, the worst first."""
+    return [text for texts in problems.values() for text in texts]

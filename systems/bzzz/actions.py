@@ -1,4 +1,4 @@
-"""What all actions share: the target, a look at it, and the twin where there is one."""
+"""Base class of BZZZ's actions: section, client, and the twin where there is one."""
 
 from __future__ import annotations
 

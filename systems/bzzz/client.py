@@ -1,4 +1,4 @@
-"""Read-only access to one BZZZ. It knows the wire and no twin."""
+"""Read-only client of one BZZZ instance: one client per surface. It knows no twin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["BzzzClient", "open_bzzz"]
 
 @dataclass(frozen=True, slots=True)
 class BzzzClient:
-    """What checks may do with BZZZ: read its API and its nodes, what watches it, what runs it, and its data."""
+    """Read-only access to a BZZZ instance: API, nodes, monitoring, service manager, hosts, database, backups."""
 
     section: BzzzSection
     http: Http

@@ -1,4 +1,4 @@
-"""Read-only access to the hosts of a BZZZ: its storage, its logs and settings, through a shell here or by ssh."""
+"""Read-only client of the hosts: storage, log files and kernel settings, through a local shell or ssh."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opsverify.model.text import bounded_text
 from opsverify.probes.blocking import in_thread
 from systems.bzzz.logs.models import LogFile, NodeLogs
 from systems.bzzz.published.models import LARGEST
-from systems.bzzz.storage.models import StoragePath, StorageSeen
+from systems.bzzz.storage.models import StoragePath, StorageState
 from systems.bzzz.storage.mounts import Mount, holding, mounts, trouble_of
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _MOST_MOUNTS = 1024 * 1024
 _MOST_FILES = 1024 * 1024
 _ON_DEMAND = "autofs"
 _MOUNTS = 'head -c "$1" /proc/self/mounts'
-# All in one: what answers of the first may not of the second, when the server goes away in between.
+# One script: between two of them the NFS server may go away.
 _PATH = (
     'cd -- "$1" && ls -A >/dev/null && stat -f -c "%S %b %a" . && { test -w . && echo writable || echo not; }'
 )
-# Ended by a zero: a name may hold anything else. The largest first, so that a cut takes what counts least.
+# NUL-terminated: a file name may contain anything else. Largest first, so that `head` drops the smallest.
 _FILES = 'find "$@" -xdev -type f -printf "%s %p\\0" | sort -zrn | head -c "$most"'
 _LOGS = (
     'printf "\\0"; most=$1; shift; for each; do test -d "$each" || printf "missing %s\\0" "$each"; done; '
@@ -43,8 +43,8 @@ _SIZES = re.compile(r"(\d{1,20}) (\d{1,20}) (\d{1,20})")
 _FILE = re.compile(r"(\d{1,20}) (/.*)", re.DOTALL)
 _SETTING = re.compile(r"([a-z_.]{1,80}) (\d{1,20})")
 _RIGHTS = {"writable": True, "not": False}
-_OF_THE_PATH = (1, 2)  # how cd, ls and stat end where they do not find what they look for
-# Somebody rotated it, or it is no folder of this node's, which is told apart.
+_OF_THE_PATH = (1, 2)  # exit statuses of cd, ls and stat for a path that they cannot read
+# The file was rotated away while find ran; missing folders are reported separately.
 _GONE = re.compile(r"find: .*: No such file or directory")
 
 
@@ -64,14 +64,14 @@ def reach(host: str, ssh_config: str | None, identity_file: str | None) -> HostR
 
 
 def within(target: StorageTarget, script: str, *arguments: str) -> CommandOutput:
-    """Run a script where the storage is seen from."""
+    """Run a script where the services see the storage."""
     record_source(" ".join([target.host, *target.enter, script, *arguments]))
     reader = reach(target.host, target.ssh_config, target.identity_file)
     return reader.ask('exec "$@"', *target.enter, "sh", "-c", script, "opsverify", *arguments, within=_LOOK)
 
 
 class HostsClient:
-    """What hosts tell. Every method raises Unobservable; none waits for a file system that hangs."""
+    """Reads hosts. Every method raises Unobservable; none waits for a file system that hangs."""
 
     def __init__(self, section: BzzzSection) -> None:
         self._section = section
@@ -84,53 +84,53 @@ class HostsClient:
             )
         return self._section.storage
 
-    async def storage(self) -> StorageSeen:
-        """The mount table, then each path by itself: one that hangs keeps nobody from looking at the others."""
+    async def storage(self) -> StorageState:
+        """The mount table, then each path by itself, so that one that hangs does not block the others."""
         target = self._storage
         known = await self._mounts(target)
         paths = await asyncio.gather(
             *(self._path(target, path, holding(path, known)) for path in target.paths)
         )
-        if any(path.type == _ON_DEMAND for path in paths):  # looking into it has mounted what belongs there
+        if any(path.type == _ON_DEMAND for path in paths):  # autofs mounts the file system on first access
             known = await self._mounts(target)
             paths = [_in(holding(path.path, known), path) for path in paths]
-        return StorageSeen(host=target.host, types=target.types, needed=target.paths, paths=tuple(paths))
+        return StorageState(host=target.host, types=target.types, needed=target.paths, paths=tuple(paths))
 
     async def _mounts(self, target: StorageTarget) -> list[Mount]:
         table = await in_thread(within, target, _MOUNTS, str(_MOST_MOUNTS))
         if table.status:
             raise _refused(target, table)
         if not 0 < len(table.output) < _MOST_MOUNTS:
-            told = f"{target.host}: /proc/self/mounts has {len(table.output)} bytes, of at most {_MOST_MOUNTS - 1}"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+            message = f"{target.host}: /proc/self/mounts has {len(table.output)} bytes, of at most {_MOST_MOUNTS - 1}"
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
         return mounts(table.output.decode("utf-8", "replace"))
 
     async def _path(self, target: StorageTarget, path: str, mount: Mount) -> StoragePath:
         of = {"mount": "", "type": "", "device": "", "options": ()}
-        seen = _in(mount, StoragePath(path=path, **of, trouble="", writable=False, size=0, free=0))
+        state = _in(mount, StoragePath(path=path, **of, trouble="", writable=False, size=0, free=0))
         try:
-            # A process that waits for a dead server cannot even be killed: its thread is left to its fate.
+            # A process that waits for a dead NFS server cannot be killed: its thread is abandoned.
             async with asyncio.timeout((_LOOK + timedelta(seconds=1)).total_seconds()):
-                told = await in_thread(within, target, _PATH, path)
+                answer = await in_thread(within, target, _PATH, path)
         except TimeoutError:
-            return seen.model_copy(update={"trouble": "hangs", "told": f"no answer in {_LOOK.seconds} s"})
+            return state.model_copy(update={"trouble": "hangs", "told": f"no answer in {_LOOK.seconds} s"})
         except Unobservable as silent:
             if silent.kind is not ErrorKind.SILENT:
                 raise
-            return seen.model_copy(update={"trouble": "hangs", "told": silent.seen})
-        if told.status in _OF_THE_PATH:
-            why = told.errors.strip() or f"status {told.status}"
-            return seen.model_copy(update={"trouble": trouble_of(why), "told": bounded_text(why, 200)})
-        if told.status:
-            raise _refused(target, told)
-        # Whatever a login shell has said before.
-        *_, first, last = ["", *told.output.decode("utf-8", "replace").removesuffix("\n").split("\n")]
+            return state.model_copy(update={"trouble": "hangs", "told": silent.seen})
+        if answer.status in _OF_THE_PATH:
+            why = answer.errors.strip() or f"status {answer.status}"
+            return state.model_copy(update={"trouble": trouble_of(why), "told": bounded_text(why, 200)})
+        if answer.status:
+            raise _refused(target, answer)
+        # A login shell may have printed lines before.
+        *_, first, last = ["", *answer.output.decode("utf-8", "replace").removesuffix("\n").split("\n")]
         sizes = _SIZES.fullmatch(first)
         if sizes is None or last not in _RIGHTS:
-            shown = f"{target.host}: {path}: neither its room nor its rights in {told.output[-200:]!r}"
+            shown = f"{target.host}: {path}: no free space and rights in {answer.output[-200:]!r}"
             raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(shown))
         block, blocks, free = map(int, sizes.groups())
-        return seen.model_copy(
+        return state.model_copy(
             update={"writable": _RIGHTS[last], "size": block * blocks, "free": block * free}
         )
 
@@ -142,11 +142,11 @@ class HostsClient:
     async def _logs(self, name: str, node: NodeTarget) -> NodeLogs:
         empty = NodeLogs(node=name, folders=node.logs, size=0, count=0, largest=(), missing=(), trouble="")
         try:
-            told = await in_thread(_ask, node, _LOGS, str(_MOST_FILES), *node.logs)
+            answer = await in_thread(_ask, node, _LOGS, str(_MOST_FILES), *node.logs)
         except Unobservable as trouble:
             return empty.model_copy(update={"trouble": str(trouble)})
-        # Before the first zero is whatever a login shell has said, after the last one nothing.
-        listed = told.output.decode("utf-8", "replace").split("\0")[1:-1]
+        # Before the first NUL is a login shell's own output, after the last one nothing.
+        listed = answer.output.decode("utf-8", "replace").split("\0")[1:-1]
         missing = tuple(line[8:] for line in listed if line.startswith("missing /"))
         files = [f for f in map(_FILE.fullmatch, listed) if f]
         return empty.model_copy(
@@ -157,44 +157,44 @@ class HostsClient:
                     LogFile(path=bounded_text(f[2], 200), size=int(f[1])) for f in files[:LARGEST]
                 ),
                 "missing": missing,
-                "trouble": _why_not_all(told, strange=len(listed) - len(files) - len(missing)),
+                "trouble": _why_incomplete(answer, strange=len(listed) - len(files) - len(missing)),
             }
         )
 
     async def sysctls(self, *names: str) -> dict[str, dict[str, int]]:
         """Settings of the kernel by node, of the nodes that have a shell."""
         nodes = {name: node for name, node in self._section.nodes.items() if node.shell}
-        told = await asyncio.gather(*(in_thread(_ask, node, _SYSCTL, *names) for node in nodes.values()))
-        return {name: _settings(answer) for name, answer in zip(nodes, told, strict=True)}
+        answers = await asyncio.gather(*(in_thread(_ask, node, _SYSCTL, *names) for node in nodes.values()))
+        return {name: _settings(answer) for name, answer in zip(nodes, answers, strict=True)}
 
 
 def _in(mount: Mount, path: StoragePath) -> StoragePath:
-    """The path as lying in this mount."""
+    """The path with this mount's fields."""
     of = {"mount": mount.at, "type": mount.type, "device": mount.device, "options": mount.options}
     return path.model_copy(update=of)
 
 
 def _refused(target: StorageTarget, answer: CommandOutput) -> Unobservable:
-    """Why nothing was run, in the words of what it was passed through."""
+    """The error of a script that was not run, by the shell, ssh or `enter` that refused it."""
     reader = reach(target.host, target.ssh_config, target.identity_file)
     return reader.trouble(answer.errors.strip() or f"status {answer.status}")
 
 
-def _why_not_all(answer: CommandOutput, *, strange: int) -> str:
-    """Why the files that were listed are not all that there are, or nothing."""
+def _why_incomplete(answer: CommandOutput, *, strange: int) -> str:
+    """Why the list of files is incomplete; empty where it is complete."""
     complaints = [line for line in answer.errors.splitlines() if line.strip() and not _GONE.fullmatch(line)]
     if complaints:
         return bounded_text("; ".join(complaints), 200)
     if len(answer.output) >= _MOST_FILES:
-        return "more files than are looked at"
+        return f"the list of files exceeds {_MOST_FILES} bytes"
     if answer.status or not answer.output or strange:
-        return f"status {answer.status}, and {strange} of its lines name no file"
+        return f"find exited with status {answer.status}, {strange} lines name no file"
     return ""
 
 
 def _settings(answer: CommandOutput) -> dict[str, int]:
     lines = map(_SETTING.fullmatch, answer.output.decode("utf-8", "replace").splitlines())
-    return {found[1]: int(found[2]) for found in lines if found}
+    return {matches[1]: int(matches[2]) for matches in lines if matches}
 
 
 def _ask(node: NodeTarget, script: str, *arguments: str) -> CommandOutput:

@@ -40,4 +40,4 @@ class BzzzLimits(
     RestoreLimits,
     IncidentsLimits,
 ):
-    """Every threshold of the BZZZ checks; a Window says over how long, or how much, is looked at."""
+    """Every threshold of the BZZZ checks; a Window is how long, or how much, is observed."""

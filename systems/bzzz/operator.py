@@ -1,4 +1,4 @@
-"""The runbook's actions on BZZZ, each armed by name. Where there is no way in, they say what a person does."""
+"""All actions on a BZZZ instance, each armed by name. Without access they raise ByHand with the commands to run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BzzzOperator(
     RedeployingActions,
     IncidentActions,
 ):
-    """Acts on a BZZZ instance."""
+    """All actions on a BZZZ instance."""
 
 
 def operate(site: Site) -> BzzzOperator:

@@ -1,4 +1,4 @@
-"""What the preflight asks of BZZZ: each surface's address, login and rights."""
+"""Preflight of BZZZ: address, login and rights of each surface."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["questions"]
 
 
 def questions(client: BzzzClient) -> list[_Question]:
-    """Surface, what is asked, and the question; each answers in a few words or raises what kept it from an answer."""
-    return [*_of_the_system(client), *_of_monitoring(client), *_of_the_database(client)]
+    """Surface, topic and coroutine of each question; it returns a short text, or raises why it cannot."""
+    return [*_surfaces(client), *_monitoring(client), *_database(client)]
 
 
-def _of_the_system(client: BzzzClient) -> list[_Question]:
+def _surfaces(client: BzzzClient) -> list[_Question]:
     async def services() -> str:
         return f"{len(await client.services.services())} services"
 
@@ -31,7 +31,7 @@ def _of_the_system(client: BzzzClient) -> list[_Question]:
 
     async def nodes() -> str:
         answers, silent = await client.nodes.ask(lambda agent, _: agent.health(), Running(nodes=None))
-        return ", ".join([*(f"{node} {seen.word}" for node, seen in answers.items()), *map(str, silent)])
+        return ", ".join([*(f"{node} {health.word}" for node, health in answers.items()), *map(str, silent)])
 
     return [
         ("api", "answers", api),
@@ -40,7 +40,7 @@ def _of_the_system(client: BzzzClient) -> list[_Question]:
     ]
 
 
-def _of_monitoring(client: BzzzClient) -> list[_Question]:
+def _monitoring(client: BzzzClient) -> list[_Question]:
     async def prometheus() -> str:
         return (await client.prometheus.server()).identity
 
@@ -70,7 +70,7 @@ def _of_monitoring(client: BzzzClient) -> list[_Question]:
     ]
 
 
-def _of_the_database(client: BzzzClient) -> list[_Question]:
+def _database(client: BzzzClient) -> list[_Question]:
     async def database() -> str:
         server = await client.database.server()
         connections = await client.database.connections()

@@ -1,4 +1,4 @@
-"""BZZZ's part of a target file: its surfaces, one module each area, and its limits."""
+"""BZZZ's section of a target file: its surfaces, one module per area, and its limits."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["BzzzSection"]
 
 
 class BzzzSection(Section):
-    """A BZZZ instance: its API, its nodes by name, what watches it, what runs it, and its data.
+    """A BZZZ instance: its API, its nodes by name, monitoring, service manager, storage, database and backups.
 
-    `recovered_at` is when the last incident was over, from when on the recovery is watched (B-VAL-1).
+    `recovered_at` is when the last incident was over; from then on B-VAL-1 watches the recovery.
 
-    The surface `nodes` is the agents' and bootstraps' own ports; `hosts` is a shell on the nodes.
+    The surface `nodes` is the agents' and bootstraps' own ports; `hosts` are shells on the nodes.
     """
 
     surfaces: ClassVar[tuple[str, ...]] = (
@@ -63,7 +63,7 @@ class BzzzSection(Section):
         bootstraps = sum(node.bootstrap is not None for node in self.nodes.values())
         most = agents + bootstraps - 1
         if self.nodes and most < self.limits.peers.value:
-            msg = f"limits.peers: {agents} agents and {bootstraps} bootstraps give each agent at most {most} peers, below {self.limits.peers}; set limits.peers to what is right here"
+            msg = f"limits.peers: {agents} agents and {bootstraps} bootstraps give each agent at most {most} peers, below {self.limits.peers}; set limits.peers to what this instance can reach"
             raise ValueError(msg)
         return self
 

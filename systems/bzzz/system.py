@@ -1,4 +1,4 @@
-"""Makes BZZZ known to the engine."""
+"""Registration of BZZZ with the engine."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["BZZZ"]
 
 
-def _no_such_alert(alert: str, seen: Mapping[str, Observation[Any]]) -> str:
-    for each in seen.values():
+def _no_such_alert(alert: str, observations: Mapping[str, Observation[Any]]) -> str:
+    for each in observations.values():
         if each.unobservable is None and isinstance(each.value, Cleared) and each.value.alert == alert:
             if each.value.state != "missing":
                 return ""
-            return "Prometheus has no such rule, so nothing fires and nothing clears; load docs/bzzz/bzzz.rules.yml there (`promtool check rules` first), then look again"
+            return "Prometheus has no such rule, so the alert neither fires nor clears; check docs/bzzz/bzzz.rules.yml with `promtool check rules`, load it, then run again"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What all actions share: the target, a look at it, a writing connection, and the twin where there is one."""
+"""Base of all Esper-Lite actions: target section, read-only client, a writing connection, and the twin if there is one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EsperActions", "TrimRefused"]
 
 
 class TrimRefused(Refused):
-    """A stream was not trimmed because somebody would lose entries. The message names the group and the remedy."""
+    """A stream was not trimmed because a group would lose entries. The message names the group and the remedy."""
 
 
 class EsperActions(Operator):

@@ -1,4 +1,4 @@
-"""Read-only access to one Esper-Lite instance. It knows the wire and no twin."""
+"""Client of one Esper-Lite instance, read-only: bus, Nissa, files, infrastructure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["EsperClient", "open_esper"]
 
 @dataclass(frozen=True, slots=True)
 class EsperClient:
-    """What checks may do with Esper-Lite: read its bus and its files, ask its Nissa and what stands around them."""
+    """Read access to Esper-Lite's bus and files, its Nissa, and its Prometheus, Grafana and Elasticsearch."""
 
     section: EsperSection
     bus: BusClient

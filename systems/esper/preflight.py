@@ -1,4 +1,4 @@
-"""What the preflight asks of Esper-Lite: login, the rights that reading needs, and clocks."""
+"""Preflight of Esper-Lite: login, permissions to read, and clocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["questions"]
 
 
 def questions(client: EsperClient) -> list[tuple[str, str, Callable[[], Awaitable[str]]]]:
-    """Surface, what is asked, and the question; each answers in a few words or raises what kept it from an answer."""
+    """Surface, topic and question; each question returns a short text, or raises the error that prevented it."""
 
     async def login() -> str:
         return (await client.bus.server()).identity

@@ -1,4 +1,4 @@
-"""Read-only access to one State Hub and its activity-core. It knows the wire and no twin."""
+"""Client of one State Hub and its activity-core, read-only: API, PostgreSQL, Temporal, Kubernetes, workstation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["StateHubClient", "open_statehub"]
 
 @dataclass(frozen=True, slots=True)
 class StateHubClient:
-    """What checks may do with State Hub: read its events on both ways, and what surrounds its sweep."""
+    """Read access to State Hub's events on both paths, and to what schedules its sweep."""
 
     section: StateHubSection
     api: StateHubApiClient

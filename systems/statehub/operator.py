@@ -1,4 +1,4 @@
-"""The runbook's actions on State Hub, each armed by name. Where there is no way in, it says what a person does."""
+"""The runbook's actions on State Hub, each armed by name. On a live target most of them say what a person has to do."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class StateHubOperator(Operator):
 
     @action
     async def post_sweep(self) -> Reply:
-        """Ask for one sweep through the bridge, with the canary's budget; once, whatever comes of it.
+        """Request one sweep through the bridge, with the canary's budget; never retried.
 
         Raises:
-            Unobservable: no answer of a sweep came back. After silent, reset and server-error it may run all the same.
+            Unobservable: no reply of a sweep. After silent, reset and server-error the sweep may run all the same.
         """
         if self._section.bridge is None:
             raise Unobservable(ErrorKind.PRECONDITION, "the target configures no bridge")
@@ -47,7 +47,7 @@ class StateHubOperator(Operator):
         """Start State Hub's API on the workstation again."""
         return self._do(
             "start_api",
-            "the runbook names no way to start State Hub: start its API on the workstation (port 8000) by hand",
+            "the runbook has no command to start State Hub: start its API on the workstation (port 8000) by hand",
         )
 
     @action
@@ -71,7 +71,7 @@ class StateHubOperator(Operator):
 
     @action
     async def reconcile_schedules(self) -> str:
-        """Have the worker make Temporal's schedules what the definitions say."""
+        """Have the worker reconcile Temporal's schedules with the definitions."""
         return self._do(
             "reconcile_schedules",
             f"on Railiance01: {_NAMESPACE} exec deploy/actcore-worker -- python -m activity_core.sync_schedules",
@@ -86,20 +86,20 @@ class StateHubOperator(Operator):
 
     @action
     async def enable_local_timer(self) -> str:
-        """Switch the archived local timer on: in an emergency only."""
+        """Enable the archived local timer: in an emergency only."""
         return self._do(
             "enable_local_timer",
-            "on the workstation, per infra/systemd/archived/README.md: put the units back, then "
-            "systemctl --user enable --now custodian-sync.timer (without --user where they are the system's)",
+            "on the workstation, per infra/systemd/archived/README.md: restore the units, then "
+            "systemctl --user enable --now custodian-sync.timer (without --user if they are system units)",
         )
 
     @action
     async def disable_local_timer(self) -> str:
-        """Switch the local timer off again: the cluster is to be the sole scheduler."""
+        """Disable the local timer again: the cluster must be the only scheduler."""
         return self._do(
             "disable_local_timer",
             "on the workstation: systemctl --user disable --now custodian-sync.timer "
-            "(without --user where it is the system's), and archive the units again",
+            "(without --user if it is a system unit), and archive the units again",
         )
 
     def _do(self, what: str, by_hand: str) -> str:

@@ -1,4 +1,4 @@
-"""What the preflight asks of State Hub: both ways to the API; logins, rights and clock of what surrounds it."""
+"""Preflight of State Hub: both paths to the API; logins, permissions and clocks of PostgreSQL, Temporal, Kubernetes, systemd."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["questions"]
 
 
 def questions(client: StateHubClient) -> list[tuple[str, str, Callable[[], Awaitable[str]]]]:
-    """Surface, what is asked, and the question; each answers in a few words or raises what kept it from an answer."""
+    """Surface, topic and question; each question returns a short text, or raises the error that prevented it."""
 
-    async def events(way: StateHubApiClient) -> str:
-        seen, _, _ = await way.events(1)
-        return f"newest event {seen[0].id} of {seen[0].at:%Y-%m-%d %H:%M:%S}Z"
+    async def events(path: StateHubApiClient) -> str:
+        newest, _, _ = await path.events(1)
+        return f"newest event {newest[0].id} of {newest[0].at:%Y-%m-%d %H:%M:%S}Z"
 
     async def login() -> str:
         return (await client.activity.server()).identity
@@ -34,8 +34,8 @@ def questions(client: StateHubClient) -> list[tuple[str, str, Callable[[], Await
         return f"{(await client.activity.server()).ahead.total_seconds():+.1f} s against ours"
 
     async def namespace() -> str:
-        seen = await client.temporal.frontend()
-        return f"server {seen.version}, namespace {seen.namespace} {seen.state.lower()}"
+        frontend = await client.temporal.frontend()
+        return f"server {frontend.version}, namespace {frontend.namespace} {frontend.state.lower()}"
 
     async def schedule() -> str:
         return f"may read schedules: {', '.join((await client.temporal.schedule()).found) or 'none of ours'}"
@@ -46,8 +46,8 @@ def questions(client: StateHubClient) -> list[tuple[str, str, Callable[[], Await
         return f"may read deployments: {target.worker} is {'there' if await client.kubernetes.read(path) else 'not there'}"
 
     async def systemd() -> str:
-        seen = await client.workstation.timer()
-        return f"{seen.host} has systemd, asked as {', '.join(unit.scope for unit in seen.units)}"
+        timer = await client.workstation.timer()
+        return f"{timer.host} has systemd, scopes {', '.join(unit.scope for unit in timer.units)}"
 
     return [
         ("api", "events", lambda: events(client.api)),

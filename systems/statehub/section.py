@@ -17,7 +17,7 @@ from systems.statehub.workstation.target import WorkstationTarget
 
 __all__ = ["CANARY_AROUND", "StateHubLimits", "StateHubSection"]
 CANARY_AROUND = timedelta(seconds=240)
-"""What the canary has for everything but its sweep: a free moment, its slack, its event."""
+"""The canary's time for everything but its sweep: wait for a free moment, slack, wait for its event."""
 _REPLIES = timedelta(seconds=30)
 
 

@@ -202,7 +202,7 @@ async def test_restarting_the_network_leaves_everybody_found(twin: BzzzTwin) -> 
     """The runbook's way of restarting the network is completed: afterwards each task is found by its service's name."""
     async with open_bzzz(twin.section) as bzzz:
         told = await BzzzOperator(twin.section, bzzz, ARMED).restart_networking()
-        assert f"{AGENT}.3 not found by name: completed" in told
+        assert f"{AGENT}.3 not resolved by name: completed" in told
         assert attached(await looks.service_networks.function(bzzz)).holds
 
 

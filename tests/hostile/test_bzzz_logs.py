@@ -256,7 +256,7 @@ async def test_what_was_not_read_of_a_services_log_is_said() -> None:
     """A service that wrote more than is read is judged by its newest lines, and the finding says so."""
     told = await judged(Manager(agent=["a line"] * 500))
     assert told.reason == "few-errors"
-    assert "as far as the newest 10 lines read of each reach" in told.expected
+    assert "only the newest 10 lines of each were read" in told.expected
     assert "as far as" not in (await judged(Manager(agent=["a line"] * 9))).expected
 
 

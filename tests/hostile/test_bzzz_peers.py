@@ -192,8 +192,8 @@ async def test_both_looks_are_shown(stage: Stage) -> None:
     """A disagreement is looked at twice, and both are in the finding."""
     part = section(nodes=nodes(stage, "/api/election/status", status(), status(), status("ironwood", 4)))
     told = (await outcome(election.test_one_admin_is_elected, part)).findings[0]
-    assert sum(line.startswith("first look: ") for line in told.details) == len(NODES)
-    assert "acacia: admin ironwood, term 4, follower" in " ".join(told.details)
+    assert sum(line.startswith("first sample: ") for line in told.details) == len(NODES)
+    assert "acacia: admin ironwood, term 4, state follower" in " ".join(told.details)
 
 
 async def test_a_node_whose_name_does_not_resolve_is_not_observed() -> None:

@@ -152,7 +152,7 @@ async def test_what_has_expired_above_a_certificate_is_said(stage: Stage, tmp_pa
     """A certificate that lasts, below an authority that does not, is not called expired itself."""
     port = stage.open(GRAFANA, BELOW_OLD.serving(tmp_path, chain=BELOW_OLD.pem()))
     told = await outcome(published.test_grafana_is_published_over_tls, target(tmp_path, port))
-    assert "days left, but the authority above it has expired" in told.findings[0].observed
+    assert "days left, but its issuer's certificate has expired" in told.findings[0].observed
 
 
 def tells(raw: bytes) -> Play:

@@ -170,7 +170,7 @@ async def test_one_path_that_hangs_keeps_nobody_from_looking_at_the_others(
     hangs = f'case "$5" in {PATH}) {HANGS};; *) {WELL};; esac'
     storage = host(tmp_path, f"{NFS}nas:/more /more nfs4 rw 0 0\n", hangs, paths=(PATH, "/more"))
     told = (await outcome(checks.test_storage_is_mounted_and_writable, section(storage=storage))).findings[0]
-    assert told.observed == "1 of 2 paths are not"
+    assert told.observed == "1 of 2 paths not mounted or not answering: /rust/bzzz-v2"
     assert told.details[0].startswith(f"{PATH}: nfs4 nas:/bzzz at {PATH}")
     assert told.details[1].startswith("/more: nfs4")
 
@@ -214,14 +214,14 @@ async def test_this_hosts_own_folder_is_looked_at_for_real(tmp_path: Path) -> No
 
 PROBES = [
     case('exec "$@"', "", id="takes it"),
-    case("exit 9", "cannot be written: no reason told", id="does not"),
+    case("exit 9", "cannot be written: no error message", id="does not"),
     case(
         "echo No space left on device >&2; exit 9", "cannot be written: No space left on device", id="is full"
     ),
-    case("exit 8", "cannot be read back: no reason told", id="loses it"),
-    case("exit 7", "cannot be removed again: no reason told", id="keeps it"),
-    case("exit 6", "reads back as another: no reason told", id="changes it"),
-    case("exit 127", "status 127: no reason told", id="has no shell"),
+    case("exit 8", "cannot be read back: no error message", id="loses it"),
+    case("exit 7", "cannot be removed again: no error message", id="keeps it"),
+    case("exit 6", "reads back with other content: no error message", id="changes it"),
+    case("exit 127", "status 127: no error message", id="has no shell"),
     case(HANGS, "hangs: ", id="hangs"),
 ]
 

@@ -198,7 +198,7 @@ async def test_a_gap_names_what_is_missing(folder: Path, made: tuple[Path, Path]
     """The finding names the lost segment on its own timeline, and a history by its name."""
     (gone := segments(folder, 2)[1]).unlink()
     seen = await outcome(WAL, there(folder, made), deadline=SOON_S)
-    assert seen.findings[0].observed == f"{folder}/wal: 1 missing: {gone.name}"
+    assert seen.findings[0].observed == f"{folder}/wal: 1 missing from the archive: {gone.name}"
     (folder / "wal" / HISTORY).unlink()
     seen = await outcome(WAL, there(folder, made), deadline=SOON_S)
     assert HISTORY in seen.findings[0].observed

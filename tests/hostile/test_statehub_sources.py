@@ -226,7 +226,7 @@ def test_a_bad_annotation_is_unobservable(applied: str) -> None:
     """What was applied last is no deployment: unobservable, and no crash."""
     said = {"metadata": {"name": "worker", "annotations": {objects.APPLIED: applied}}, "spec": {}}
     seen = objects.parsed(objects.Containers, said, "worker")
-    with pytest.raises(Unobservable, match="is no deployment"):
+    with pytest.raises(Unobservable, match="is not a deployment"):
         objects.deployment_of("worker", seen, (), "i:1")
 
 

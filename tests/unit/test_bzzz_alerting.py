@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from checks.bzzz.alerting import criteria as alerting
 from systems.bzzz.alerting.models import (
     Alert,
-    AlertmanagerSeen,
+    AlertmanagerStatus,
     Alerts,
     Matcher,
     Notifications,
@@ -28,7 +28,7 @@ from tests.pace import Pace
 NOW = datetime(2026, 6, 21, 12, 0, tzinfo=UTC)
 LIMITS = BzzzLimits()
 SETTLE = LIMITS.alerting_settle.duration
-SERVER = AlertmanagerSeen(version="0.25.0", api="v2", started=NOW - SETTLE, at=NOW, cluster="ready")
+SERVER = AlertmanagerStatus(version="0.25.0", api="v2", started=NOW - SETTLE, at=NOW, cluster="ready")
 NEEDED = (HEALTH, PEERS)
 
 
@@ -98,14 +98,14 @@ def test_what_is_at_the_gate_counts(gate: int, counted: int) -> None:
     found = alerting.nothing_fires(seen, BzzzLimits.model_validate({"alert_gate": gate}))
     assert (found.holds, found.reason) == (False, "alerts-active")
     assert found.observed.startswith(f"{counted} active: BZZZ0")
-    assert sum(line.startswith("milder, not counted: BZZZ") for line in found.details) == 4 - counted
+    assert sum(line.startswith("below the gate, not counted: BZZZ") for line in found.details) == 4 - counted
 
 
 def test_milder_alerts_and_silences_are_listed_where_nothing_fires() -> None:
     """A pass names what is milder, and every silence with its end."""
     seen = alerts(alert("BZZZMild", "P3"), silences=(silence(Matcher(name="alertname", value="x")),))
     found = alerting.nothing_fires(seen, LIMITS)
-    assert (found.holds, found.observed) == (True, "none; 1 milder: BZZZMild")
+    assert (found.holds, found.observed) == (True, "none; 1 below the gate: BZZZMild")
     assert found.details[-1] == (
         "silence s1 active until 2026-06-21 13:00:00Z by tony: why; on alertname='x'"
     )
@@ -164,7 +164,7 @@ READY = SERVER.model_copy(update={"cluster": "ready"})
     ],
 )
 def test_calm_is_told_by_an_alertmanager_that_knows_of_everything(
-    server: AlertmanagerSeen, reasons: tuple[str, ...], *, whole: bool, watchdog: bool
+    server: AlertmanagerStatus, reasons: tuple[str, ...], *, whole: bool, watchdog: bool
 ) -> None:
     """Until it has settled, heard of everything and told it whole, what it does not tell is no calm; what it does, counts."""
 

@@ -289,7 +289,7 @@ def test_a_gap_goes_before_a_cut_segment(
     )  # fmt: skip
     found = backups.archive_without_gaps(seen)
     assert (found.holds, found.reason) == (None if reason == "no-segment" else reason == "whole", reason)
-    assert reason != "gap" or found.observed == "/wal: 900 missing: A"
+    assert reason != "gap" or found.observed == "/wal: 900 missing from the archive: A"
     one = backups.archive_without_gaps(seen.model_copy(update={"segments": seen.segments and 1}))
     assert one.reason == reason
     cut = backups.archive_without_gaps(seen.model_copy(update={"odd": (), "odd_count": 1}))
@@ -342,4 +342,8 @@ def test_replication_only_is_the_targets_word() -> None:
     """Where the target declares that replication keeps the content that is told, and nothing else is asked."""
     seen = NewestFile(folder="", at=NOW, name=None, written=None, size=0, problem="", declared="three copies")
     found = backups.dht_kept(seen, LIMITS)
-    assert (found.holds, found.reason, found.observed) == (True, "replication-only", "declared: three copies")
+    assert (found.holds, found.reason, found.observed) == (
+        True,
+        "replication-only",
+        "dht_replication_only: three copies",
+    )

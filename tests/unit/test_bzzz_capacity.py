@@ -81,14 +81,14 @@ def test_only_the_same_operations_are_compared() -> None:
     """One that is slower is shown; one that is measured no more is named, and leaves it open where the others are as fast."""
     before = latency(put=(0.01, 0.02), get=(0.01, 0.02), old=(0.01, 0.02))
     found = no_slower(before, latency(put=(0.01, 0.02), get=(0.1, 0.2), new=(9.0, 9.0)), LIMITS)
-    assert found.observed == "1 of 2 operations slower; measured then, not now: old"
+    assert found.observed == "1 of 2 operations slower; in the baseline, not measured now: old"
     assert [line.split(":")[0] for line in found.details] == ["get"]
     left = no_slower(before, latency(put=(0.01, 0.02), get=(0.01, 0.02)), LIMITS)
     assert (left.holds, left.reason) == (None, "operations-differ")
-    assert left.observed == "2 operations as fast; measured then, not now: old"
+    assert left.observed == "none of 2 operations slower; in the baseline, not measured now: old"
     none = no_slower(before, latency(new=(0.0, 0.0)), LIMITS)
     assert (none.holds, none.reason) == (None, "operations-differ")
-    assert none.observed == "measured then get, old, put, now new: nothing to compare"
+    assert none.observed == "no operation in common: baseline has get, old, put, now new"
 
 
 def test_only_the_same_window_is_compared() -> None:

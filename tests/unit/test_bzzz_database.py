@@ -82,7 +82,7 @@ def test_one_of_the_two_connection_checks_judges(used: int, worse: str, milder: 
     found = [database.room_for_connections(seen, LIMITS, worse=each) for each in (True, False)]
     assert [each.reason for each in found] == [worse, milder]
     assert [each.holds for each in found] == [worse == "room", milder != "filling"]
-    assert f"{used} of bzzz leaking idle" in found[0].details
+    assert f"{used} connections: bzzz leaking idle" in found[0].details
 
 
 @given(st.integers(0, 200), st.integers(1, 100))
@@ -182,7 +182,9 @@ def test_every_trouble_is_told() -> None:
     """Of several troubles all are in the details, the first is the reason."""
     found = kept(table(dead=9000, live=1, changed=9000, analyzed=None), size=60_000_000_000)
     assert found.reason == "too-large"
-    assert [t in " ".join(found.details) for t in ("grown", "9000 dead", "never analyzed")] == [True] * 3
+    assert [
+        t in " ".join(found.details) for t in ("larger than", "9000 of 9001 tuples dead", "never analyzed")
+    ] == [True] * 3
     two = kept(table(changed=9000, analyzed=None), table(name="public.odd", dead=9000, live=1))
     assert (two.reason, "public.odd" in two.observed) == ("dead-tuples", True)
 

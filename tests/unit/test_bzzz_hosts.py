@@ -18,8 +18,8 @@ from checks.bzzz.storage import criteria as storage_criteria
 from systems.bzzz.capacity.models import ResourceUse, Uses
 from systems.bzzz.limits import BzzzLimits
 from systems.bzzz.logs.models import LogFile, NodeLogs
-from systems.bzzz.published.models import EndpointSeen
-from systems.bzzz.storage.models import StoragePath, StorageSeen, StorageWritten
+from systems.bzzz.published.models import Endpoint
+from systems.bzzz.storage.models import StoragePath, StorageState, StorageWritten
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LIMITS = BzzzLimits()
@@ -27,7 +27,7 @@ SECOND = timedelta(seconds=1)
 GIB = 1024**3
 
 
-def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen:
+def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> Endpoint:
     """An address that answers over TLS, with a certificate that lasts so long."""
     known: dict[str, Any] = {
         "url": "https://grafana.test",
@@ -41,7 +41,7 @@ def endpoint(lasts: timedelta = timedelta(days=90), **more: Any) -> EndpointSeen
         "not_before": NOW - timedelta(days=1),
         "not_after": NOW + lasts,
     }
-    return EndpointSeen(**{**known, **more})
+    return Endpoint(**{**known, **more})
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_a_certificate_has_to_last_two_weeks(lasts: timedelta | None, reason: st
     ("trouble", "lasts", "reason", "told"),
     [
         ("expired", -timedelta(days=3), "certificate-expired", "expired 3 days ago"),
-        ("expired", timedelta(days=30), "certificate-expired", "the authority above it has expired"),
-        ("not-yet-valid", timedelta(days=30), "not-yet-valid", "valid from 2026-11-20 12:00 UTC only"),
-        ("wrong-name", timedelta(days=30), "wrong-name", "it is not for grafana.test"),
-        ("wrong-name", -timedelta(days=3), "wrong-name", "expired 3 days ago, and it is not for"),
+        ("expired", timedelta(days=30), "certificate-expired", "its issuer's certificate has expired"),
+        ("not-yet-valid", timedelta(days=30), "not-yet-valid", "not valid before 2026-11-20 12:00 UTC"),
+        ("wrong-name", timedelta(days=30), "wrong-name", "but not for grafana.test"),
+        ("wrong-name", -timedelta(days=3), "wrong-name", "expired 3 days ago, but not for"),
         ("too-weak", timedelta(days=30), "too-weak", "is too weak"),
     ],
 )
@@ -114,10 +114,10 @@ def path(**more: Any) -> StoragePath:
     return StoragePath(**{**known, **more})
 
 
-def storage(*paths: StoragePath) -> StorageSeen:
+def storage(*paths: StoragePath) -> StorageState:
     """A host that sees these."""
     needed = tuple(each.path for each in paths)
-    return StorageSeen(host="local://", types=("nfs", "nfs4"), needed=needed, paths=paths)
+    return StorageState(host="local://", types=("nfs", "nfs4"), needed=needed, paths=paths)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_what_was_left_out_is_unknown_unless_another_is_too_much(what: str) -> N
         found = rule(seen, LIMITS)
         assert (found.holds, found.reason) == (None, "part-missing")
     left_out = rule(uses(well, stale=("b: down",)), LIMITS)
-    assert "well are only n0; b: down" in left_out.observed
+    assert "measured only on n0; b: down" in left_out.observed
     assert "left out: b: down" in left_out.details
 
 

@@ -249,5 +249,5 @@ def test_no_notification_may_fail(failed: dict[str, float], *, holds: bool | Non
     found = alerting.notifications_leave(seen, LIMITS)
     reasons = {True: "notifications-leave", False: "notifications-failed", None: "not-counted"}
     assert (found.holds, found.reason) == (holds, reasons[holds])
-    assert found.observed.startswith("flat;" if holds is not False else f"{[*failed][-1]} +")
+    assert found.observed.startswith("flat;" if holds is not False else f"failed: {[*failed][-1]} +")
     assert found.details == ("Prometheus warns: partial",)

@@ -115,7 +115,10 @@ def test_a_disk_that_is_full_in_weeks_fails_with_its_date_and_a_figure() -> None
     assert finding.figure.reached is not None
     assert abs(finding.figure.reached - (END + timedelta(days=40))) < timedelta(days=2)
     day = f"{finding.figure.reached:%Y-%m-%d}"
-    assert f"acacia / 50.0% now, +0.50% a day: its limit on {day} (40 days), between " in finding.observed
+    assert (
+        f"acacia / 50.0% now, +0.50% a day: reaches its limit on {day} (40 days), between "
+        in finding.observed
+    )
     assert len(finding.figure.band) == 9
 
 
@@ -124,14 +127,14 @@ def test_a_disk_that_lasts_and_one_that_is_full_already_hold() -> None:
     seen = trails(("walnut", rising(0.5, 0.001)), ("acacia", rising(0.9, 0.005)))
     finding = disk_lasts(seen, LIMITS)
     assert (finding.holds, finding.reason) == (True, "disk-lasts")
-    assert "acacia /: at its limit now, see B-CAP-1" in finding.details
+    assert "acacia /: at its limit already, see B-CAP-1" in finding.details
 
 
 def test_a_resource_with_too_few_days_is_said_and_gets_no_date() -> None:
     """Where there is too little to judge from, that is told."""
     finding = disk_lasts(trails(("walnut", rising(0.5, 0.1, days=1))), LIMITS)
     assert (finding.holds, finding.reason) == (None, "too-few-days")
-    assert "walnut /: too few days for a date" in finding.details
+    assert "walnut /: too few days of data for a projection" in finding.details
     assert finding.figure is None
 
 
@@ -188,7 +191,7 @@ def test_what_ended_days_ago_gets_no_date() -> None:
     old = [(at - timedelta(days=4), value) for at, value in rising(0.5, 0.01)]
     finding = disk_lasts(trails(("walnut", rising(0.4, 0.0)), ("acacia", old)), LIMITS)
     assert (finding.holds, finding.reason) == (True, "disk-lasts")
-    assert "acacia /: not seen since 2026-11-17" in finding.details
+    assert "acacia /: no samples since 2026-11-17" in finding.details
 
 
 @pytest.mark.parametrize(("days", "holds"), [(89.5, False), (90.5, True)])

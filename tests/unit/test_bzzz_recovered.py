@@ -96,7 +96,7 @@ def test_each_incident_is_over_from_its_limit_on(
 def test_what_fails_shows_the_evidence_and_who() -> None:
     """The evidence and the one at fault are told where something is wrong, and only there."""
     few = criteria.peers_back(standing(5, 2), LIMITS)
-    assert (few.details, few.observed) == (("looked",), "b below: b 2, a 5")
+    assert (few.details, few.observed) == (("looked",), "too few peers on b; all: b 2, a 5")
     assert criteria.peers_back(standing(5, 3), LIMITS).details == ()
 
 

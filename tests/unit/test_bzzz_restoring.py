@@ -81,7 +81,7 @@ def test_a_newer_servers_dump_is_refused() -> None:
     refuse_unless_fit(read_head(HEAD), 15)
     refuse_unless_fit(read_head(HEAD), 17)
     with pytest.raises(
-        NotRestored, match="other-version: taken from PostgreSQL 15, and the scratch server is 14"
+        NotRestored, match="other-version: dumped from PostgreSQL 15, but the scratch server is 14"
     ):
         refuse_unless_fit(read_head(HEAD), 14)
 
@@ -132,7 +132,7 @@ def test_the_tools_words_have_a_meaning(words: str, reason: RestoreErrorReason) 
 
 def test_the_first_error_is_told_and_not_the_flood_after_it() -> None:
     """Of many lines the first that names an error is shown, shortened."""
-    told = meaning("NOTICE: x\nERROR:  the cause\nERROR:  what followed\n" + "x" * 9999).told
+    told = meaning("NOTICE: x\nERROR:  the cause\nERROR:  what followed\n" + "x" * 9999).message
     assert told == "ERROR:  the cause"
 
 
@@ -205,15 +205,18 @@ def test_databases_are_the_same_only_if_nothing_differs(before: Account, after: 
     ("after", "told"),
     [
         ({"tables": {}}, "table public.users is gone"),
-        ({"tables": {"public.users": {"rows": 1, "checksum": "7", "owner": "bzzz"}}}, "had 2 rows and has 1"),
-        ({"tables": {"public.users": {"rows": 2, "checksum": "8", "owner": "bzzz"}}}, "checksum differs"),
+        (
+            {"tables": {"public.users": {"rows": 1, "checksum": "7", "owner": "bzzz"}}},
+            "had 2 rows, now has 1",
+        ),
+        ({"tables": {"public.users": {"rows": 2, "checksum": "8", "owner": "bzzz"}}}, "another checksum"),
         (
             {"tables": {"public.users": {"rows": 2, "checksum": "7", "owner": "eve"}}},
-            "was bzzz's and is eve's",
+            "owner was bzzz, is now eve",
         ),
-        ({"sequences": {"public.users_id_seq": 1}}, "was at 2 and is at 1"),
-        ({"sequences": {"public.users_id_seq": None}}, "was at 2 and is at None"),
-        ({"definitions": {}}, "'CREATE UNIQUE INDEX' and is 'not there'"),
+        ({"sequences": {"public.users_id_seq": 1}}, "was at 2, is now at 1"),
+        ({"sequences": {"public.users_id_seq": None}}, "was at 2, is now at None"),
+        ({"definitions": {}}, "'CREATE UNIQUE INDEX', is now 'absent'"),
     ],
 )
 def test_what_was_lost_is_named(after: dict[str, Any], told: str) -> None:

@@ -280,8 +280,8 @@ def test_any_alert_is_told_in_one_clean_line(found: Any) -> None:
     seen = ask(alertmanager(alerts=found).alerts())
     for alert in seen if seen is not None else ():
         assert alert.name
-        assert alert.told == clean_text(alert.told)
-        assert len(alert.told.splitlines()) == 1
+        assert alert.summary == clean_text(alert.summary)
+        assert len(alert.summary.splitlines()) == 1
         assert alert.since.tzinfo is UTC
     assert seen is None or len(seen) == len(found)
 
@@ -292,7 +292,7 @@ def test_any_silence_is_told_in_one_clean_line(found: Any) -> None:
     """Each silence that is not over comes through, and says what it mutes."""
     seen = ask(alertmanager(silences=found).silences())
     for silence in seen if seen is not None else ():
-        assert len(silence.told.splitlines()) == 1
+        assert len(silence.summary.splitlines()) == 1
         assert silence.matchers or silence.may_mute({"alertname": "any"})
     assert seen is None or len(seen) == sum(s["status"]["state"] != "expired" for s in found)
 

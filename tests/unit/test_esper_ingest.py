@@ -112,8 +112,8 @@ def test_a_short_count_names_who_is_at_work() -> None:
     told = "\n".join(
         ingests(seen(counted_kinds=SHORT, consumers=("oona-client", "thief")), EsperLimits()).details
     )
-    assert "SYSTEM_STATE: its group has had and acknowledged 3, Nissa counted 1" in told
-    assert "consumers at work: oona-client, thief" in told
+    assert "SYSTEM_STATE: the group acknowledged 3, Nissa counted 1" in told
+    assert "active consumers: oona-client, thief" in told
 
 
 def progress(*, gone: int = 0, deleted: str = "0-0") -> Progress:

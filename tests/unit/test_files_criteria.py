@@ -54,9 +54,9 @@ def test_a_finding_names_the_offset_of_what_is_no_record() -> None:
     seen = criteria.log_is_whole(log(garbage=((133, 24),), garbage_count=3, torn_at=500, torn_bytes=7))
     assert (seen.holds, seen.reason) == (False, "garbage")
     assert seen.details[:3] == (
-        "offset 133: 24 bytes are no record",
+        "offset 133: 24 bytes are not a record",
         "and 2 more such places",
-        "offset 500: the last record is unfinished, 7 bytes of it are there",
+        "offset 500: the last record is incomplete, only 7 bytes of it were written",
     )
     assert criteria.log_is_whole(log(torn_at=500, torn_bytes=7)).reason == "torn-tail"
 
@@ -188,9 +188,9 @@ def test_a_bad_artifact_is_named_with_what_to_do() -> None:
     assert (seen.holds, seen.reason) == (False, "artifact-bad")
     assert seen.details[:2] == (
         "BP014 (SAFE): /r/var/urza/BP014.pt: it is empty (0 bytes)",
-        "/r/BP099.pt: an artifact without a row",
+        "/r/BP099.pt: artifact without a row",
     )
-    assert "drop the row too" in seen.details[2]
+    assert "delete the row too" in seen.details[2]
     orphan = criteria.library_matches_artifacts(library(GOOD, orphans=("/r/BP099.pt",)))
     assert (orphan.holds, orphan.reason) == (False, "orphan")
     assert criteria.library_matches_artifacts(library(GOOD)).holds

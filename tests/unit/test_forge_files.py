@@ -70,7 +70,7 @@ def test_a_forge_wal_names_what_is_pending() -> None:
         (b'{"pending": ["BP0', "it is not JSON"),
         (b"\xff\xfe\x00", "it is not JSON"),
         (b"[" * 60_000, "it is not JSON"),
-        (b'{"pending": ' + json.dumps(["BP001"] * 2000).encode() + b"}", "are no catalogue"),
+        (b'{"pending": ' + json.dumps(["BP001"] * 2000).encode() + b"}", "more than any catalogue has"),
     ],
 )
 def test_a_forge_wal_that_is_none_says_why(content: bytes, problem: str) -> None:
@@ -162,7 +162,7 @@ def test_rows_are_read_from_a_copy(tmp_path: Path) -> None:
     ("content", "told"),
     [
         (b"", "0 bytes"),
-        (b"not a database", "no SQLite"),
+        (b"not a database", "not an SQLite database"),
         (b"SQLite format 3\x00", "SQLite cannot read it|integrity_check"),
         (b"SQLite format 3\x00" + b"\xff" * 4080, "SQLite cannot read it|integrity_check"),
     ],

@@ -57,7 +57,7 @@ async def test_what_a_person_does_to_files_is_told_quoted() -> None:
 @pytest.mark.parametrize("name", ACTIONS[1:])
 async def test_nothing_but_a_blueprint_is_acted_on(name: str, odd: str) -> None:
     """What is no blueprint id becomes neither a path nor a statement."""
-    with pytest.raises(ValueError, match="is no blueprint id"):
+    with pytest.raises(ValueError, match="is not a blueprint id"):
         await getattr(live(name), name)(odd)
 
 

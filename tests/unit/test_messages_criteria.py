@@ -11,7 +11,7 @@ from opsverify.model.verdict import Finding
 from systems.esper.bus.entries import Decoded, Problem
 from systems.esper.bus.models import Entry, NewestEntries
 from systems.esper.limits import EsperLimits
-from systems.esper.nissa.models import CanaryRun
+from systems.esper.nissa.models import CanaryMessage
 
 LIMITS = EsperLimits()
 OPEN = {"stream-missing", "part-missing", "no-entries"}
@@ -92,7 +92,7 @@ def test_entries_that_are_not_there_do_not_decode(said: dict[str, Any], reason: 
 )
 def test_a_canary_goes_all_the_way(said: dict[str, Any], reason: str) -> None:
     """The first step that it did not take is the reason."""
-    run = CanaryRun(
+    run = CanaryMessage(
         entry="1-0",
         packet="p",
         signed=True,

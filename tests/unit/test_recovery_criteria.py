@@ -132,7 +132,7 @@ def esper(risk: float, tier: str, reported: str) -> Any:
         indicators={"tier": tier},
     )
     telemetry = Telemetry(
-        now_ms=1000, stream="t", read=1, packets=(Packet(entry="900-0", at_ms=900, said=said),)
+        now_ms=1000, stream="t", read=1, packets=(Packet(entry="900-0", at_ms=900, message=said),)
     )
     rows = [
         Blueprint(
@@ -248,5 +248,5 @@ def test_a_step_is_judged_only_after_those_before_it() -> None:
     found = in_order(*steps)
     assert [f.reason for f in found] == ["open", "second"]
     assert found[1].expected == "2. second: e"
-    assert found[1].details == ("not judged before this holds: 3. third",)
+    assert found[1].details == ("not judged until this holds: 3. third",)
     assert in_order(steps[0])[0].details == ()

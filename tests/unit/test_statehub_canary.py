@@ -244,7 +244,7 @@ def test_a_reply_of_no_known_shape_is_shown(answer: Any) -> None:
         (14, 59, "none", "when the next one is due"),
         (7, 0, "unfinished", "has no result yet"),
         (0, 30, "none", "about to begin"),
-        (7, 0, "unseen", "does not tell"),
+        (7, 0, "unseen", "does not show"),
     ],
 )
 def test_nothing_is_asked_for_while_one_may_be_at_work(
@@ -277,7 +277,7 @@ def test_a_scheduled_sweep_that_was_skipped_tells_of_another() -> None:
     """While the lock has just skipped the schedule's own sweep another one is at work; its event says that it is over."""
     hub = Hub()
     hub.all = [Hub.event("skipped", NOW - timedelta(minutes=6), "activity-core", lock_skipped=True)]
-    with pytest.raises(Unobservable, match="another one is at work"):
+    with pytest.raises(Unobservable, match="another sweep is running"):
         watch(hub, DONE)
     hub.all.append(Hub.event("by hand", NOW - timedelta(minutes=2), "manual"))
     assert watch(hub, DONE, Hub.event("own", NOW, "opsverify-canary")).reply is not None

@@ -276,6 +276,6 @@ def test_a_deployment_counts_what_was_compared() -> None:
     told = objects.deployment_of(
         "actcore-worker", objects.parsed(objects.Containers, live, "worker"), pods, image
     )
-    differences = ("actcore-worker: variable STATE_HUB_URL",)
+    differences = ("actcore-worker: env STATE_HUB_URL",)
     assert told.drift == Drift(compared=3, same=2, differences=differences)
     assert told.image_ids == (cluster.IMAGE_ID,) * 2

@@ -80,14 +80,17 @@ def test_the_longest_sweep_is_told_however_long_it_was(took: float) -> None:
     """Where the configuration does not answer, what else is known comes with what is missing."""
     seen = look("bridge_allowance", object=REFUSED, events=(event(HOUR, took_s=took),))
     assert (seen.configured_s, seen.longest_s) == (None, took)
-    assert seen.missing == ("no configuration tells the limit", "kubernetes: refused: nobody listens")
+    assert seen.missing == (
+        "no time limit in the bridge's configuration",
+        "kubernetes: refused: nobody listens",
+    )
 
 
 def test_what_nobody_answers_is_unobservable() -> None:
     """Neither the configuration nor a sweep."""
     with pytest.raises(Unobservable, match=r"kubernetes: refused.*api: refused"):
         look("bridge_allowance", object=REFUSED, events=REFUSED)
-    with pytest.raises(Unobservable, match="no source told its clock"):
+    with pytest.raises(Unobservable, match="no source returned its clock"):
         look("clocks", api=REFUSED, bridge=REFUSED, cluster=REFUSED)
 
 
@@ -120,7 +123,7 @@ def test_a_rollout_is_told_as_it_is() -> None:
         "status": {"observedGeneration": 1, "updatedReplicas": 0, "replicas": 1, "availableReplicas": 1},
     }
     seen = look("deployments", object=one, pods={"items": []})
-    assert [d.rolling for d in seen.deployments] == ["0 of 1 replicas are up to date"] * 3
+    assert [d.rolling for d in seen.deployments] == ["0 of 1 replicas updated"] * 3
 
 
 @pytest.mark.parametrize("ahead", [timedelta(0), HOUR])

@@ -123,12 +123,12 @@ def test_what_is_not_kept_is_counted() -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"created_at": "2026-06-21T12:00:09"}, "no zone"),
-        ({"created_at": None}, "no instant"),
-        ({"created_at": "0001-01-01T00:00:00+14:00"}, "no instant"),
+        ({"created_at": "2026-06-21T12:00:09"}, "no time zone"),
+        ({"created_at": None}, "not an instant"),
+        ({"created_at": "0001-01-01T00:00:00+14:00"}, "not an instant"),
         ({"detail": None}, "detail is None"),
-        ({"detail": "{}"}, "says nothing of the sweep"),
-        ({"id": None}, "no event with an id"),
+        ({"detail": "{}"}, "has no sweep result"),
+        ({"id": None}, "not an event with an id"),
         ({"event_type": "note"}, "of type 'note'"),
         ({"detail": {**DETAIL, "exit_code": "0"}}, "exit_code is '0'"),
         ({"detail": {**DETAIL, "exit_code": True}}, "exit_code is True"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from checks.statehub.sweeps.criteria import sweepers as sweep_criteria
 from systems.statehub.activity.models import ActivityRun, Runs
-from systems.statehub.kubernetes.bridge_route import allowance_used
+from systems.statehub.kubernetes.bridge_route import observed_allowance
 from systems.statehub.limits import StateHubLimits
 from systems.statehub.sources.models import Source, Sources
 from systems.statehub.sweeps.models import Gaps, Repos, SweepEvent, SweepResult, Sweeps
@@ -91,7 +91,7 @@ def test_who_may_hold_the_lock_is_named() -> None:
     """The finding names the last sweep that ended before the row of skips."""
     told = [event("before", INSTANTS[1]), *(event(f"e{n}", INSTANTS[n], lock_skipped=True) for n in (2, 3))]
     finding = sweep_criteria.lock_is_free(runs(), sweeps(*told), LIMITS)
-    assert "the last that ended before them is before" in finding.details[0]
+    assert "last sweep that ended before them: before" in finding.details[0]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_counts_without_names_are_told_as_such() -> None:
     ends = (gaps(NOW - STEP, "a C-01", "b C-01"), event("n", NOW, assessment_failures=2))
     finding = sweep_criteria.assessment_trend(sweeps(*ends), LIMITS)
     assert finding.holds
-    assert finding.details[-1] == "which repositories and codes they are is not told by every sweep"
+    assert finding.details[-1] == "not every sweep names its repositories and codes"
 
 
 def test_the_longest_sweep_shows_what_the_bridge_lets_through() -> None:
@@ -195,6 +195,6 @@ def test_the_longest_sweep_shows_what_the_bridge_lets_through() -> None:
         event("d", NOW, took_s=900.0, source="manual"),
         event("e", NOW),
     )
-    used = allowance_used(told, "activity-core")
+    used = observed_allowance(told, "activity-core")
     assert (used.configured_s, used.longest_s) == (None, 360.5)
-    assert allowance_used(told[4:], "activity-core").longest_s is None
+    assert observed_allowance(told[4:], "activity-core").longest_s is None

@@ -61,14 +61,14 @@ def test_the_last_run_is_the_same_in_any_order(lengths: list[int], again: int, o
     published = [p for run in made for p in run for _ in range(again + 1)] + others
     order.shuffle(published)
     found = runs(reading(published).of("tolaria"))
-    assert [[p.said for p in run] for run in found] == made
+    assert [[p.message for p in run] for run in found] == made
 
 
 def test_a_republished_history_adds_nothing_and_makes_nothing_younger() -> None:
     """A packet that is published again counts once, and is as old as when it came first."""
     first, second = run_of(3, 0), run_of(3, 100)
     found = reading([*first, *first, *second]).of("tolaria")
-    assert [p.said for p in found] == [*first, *second]
+    assert [p.message for p in found] == [*first, *second]
     assert found[0].age_s(NOW) == 1.0
     assert [len(run) for run in runs(found)] == [4, 4]
 
@@ -100,7 +100,7 @@ def test_a_time_in_the_future_does_not_stay_the_newest_for_ever() -> None:
     """A packet that says it was made in the year 9999 is as new as its entry, no newer."""
     far = packet("tolaria", 0, 0, packet_id="far", issued_at=datetime(9999, 12, 31, tzinfo=UTC))
     near = packet("tolaria", 1, 0, issued_at=None)
-    assert [p.said for p in reading([far, near]).of("tolaria")] == [far, near]
+    assert [p.message for p in reading([far, near]).of("tolaria")] == [far, near]
 
 
 def test_packets_without_a_time_or_a_number_are_kept_each() -> None:

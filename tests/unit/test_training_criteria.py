@@ -323,9 +323,11 @@ def test_conservative_mode_is_told_since_when_and_why() -> None:
 
     on = tamiyo.not_conservative(seen(1.0, 1.0, 0.0, 1.0), LIMITS)
     assert not on.holds
-    assert on.observed.startswith("1 for 1.0 s (packet p1")
-    assert "pause_triggered conservative true, loss_delta 0.200 in p, 0.5 s ago" in on.details
-    assert tamiyo.not_conservative(seen(1.0, 1.0), LIMITS).observed.startswith("1 for at least 1.0 s")
+    assert on.observed.startswith("tamiyo.conservative_mode 1 for 1.0 s (packet p1")
+    assert "pause_triggered (conservative true, loss_delta 0.200) in p, 0.5 s ago" in on.details
+    assert tamiyo.not_conservative(seen(1.0, 1.0), LIMITS).observed.startswith(
+        "tamiyo.conservative_mode 1 for at least 1.0 s"
+    )
     assert tamiyo.not_conservative(seen(0.0, 1.0), LIMITS).reason == "not-conservative"
     for odd in (seen(), seen(0.5), seen(math.nan, 1.0)):
         found = tamiyo.not_conservative(odd, LIMITS)

@@ -1,4 +1,4 @@
-"""What must hold of BZZZ's own health and of UCXI's boundary: pure rules."""
+"""Criteria of the agents' API: health, components, UCXI's address checks, task flow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OK, _CLIENT_ERRORS, _SERVER_ERROR = 200, range(400, 500), 500
 
 
 def says_healthy(health: Health, *, worse: bool) -> Finding:
-    """The API calls itself healthy. `worse` judges unhealthy, otherwise degraded."""
+    """The API reports itself healthy. `worse` judges unhealthy, otherwise degraded."""
     unhealthy, degraded = health.state is ComponentState.UNHEALTHY, health.state is ComponentState.DEGRADED
     judged = (
         first_of(fail("unhealthy", unhealthy), fine("degraded", degraded), ok="healthy")
@@ -30,26 +30,26 @@ def says_healthy(health: Health, *, worse: bool) -> Finding:
         expected="a status that is not unhealthy (degraded is judged by B-API-1b)"
         if worse
         else "status healthy (ok, pass, up)",
-        observed=f"status {health.word!r} with HTTP {health.status}",
+        observed=f"/health answered status {health.word!r} with HTTP {health.status}",
         details=() if judged.holds else (health.shown,),
     )
 
 
-def every_component_healthy(seen: Components) -> Finding:
-    """Every component's check is healthy, and says so in words that are known."""
-    ill = [c for c in seen.components if c.state is not ComponentState.HEALTHY]
+def every_component_healthy(components: Components) -> Finding:
+    """Every component's check is healthy, by a status that is known."""
+    ill = [c for c in components.components if c.state is not ComponentState.HEALTHY]
     named = ", ".join(f"{c.name} {c.state}" for c in ill)
     observed = (
-        f"{named} of {len(seen.components)} components"
+        f"{len(ill)} of {len(components.components)} components not healthy: {named}"
         if ill
-        else f"{len(seen.components)} of {seen.listed} components healthy: {', '.join(c.name for c in seen.components)}"
+        else f"{len(components.components)} of {components.listed} components healthy: {', '.join(c.name for c in components.components)}"
     )
-    strange = [f"not understood: {each}" for each in seen.strange]
+    strange = [f"status not recognised: {each}" for each in components.strange]
     return first_of(
         fail("component-unhealthy", ill and ill[0].state is ComponentState.UNHEALTHY),
         fail("component-degraded", ill),
-        unknown("unexpected-reply", strange or not seen.components),
-        unknown("part-missing", len(seen.components) + len(seen.strange) < seen.listed),
+        unknown("unexpected-reply", strange or not components.components),
+        unknown("part-missing", len(components.components) + len(components.strange) < components.listed),
         ok="all-healthy",
     ).finding(
         expected="every component check healthy",
@@ -58,19 +58,19 @@ def every_component_healthy(seen: Components) -> Finding:
     )
 
 
-def _told(refusal: Refusal) -> str:
-    return f"{refusal.meant}: HTTP {refusal.status} {refusal.code or 'without a UCXL code'}, for {refusal.address!r}"
+def _refusal_text(refusal: Refusal) -> str:
+    return f"{refusal.address!r} ({refusal.meant}): HTTP {refusal.status} {refusal.code or 'without a UCXL code'}"
 
 
-def malformed_refused(seen: Boundary) -> Finding:
-    """UCXI refuses every malformed address with the 400 family and a UCXL code, and no well-formed one as malformed."""
-    broken = [r for r in (*seen.malformed, seen.well_formed) if r.status >= _SERVER_ERROR]
-    taken = [r for r in seen.malformed if r.status not in _CLIENT_ERRORS and r not in broken]
-    missing = [r for r in seen.malformed if r.status == 404]  # noqa: PLR2004 -- HTTP: looked up, so it was let in
-    codeless = [r for r in seen.malformed if r.status in _CLIENT_ERRORS and not r.code]
-    good = seen.well_formed
+def malformed_refused(boundary: Boundary) -> Finding:
+    """UCXI refuses every malformed address with HTTP 4xx and a UCXL code, and no well-formed one as malformed."""
+    broken = [r for r in (*boundary.malformed, boundary.well_formed) if r.status >= _SERVER_ERROR]
+    taken = [r for r in boundary.malformed if r.status not in _CLIENT_ERRORS and r not in broken]
+    missing = [r for r in boundary.malformed if r.status == 404]  # noqa: PLR2004 -- HTTP: looked up, so it was accepted
+    codeless = [r for r in boundary.malformed if r.status in _CLIENT_ERRORS and not r.code]
+    good = boundary.well_formed
     refused = [] if good.status in {_OK, 404} or good in broken else [good]
-    unasked = {*MALFORMED.values()} - {r.meant for r in seen.malformed}
+    unasked = {*MALFORMED.values()} - {r.meant for r in boundary.malformed}
     return first_of(
         fail("malformed-accepted", taken),
         fail("malformed-looked-up", missing),
@@ -80,14 +80,14 @@ def malformed_refused(seen: Boundary) -> Finding:
         unknown("part-missing", unasked),
         ok="refused",
     ).finding(
-        expected="every malformed address refused with the 400 family and a UCXL code; a well-formed one that names nothing: 404",
-        observed=f"{len(taken) + len(missing)} of {len(seen.malformed)} malformed addresses let in, {len(codeless)} refused without a UCXL code, {len(broken)} answered with an error of its own; well-formed: HTTP {good.status} {good.code}",
-        details=tuple(map(_told, dict.fromkeys((*taken, *missing, *codeless, *broken, *refused)))),
+        expected="every malformed address refused with HTTP 4xx and a UCXL code; a well-formed address that does not exist: 404",
+        observed=f"{len(taken) + len(missing)} of {len(boundary.malformed)} malformed addresses accepted, {len(codeless)} refused without a UCXL code, {len(broken)} answered with HTTP 5xx; well-formed address: HTTP {good.status} {good.code}".strip(),
+        details=tuple(map(_refusal_text, dict.fromkeys((*taken, *missing, *codeless, *broken, *refused)))),
     )
 
 
 def data_flows(flow: TaskFlow, limits: BzzzLimits) -> Finding:
-    """A task request comes out as content under a UCXL address that UCXI resolves, and that is its own."""
+    """A task request yields a UCXL address that UCXI resolves to the task's own content."""
     judged = first_of(
         fail("task-refused", flow.refused),
         fail("no-address", not flow.address),
@@ -96,16 +96,22 @@ def data_flows(flow: TaskFlow, limits: BzzzLimits) -> Finding:
         fail("other-content", not flow.holds_task),
         ok="resolved",
     )
+    answer = f"HTTP {flow.status} {flow.code}".strip()
+    observed = {
+        "task-refused": f"the task request was refused: {' '.join(flow.refused.split())}",
+        "no-address": "the reply to the task request holds no UCXL address",
+        "malformed-address": f"{flow.address} is not a well-formed UCXL address; UCXI answered {answer}",
+        "not-resolved": f"{flow.address} does not resolve: UCXI answered {answer} after {flow.took_s:.1f} s",
+        "other-content": f"{flow.address} resolves, but its content does not name the task",
+        "resolved": f"{flow.address} resolved {flow.took_s:.2f} s after the request",
+    }
     return judged.finding(
         expected="task request → PubSub → coordinator → SLURP → DHT → UCXI resolves its address",
-        observed=f"resolved {flow.took_s:.2f} s after the request: {flow.address}"
-        if judged.holds
-        else flow.refused
-        or f"{flow.address or 'no address'}: HTTP {flow.status} {flow.code} after {flow.took_s:.1f} s",
+        observed=observed[judged.reason],
         details=(
-            f"task {flow.task}: HTTP {flow.accepted}",
+            f"task {flow.task}: POST /api/tasks answered HTTP {flow.accepted}",
             *(
-                ["taken by PubSub and the coordinator; then SLURP, DHT or UCXI lost it"]
+                ["PubSub and the coordinator accepted the task; SLURP, DHT or UCXI lost it"]
                 if flow.address and not flow.resolved
                 else []
             ),
@@ -114,15 +120,15 @@ def data_flows(flow: TaskFlow, limits: BzzzLimits) -> Finding:
     )
 
 
-def handled_once(seen: Repeated) -> Finding:
-    """The same event sent again is recognised, and changes nothing."""
+def handled_once(repeated: Repeated) -> Finding:
+    """The same event sent again is recognised as a duplicate, and changes nothing."""
     return first_of(
-        fail("handled-again", seen.times > 1),
-        unknown("not-handled", seen.times < 1),
-        unknown("second-refused", seen.second == "refused"),
+        fail("handled-again", repeated.times > 1),
+        unknown("not-handled", repeated.times < 1),
+        unknown("second-refused", repeated.second == "refused"),
         ok="handled-once",
     ).finding(
         expected="the same event, sent twice, handled once",
-        observed=f"handled {seen.times} times; the second request: {seen.said}",
-        details=(f"task {seen.task}",),
+        observed=f"handled {repeated.times} time{'' if repeated.times == 1 else 's'}; the second request was answered {repeated.said}",
+        details=(f"task {repeated.task}",),
     )

@@ -1,4 +1,4 @@
-"""BZZZ's main API: what it says of itself and of its components."""
+"""BZZZ's main API: its own health, and its components'."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SYSTEM = '"System-Level Checks"'
     alert="BZZZSystemHealthCritical",
     unreachable="fail",
     runbook=SYSTEM,
-    next_step="B-API-2 names the component; then memory, disk, network, database in this order. No answer: B-SWM-1, does the service run?",
+    next_step="B-API-2 names the component; then check memory, disk, network, database in this order. No answer: check with B-SWM-1 whether the service runs",
 )
 def test_the_api_is_not_unhealthy(api_health: Observation[Health]) -> None:
-    """BZZZ's main API answers and does not call itself unhealthy."""
+    """BZZZ's main API answers and does not report itself unhealthy."""
     verify(criteria.says_healthy(api_health.value, worse=True))
 
 
@@ -35,10 +35,10 @@ def test_the_api_is_not_unhealthy(api_health: Observation[Health]) -> None:
     severity="P1",
     profiles="smoke canary incident",
     runbook=SYSTEM,
-    next_step="B-API-2 names the component that is degraded",
+    next_step="B-API-2 names the degraded component",
 )
 def test_the_api_is_not_degraded(api_health: Observation[Health]) -> None:
-    """BZZZ's main API does not call itself degraded."""
+    """BZZZ's main API does not report itself degraded."""
     verify(criteria.says_healthy(api_health.value, worse=False))
 
 
@@ -48,7 +48,7 @@ def test_the_api_is_not_degraded(api_health: Observation[Health]) -> None:
     profiles="smoke canary incident",
     alert="BZZZSystemHealthCritical",
     runbook=SYSTEM,
-    next_step="the check of the component that is named: election-health B-ELE-1, p2p-health B-P2P-1, dht-health B-DHT-1, pubsub-health B-PUB-1, slurp-health B-SLP-1",
+    next_step="see the check of the component that is named: election-health B-ELE-1, p2p-health B-P2P-1, dht-health B-DHT-1, pubsub-health B-PUB-1, slurp-health B-SLP-1",
 )
 def test_every_component_is_healthy(api_components: Observation[Components]) -> None:
     """Every component that the main API lists is healthy."""

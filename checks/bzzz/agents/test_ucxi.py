@@ -1,4 +1,4 @@
-"""UCXI: addresses resolve to what was made, and malformed ones are refused at the boundary."""
+"""UCXI: a task's address resolves to its content, and malformed addresses are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLOW = '"Data Flow"'
     severity="P2",
     profiles="canary incident",
     runbook=FLOW,
-    next_step="the stage that is named: no coordinator B-ELE-1, not resolved B-SLP-1b and B-DHT-2",
+    next_step="see the stage that is named: no coordinator: B-ELE-1; not resolved: B-SLP-1b and B-DHT-2",
 )
 def test_a_task_becomes_an_address_that_resolves(
     task_flow: Observation[TaskFlow], limits: BzzzLimits
@@ -36,7 +36,7 @@ def test_a_task_becomes_an_address_that_resolves(
     severity="P2",
     profiles="canary incident",
     runbook=FLOW,
-    next_step="what was let in is named: a path that climbs or a control character that passes is a security defect of this release",
+    next_step="the accepted addresses are named above: a path with `..` or a control character that passes is a security defect of this release",
 )
 def test_malformed_addresses_are_refused(ucxi_boundary: Observation[Boundary]) -> None:
     """Malformed UCXL addresses are refused at the boundary, with a UCXL code."""

@@ -1,1 +1,1 @@
-"""Criteria of alerts and their notifications."""
+"""Criteria of alerts, rules and notifications."""

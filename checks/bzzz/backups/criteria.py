@@ -1,4 +1,4 @@
-"""What must hold of BZZZ's backups."""
+"""Criteria of backups: dumps, base backup, WAL archive, configuration export, off-site copy, DHT copy, snapshot."""
 
 from __future__ import annotations
 
@@ -37,19 +37,22 @@ __all__ = [
 ]
 
 _ZONES = timedelta(hours=14)
-"""A name tells its moment in the host's own time, which may be so far from UTC."""
+"""A dump's name carries the host's local time, at most this far from UTC."""
 _BEFORE = 7
 _MOST_NAMED = 5
-# From the future: nobody can tell how old that is; it would stay young for as long as it is ahead, whatever becomes of
-# later ones.
+# A dump dated in the future would look young until then, even if no later one is ever made: it is FAIL.
 UNFIT = ("uncompressed", "no-dump", "from-the-future", "old", "old-by-name", "shrunk")
 Unfit = Literal["uncompressed", "no-dump", "from-the-future", "old", "old-by-name", "shrunk"]
 DAMAGE = ("no-dump", "empty", "damaged", "truncated", "trailing-garbage", "no-closing-line")
 
 
-def _ago(age: timedelta) -> str:
+def _span(age: timedelta) -> str:
     hours = age / timedelta(hours=1)
     return f"{hours:.1f} h" if age < timedelta(days=2) else f"{hours / 24:.1f} days"
+
+
+def _old(age: timedelta) -> str:
+    return f"{_span(age)} old" if age >= timedelta(0) else f"dated {_span(-age)} in the future"
 
 
 def _shown(dump: DumpFile) -> str:
@@ -57,8 +60,8 @@ def _shown(dump: DumpFile) -> str:
 
 
 def dump_young(dumps: Dumps, limits: BzzzLimits) -> Finding:
-    """There is a finished dump, younger than a day, nothing newer was left uncompressed, and it has not shrunk."""
-    reason, told = _dump_trouble(dumps, limits)
+    """There is a finished dump, younger than a day, none newer was left uncompressed, and it has not shrunk."""
+    reason, message = _dump_trouble(dumps, limits)
     names = ("dump_age", "dump_slack", "dump_shrink", "clock_ahead")
     newest = dumps.newest
     return first_of(
@@ -66,15 +69,15 @@ def dump_young(dumps: Dumps, limits: BzzzLimits) -> Finding:
         unknown("part-missing", _unlisted(dumps)),
         ok="young",
     ).finding(
-        expected="a compressed dump of the last day, none newer left uncompressed, not smaller than those before it",
-        observed=told or (f"{_shown(newest)}" if newest else "none"),
+        expected="a compressed dump from the last day, no newer uncompressed one, not smaller than the dumps before it",
+        observed=message or (f"{_shown(newest)}" if newest else "none"),
         details=tuple(_shown(each) for each in dumps.files[:_MOST_NAMED]),
         limits=tuple(getattr(limits, name).named(name) for name in names),
     )
 
 
 def _unlisted(dumps: Dumps) -> bool:
-    """Whether one is not among those that are listed, so that nobody can measure the newest by it."""
+    """Whether older dumps are missing in the list, so that the newest cannot be compared with them."""
     return dumps.newest not in dumps.files or len(dumps.files) < min(dumps.count, MOST_LISTED)
 
 
@@ -82,10 +85,10 @@ def _dump_trouble(dumps: Dumps, limits: BzzzLimits) -> tuple[Unfit | None, str]:
     newest = dumps.newest
     if plain := dumps.uncompressed or uncompressed_since(dumps.files, newest):
         left = plain[0]
-        told = f"{_shown(left)} is newer than any compressed one: the two `date` of the runbook's commands gave two names, and gzip found nothing"
-        return "uncompressed", told
+        message = f"{_shown(left)} is newer than any compressed dump: the runbook's two `date` calls gave two names, so gzip did not find the dump"
+        return "uncompressed", message
     if newest is None:
-        return "no-dump", f"{dumps.folder} holds no finished dump"
+        return "no-dump", f"no finished dump in {dumps.folder}"
     return _age_trouble(dumps, newest, limits) or _size_trouble(dumps, newest, limits) or (None, "")
 
 
@@ -94,13 +97,15 @@ def _age_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[Un
     age = dumps.at - newest.written
     ahead = max(each.named for each in (newest, *dumps.files)) - dumps.at
     if -age > limits.clock_ahead.duration or ahead > _ZONES:
-        told = f"the newest, {_shown(newest)}, is of a time to come: the clock there says {dumps.at:%Y-%m-%d %H:%M:%S}Z"
-        return "from-the-future", told
+        message = (
+            f"newest dump {_shown(newest)} is dated in the future (host clock {dumps.at:%Y-%m-%d %H:%M:%S}Z)"
+        )
+        return "from-the-future", message
     if age > allowed:
-        return "old", f"the newest, {_shown(newest)}, is {_ago(age)} old"
+        return "old", f"newest dump {_shown(newest)} is {_span(age)} old"
     if dumps.at - newest.named > allowed + _ZONES:
-        told = f"the newest is named {newest.named:%Y-%m-%d %H:%M}, and was only written anew since: {_shown(newest)}"
-        return "old-by-name", told
+        message = f"newest dump is named {newest.named:%Y-%m-%d %H:%M}, but its file was rewritten later: {_shown(newest)}"
+        return "old-by-name", message
     return None
 
 
@@ -110,27 +115,27 @@ def _size_trouble(dumps: Dumps, newest: DumpFile, limits: BzzzLimits) -> tuple[U
     usual = sorted(before)[len(before) // 2] if before else 0
     if not 0 < newest.size < usual * (1 - limits.dump_shrink.value / 100):
         return None
-    told = f"{_shown(newest)} is {100 - 100 * newest.size / usual:.0f} % smaller than those before it ({usual} bytes)"
-    return "shrunk", told
+    message = f"{_shown(newest)} is {100 - 100 * newest.size / usual:.0f} % smaller than the dumps before it (median {usual} bytes)"
+    return "shrunk", message
 
 
 def dump_whole(dumps: Dumps) -> Finding:
-    """The newest finished dump can be read to its end, and ends as pg_dump ends it."""
+    """The newest finished dump can be read to its end, and ends with pg_dump's closing line."""
     newest, read = dumps.newest, dumps.read
     problem = "no-dump" if newest is None or read is None else read.problem
-    made = f", made from PostgreSQL {read.version}" if read and read.version else ""
-    whole = f"{_shown(newest)}{made}: {read.told or 'whole'}" if newest and read else ""
+    made = f", from PostgreSQL {read.version}" if read and read.version else ""
+    whole = f"{_shown(newest)}{made}: {read.told or 'complete'}" if newest and read else ""
     return first_of(
         *(fail(each, problem == each) for each in DAMAGE), fail("damaged", problem), ok="whole"
     ).finding(
-        expected="readable to its end, with pg_dump's closing line",
-        observed=whole or f"{dumps.folder} holds no finished dump",
-        details=("take a new dump now, and look at the disk's space and the job's log",) if problem else (),
+        expected="newest dump readable to its end, with pg_dump's closing line",
+        observed=whole or f"no finished dump in {dumps.folder}",
+        details=("take a new dump now; check free disk space and the backup job's log",) if problem else (),
     )
 
 
 def base_verified(base: BaseBackup, limits: BzzzLimits) -> Finding:
-    """The newest base backup is what its manifest says, and not too old to replay WAL on."""
+    """The newest base backup matches its manifest, and is not too old to replay WAL on."""
     age = base.at - base.written
     return first_of(
         fail("not-as-its-manifest", base.problem),
@@ -138,9 +143,9 @@ def base_verified(base: BaseBackup, limits: BzzzLimits) -> Finding:
         fail("from-the-future", -age > limits.clock_ahead.duration),
         ok="verified",
     ).finding(
-        expected="a base backup that pg_verifybackup calls verified",
-        observed=f"{base.path}, {_ago(age)} old: {base.problem or 'backup successfully verified'}",
-        details=("make a new one (runbook: pg_basebackup); without it no point in time can be recovered",)
+        expected=f"a base backup at most {_span(limits.base_age.duration)} old that pg_verifybackup verifies",
+        observed=f"{base.path}, {_old(age)}: {base.problem or 'backup successfully verified'}",
+        details=("take a new one (runbook: pg_basebackup); without it point-in-time recovery is impossible",)
         if base.problem
         else (),
         limits=(limits.base_age.named("base_age"), limits.clock_ahead.named("clock_ahead")),
@@ -151,9 +156,9 @@ def archive_without_gaps(wal: WalArchive) -> Finding:
     """The archive has every segment from the base backup's start on, each of its full size."""
     observed = f"{wal.segments} segments from {wal.first} to {wal.newest or 'none'}"
     if wal.missing_count:
-        observed = f"{wal.missing_count} missing: {', '.join(wal.missing)}"
+        observed = f"{wal.missing_count} missing from the archive: {', '.join(wal.missing)}"
     elif wal.odd_count:
-        observed = f"{wal.odd_count} not of {wal.segment} bytes: {', '.join(wal.odd)}"
+        observed = f"{wal.odd_count} of wrong size (not {wal.segment} bytes): {', '.join(wal.odd)}"
     judged = first_of(
         fail("gap", wal.missing_count),
         fail("segment-cut", wal.odd_count),
@@ -161,14 +166,14 @@ def archive_without_gaps(wal: WalArchive) -> Finding:
         ok="whole",
     )
     return judged.finding(
-        expected=f"every WAL segment since {wal.base}",
+        expected=f"every WAL segment since the base backup {wal.base}",
         observed=f"{wal.folder}: {observed}",
-        details=("recovery ends at the gap: make a new base backup now",) if judged.holds is False else (),
+        details=("recovery stops at the gap: take a new base backup now",) if judged.holds is False else (),
     )
 
 
 def export_whole(export: Export, limits: BzzzLimits) -> Finding:
-    """The export is there, can be read, is younger than a week, and somebody knows where the secrets' payloads are."""
+    """The export is complete, readable, younger than a week, and the target says where the secrets' payloads are."""
     age = export.at - export.oldest if export.oldest else None
     held = (*export.secrets, *export.configs, *export.services)
     lacking = [kind for kind in KINDS if kind not in export.there]
@@ -183,20 +188,20 @@ def export_whole(export: Export, limits: BzzzLimits) -> Finding:
         ok="whole",
     )
     counted = f"{len(export.secrets)} secrets, {len(export.configs)} configs, {len(export.services)} services"
-    kept = f"; payloads of secrets: {export.payloads}" if export.payloads else ""
+    kept = f"; secret payloads kept in {export.payloads}" if export.payloads else ""
     names = ", ".join(export.without_payload[:_MOST_NAMED])
-    told = {
-        "absent": f"there is no {', no '.join(export.absent or lacking)}",
+    texts = {
+        "absent": f"missing: {', '.join(export.absent or lacking)}",
         "not-readable": "; ".join(export.problems[:_MOST_NAMED])
-        or f"{export.files - export.read} of {export.files} files",
-        "old": f"its oldest file is {_ago(age)} old" if age else "",
-        "from-the-future": f"all of it is of a time to come, the oldest file by {_ago(-age)}" if age else "",
-        "no-payloads": f"`docker secret inspect` exports no payload ({names}), and the target does not say where they are kept ([bzzz.backups] payloads)",
-        "not-dated": f"how old it is is not known; {counted}",
+        or f"{export.files - export.read} of {export.files} files not readable",
+        "old": f"oldest file is {_span(age)} old" if age else "",
+        "from-the-future": f"all files are dated in the future, the oldest by {_span(-age)}" if age else "",
+        "no-payloads": f"no payload of {names}: `docker secret inspect` prints none, and the target does not say where they are kept; add [bzzz.backups] payloads",
+        "not-dated": f"age unknown; {counted}",
     }
     return judged.finding(
-        expected="secrets, configs with their payload and service definitions, all readable, of the last week",
-        observed=f"{export.folder}: {told.get(judged.reason) or counted + kept}",
+        expected="secrets, configs with payload, and service definitions, all readable, from the last week",
+        observed=f"{export.folder}: {texts.get(judged.reason) or counted + kept}",
         details=tuple(export.problems[:_MOST_NAMED]),
         limits=(limits.export_age.named("export_age"), limits.clock_ahead.named("clock_ahead")),
     )
@@ -209,14 +214,14 @@ def export_agrees(export: Export, now: Configured) -> Finding:
         *_names("config", set(now.configs), set(export.configs)),
         *_names("service", set(now.services), set(export.services)),
         *(
-            ("changed-since", f"config {name} has another payload now")
+            ("changed-since", f"config {name} has another payload now than in the export")
             for name, digest in sorted(now.configs.items())
             if export.configs.get(name, digest) != digest
         ),
         *(
             (
                 "changed-since",
-                f"service {name} was exported with {old.image}, {old.replicas} tasks, and has {new.image}, {new.replicas} tasks",
+                f"service {name}: exported with image {old.image}, {old.replicas} replicas; now {new.image}, {new.replicas} replicas",
             )
             for name, new in sorted(now.services.items())
             if (old := export.services.get(name, new)) != new
@@ -225,7 +230,7 @@ def export_agrees(export: Export, now: Configured) -> Finding:
     reasons = {reason for reason, _ in troubles}
     there = {*now.secrets, *now.configs}
     hidden = [
-        f"{name} is given {', '.join(sorted(lost)) or 'what it needs'}, and is not told with it"
+        f"service {name}: the manager does not list {', '.join(sorted(lost)) or 'the service itself'}"
         for name, used in now.used.items()
         if (lost := set(used) - there) or name not in now.services
     ]
@@ -236,12 +241,12 @@ def export_agrees(export: Export, now: Configured) -> Finding:
         unknown("part-missing", hidden),
         ok="agrees",
     ).finding(
-        expected="an export newer than the newest change (runbook: immediately after changes)",
+        expected="the export matches what the manager has now (runbook: export immediately after changes)",
         observed=troubles[0][1]
         if troubles
         else "; ".join(hidden[:_MOST_NAMED])
         or f"all of {len(now.secrets)} secrets, {len(now.configs)} configs, {len(now.services)} services",
-        details=(*(told for _, told in troubles[:20]), *hidden[:20]),
+        details=(*(message for _, message in troubles[:20]), *hidden[:20]),
     )
 
 
@@ -252,7 +257,7 @@ def _names(kind: str, there: set[str], exported: set[str]) -> list[tuple[str, st
 def offsite_same(copy: OffsiteCopy) -> Finding:
     """The newest dump has an off-site copy of the same size and checksum."""
     known = (("here", copy.how), ("off-site", copy.how_there))
-    there = "is not there" if copy.there is None else f"{copy.there} bytes, sha256 {copy.digest_there[:16]}…"
+    there = "no such file" if copy.there is None else f"{copy.there} bytes, sha256 {copy.digest_there[:16]}…"
     return first_of(
         fail("missing", copy.there is None),
         fail("size-differs", copy.there != copy.size),
@@ -270,8 +275,8 @@ def dht_kept(newest: NewestFile, limits: BzzzLimits) -> Finding:
     """The DHT's content has a recent copy, or the target declares that replication alone keeps it."""
     if newest.declared:
         return first_of(ok="replication-only").finding(
-            expected="a copy, or the target's word that replication alone keeps it",
-            observed=f"declared: {newest.declared}",
+            expected="a copy of the DHT's content, or dht_replication_only in the target",
+            observed=f"dht_replication_only: {newest.declared}",
         )
     return _kept(newest, limits, ("dht_age", limits.dht_age), "a copy of the DHT's content")
 
@@ -303,15 +308,15 @@ def _kept(
         fail("named-latest", named_latest),
         ok="kept",
     )
-    told = (
-        f"{newest.folder}/{newest.name}, {_ago(age)} old, {newest.size} bytes"
+    text = (
+        f"{newest.folder}/{newest.name}, {_old(age)}, {newest.size} bytes"
         if age is not None and newest.name
-        else f"{newest.folder} holds none"
+        else f"nothing in {newest.folder}"
     )
     if judged.reason == "named-latest":
-        told = "the newest is called `latest`, which Prometheus never makes: docker cp has copied something else, or nothing"
+        text = "the newest snapshot is named `latest`, a name that Prometheus never gives: docker cp copied something else, or nothing"
     return judged.finding(
-        expected=f"{what} that is no older than {_ago(most.duration)}",
-        observed=f"{told}: {newest.problem}" if newest.problem else told,
+        expected=f"{what}, at most {_span(most.duration)} old",
+        observed=f"{text}: {newest.problem}" if newest.problem else text,
         limits=(most.named(name), limits.clock_ahead.named("clock_ahead")),
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from systems.bzzz.limits import BzzzLimits
 
-_JOB = "look at the backup job's log and the disk's space, and make one by hand"
+_JOB = "read the backup job's log, check free disk space, and take a dump by hand"
 
 
 @pytest.mark.check(
@@ -45,10 +45,10 @@ def test_the_newest_dump_is_young_and_whole(database_dumps: Observation[Dumps], 
     profiles="canary maintenance",
     subsystem="database",
     runbook='"Point-in-Time Recovery"',
-    next_step="make a new base backup (pg_basebackup), and verify that",
+    next_step="take a new base backup (pg_basebackup), and verify it (pg_verifybackup)",
 )
 def test_the_base_backup_is_verified(base_backup: Observation[BaseBackup], limits: BzzzLimits) -> None:
-    """The newest base backup is what its manifest says."""
+    """The newest base backup matches its manifest."""
     verify(backups.base_verified(base_backup.value, limits))
 
 
@@ -58,7 +58,7 @@ def test_the_base_backup_is_verified(base_backup: Observation[BaseBackup], limit
     profiles="canary maintenance",
     subsystem="database",
     runbook='"Backup Schedule"',
-    next_step="make a new base backup now; see B-DB-3 for why a segment is missing",
+    next_step="take a new base backup now; B-DB-3 shows why a segment is missing",
 )
 def test_the_wal_archive_has_no_gap(wal_archive: Observation[WalArchive]) -> None:
     """Every WAL segment since the base backup is in the archive."""
@@ -86,7 +86,7 @@ def test_the_configuration_export_is_whole(
     profiles="canary maintenance",
     subsystem="config",
     runbook='"Backup Schedule"',
-    next_step="export again: something was changed since",
+    next_step="export again: secrets, configs or services changed since the last export",
 )
 def test_the_configuration_export_is_current(
     configuration_export: Observation[Export], configuration_now: Observation[Configured]
@@ -101,7 +101,7 @@ def test_the_configuration_export_is_current(
     profiles="canary maintenance",
     subsystem="database",
     runbook='"Database Backup"',
-    next_step="copy it again, and look at the copying job's log",
+    next_step="copy the dump again, and read the copy job's log",
 )
 def test_the_offsite_copy_is_the_same(offsite_copy: Observation[OffsiteCopy]) -> None:
     """The off-site copy of the newest dump has its size and checksum."""
@@ -127,7 +127,7 @@ def test_dht_content_is_kept(dht_backup: Observation[NewestFile], limits: BzzzLi
     profiles="maintenance",
     subsystem="monitoring",
     runbook='"Prometheus Data Backup"',
-    next_step="take a snapshot, and copy it under the name that the reply gives: there is no `latest`",
+    next_step="take a snapshot, and copy it under the name in Prometheus's reply: there is no `latest`",
 )
 def test_a_prometheus_snapshot_is_kept(
     prometheus_snapshot: Observation[NewestFile], limits: BzzzLimits

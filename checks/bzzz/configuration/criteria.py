@@ -1,4 +1,4 @@
-"""What must hold of secrets, configs, environments, and of the network between services: pure rules."""
+"""Criteria of secrets, configs, environments, and the services' overlay network."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opsverify.model.ladder import fail, first_of, unknown
+from opsverify.model.text import bounded_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ _VERSION = re.compile(r"(?P<base>.+?)(?:_v(?P<number>\d{1,9})|_(?P<new>new))?")
 _SECRET = re.compile(r"PASSW(OR)?D|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 _DEBUG = {"debug", "trace", "verbose"}
 _FIRST, _NEW = 1, 2
+_LONGEST = 300
 UNSOUND = ("missing", "secret-in-environment", "superseded", "debug-left-on")
 DETACHED = ("network-missing", "service-not-attached", "task-cut-off", "task-not-found")
 
@@ -39,97 +41,108 @@ def _version(name: str) -> tuple[str, int]:
     return match["base"], number
 
 
-def sound_configuration(seen: Configuration) -> Finding:
+def sound_configuration(configuration: Configuration) -> Finding:
     """Secrets and configs exist and are the newest; no environment holds a secret, none is left at debug."""
-    found = sorted(_troubles(seen), key=lambda trouble: UNSOUND.index(trouble[0]))
-    reasons = {reason for reason, _ in found}
-    used = {name for each in seen.services for name in (*each.secrets, *each.configs)}
-    cut = [each.service for each in seen.services if len(each.environment) < each.variables]
+    troubles = sorted(_troubles(configuration), key=lambda trouble: UNSOUND.index(trouble[0]))
+    reasons = {reason for reason, _ in troubles}
+    used = {name for each in configuration.services for name in (*each.secrets, *each.configs)}
+    cut = [each.service for each in configuration.services if len(each.environment) < each.variables]
     return first_of(
         *(fail(reason, reason in reasons) for reason in UNSOUND),
         unknown("nothing-given", not used),
-        unknown("part-missing", cut or len(seen.services) < seen.listed),
+        unknown("part-missing", cut or len(configuration.services) < configuration.listed),
         ok="sound",
     ).finding(
-        expected="every secret and config that a service uses exists and has no newer version; no secret's value in an environment; no log level left at debug",
-        observed="; ".join(told for _, told in found)
-        or f"{len(seen.services)} of {seen.listed} services use {', '.join(sorted(used))}",
+        expected="every secret and config in use exists and is the newest version; no secret in an environment variable; no log level at debug",
+        observed="; ".join(message for _, message in troubles)
+        or f"{len(configuration.services)} of {configuration.listed} services use {', '.join(sorted(used))}",
         details=(
-            f"secrets: {', '.join(seen.secrets) or 'none'}",
-            f"configs: {', '.join(seen.configs) or 'none'}",
+            f"secrets: {', '.join(configuration.secrets) or 'none'}",
+            f"configs: {', '.join(configuration.configs) or 'none'}",
         ),
     )
 
 
-def _troubles(seen: Configuration) -> Iterator[tuple[str, str]]:
+def _troubles(configuration: Configuration) -> Iterator[tuple[str, str]]:
     """Each with its reason."""
-    for trouble in (_missing, _in_the_open, _superseded, _debug):
-        for service in seen.services:
-            yield from trouble(service, seen)
+    for trouble in (_missing, _secret_in_environment, _superseded, _debug):
+        for service in configuration.services:
+            yield from trouble(service, configuration)
 
 
-def _missing(service: Given, seen: Configuration) -> Iterator[tuple[str, str]]:
-    for kind, used, there in _used(service, seen):
+def _missing(service: Given, configuration: Configuration) -> Iterator[tuple[str, str]]:
+    for kind, used, there in _used(service, configuration):
         for name in used:
             if name not in there:
                 yield "missing", f"{service.service} uses {kind} {name}, which does not exist"
 
 
-def _in_the_open(service: Given, _seen: Configuration) -> Iterator[tuple[str, str]]:
+def _secret_in_environment(service: Given, _: Configuration) -> Iterator[tuple[str, str]]:
     for each in service.environment:
         named = _SECRET.search(each.name) and not each.name.upper().endswith("_FILE")
         if each.holds == "login" or (named and each.holds == "text"):
-            yield "secret-in-environment", f"{service.service} has a secret's value in {each.name}"
+            yield (
+                "secret-in-environment",
+                f"{service.service} has a secret in environment variable {each.name}",
+            )
 
 
-def _superseded(service: Given, seen: Configuration) -> Iterator[tuple[str, str]]:
-    for kind, used, there in _used(service, seen):
+def _superseded(service: Given, configuration: Configuration) -> Iterator[tuple[str, str]]:
+    for kind, used, there in _used(service, configuration):
         for name in used:
             latest = newest(name, there)
             if latest != name:
-                yield "superseded", f"{service.service} uses {kind} {name}, and there is {latest}"
+                yield "superseded", f"{service.service} uses {kind} {name}, but {latest} exists"
 
 
-def _debug(service: Given, seen: Configuration) -> Iterator[tuple[str, str]]:
+def _debug(service: Given, configuration: Configuration) -> Iterator[tuple[str, str]]:
     for each in service.environment:
         if each.level in _DEBUG:
             yield "debug-left-on", f"{service.service} runs with {each.name}={each.level}"
     for name in service.configs:
-        if seen.levels.get(name) in _DEBUG:
+        if configuration.levels.get(name) in _DEBUG:
             yield (
                 "debug-left-on",
-                f"{service.service} runs with log level {seen.levels[name]} in config {name}",
+                f"{service.service} runs with log level {configuration.levels[name]} in config {name}",
             )
 
 
-def _used(service: Given, seen: Configuration) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
-    return ("secret", service.secrets, seen.secrets), ("config", service.configs, seen.configs)
+def _used(
+    service: Given, configuration: Configuration
+) -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    return ("secret", service.secrets, configuration.secrets), (
+        "config",
+        service.configs,
+        configuration.configs,
+    )
 
 
-def attached(seen: Networks) -> Finding:
-    """The network is there, every service that should be on it is, and its tasks are found there."""
-    network, expected = seen.network, seen.expected
-    wanted = dict.fromkeys((*expected, *seen.specified))
-    found = next((each for each in seen.networks if each.name == network), None)
-    lacking = [] if found is None else [n for n in wanted if n not in found.services]
+def attached(networks: Networks) -> Finding:
+    """The network exists, every service that should be attached is, and its name resolves to its tasks."""
+    network, expected = networks.network, networks.expected
+    wanted = dict.fromkeys((*expected, *networks.specified))
+    overlay = next((each for each in networks.networks if each.name == network), None)
+    lacking = [] if overlay is None else [n for n in wanted if n not in overlay.services]
     troubles: list[tuple[str, str]] = []
-    if found is None:
-        there = ", ".join(each.name for each in seen.networks) or "none"
+    if overlay is None:
+        there = ", ".join(each.name for each in networks.networks) or "none"
         troubles.append(("network-missing", f"there is no network {network}; the services are on: {there}"))
     else:
-        troubles += [("service-not-attached", f"{name} is not on it") for name in lacking]
-        troubles += [("task-cut-off", f"the task {name} is cut off it") for name in found.cut]
+        troubles += [
+            ("service-not-attached", f"service {name} is not attached to {network}") for name in lacking
+        ]
+        troubles += [("task-cut-off", f"task {name} is disconnected from {network}") for name in overlay.cut]
         troubles += [
             (
                 "task-not-found",
-                f"the task {name} is on it again, and its service's name does not lead to it: docker service update --force",
+                f"task {name} is connected again, but its service's name does not resolve to it: docker service update --force",
             )
-            for name in found.unlisted
+            for name in overlay.unlisted
         ]
     shown = (
         ""
-        if found is None
-        else f"{found.driver} network {found.name}: {', '.join(found.services) or 'nobody'}"
+        if overlay is None
+        else f"{overlay.driver} network {overlay.name}: {', '.join(overlay.services) or 'no service'}"
     )
     troubles.sort(key=lambda trouble: DETACHED.index(trouble[0]))
     reasons = {reason for reason, _ in troubles}
@@ -138,24 +151,31 @@ def attached(seen: Networks) -> Finding:
         unknown("nobody-expected", not expected),
         ok="attached",
     ).finding(
-        expected=f"{network} exists, and {', '.join(wanted)} are on it with all their tasks",
-        observed="; ".join(told for _, told in troubles) or shown,
+        expected=f"{network} exists, with {', '.join(wanted)} and all their tasks attached",
+        observed="; ".join(message for _, message in troubles) or shown,
         details=(shown,) if troubles and shown else (),
     )
 
 
-def postgres_answers(seen: Reachability) -> Finding:
-    """PostgreSQL answers from inside; where only its tasks' own addresses do, the service's VIP is at fault."""
-    vip = seen.status != 0 and seen.tasks_status == 0
-    told = f"{seen.name} does not answer from inside {seen.service}"
+def postgres_answers(reachability: Reachability) -> Finding:
+    """PostgreSQL answers from inside a task; where only its tasks' own addresses do, the service's VIP is at fault."""
+    vip = reachability.status != 0 and reachability.tasks_status == 0
+    message = f"{reachability.name} does not answer from inside {reachability.service}"
     if vip:
-        told += (
-            f", {seen.tasks} does: the service's virtual address carries nothing (a kernel without IPVS? "
-            "endpoint mode dnsrr does without)"
+        message += (
+            f", but {reachability.tasks} does: the service's virtual IP does not work (kernel without IPVS? "
+            "endpoint mode dnsrr needs none)"
         )
-    output = tuple(text for text in (seen.output, seen.tasks_output) if text)
-    return first_of(fail("no-service-vip", vip), fail("no-answer", seen.status != 0), ok="answers").finding(
-        expected=f"{seen.name} answers from inside a task of {seen.service}",
-        observed=f"{seen.name} answers" if seen.status == 0 else told,
-        details=(f"{seen.command}: status {seen.status}", *output),
+    command = bounded_text(" ".join(reachability.command.split()), _LONGEST)
+    output = tuple(
+        bounded_text(" ".join(text.split()), _LONGEST)
+        for text in (reachability.output, reachability.tasks_output)
+        if text
+    )
+    return first_of(
+        fail("no-service-vip", vip), fail("no-answer", reachability.status != 0), ok="answers"
+    ).finding(
+        expected=f"{reachability.name} answers from inside a task of {reachability.service}",
+        observed=f"{reachability.name} answers" if reachability.status == 0 else message,
+        details=(f"{command}: exit status {reachability.status}", *output),
     )

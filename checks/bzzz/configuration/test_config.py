@@ -1,4 +1,4 @@
-"""What services are given: secrets, configs, environments."""
+"""Configuration of the services: secrets, configs, environments."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     severity="P2",
     profiles="smoke canary",
     runbook='"Update Docker Secrets"',
-    next_step="docker service update --secret-rm OLD --secret-add source=NEW,target=OLD (or --config-rm, --config-add) of the service that is named; --env-rm of what does not belong there; docker secret ls; docker config ls",
+    next_step="docker service update --secret-rm OLD --secret-add source=NEW,target=OLD (or --config-rm, --config-add) of the service that is named; --env-rm for a variable that does not belong there; docker secret ls; docker config ls",
 )
 def test_services_are_given_what_is_current(configuration: Observation[Configuration]) -> None:
     """Every service uses secrets and configs that exist and are current, and has neither secret nor debug level in its environment."""

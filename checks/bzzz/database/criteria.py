@@ -1,4 +1,4 @@
-"""What must hold of BZZZ's PostgreSQL."""
+"""Criteria of the PostgreSQL server: role, connections, table health, checksums, WAL archiving."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ UNARCHIVED = ("archive-off", "no-op-command", "archive-failing", "archive-behind
 
 
 def same_server(server: Bracketed[DatabaseServer]) -> Finding:
-    """It is one server, and one start of it, from the first look to the last."""
+    """It is one server, and it does not restart during the run."""
     first, last = server.first.identity, server.last.identity
     return first_of(fail("restarted", first != last), ok="same").finding(
-        expected="one server that does not restart while it is looked at",
+        expected="one server that does not restart during the run",
         observed=last if first == last else f"{first}, then {last}",
     )
 
@@ -47,15 +47,15 @@ def in_its_role(server: DatabaseServer) -> Finding:
     )
     return judged.finding(
         expected=f"a {server.role} (the target's [bzzz.database] role)",
-        observed=f"it {'is in recovery: a standby' if recovering else 'takes writes: a primary'}; {server.identity}",
+        observed=f"pg_is_in_recovery() is {'true: a standby' if recovering else 'false: a primary'}; {server.identity}",
         details=()
         if judged.holds
-        else ("look whether it was promoted, or started with standby.signal or recovery.signal",),
+        else ("check whether it was promoted, or started with standby.signal or recovery.signal",),
     )
 
 
 def room_for_connections(connections: Connections, limits: BzzzLimits, *, worse: bool) -> Finding:
-    """Connections are left. `worse` judges the high limit, otherwise what is below that."""
+    """Connections are left. `worse` judges the high limit, otherwise the range below it."""
     high, limit = limits.connections_high, limits.connections
     share = connections.share
     full, filling = not share < high.value, not share < limit.value
@@ -64,26 +64,26 @@ def room_for_connections(connections: Connections, limits: BzzzLimits, *, worse:
         if worse
         else first_of(fail("filling", filling and not full), fine("high-judged", full), ok="room")
     )
-    holders = tuple(f"{number} of {who}" for who, number in connections.holders[:_MOST_NAMED])
+    holders = tuple(f"{number} connections: {who}" for who, number in connections.holders[:_MOST_NAMED])
     return judged.finding(
-        expected=f"below {(high if worse else limit).value:g} % of connections in use"
-        + ("" if worse else f" (from {high.value:g} % on the P1 check judges)"),
-        observed=f"{connections.used} of {connections.limit} ({share:.0f} %)",
+        expected=f"below {(high if worse else limit).value:g} % of the connections in use"
+        + ("" if worse else f" (from {high.value:g} % on, B-DB-1b judges)"),
+        observed=f"{connections.used} of {connections.limit} connections ({share:.0f} %)",
         details=holders,
         limits=(limit.named("connections"), high.named("connections_high")),
     )
 
 
 def well_kept(health: DatabaseHealth, limits: BzzzLimits) -> Finding:
-    """Size, dead rows, statistics and open transactions are within their limits; tables at fault are named."""
-    found = [
+    """Size, dead tuples, statistics and open transactions are within their limits; tables at fault are named."""
+    unsorted = [
         *_too_large(health, limits),
         *(trouble for table in health.tables for trouble in _table_troubles(table, health, limits)),
         *_long_transactions(health, limits),
     ]
-    troubles = sorted(found, key=lambda trouble: ILL_KEPT.index(trouble[0]))
+    troubles = sorted(unsorted, key=lambda trouble: ILL_KEPT.index(trouble[0]))
     reasons = {reason for reason, _ in troubles}
-    sizes = f"{health.name} has {health.size / 1e9:.2f} GB in {len(health.tables)} tables"
+    sizes = f"database {health.name}: {health.size / 1e9:.2f} GB in {len(health.tables)} tables"
     names = (
         "database_size",
         "dead_tuples",
@@ -95,30 +95,30 @@ def well_kept(health: DatabaseHealth, limits: BzzzLimits) -> Finding:
     return first_of(
         *(fail(reason, reason in reasons) for reason in ILL_KEPT),
         unknown("no-tables", not health.tables),
-        unknown("part-missing", _not_told(health)),
+        unknown("part-missing", _unlisted(health)),
         ok="kept",
     ).finding(
-        expected="size, dead rows, statistics and open transactions within limits",
-        observed=f"{sizes}; {troubles[0][1]}" if troubles else f"{sizes}{_not_told(health)}",
-        details=tuple(told for _, told in troubles),
+        expected="size, dead tuples, statistics and open transactions within limits",
+        observed=f"{sizes}; {troubles[0][1]}" if troubles else f"{sizes}{_unlisted(health)}",
+        details=tuple(message for _, message in troubles),
         limits=tuple(getattr(limits, name).named(name) for name in names),
     )
 
 
-def _not_told(health: DatabaseHealth) -> str:
-    """Of what the server counts more than it tells, or nothing."""
+def _unlisted(health: DatabaseHealth) -> str:
+    """How many tables and transactions the server counted but did not list, as text; empty where none."""
     tables, open_ = health.tables_counted, health.transactions_counted
     if len(health.tables) < min(tables, MOST_TABLES) or len(health.transactions) < min(
         open_, MOST_TRANSACTIONS
     ):
-        return f", of {tables} that it counts; {len(health.transactions)} of {open_} open transactions"
+        return f"; only {len(health.tables)} of {tables} tables and {len(health.transactions)} of {open_} open transactions were listed"
     return ""
 
 
 def _too_large(health: DatabaseHealth, limits: BzzzLimits) -> list[tuple[str, str]]:
     if health.size <= limits.database_size.value * 1e9:
         return []
-    return [("too-large", f"it has grown beyond {limits.database_size}")]
+    return [("too-large", f"larger than {limits.database_size}")]
 
 
 def _table_troubles(table: TableHealth, health: DatabaseHealth, limits: BzzzLimits) -> list[tuple[str, str]]:
@@ -126,15 +126,19 @@ def _table_troubles(table: TableHealth, health: DatabaseHealth, limits: BzzzLimi
     share = 100 * table.dead / max(1, table.dead + table.live)
     vacuumed = f"last vacuumed {table.vacuumed:%Y-%m-%d %H:%M}Z" if table.vacuumed else "never vacuumed"
     if table.dead >= least and share > limits.dead_tuples.value:
-        told = (
-            f"{table.name}: {table.dead} dead of {table.dead + table.live} rows ({share:.0f} %), {vacuumed}"
+        message = (
+            f"{table.name}: {table.dead} of {table.dead + table.live} tuples dead ({share:.0f} %), {vacuumed}"
         )
-        troubles.append(("dead-tuples", told))
+        troubles.append(("dead-tuples", message))
     age = (health.at - table.analyzed).total_seconds() if table.analyzed else None
     if table.changed >= least and (
         age is None or not -limits.clock_ahead.value <= age <= limits.statistics_age.value
     ):
-        analyzed = "never analyzed" if age is None else f"last analyzed {age / 86400:.1f} days ago"
+        analyzed = (
+            "never analyzed"
+            if age is None
+            else f"last analyzed {abs(age) / 86400:.1f} days {'ago' if age >= 0 else 'in the future'}"
+        )
         troubles.append(("statistics-stale", f"{table.name}: {table.changed} rows changed, {analyzed}"))
     return troubles
 
@@ -143,7 +147,7 @@ def _long_transactions(health: DatabaseHealth, limits: BzzzLimits) -> list[tuple
     return [
         (
             "long-transaction",
-            f"pid {each.pid} ({each.who}, {each.state}) for {each.seconds:.0f} s: no vacuum gets past it",
+            f"transaction of pid {each.pid} ({each.who}, {each.state}) open for {each.seconds:.0f} s: VACUUM cannot remove newer dead tuples",
         )
         for each in health.transactions
         if not each.seconds <= limits.transaction_age.value
@@ -151,30 +155,30 @@ def _long_transactions(health: DatabaseHealth, limits: BzzzLimits) -> list[tuple
 
 
 def checksums_hold(health: DatabaseHealth) -> Finding:
-    """Pages have checksums, and none was ever wrong."""
+    """Data checksums are on, and no page has failed its own."""
     failures = health.checksum_failures
     last = (
         f", the last at {health.last_checksum_failure:%Y-%m-%d %H:%M:%S}Z"
         if failures and health.last_checksum_failure
         else ""
     )
-    counted = "failures not counted" if failures is None else f"{failures} failures"
+    counted = "checksum_failures is null" if failures is None else f"{failures} checksum failures"
     return first_of(
         fail("checksum-failures", failures),
         fail("checksums-off", not health.checksums),
         unknown("not-counted", failures is None),
         ok="whole",
     ).finding(
-        expected="data checksums on, no page that failed its checksum",
-        observed=f"checksums {'on' if health.checksums else 'off: a damaged page goes unnoticed'}; {counted}{last}",
-        details=("take a dump aside now, before backups of the damaged pages replace good ones",)
+        expected="data checksums on, no checksum failure",
+        observed=f"data checksums {'on' if health.checksums else 'off: a damaged page goes unnoticed'}; {counted}{last}",
+        details=("keep the newest good dump apart now, before backups of damaged pages replace it",)
         if failures
         else (),
     )
 
 
 def archived(archiving: Archiving, limits: BzzzLimits) -> Finding:
-    """WAL is archived by a command that does something, its last try went well, and it keeps up with what is written."""
+    """WAL is archived by a command that does something, its last attempt succeeded, and it keeps up with the writes."""
     troubles = sorted(_archive_troubles(archiving, limits), key=lambda t: UNARCHIVED.index(t[0]))
     reasons = {reason for reason, _ in troubles}
     judged = first_of(
@@ -184,47 +188,53 @@ def archived(archiving: Archiving, limits: BzzzLimits) -> Finding:
         unknown("order-not-known", archiving.last_failed > archiving.last),
         ok="archived",
     )
-    last = f"{archiving.last} at {archiving.last_at:%H:%M:%S}Z" if archiving.last_at else "nothing yet"
-    well = f"last archived: {last}; {archiving.archived} in all"
+    last = (
+        f"{archiving.last} at {archiving.last_at:%Y-%m-%d %H:%M:%S}Z" if archiving.last_at else "nothing yet"
+    )
+    well = f"last archived: {last}; {archiving.archived} files in total"
     if archiving.waiting is None:
-        well += "; how many segments wait is not known: the login may not list them, and the last archived is none"
+        well += "; number of segments waiting unknown: the login may not call pg_ls_archive_statusdir(), and the last file archived is no segment"
     return judged.finding(
-        expected="archive_mode on, a command that archives, no failure after the last success, nothing waiting long",
+        expected=f"archive_mode on, archive_command archives, no failure since the last success, no segment waiting more than {limits.archive_age.value:g} s",
         observed=troubles[0][1] if troubles else well,
         details=(
-            *(told for _, told in troubles[1:]),
+            *(message for _, message in troubles[1:]),
             f"archive_mode {archiving.mode}, archive_command {archiving.command!r}",
-            f"last archived: {last}; failures so far: {archiving.failed}",
+            f"last archived: {last}; failed_count {archiving.failed}",
         ),
         limits=(limits.archive_age.named("archive_age"), limits.clock_ahead.named("clock_ahead")),
     )
 
 
 def _ahead(archiving: Archiving, limits: BzzzLimits) -> list[datetime]:
-    """Its times that are to come, by its own clock."""
+    """The archiver's times that lie in the future, by the server's own clock."""
     times = (archiving.last_at, archiving.last_failed_at, archiving.waiting_since)
     return [at for at in times if at and at - archiving.at > limits.clock_ahead.duration]
 
 
 def _archive_troubles(archiving: Archiving, limits: BzzzLimits) -> list[tuple[str, str]]:
     if archiving.mode == "off":
-        return [("archive-off", "archive_mode is off: no point in time can be recovered")]
+        return [("archive-off", "archive_mode is off: point-in-time recovery is impossible")]
     troubles = []
     if archiving.does_nothing:
-        told = (
-            f"archive_command {archiving.command!r} archives nothing, and tells PostgreSQL that it did"
+        message = (
+            f"archive_command {archiving.command!r} archives nothing and reports success to PostgreSQL"
             if archiving.command.strip()
             else "archive_command is empty: WAL is kept in pg_wal until the disk is full"
         )
-        troubles.append(("no-op-command", told))
+        troubles.append(("no-op-command", message))
     failed, last = archiving.last_failed_at, archiving.last_at
     if failed is not None and (last is None or failed > last):
-        since = f", none has gone well since {last:%H:%M:%S}Z" if last else ", none has ever gone well"
-        told = f"archiving {archiving.last_failed} failed at {failed:%H:%M:%S}Z{since}"
-        troubles.append(("archive-failing", told))
+        message = (
+            f"archive_command has been failing since its last success at {last:%Y-%m-%d %H:%M:%S}Z"
+            if last
+            else "archive_command has never succeeded"
+        )
+        message += f": {archiving.last_failed} failed at {failed:%Y-%m-%d %H:%M:%S}Z"
+        troubles.append(("archive-failing", message))
     waits = archiving.waiting_since
     age = (archiving.at - waits).total_seconds() if waits else None
     if archiving.waiting and (age is None or age > limits.archive_age.value):
-        told = f"{archiving.waiting} finished segments wait{'' if age is None else f', for {age:.0f} s'}; last archived: {f'{last:%Y-%m-%d %H:%M:%S}Z' if last else 'never'}"
-        troubles.append(("archive-behind", told))
+        message = f"{archiving.waiting} finished segments waiting to be archived{'' if age is None else f', the oldest for {age:.0f} s'}; last archived: {f'{last:%Y-%m-%d %H:%M:%S}Z' if last else 'never'}"
+        troubles.append(("archive-behind", message))
     return troubles

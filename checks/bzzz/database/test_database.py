@@ -25,7 +25,7 @@ _MAINTENANCE = '"Database Maintenance"'
     unreachable="fail",
     alert="BZZZSystemHealthCritical",
     runbook=_SERVICE,
-    next_step="docker service ps bzzz-v2_postgres, and its log; is the disk full, or are all connections taken (B-DB-1b)?",
+    next_step="docker service ps bzzz-v2_postgres, and its log; check for a full disk, and for connections all in use (B-DB-1b)",
 )
 def test_the_database_answers_in_its_role(database_server: Observation[Bracketed[DatabaseServer]]) -> None:
     """PostgreSQL accepts connections, is one server from start to end, and is the primary or standby it should be."""
@@ -39,7 +39,7 @@ def test_the_database_answers_in_its_role(database_server: Observation[Bracketed
     profiles="smoke canary incident",
     alert="BZZZSystemHealthCritical",
     runbook=_SERVICE,
-    next_step="who holds them is named above; restart the service that leaks them, or raise max_connections",
+    next_step="their holders are named above; restart the service that leaks them, or raise max_connections",
 )
 def test_connections_are_left(database_connections: Observation[Connections], limits: BzzzLimits) -> None:
     """Fewer than nine of ten connections are in use."""
@@ -51,7 +51,7 @@ def test_connections_are_left(database_connections: Observation[Connections], li
     severity="P2",
     profiles="smoke canary incident",
     runbook='"Capacity Planning"',
-    next_step="who holds them is named above; look at their trend in the canary's history",
+    next_step="their holders are named above; look at the trend in the canary's history",
 )
 def test_connections_stay_below_the_capacity_alert(
     database_connections: Observation[Connections], limits: BzzzLimits
@@ -65,10 +65,10 @@ def test_connections_stay_below_the_capacity_alert(
     severity="P2",
     profiles="canary maintenance",
     runbook=_MAINTENANCE,
-    next_step="VACUUM ANALYZE (--act bzzz.vacuum_analyze, where the target arms it); end the transaction that holds it up first",
+    next_step="VACUUM ANALYZE (--act bzzz.vacuum_analyze, where the target arms it); first end the transaction that blocks it",
 )
 def test_tables_are_kept(database_health: Observation[DatabaseHealth], limits: BzzzLimits) -> None:
-    """Size, dead rows, statistics and open transactions are within their limits."""
+    """Size, dead tuples, statistics and open transactions are within their limits."""
     verify(database.well_kept(database_health.value, limits))
 
 
@@ -77,10 +77,10 @@ def test_tables_are_kept(database_health: Observation[DatabaseHealth], limits: B
     severity="P2",
     profiles="canary maintenance",
     runbook=_MAINTENANCE,
-    next_step="keep the oldest good dump and base backup; find the table (pg_amcheck), and the disk behind it",
+    next_step="keep the newest good dump and base backup apart; find the table (pg_amcheck), and check the disk below it",
 )
 def test_no_page_failed_its_checksum(database_health: Observation[DatabaseHealth]) -> None:
-    """Data pages have checksums, and none has failed its own."""
+    """Data pages have checksums, and no page has failed its own."""
     verify(database.checksums_hold(database_health.value))
 
 
@@ -89,7 +89,7 @@ def test_no_page_failed_its_checksum(database_health: Observation[DatabaseHealth
     severity="P1",
     profiles="canary maintenance",
     runbook='"Backup Schedule"',
-    next_step="PostgreSQL's log says what archive_command said; WAL that is not archived stays in pg_wal until the disk is full",
+    next_step="read archive_command's error in PostgreSQL's log; WAL that is not archived stays in pg_wal until the disk is full",
 )
 def test_wal_is_archived(wal_archiving: Observation[Archiving], limits: BzzzLimits) -> None:
     """WAL archiving is on, does something, has no failure after its last success, and keeps up."""

@@ -25,10 +25,10 @@ REPLICATION = '"DHT Replication Failure (Alert: BZZZDHTReplicationDegraded)"'
     profiles="smoke canary incident",
     alert="BZZZDHTReplicationDegraded",
     runbook=REPLICATION,
-    next_step="docker service logs bzzz-v2_bzzz-agent | grep -i replication on the instance that is lowest; restart replication managers, provide the content again, B-STO-1 for the storage, B-P2P-1 for the peers",
+    next_step="docker service logs bzzz-v2_bzzz-agent | grep -i replication on the lowest instance; restart the replication managers, provide the content again; B-STO-1 for the storage, B-P2P-1 for the peers",
 )
 def test_content_is_replicated(replication: Observation[Replication], limits: BzzzLimits) -> None:
-    """The DHT's content has two copies or more on average, and every instance holds provider records."""
+    """The DHT's content has two replicas or more on average, and every instance holds provider records."""
     verify(
         criteria.replicated(replication.value, limits),
         criteria.records_present(replication.value),
@@ -41,12 +41,12 @@ def test_content_is_replicated(replication: Observation[Replication], limits: Bz
     profiles="smoke canary incident",
     alert="BZZZDHTReplicationDegraded",
     runbook=REPLICATION,
-    next_step="the agent that is named is alone with its content: B-P2P-1, B-NET-1, its replication log",
+    next_step="the agent that is named is the only holder of its content: see B-P2P-1, B-NET-1, its replication log",
 )
 def test_no_instance_is_alone_with_its_content(
     replication: Observation[Replication], limits: BzzzLimits
 ) -> None:
-    """No instance has its content alone while the average is well."""
+    """No instance is the only holder of its content while the average replication factor is high enough."""
     verify(criteria.none_alone(replication.value, limits))
 
 
@@ -68,12 +68,12 @@ def test_put_and_get_work(dht_round_trip: Observation[TasksRan]) -> None:
     severity="P2",
     profiles="canary incident",
     runbook='"Prometheus Queries for Health"',
-    next_step="B-DHT-2 tells whether it fails now, B-LOG-1 shows the errors; slow: profile-cpu on the agent, B-NET-1 for the latency between nodes",
+    next_step="B-DHT-2 shows whether operations fail now, B-LOG-1 the errors; if slow: profile-cpu on the agent, B-NET-1 for the latency between nodes",
 )
 def test_operations_stay_within_their_budget(
     dht_operations: Observation[Operations], limits: BzzzLimits
 ) -> None:
-    """The DHT's operations stay within their error budget and are quick."""
+    """The DHT's operations stay within their error budget and their latency limit."""
     verify(
         criteria.operations_succeed(dht_operations.value, limits),
         criteria.quick(dht_operations.value, limits),

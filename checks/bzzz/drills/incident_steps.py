@@ -1,4 +1,4 @@
-"""What every incident's drill of BZZZ has: steady state, the real alert that fires, and the same that clears and stays clear."""
+"""Steps of every incident drill: steady state, the real alert fires, and clears and stays clear."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ STEADY = (
 
 
 async def begin(drill: Drill, fault: type[IncidentFault], alert: str) -> AlertWatch:
-    """The steady state, then the fault; the alert is timed from before it, since a fault takes its time."""
+    """The steady state, then the fault; the alert is timed from before the injection, which takes a while."""
     await drill.steady(*STEADY, within=seconds(60))
     watch = AlertWatch(drill.site.client, alert)
     await drill.inject(fault(drill.twin, drill.site.arming, rehearsed=True))
@@ -48,7 +48,7 @@ async def alert_fires(drill: Drill, watch: AlertWatch) -> None:
     """The real alert fires in the real Alertmanager. Raises CheckFailed where it does not."""
     async with drill.step("detect", f"{watch.alert} fires in Alertmanager", bound=ALERT) as notes:
         try:
-            told = await watch.fires(within=ALERT)
+            message = await watch.fires(within=ALERT)
         except DeadlinePassed as passed:
             drill.findings.append(
                 first_of(fail("alert-did-not-fire", passed), ok="alert-fired").finding(
@@ -56,11 +56,11 @@ async def alert_fires(drill: Drill, watch: AlertWatch) -> None:
                 )
             )
             raise CheckFailed(drill.findings) from None
-        notes.append(told)
+        notes.append(message)
     drill.findings.append(
         first_of(ok="alert-fired").finding(
             expected=f"{watch.alert} fires within {ALERT.total_seconds():g} s of the fault",
-            observed=told,
+            observed=message,
         )
     )
 
@@ -76,7 +76,7 @@ async def alert_clears(drill: Drill, watch: AlertWatch) -> None:
     """The alert clears. Raises CheckFailed where it does not."""
     async with drill.step("recover", f"{watch.alert} clears in Alertmanager", bound=CLEAR) as notes:
         try:
-            told = await watch.clears(within=CLEAR)
+            message = await watch.clears(within=CLEAR)
         except DeadlinePassed as passed:
             drill.findings.append(
                 first_of(fail("alert-did-not-clear", passed), ok="alert-cleared").finding(
@@ -84,16 +84,16 @@ async def alert_clears(drill: Drill, watch: AlertWatch) -> None:
                 )
             )
             raise CheckFailed(drill.findings) from None
-        notes.append(told)
+        notes.append(message)
     drill.findings.append(
         first_of(ok="alert-cleared").finding(
             expected=f"{watch.alert} clears within {CLEAR.total_seconds():g} s of the recovery",
-            observed=told,
+            observed=message,
         )
     )
 
 
 async def over(drill: Drill, watch: AlertWatch, *checks: str) -> None:
-    """The alert clears, the steady state is back, and the alert stays clear as long as `cleared_for` wants it watched."""
+    """The alert clears, the steady state is back, and the alert stays clear for as long as `cleared_for` says."""
     await alert_clears(drill, watch)
     await drill.recovered(*STEADY, *checks, within=seconds(60))

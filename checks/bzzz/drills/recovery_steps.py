@@ -1,4 +1,4 @@
-"""What the recovery drills begin and end with: their steady state, how they were recovered, where the runbook was left."""
+"""Steps of the recovery drills: steady state, accounting for the data, recovery time, departures from the runbook."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ STEADY = (
 
 async def account(drill: Drill) -> Account:
     """What the database holds now."""
-    seen: Account = await drill.site.operator().account_for_database()
-    return seen
+    held: Account = await drill.site.operator().account_for_database()
+    return held
 
 
 async def agents_asked_for(drill: Drill) -> int:
-    """How many agents the manager is asked to run: what a recovery has to come back to, whatever the runbook says."""
+    """The agents' desired replicas, to which a recovery has to come back, whatever number the runbook names."""
     section: Any = drill.site.section
     services = await drill.site.client.services.services()
     return next(int(s.desired) for s in services if s.name == section.services.agent)
@@ -76,10 +76,10 @@ def in_time(drill: Drill, what: str, clock: Deadline) -> None:
 
 
 def depart(drill: Drill, departures: Mapping[str, str]) -> None:
-    """State each step that was not done as the runbook says it, and why."""
+    """Report each step that departs from the runbook, and why."""
     drill.findings.append(
         first_of(ok="departures").finding(
-            expected="what was done otherwise than the runbook says is reported with its reason",
+            expected="each departure from the runbook is reported with its reason",
             observed=f"{len(departures)} departures",
             details=tuple(f"{what}: {why}" for what, why in departures.items()),
         )

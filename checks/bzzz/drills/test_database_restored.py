@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from opsverify.run.drill import Drill
 
 DEPARTURES = {
-    "database": "the runbook restores into the database as it is: here into one that was made anew, since a dump on top "
-    "of old tables fails half-way or mixes old rows with new ones",
-    "roles": "the runbook restores no roles: they are made first, since the dump gives its tables to them",
+    "database": "the runbook restores into the existing database: here into a new, empty one, since a dump on top of "
+    "old tables fails half-way or mixes old rows with new ones",
+    "roles": "the runbook restores no roles: here they are created first, since the dump assigns its tables to them",
     "errors": "the runbook's psql goes on after an error and commits what it has: here ON_ERROR_STOP in one transaction, "
-    "which is committed only after gzip has found its checksum right and pg_dump's closing line was seen",
+    "committed only after gzip's checksum has matched and pg_dump's closing line was read",
     "replicas": "the runbook scales back to 3: here to the number that was recorded before",
     "gzip": "the runbook names dump and archive by two calls of `date`, which can differ: here one name for both",
 }
@@ -31,7 +31,7 @@ DEPARTURES = {
     profiles="drill",
     subsystem="database",
     runbook='"Database Recovery"',
-    next_step="rehearse by hand on a twin: what differs after the restore stands above, table by table",
+    next_step="rehearse by hand on a twin: the differences after the restore are listed above, table by table",
 )
 async def test_a_lost_database_is_restored(drill: Drill) -> None:
     """A database that is lost comes back from its dump with every row, sequence and definition, and its agents with it."""

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     subsystem="dht",
     alert=REPLICATION,
     runbook='"DHT Replication Failure (Alert: BZZZDHTReplicationDegraded)"',
-    next_step="rehearse by hand on a twin: lost copies were not seen, or the managers did not bring them back",
+    next_step="rehearse by hand on a twin: lost replicas were not detected, or the managers did not restore them",
 )
 async def test_degraded_replication_is_detected_and_recovered(drill: Drill) -> None:
-    """Copies that are lost while the managers hang are alerted; restarted and provided again, all content is replicated."""
+    """Replicas lost while the managers hang raise the alert; after a restart and a reprovide all content is replicated."""
     watch = await begin(drill, ReplicationStuck, REPLICATION)
     await alert_fires(drill, watch)
     await drill.detected("B-DHT-1", within=seconds(10))
@@ -51,12 +51,12 @@ async def test_degraded_replication_is_detected_and_recovered(drill: Drill) -> N
     subsystem="dht",
     alert="DHT Operations Failing",
     runbook='"DHT Operations Failing" Error',
-    next_step="rehearse by hand on a twin: failing puts and gets were not seen, or did not work after the cache was cleared",
+    next_step="rehearse by hand on a twin: failing puts and gets were not detected, or still failed after the cache was cleared",
 )
 async def test_failing_dht_operations_are_detected_and_recovered(drill: Drill) -> None:
-    """Failing puts and gets are seen; bootstraps restarted and the cache cleared, they work again.
+    """Failing puts and gets are detected; with bootstraps restarted and the cache cleared they work again.
 
-    No rule of the runbook looks at them: what is alerted are the bootstraps' missing peers.
+    The runbook has no rule for them: the alert is on the bootstraps' missing peers.
     """
     watch = await begin(drill, DhtIncident, PEERS)
     await drill.detected("B-REC-10b", within=seconds(15))

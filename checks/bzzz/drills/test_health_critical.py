@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from systems.bzzz.alerting.wait import AlertWatch
 
 RUNBOOK = '"System Health Critical (Alert: BZZZSystemHealthCritical)"'
-NEXT = "rehearse by hand on a twin: the cause was not named, the recovery did not help, or the alert did not follow"
+NEXT = "rehearse by hand on a twin: the cause was not named, the recovery did not help, or the alert did not clear"
 
 CLEARED = "B-ALR-1"
 
@@ -25,11 +25,11 @@ CLEARED = "B-ALR-1"
 async def found(drill: Drill, watch: AlertWatch, cause: str) -> None:
     """The alert fires, and the investigation names the cause."""
     await alert_fires(drill, watch)
-    seen = await drill.detected("B-REC-1b", within=seconds(10))
+    outcome = await drill.detected("B-REC-1b", within=seconds(10))
     drill.findings.append(
-        first_of(fail("cause-not-found", seen.reason != f"critical-{cause}"), ok="cause-found").finding(
-            expected=f"the cause is found: {cause}",
-            observed=f"B-REC-1b says {seen.reason}: {seen.findings[0].observed if seen.findings else ''}",
+        first_of(fail("cause-not-found", outcome.reason != f"critical-{cause}"), ok="cause-found").finding(
+            expected=f"B-REC-1b names the cause: {cause}",
+            observed=f"B-REC-1b: {outcome.reason}: {outcome.findings[0].observed if outcome.findings else ''}",
         )
     )
     watch.begin()
@@ -45,7 +45,7 @@ async def found(drill: Drill, watch: AlertWatch, cause: str) -> None:
     next_step=NEXT,
 )
 async def test_a_memory_leak_is_found_and_recovered(drill: Drill) -> None:
-    """A critical health by a memory leak is alerted, its cause found, the agents restarted, and the alert clears."""
+    """A memory leak that makes health critical raises the alert, is named as the cause, and clears once the agents restart."""
     watch = await begin(drill, AgentLeaks, HEALTH)
     await found(drill, watch, "memory")
     async with act(drill, "restart the affected services") as notes:
@@ -63,7 +63,7 @@ async def test_a_memory_leak_is_found_and_recovered(drill: Drill) -> None:
     next_step=NEXT,
 )
 async def test_a_full_disk_is_found_and_recovered(drill: Drill) -> None:
-    """A critical health by a full disk is alerted, its cause found, temporary files removed, and the alert clears."""
+    """A full disk that makes health critical raises the alert, is named as the cause, and clears once it is cleaned up."""
     watch = await begin(drill, DiskFullIncident, HEALTH)
     await found(drill, watch, "disk")
     async with act(drill, "clean up logs and temporary files") as notes:
@@ -81,7 +81,7 @@ async def test_a_full_disk_is_found_and_recovered(drill: Drill) -> None:
     next_step=NEXT,
 )
 async def test_a_network_failure_is_found_and_recovered(drill: Drill) -> None:
-    """A critical health by a cut network is alerted, its cause found, networking restarted, and the alert clears."""
+    """A cut network that makes health critical raises the alert, is named as the cause, and clears once networking restarts."""
     watch = await begin(drill, NodesCutOff, HEALTH)
     await found(drill, watch, "network")
     async with act(drill, "restart networking") as notes:

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     subsystem="monitoring",
     alert=MEMORY,
     runbook='"High Memory Usage" Alert',
-    next_step="rehearse by hand on a twin: the hungry agent was not named, or stayed above its limit",
+    next_step="rehearse by hand on a twin: the agent with the high memory was not named, or stayed above its limit",
 )
 async def test_high_memory_is_detected_and_recovered(drill: Drill) -> None:
-    """An agent that uses too much memory is alerted and named; restarted, it is back under its limit."""
+    """An agent that uses too much memory raises the alert and is named; restarted, it is back under its limit."""
     watch = await begin(drill, AgentGrows, MEMORY)
     await alert_fires(drill, watch)
-    seen = await drill.detected("B-REC-9b", within=seconds(10))
+    outcome = await drill.detected("B-REC-9b", within=seconds(10))
     offender = drill.site.section.nodes[AgentGrows.agents[0]].agent.removeprefix("http://")  # type: ignore[attr-defined]
-    told = seen.findings[0].observed if seen.findings else ""
+    observed = outcome.findings[0].observed if outcome.findings else ""
     drill.findings.append(
         first_of(
-            fail("offender-not-named", not told.startswith(f"{offender} above")), ok="offender-named"
+            fail("offender-not-named", not observed.startswith(f"{offender} above")), ok="offender-named"
         ).finding(
             expected=f"the offender is named: {offender}",
-            observed=told,
+            observed=observed,
         )
     )
     watch.begin()

@@ -24,7 +24,7 @@ CLEARED = "B-ALR-1c"
     subsystem="election",
     alert=ADMIN,
     runbook='"Election System Failure (Alert: BZZZNoAdminElected)"',
-    next_step="rehearse by hand on a twin: nobody was told that there is no admin, or none was elected after the state was cleared",
+    next_step="rehearse by hand on a twin: no alert fired for the missing admin, or none was elected after the state was cleared",
 )
 async def test_a_failed_election_is_detected_and_recovered(drill: Drill) -> None:
     """Without an admin the alert fires; forcing an election does not help, clearing the corrupt state does."""

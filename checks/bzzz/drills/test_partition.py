@@ -15,7 +15,7 @@ from systems.bzzz.incidents.alerts import PEERS
 if TYPE_CHECKING:
     from opsverify.run.drill import Drill
 
-NEXT = "rehearse by hand on a twin: too few peers were not seen, or the agents did not find each other again"
+NEXT = "rehearse by hand on a twin: too few peers were not detected, or the agents did not reconnect"
 CLEARED = "B-ALR-1b"
 
 
@@ -29,7 +29,7 @@ CLEARED = "B-ALR-1b"
     next_step=NEXT,
 )
 async def test_a_partition_is_detected_and_recovered(drill: Drill) -> None:
-    """Bootstraps that hang and a corrupt peer store are alerted and named; restarted and cleared, all have peers again."""
+    """Hanging bootstraps and a corrupt peer store raise the alert; restarted and cleared, all agents have peers again."""
     watch = await begin(drill, Partition, PEERS)
     await alert_fires(drill, watch)
     await drill.detected("B-P2P-1", within=seconds(10))
@@ -53,7 +53,7 @@ async def test_a_partition_is_detected_and_recovered(drill: Drill) -> None:
     next_step=NEXT,
 )
 async def test_a_cut_network_is_connected_again(drill: Drill) -> None:
-    """When the network between the nodes is cut each way is named; connected again, the services find each other."""
+    """When the network between the nodes is cut each link is named; reconnected, the services reach each other."""
     watch = await begin(drill, NodesCutOff, PEERS)
     await alert_fires(drill, watch)
     await drill.detected("B-NET-1", within=seconds(15))

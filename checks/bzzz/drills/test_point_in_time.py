@@ -22,9 +22,9 @@ POINT = "before-the-mistake"
 DEPARTURES = {
     "way": 'the runbook says "implementation depends on PostgreSQL configuration": restore_command, recovery_target_name '
     "or recovery_target_time, promote, archive_mode off, recovery.signal",
-    "place": "on a server of its own, on copies: neither the source nor its backups are touched",
-    "verification": "the runbook verifies nothing: pg_verifybackup reads every file of the copy first, and the archive is "
-    "looked through for a gap",
+    "place": "on a separate server, on copies: neither the source nor its backups are touched",
+    "verification": "the runbook verifies nothing: here pg_verifybackup reads every file of the copy first, and the archive "
+    "is searched for a gap",
 }
 
 
@@ -37,7 +37,7 @@ DEPARTURES = {
     next_step="rehearse by hand on a twin: pg_stat_archiver and the archive's newest segment (B-DB-3), pg_verifybackup of the base backup",
 )
 async def test_a_database_is_recovered_to_an_instant(drill: Drill) -> None:
-    """From base backup and WAL the database is as it was at a name and at a moment; what came later is not in it."""
+    """From base backup and WAL the database is recovered to a restore point and to a time, without what came later."""
     await drill.steady(*rehearsal.STEADY, within=seconds(60))
     async with drill.step("steady state", "take a base backup", bound=seconds(60)) as notes:
         notes.append(await drill.site.operator().take_base_backup())
@@ -64,26 +64,26 @@ async def test_a_database_is_recovered_to_an_instant(drill: Drill) -> None:
 
 async def _recovered(drill: Drill, goal: str | datetime, before: Account) -> None:
     async with drill.step("recover", f"recover to {goal}", bound=seconds(60)) as notes:
-        seen = await drill.site.operator().recover_to_point(goal)
-        notes.append(f"from {seen.base} in {seen.took_s:.2f} s")
-    what = f"recovered to {seen.goal}, with the rows before it and without what came after"
-    rehearsal.accounted_for(drill, before, seen.account, what, ahead=True)
+        recovered = await drill.site.operator().recover_to_point(goal)
+        notes.append(f"from {recovered.base} in {recovered.took_s:.2f} s")
+    what = f"recovered to {recovered.goal}, without what came after"
+    rehearsal.accounted_for(drill, before, recovered.account, what, ahead=True)
 
 
 async def _refused(drill: Drill, fault: Fault, reason: str) -> None:
-    """A recovery from what the fault has damaged is refused with its reason; then it is taken out again."""
+    """A recovery from the damaged files is refused with its reason; then the fault is undone."""
     async with drill.step("detect", f"recovering with {fault.name} is refused", bound=seconds(60)) as notes:
         try:
-            seen = await drill.site.operator().recover_to_point(POINT)
-            why, told = "recovered", f"recovered {seen.account.rows} rows"
+            recovered = await drill.site.operator().recover_to_point(POINT)
+            why, message = "recovered", f"recovered {recovered.account.rows} rows"
         except NotRestored as refused:
-            why, told = refused.reason.value, refused.told
-        notes.append(told)
+            why, message = refused.reason.value, refused.message
+        notes.append(message)
     drill.findings.append(
         first_of(fail("not-refused", why != reason), ok="refused").finding(
             expected=f"a recovery with {fault.name} is refused: {reason}",
-            observed=f"{why}: {told}",
+            observed=f"{why}: {message}",
         )
     )
-    async with drill.step("recover", f"take {fault.name} out again"):
+    async with drill.step("recover", f"undo {fault.name}"):
         fault.restore()

@@ -1,4 +1,4 @@
-"""Rehearses "Update Services", "Scale Services", "Rolling Updates" and "Update Docker Secrets", while a client asks on."""
+"""Rehearses "Update Services", "Scale Services", "Rolling Updates" and "Update Docker Secrets" under a client's load."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ MUTED = (Matcher(name="alertname", value=TEST_ALERT), Matcher(name="opsverify", 
     next_step="compare the silence's matchers with the alert's labels (amtool silence query); the runbook's example goes to API v1, which newer servers no longer have",
 )
 async def test_a_silence_mutes_what_it_should_and_ends(drill: Drill) -> None:
-    """A silence for a maintenance window mutes the alert that it should and no other, and ends with its window."""
+    """A silence for a maintenance window mutes the alert that it matches and no other, and ends with its window."""
     await drill.steady(*STEADY, within=seconds(30))
     operator, client = drill.site.operator(), drill.site.client
 
@@ -58,7 +58,7 @@ async def test_a_silence_mutes_what_it_should_and_ends(drill: Drill) -> None:
         notes.append(str(heard[UNDER]))
     drill.findings.append(
         first_of(fail("mutes-on", not as_wanted(heard, wanted)), ok="ended-with-its-window").finding(
-            expected="once the window is over, the alert that was muted is told",
+            expected="once the window is over, the muted alert is notified",
             observed=f"{UNDER} {heard[UNDER]}",
         )
     )
@@ -76,7 +76,7 @@ async def test_a_silence_mutes_what_it_should_and_ends(drill: Drill) -> None:
     drill.findings.append(
         first_of(fail("silences-left", left), ok="no-silence-left").finding(
             expected="no silence is left",
-            observed="; ".join(s.told for s in left) or "none",
+            observed="; ".join(s.summary for s in left) or "none",
         )
     )
     await drill.recovered(*STEADY, within=seconds(30))

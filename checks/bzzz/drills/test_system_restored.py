@@ -20,11 +20,11 @@ END_TO_END = (
     "B-UCX-1",
 )
 DEPARTURES = {
-    "infrastructure": "the runbook deploys the stack: here the manager stands still, and its services are brought back to "
-    "the number of tasks that the export says",
-    "configs": "a config cannot be changed in place: each comes back under a new name, by a rolling update of who uses it",
-    "secrets": "the runbook calls `docker secret inspect` an export, but no manager tells a secret's payload: they come "
-    "from where the target says that payloads are kept",
+    "infrastructure": "the runbook deploys the stack: here the manager keeps running, and its services are scaled back to "
+    "the replicas in the export",
+    "configs": "a config cannot be changed in place: each comes back under a new name, by a rolling update of its users",
+    "secrets": "the runbook calls `docker secret inspect` an export, but no manager prints a secret's payload: payloads come "
+    "from where the target says they are kept",
     "agents": "the agents start last, after the database is whole: the runbook starts them with the stack",
     "replicas": "the runbook scales to 3: here to the number that was recorded before",
 }
@@ -36,10 +36,10 @@ DEPARTURES = {
     profiles="drill",
     subsystem="config",
     runbook='"Full System Recovery"',
-    next_step="rehearse by hand on a twin: the step that failed stands in the timeline; is the export complete (B-BAK-2)?",
+    next_step="rehearse by hand on a twin: the timeline names the step that failed; check with B-BAK-2 that the export is complete",
 )
 async def test_the_whole_system_is_restored(drill: Drill) -> None:
-    """A bad configuration, and then everything that runs and its database, are brought back from export and dump."""
+    """A bad configuration, and then all services and the database, are restored from export and dump."""
     operator = drill.site.operator()
     await drill.steady(*rehearsal.STEADY, within=seconds(60))
     replicas = await rehearsal.agents_asked_for(drill)

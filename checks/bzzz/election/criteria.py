@@ -1,4 +1,4 @@
-"""What must hold of the election and of SLURP: pure rules."""
+"""Criteria of the election and of SLURP."""
 
 from __future__ import annotations
 
@@ -25,184 +25,186 @@ __all__ = [
 
 ADMIN = "admin"
 UNREACHABLE = ("refused", "silent", "reset", "server-error", "certificate-expired")
-"""Kinds of silence of a node that are the system's doing: every check here calls them FAIL."""
+"""Errors of asking a node's agent that are the system's fault: here they are FAIL, not UNKNOWN."""
 
 
-def _of(seen: Iterable[NodeElection | NodeSlurp | NotAnswering]) -> set[str]:
-    return {each.node for each in seen}
+def _nodes(views: Iterable[NodeElection | NodeSlurp | NotAnswering]) -> set[str]:
+    return {each.node for each in views}
 
 
-def _left(seen: ElectionWindow | Slurp) -> list[str]:
-    """The nodes that answered at the beginning of a window, or run an agent, and of which nothing is told at its end."""
-    told = _of(seen.last) | _of(seen.silent)
-    return sorted({*(_of(seen.first) - told), *seen.running.without(told)})
+def _gone(window: ElectionWindow | Slurp) -> list[str]:
+    """The nodes that answered at the beginning of a window, or run an agent, and are missing at its end."""
+    answered = _nodes(window.last) | _nodes(window.silent)
+    return sorted({*(_nodes(window.first) - answered), *window.running.without(answered)})
 
 
-def one_admin(seen: Election) -> Finding:
+def one_admin(election: Election) -> Finding:
     """Every node names the same admin, in the same term."""
-    terms = {view.term for view in seen.views}
-    nobody = [view.node for view in seen.views if view.admin is None]
-    named = sorted({view.admin for view in seen.views if view.admin is not None})
-    unseen = seen.running.without(_of(seen.views) | _of(seen.silent))
+    terms = {view.term for view in election.views}
+    nobody = [view.node for view in election.views if view.admin is None]
+    named = sorted({view.admin for view in election.views if view.admin is not None})
+    unseen = election.running.without(_nodes(election.views) | _nodes(election.silent))
     judged = first_of(
-        fail("no-admin", seen.views and not named),
+        fail("no-admin", election.views and not named),
         fail("two-admins", len(named) > 1),
-        *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
+        *(fail(kind, [s for s in election.silent if s.kind == kind]) for kind in UNREACHABLE),
         fail("admin-not-known", nobody),
         fail("terms-differ", len(terms) > 1),
-        fail("stranger", named and named[0] not in {view.node for view in seen.views}),
-        unknown("part-missing", seen.silent or unseen or not seen.views),
+        fail("stranger", named and named[0] not in {view.node for view in election.views}),
+        unknown("part-missing", election.silent or unseen or not election.views),
         ok="one-admin",
     )
-    told = {
-        "one-admin": f"{named[0]} in term {min(terms)}, says each of {len(seen.views)} nodes"
-        if named
-        else "",
-        "no-admin": "nobody is admin",
+    texts = {
+        "one-admin": f"{named[0]} in term {min(terms)} on all {len(election.views)} nodes" if named else "",
+        "no-admin": "no node names an admin",
         "two-admins": f"{len(named)} admins: {', '.join(named)}",
-        "admin-not-known": f"{named[0] if named else ''} is admin, which {', '.join(nobody)} does not know",
-        "terms-differ": f"{named[0] if named else ''} is admin, in terms {', '.join(map(str, sorted(terms)))}",
-        "stranger": f"the admin {named[0] if named else ''} is none of the nodes that answer",
+        "admin-not-known": f"{named[0] if named else ''} is admin, but no admin is known on {', '.join(nobody)}",
+        "terms-differ": f"{named[0] if named else ''} is admin, but the nodes are in terms {', '.join(map(str, sorted(terms)))}",
+        "stranger": f"admin {named[0] if named else ''} is not among the nodes that answer",
     }
-    views = (*map(str, (*seen.views, *seen.silent)), seen.elsewhere, seen.roles)
-    earlier = [f"first look: {line}" for line in seen.earlier]
+    views = (*map(str, (*election.views, *election.silent)), election.elsewhere, election.roles)
+    earlier = [f"first sample: {line}" for line in election.earlier]
     return judged.finding(
         expected="one admin, the same and in the same term on every node",
-        observed=told.get(judged.reason)
-        or "; ".join([*map(str, seen.silent), *(f"no view of {node}" for node in unseen)])
-        or "no node's view",
+        observed=texts.get(judged.reason)
+        or "; ".join([*map(str, election.silent), *(f"no answer from {node}" for node in unseen)])
+        or "no node answered",
         details=tuple(earlier if judged.holds else (*views[:-2], *earlier, *views[-2:])),
     )
 
 
-def heartbeat_fresh(seen: ElectionWindow, limits: BzzzLimits) -> Finding:
-    """Every node has heard a heartbeat of the admin lately."""
-    ages = {v.node: (v.at - v.heartbeat).total_seconds() for v in seen.last if v.heartbeat}
-    never = [v.node for v in seen.last if v.heartbeat is None]
-    left = _left(seen)
+def heartbeat_fresh(window: ElectionWindow, limits: BzzzLimits) -> Finding:
+    """Every node received a heartbeat of the admin recently."""
+    ages = {v.node: (v.at - v.heartbeat).total_seconds() for v in window.last if v.heartbeat}
+    never = [v.node for v in window.last if v.heartbeat is None]
+    left = _gone(window)
     judged = first_of(
         fail("heartbeat-missing", never),
         fail("heartbeat-old", [age for age in ages.values() if not age <= limits.heartbeat.value]),
-        *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
+        *(fail(kind, [s for s in window.silent if s.kind == kind]) for kind in UNREACHABLE),
         unknown("from-the-future", [age for age in ages.values() if -age > limits.clock_ahead.value]),
-        unknown("part-missing", seen.silent or left or not seen.last),
+        unknown("part-missing", window.silent or left or not window.last),
         ok="fresh",
     )
     heard = [
         *(f"{node} {age:.1f} s ago" for node, age in ages.items()),
         *(f"{node} never" for node in never),
-        *(f"{node} not seen any more" for node in left),
-        *map(str, seen.silent),
+        *(f"{node} no longer answers" for node in left),
+        *map(str, window.silent),
     ]
     return judged.finding(
         expected=f"a heartbeat of the admin within {limits.heartbeat} on every node",
-        observed=", ".join(heard) or "no node seen",
-        details=() if judged.holds else tuple(map(str, seen.last)),
+        observed=f"newest heartbeat: {', '.join(heard)}" if heard else "no node answered",
+        details=() if judged.holds else tuple(map(str, window.last)),
         limits=(limits.heartbeat.named("heartbeat"), limits.clock_ahead.named("clock_ahead")),
     )
 
 
-def leadership_steady(seen: ElectionWindow) -> Finding:
+def leadership_steady(window: ElectionWindow) -> Finding:
     """Admin and term are the same at both ends of the window."""
-    first = {view.node: view for view in seen.first}
+    first = {view.node: view for view in window.first}
     moved = [
         (first[v.node], v)
-        for v in seen.last
+        for v in window.last
         if v.node in first and (first[v.node].admin, first[v.node].term) != (v.admin, v.term)
     ]
-    once = sorted({view.node for view in seen.first} ^ {view.node for view in seen.last})
+    once = sorted({view.node for view in window.first} ^ {view.node for view in window.last})
     changes = [
         *(
             f"{a.node}: {a.admin or 'nobody'} in term {a.term}, then {b.admin or 'nobody'} in term {b.term}"
             for a, b in moved
         ),
-        *(f"{node} answered at one end of the window only" for node in once),
+        *(f"{node} answered at only one end of the window" for node in once),
     ]
     return first_of(
-        fail("flapping", moved), unknown("part-missing", once or not seen.last), ok="steady"
+        fail("flapping", moved), unknown("part-missing", once or not window.last), ok="steady"
     ).finding(
         expected="the same admin and term at the beginning and at the end of the window",
         observed="; ".join(changes)
-        or (f"term {seen.last[0].term} all along" if seen.last else "no node seen"),
-        details=(seen.changes,) if seen.changes else (),
+        or (
+            f"admin {window.last[0].admin or 'nobody'} in term {window.last[0].term} throughout"
+            if window.last
+            else "no node answered"
+        ),
+        details=(window.changes,) if window.changes else (),
     )
 
 
-def another_admin(seen: Roles) -> Finding:
+def another_admin(roles: Roles) -> Finding:
     """At least two nodes on which an agent runs may become admin: the admin, and another one."""
-    able = [node for node, roles in seen.roles.items() if ADMIN in roles]
-    running = [node for node in able if not seen.running.excuses(node)]
-    shown = "; ".join(f"{node}: {', '.join(roles) or 'no role'}" for node, roles in seen.roles.items())
+    able = [node for node, given in roles.roles.items() if ADMIN in given]
+    running = [node for node in able if not roles.running.excuses(node)]
+    shown = "; ".join(f"{node}: {', '.join(given) or 'no role'}" for node, given in roles.roles.items())
     return first_of(
         fail("no-candidate", not running),
         fail("no-other-candidate", len(running) == 1),
-        unknown("running-not-known", seen.running.nodes is None),
+        unknown("running-not-known", roles.running.nodes is None),
         ok="another-may",
     ).finding(
-        expected=f"at least two running nodes with the role {ADMIN} in {seen.config}",
-        observed=f"{', '.join(running) or 'none'}; {seen.running}; by the configuration {shown}",
+        expected=f"at least two running nodes with the role {ADMIN} in {roles.config}",
+        observed=f"{', '.join(running) or 'none'}; {roles.running}; roles in {roles.config}: {shown}",
     )
 
 
-def led_by_the_admin(seen: Slurp) -> Finding:
+def led_by_the_admin(slurp: Slurp) -> Finding:
     """On every node SLURP is led by the admin that the node knows."""
-    unled = [v for v in seen.last if v.leader is None or (v.leader == v.node and not v.leading)]
+    unled = [v for v in slurp.last if v.leader is None or (v.leader == v.node and not v.leading)]
     another = [
         v
-        for v in seen.last
+        for v in slurp.last
         if v not in unled
-        and (v.leader != seen.admins.get(v.node, v.leader) or v.leading != (v.leader == v.node))
+        and (v.leader != slurp.admins.get(v.node, v.leader) or v.leading != (v.leader == v.node))
     ]
-    without_admin = [v.node for v in seen.last if v.node not in seen.admins]
-    left = _left(seen)
-    wrong = [v for v in seen.last if v in unled or v in another]
-    told = [
+    without_admin = [v.node for v in slurp.last if v.node not in slurp.admins]
+    left = _gone(slurp)
+    wrong = [v for v in slurp.last if v in unled or v in another]
+    lines = [
         *(
-            f"{v.node}: led by {v.leader or 'nobody'}{'' if v.leading else ', not by itself'}, admin is {seen.admins.get(v.node) or 'nobody'}"
+            f"{v.node}: leader {v.leader or 'nobody'}, {'leading' if v.leading else 'not leading'} itself, admin {slurp.admins.get(v.node) or 'nobody'}"
             for v in wrong
         ),
-        *map(str, seen.silent),
-        *(f"{node} does not tell who is admin" for node in without_admin),
-        *(f"{node} does not tell any more" for node in left),
+        *map(str, slurp.silent),
+        *(f"{node} did not answer who is admin" for node in without_admin),
+        *(f"{node} no longer answers" for node in left),
     ]
     return first_of(
         fail("not-led", unled),
         fail("led-by-another", another),
-        *(fail(kind, [s for s in seen.silent if s.kind == kind]) for kind in UNREACHABLE),
-        unknown("part-missing", seen.silent or without_admin or left or not seen.last),
+        *(fail(kind, [s for s in slurp.silent if s.kind == kind]) for kind in UNREACHABLE),
+        unknown("part-missing", slurp.silent or without_admin or left or not slurp.last),
         ok="led-by-the-admin",
     ).finding(
         expected="SLURP led by the admin, on every node",
-        observed="; ".join(told) or (f"led by {seen.last[0].leader}" if seen.last else "no node seen"),
-        details=tuple(map(str, seen.last)) if wrong else (),
+        observed="; ".join(lines) or (f"led by {slurp.last[0].leader}" if slurp.last else "no node answered"),
+        details=tuple(map(str, slurp.last)) if wrong else (),
     )
 
 
-def queue_bounded(seen: Slurp, limits: BzzzLimits) -> Finding:
-    """SLURP's queue is below its bound, and its dead letters are few and do not grow. The leader's own view has to be
-    among those that were seen, where it is a node that does not answer.
+def queue_bounded(slurp: Slurp, limits: BzzzLimits) -> Finding:
+    """SLURP's queue is below its bound, and its dead letters are few and do not grow. Silent nodes count only where the
+    leader is not among those that answered.
     """
-    first = {view.node: view for view in seen.first}
-    full = [v for v in seen.last if v.backpressure or not v.queue <= limits.slurp_queue.value * v.capacity]
-    many = [v for v in seen.last if not v.dead_letters <= limits.slurp_dead_letters.value]
-    growing = [v for v in seen.last if v.node in first and v.dead_letters > first[v.node].dead_letters]
-    once = [v.node for v in seen.last if v.node not in first]
-    left = _left(seen)
+    first = {view.node: view for view in slurp.first}
+    full = [v for v in slurp.last if v.backpressure or not v.queue <= limits.slurp_queue.value * v.capacity]
+    many = [v for v in slurp.last if not v.dead_letters <= limits.slurp_dead_letters.value]
+    growing = [v for v in slurp.last if v.node in first and v.dead_letters > first[v.node].dead_letters]
+    once = [v.node for v in slurp.last if v.node not in first]
+    left = _gone(slurp)
     late = [
         *(f"{node} did not answer at the beginning of the window" for node in once),
-        *(f"{node} does not tell any more at its end" for node in left),
+        *(f"{node} no longer answers at its end" for node in left),
     ]
-    hidden = seen.silent if not any(view.leading for view in seen.last) else ()
+    hidden = slurp.silent if not any(view.leading for view in slurp.last) else ()
     return first_of(
         fail("queue-full", full),
         fail("dead-letters-grow", growing),
         fail("dead-letters", many),
         *(fail(kind, [s for s in hidden if s.kind == kind]) for kind in UNREACHABLE),
-        unknown("part-missing", hidden or once or left or not seen.last),
+        unknown("part-missing", hidden or once or left or not slurp.last),
         ok="bounded",
     ).finding(
-        expected=f"a queue below {limits.slurp_queue.value:.0%} of its bound; at most {limits.slurp_dead_letters}, and not more of them than before",
-        observed="; ".join([*map(str, (*seen.last, *hidden)), *late]) or "no node seen",
+        expected=f"queue below {100 * limits.slurp_queue.value:g}% of its capacity; at most {limits.slurp_dead_letters}, and not growing",
+        observed="; ".join([*map(str, (*slurp.last, *hidden)), *late]) or "no node answered",
         details=tuple(
             f"{v.node}: {first[v.node].dead_letters} dead letters, then {v.dead_letters}" for v in growing
         ),

@@ -24,7 +24,7 @@ FAILURE = '"Election System Failure (Alert: BZZZNoAdminElected)"'
     alert="BZZZNoAdminElected",
     unreachable="fail",
     runbook=FAILURE,
-    next_step="nobody: B-ELE-2b for the roles, then trigger-election, then clear the election state; two: B-NET-1 names the way that is cut",
+    next_step="no admin: B-ELE-2b for the roles, then trigger-election, then clear the election state; two admins: B-NET-1 names the link that is cut",
 )
 def test_one_admin_is_elected(election: Observation[Election]) -> None:
     """Every node knows the same admin, in the same term."""
@@ -38,7 +38,7 @@ def test_one_admin_is_elected(election: Observation[Election]) -> None:
     alert="BZZZNoAdminElected",
     unreachable="fail",
     runbook=FAILURE,
-    next_step="flapping: heartbeat interval and election timeout against B-NET-1's latency; no heartbeat: the admin's own log",
+    next_step="flapping: compare heartbeat interval and election timeout with B-NET-1's latency; no heartbeat: read the admin's log",
 )
 def test_leadership_is_steady(election_window: Observation[ElectionWindow], limits: BzzzLimits) -> None:
     """The admin's heartbeat is fresh on every node, and leadership does not change."""

@@ -25,7 +25,7 @@ FLOW = '"Data Flow"'
     profiles="smoke canary incident",
     unreachable="fail",
     runbook=FLOW,
-    next_step="B-ELE-1 for the admin; is there one, and SLURP is not led: restart its agent",
+    next_step="B-ELE-1 for the admin; if there is one and SLURP is not led, restart the admin's agent",
 )
 def test_slurp_is_led_by_the_admin(slurp: Observation[Slurp]) -> None:
     """SLURP is led by the admin, as every node sees it."""
@@ -38,7 +38,7 @@ def test_slurp_is_led_by_the_admin(slurp: Observation[Slurp]) -> None:
     profiles="smoke canary incident",
     unreachable="fail",
     runbook=FLOW,
-    next_step="a full queue: is it drained (B-UCX-1), are tasks refused? dead letters: their reasons are in the leader's log, B-DHT-2 for the storage behind them",
+    next_step="full queue: check with B-UCX-1 whether it drains or tasks are refused; dead letters: their reasons are in the leader's log, B-DHT-2 for the storage",
 )
 def test_slurp_keeps_up(slurp: Observation[Slurp], limits: BzzzLimits) -> None:
     """SLURP's queue is below its bound, and its dead letters are few and do not grow."""
@@ -50,7 +50,7 @@ def test_slurp_keeps_up(slurp: Observation[Slurp], limits: BzzzLimits) -> None:
     severity="P1",
     profiles="canary incident",
     runbook=FLOW,
-    next_step="events are handled more than once: stop what repeats them before results are trusted",
+    next_step="events are handled more than once: stop what repeats them before anyone trusts the results",
 )
 def test_a_repeated_event_is_handled_once(repeated_event: Observation[Repeated]) -> None:
     """The same event, sent twice, is handled once."""

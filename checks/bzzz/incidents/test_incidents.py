@@ -1,4 +1,4 @@
-"""Is the incident over? What must hold after each of the runbook's recoveries, looked at and not touched."""
+"""Incidents: whether each is over, read-only, after the runbook's recovery."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VALIDATION = '"Recovery Validation"'
 def test_system_health_is_no_longer_critical(
     standing_health: Observation[IncidentState], limits: BzzzLimits
 ) -> None:
-    """After a critical health no agent is critical, and the alert is quiet; the cause of one that is critical is named."""
+    """After critical health no agent is critical, and the alert is quiet; a critical agent's cause is named."""
     verify(criteria.score_back(standing_health.value, limits), criteria.alert_quiet(standing_health.value))
 
 
@@ -43,7 +43,7 @@ def test_system_health_is_no_longer_critical(
     subsystem="p2p",
     alert=PEERS,
     runbook='"P2P Network Partition (Alert: BZZZInsufficientPeers)"',
-    next_step="restart the bootstraps, then clear the peer store where it is corrupt, then B-NET-1 for the ways, then restart the agents",
+    next_step="restart the bootstraps, then clear the peer store where it is corrupt, then B-NET-1 for the links, then restart the agents",
 )
 def test_the_partition_is_over(standing_peers: Observation[IncidentState], limits: BzzzLimits) -> None:
     """After a partition each agent has enough peers, and the alert is quiet."""
@@ -57,7 +57,7 @@ def test_the_partition_is_over(standing_peers: Observation[IncidentState], limit
     subsystem="election",
     alert=ADMIN,
     runbook='"Election System Failure (Alert: BZZZNoAdminElected)"',
-    next_step="force an election, B-ELE-2b for the roles, clear the election state where it is corrupt",
+    next_step="force an election; B-ELE-2b for the roles; clear the election state where it is corrupt",
 )
 def test_the_election_works_again(standing_admin: Observation[IncidentState]) -> None:
     """After a failure of the election one agent is admin, and the alert is quiet."""
@@ -71,14 +71,14 @@ def test_the_election_works_again(standing_admin: Observation[IncidentState]) ->
     subsystem="dht",
     alert=REPLICATION,
     runbook='"DHT Replication Failure (Alert: BZZZDHTReplicationDegraded)"',
-    next_step="restart the replication managers, have the content provided again, B-STO-1 for the storage, B-P2P-1 for the network",
+    next_step="restart the replication managers, provide the content again; B-STO-1 for the storage, B-P2P-1 for the network",
 )
 def test_content_is_replicated_again(
     standing_replication: Observation[IncidentState], limits: BzzzLimits
 ) -> None:
-    """After a failure of replication content has enough copies, and the alert is quiet."""
-    seen = standing_replication.value
-    verify(criteria.replication_back(seen, limits), criteria.alert_quiet(seen))
+    """After a replication failure content has enough replicas, and the alert is quiet."""
+    state = standing_replication.value
+    verify(criteria.replication_back(state, limits), criteria.alert_quiet(state))
 
 
 @pytest.mark.check(
@@ -88,7 +88,7 @@ def test_content_is_replicated_again(
     subsystem="monitoring",
     alert=MEMORY,
     runbook='"High Memory Usage" Alert',
-    next_step="restart the service of the agent that is named; it grows again: take a heap profile before it is restarted (pprof)",
+    next_step="restart the service of the agent that is named; if it grows again, take a heap profile (pprof) before the next restart",
 )
 def test_memory_is_back_under_its_limit(
     standing_memory: Observation[IncidentState], limits: BzzzLimits
@@ -104,7 +104,7 @@ def test_memory_is_back_under_its_limit(
     subsystem="dht",
     alert="DHT Operations Failing",
     runbook='"DHT Operations Failing" Error',
-    next_step="B-P2P-2 for the bootstraps, restart them, clear the DHT cache, then B-DHT-2 puts and gets a value",
+    next_step="B-P2P-2 for the bootstraps; restart them, clear the DHT cache, then run B-DHT-2, which puts and gets a value",
 )
 def test_dht_operations_work_again(standing_dht: Observation[IncidentState]) -> None:
     """After a failure of the DHT's operations each agent's own put and get works."""
@@ -117,10 +117,10 @@ def test_dht_operations_work_again(standing_dht: Observation[IncidentState]) -> 
     profiles="incident",
     subsystem="monitoring",
     runbook=VALIDATION,
-    next_step="an incident came back: take its section of the runbook again, and look for what the recovery left behind",
+    next_step="an incident came back: follow its section of the runbook again, and look for what the recovery left unfixed",
 )
 def test_the_recovery_holds(recovery_watched: Observation[RecoveryWatch], limits: BzzzLimits) -> None:
-    """After a recovery no incident has come back for as long as the runbook wants it watched."""
+    """After a recovery no incident has come back for as long as the runbook has it watched."""
     verify(criteria.held_since(recovery_watched.value, limits))
 
 
@@ -136,9 +136,11 @@ def test_services_data_and_peers_are_back(
     validated: Observation[RecoveryValidation], limits: BzzzLimits
 ) -> None:
     """After a recovery every service is up, the data is whole, and the P2P network is connected."""
-    seen = validated.value
+    validation = validated.value
     verify(
-        criteria.services_up(seen), criteria.data_whole(seen, limits), criteria.peers_connected(seen, limits)
+        criteria.services_up(validation),
+        criteria.data_whole(validation, limits),
+        criteria.peers_connected(validation, limits),
     )
 
 
@@ -148,7 +150,7 @@ def test_services_data_and_peers_are_back(
     profiles="incident",
     subsystem="slurp",
     runbook=VALIDATION,
-    next_step="the stage that is named: no coordinator B-ELE-1, not resolved B-SLP-1b and B-DHT-2",
+    next_step="see the stage that is named: no coordinator: B-ELE-1; not resolved: B-SLP-1b and B-DHT-2",
 )
 def test_tasks_and_contexts_work_again(task_flow: Observation[TaskFlow], limits: BzzzLimits) -> None:
     """After a recovery a task is coordinated, and its context generated."""

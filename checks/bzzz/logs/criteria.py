@@ -1,4 +1,4 @@
-"""What must hold of BZZZ's logs."""
+"""Criteria of logs: error lines, arrival of new lines, sizes of log files."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 __all__ = ["arriving", "few_errors", "logs_bounded"]
 
 
-def few_errors(seen: Logs, limits: BzzzLimits) -> Finding:
-    """No line tells of a program's end, and not more than a few of an error."""
+def few_errors(logs: Logs, limits: BzzzLimits) -> Finding:
+    """There is no line with FATAL or panic, and no more than a few with ERROR."""
     limit = limits.log_errors
-    part = seen.more or seen.newest_only
-    count = f"at least {seen.errors}" if part else f"{seen.errors}"
-    read = f", as far as the newest {limits.log_lines} of each reach" if part else ""
-    unread = ", and more that were not read: raise log_lines, or lower log_errors" if seen.more else ""
-    none = f"no line of {seen.of} in {seen.window_s:g} s: what ships the logs, or its labels, do not work"
+    part = logs.more or logs.newest_only
+    count = f"at least {logs.errors}" if part else f"{logs.errors}"
+    read = f" (only the newest {limits.log_lines.value:g} lines of each were read)" if part else ""
+    unread = "; more lines were not read: raise log_lines, or lower log_errors" if logs.more else ""
+    none = f"no line of {logs.of} in {logs.window_s:g} s: check the log shipper and its labels"
     return first_of(
-        fail("fatal-lines", seen.fatal),
-        fail("errors-logged", not seen.errors <= limit.value),
-        unknown("no-lines", not seen.lines),
-        unknown("more-not-read", seen.more),
+        fail("fatal-lines", logs.fatal),
+        fail("errors-logged", not logs.errors <= limit.value),
+        unknown("no-lines", not logs.lines),
+        unknown("more-not-read", logs.more),
         ok="few-errors",
     ).finding(
-        expected=f"no FATAL or panic and at most {limit} with ERROR in {seen.window_s:g} s of {seen.of}{read}",
-        observed=f"{count} lines with ERROR, FATAL or panic, {seen.fatal} of them FATAL or panic{unread}"
-        if seen.lines or seen.errors
+        expected=f"no line with FATAL or panic, at most {limit} with ERROR in {logs.window_s:g} s of {logs.of}{read}",
+        observed=f"{count} lines with ERROR, FATAL or panic, {logs.fatal} of them FATAL or panic{unread}"
+        if logs.lines or logs.errors
         else none,
         details=(
-            *((seen.instead,) if seen.instead else ()),
-            *(f"{f'{line.at:%H:%M:%SZ} ' if line.at else ''}{line.of}: {line.text}" for line in seen.samples),
-            *(f"Loki warns: {w}" for w in seen.warnings),
+            *((logs.instead,) if logs.instead else ()),
+            *(f"{f'{line.at:%H:%M:%SZ} ' if line.at else ''}{line.of}: {line.text}" for line in logs.samples),
+            *(f"Loki warns: {w}" for w in logs.warnings),
         ),
         limits=(
             limit.named("log_errors"),
@@ -52,18 +52,22 @@ def few_errors(seen: Logs, limits: BzzzLimits) -> Finding:
     )
 
 
-def arriving(seen: Logs, at: datetime, limits: BzzzLimits) -> Finding:
-    """The newest line is young: what has been silent says nothing of the errors that there are."""
+def arriving(logs: Logs, at: datetime, limits: BzzzLimits) -> Finding:
+    """The newest line is recent: where lines stopped arriving, none with ERROR proves nothing."""
     limit = limits.log_silence
-    age = math.nan if seen.newest is None else (at - seen.newest).total_seconds()
+    age = math.nan if logs.newest is None else (at - logs.newest).total_seconds()
     return first_of(
         fail("logs-stopped", age > limit.value),
-        unknown("no-lines", seen.newest is None),
+        unknown("no-lines", logs.newest is None),
         unknown("logs-ahead", not age >= -limit.value),
         ok="logs-arrive",
     ).finding(
-        expected=f"a line of {seen.of} in the last {limit}",
-        observed="none" if seen.newest is None else f"the newest is {age:.0f} s old",
+        expected=f"a line of {logs.of} in the last {limit}",
+        observed="no line"
+        if logs.newest is None
+        else f"newest line is {age:.0f} s old"
+        if age >= 0
+        else f"newest line is dated {-age:.0f} s in the future",
         limits=(limit.named("log_silence"),),
     )
 
@@ -71,31 +75,31 @@ def arriving(seen: Logs, at: datetime, limits: BzzzLimits) -> Finding:
 _MOST = 12
 
 
-def logs_bounded(seen: Sequence[NodeLogs], limits: BzzzLimits) -> Finding:
-    """No log file, and no node's logs together, are larger than their limit."""
-    large = [(n, f) for n in seen for f in n.largest if not f.size <= limits.log_file.value]
-    full = [n for n in seen if not n.size <= limits.logs_in_all.value]
-    unseen = [f"{n.node}: {n.unseen}" for n in seen if n.unseen]
-    unseen += [f"{n.node}: its largest files" for n in seen if len(n.largest) < min(n.count, LARGEST)]
+def logs_bounded(nodes: Sequence[NodeLogs], limits: BzzzLimits) -> Finding:
+    """No log file, and no node's logs together, exceed their limit."""
+    large = [(n, f) for n in nodes for f in n.largest if not f.size <= limits.log_file.value]
+    full = [n for n in nodes if not n.size <= limits.logs_in_all.value]
+    unseen = [f"{n.node}: {n.unseen}" for n in nodes if n.unseen]
+    unseen += [f"{n.node}: largest files not listed" for n in nodes if len(n.largest) < min(n.count, LARGEST)]
     shown = [f"{n.node}: {f.path} {in_bytes(f.size)}" for n, f in large]
     shown += [f"{n.node}: {n.count} files, {in_bytes(n.size)} in {', '.join(n.folders)}" for n in full]
     return first_of(
         fail("log-too-large", large),
         fail("logs-too-large", full),
-        unknown("part-missing", unseen or not seen),
+        unknown("part-missing", unseen or not nodes),
         ok="logs-bounded",
     ).finding(
-        expected=f"each log file at most {in_bytes(limits.log_file.value)}, a node's together {in_bytes(limits.logs_in_all.value)}",
-        observed=f"{len(large)} files and {len(full)} nodes above it"
+        expected=f"each log file at most {in_bytes(limits.log_file.value)}, all of a node together at most {in_bytes(limits.logs_in_all.value)}",
+        observed=f"{len(large)} files and {len(full)} nodes above the limit"
         if shown
         else ", ".join(
             (n.unseen and f"{n.node}: {n.unseen}") or f"{n.node}: {n.count} files, {in_bytes(n.size)}"
-            for n in seen
+            for n in nodes
         ),
         details=(
             *shown[:_MOST],
             *unseen,
-            *(f"{n.node}: no folder {m}" for n in seen for m in n.missing),
+            *(f"{n.node}: no folder {m}" for n in nodes for m in n.missing),
         ),
         limits=(limits.log_file.named("log_file"), limits.logs_in_all.named("logs_in_all")),
     )

@@ -1,4 +1,4 @@
-"""Maintenance: what the lists ask of a person, and when a backup was last restored."""
+"""Maintenance: the runbook's lists of work by hand, and the last trial restore."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from systems.bzzz.maintenance.models import DoneByHand, LastRestore
 
 _LISTS = '"Scheduled Maintenance"'
-_WRITE_DOWN = "do it, then write item and moment into the file that [bzzz.backups] maintenance names"
+_RECORD = "do it, then write item and time into the file that [bzzz.backups] maintenance names"
 
 
 def _judged(done: Observation[DoneByHand], period: str, limits: BzzzLimits) -> Finding:
@@ -31,12 +31,12 @@ def _judged(done: Observation[DoneByHand], period: str, limits: BzzzLimits) -> F
     period="weekly",
     subsystem="config",
     runbook=_LISTS,
-    next_step=_WRITE_DOWN,
+    next_step=_RECORD,
 )
 def test_weekly_maintenance_by_hand_is_done(
     maintenance_by_hand: Observation[DoneByHand], limits: BzzzLimits
 ) -> None:
-    """What the weekly list asks of a person was done within the week, by that person's word."""
+    """The weekly list's work by hand was done within the week, by the record."""
     verify(_judged(maintenance_by_hand, "weekly", limits))
 
 
@@ -47,12 +47,12 @@ def test_weekly_maintenance_by_hand_is_done(
     period="monthly",
     subsystem="config",
     runbook=_LISTS,
-    next_step=_WRITE_DOWN,
+    next_step=_RECORD,
 )
 def test_monthly_maintenance_by_hand_is_done(
     maintenance_by_hand: Observation[DoneByHand], limits: BzzzLimits
 ) -> None:
-    """What the monthly list asks of a person was done within the month, by that person's word."""
+    """The monthly list's work by hand was done within the month, by the record."""
     verify(_judged(maintenance_by_hand, "monthly", limits))
 
 
@@ -63,12 +63,12 @@ def test_monthly_maintenance_by_hand_is_done(
     period="quarterly",
     subsystem="config",
     runbook=_LISTS,
-    next_step=_WRITE_DOWN,
+    next_step=_RECORD,
 )
 def test_quarterly_maintenance_by_hand_is_done(
     maintenance_by_hand: Observation[DoneByHand], limits: BzzzLimits
 ) -> None:
-    """What the quarterly list asks of a person was done within the quarter, by that person's word."""
+    """The quarterly list's work by hand was done within the quarter, by the record."""
     verify(_judged(maintenance_by_hand, "quarterly", limits))
 
 
@@ -78,8 +78,8 @@ def test_quarterly_maintenance_by_hand_is_done(
     profiles="maintenance",
     subsystem="database",
     runbook='"Monthly Recovery Tests"',
-    next_step="run the restore check against the newest backup; a backup that was never restored is a hope",
+    next_step="run the restore check (B-REC-5b) against the newest backup; a backup that was never restored proves nothing",
 )
 def test_a_restore_was_tried_lately(last_restore: Observation[LastRestore], limits: BzzzLimits) -> None:
-    """A backup was restored on trial, and found whole, in the last 31 days."""
+    """A trial restore of a backup succeeded in the last 31 days."""
     verify(maintenance.restored_lately(last_restore.value, last_restore.at, limits))

@@ -1,4 +1,4 @@
-"""What watches BZZZ, and what it says."""
+"""Monitoring: health scores, alerts, rules, notifications, cleared incidents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 QUERIES, VALIDATION = '"Prometheus Queries for Health"', '"Alert Validation"'
 STATUS, METRICS = '"Check Alert Status"', '"Query Metrics"'
-CLEAR_NEXT = "its incident's section again; what fires, what is muted and who is told: B-MON-3"
+CLEAR_NEXT = "follow the incident's section again; B-MON-3 shows what fires and what is muted"
 
 
 @pytest.mark.check(
@@ -41,7 +41,7 @@ def test_no_agent_is_critical(health_scores: Observation[HealthScores], limits: 
     profiles="smoke canary incident",
     alert=HEALTH,
     runbook=QUERIES,
-    next_step="look at the worst component above, and at what its agent says of it (B-API-2)",
+    next_step="look at the worst component above, and at its agent's own check of it (B-API-2)",
 )
 def test_no_agent_is_degraded(health_scores: Observation[HealthScores], limits: BzzzLimits) -> None:
     """Each agent that is not critical has a good health score."""
@@ -53,7 +53,7 @@ def test_no_agent_is_degraded(health_scores: Observation[HealthScores], limits: 
     severity="P1",
     profiles="canary incident",
     runbook=QUERIES,
-    next_step="which check fails, and on which agent: B-API-2; the runbook's own expression does not parse, and is not what is judged here",
+    next_step="B-API-2 shows which check fails, and on which agent; the runbook's own expression does not parse, and is not the one judged here",
 )
 def test_health_checks_pass(health_checks: Observation[HealthChecks], limits: BzzzLimits) -> None:
     """Enough of the agents' own health checks pass."""
@@ -66,20 +66,20 @@ def test_health_checks_pass(health_checks: Observation[HealthChecks], limits: Bz
     profiles="smoke canary incident",
     unreachable="fail",
     runbook=STATUS,
-    next_step="take each alert's own section of the runbook; rules that should be there are in docs/bzzz/bzzz.rules.yml",
+    next_step="follow each alert's section of the runbook; missing rules are in docs/bzzz/bzzz.rules.yml",
 )
 def test_nothing_fires_and_alerting_works(
     watching: Observation[Watching], alerts: Observation[Alerts], limits: BzzzLimits
 ) -> None:
-    """No alert fires, no incident's is muted, the Watchdog is heard, and the rules that have to be there work."""
-    seen, rules = alerts.value, watching.value
+    """No alert fires, no incident's alert is muted, the Watchdog is active, and the needed rules are loaded and evaluated."""
+    active, rules = alerts.value, watching.value
     verify(
         alerting.alertmanager_known(rules),
         alerting.rules_loaded(rules),
         alerting.rules_evaluated(rules, limits),
-        alerting.watchdog_fires(seen, limits),
-        alerting.nothing_is_muted(seen, INCIDENTS, limits),
-        alerting.nothing_fires(seen, limits),
+        alerting.watchdog_fires(active, limits),
+        alerting.nothing_is_muted(active, INCIDENTS, limits),
+        alerting.nothing_fires(active, limits),
     )
 
 
@@ -88,10 +88,10 @@ def test_nothing_fires_and_alerting_works(
     severity="P2",
     profiles="smoke canary",
     runbook=STATUS,
-    next_step="add `or absent(METRIC)` to each: docs/bzzz/bzzz.rules.yml has them so",
+    next_step="add `or absent(METRIC)` to each, as in docs/bzzz/bzzz.rules.yml",
 )
 def test_rules_hear_silence(watching: Observation[Watching]) -> None:
-    """Each rule of an incident, of capacity and of memory fires also where its metric has vanished."""
+    """Each rule of an incident, of capacity and of memory also fires when its metric has vanished."""
     verify(alerting.rules_hear_silence(watching.value))
 
 
@@ -100,7 +100,7 @@ def test_rules_hear_silence(watching: Observation[Watching]) -> None:
     severity="P2",
     profiles="canary incident",
     runbook=METRICS,
-    next_step="read the lines of the component that counts most errors (B-LOG-1)",
+    next_step="read the log lines of the component with the most errors (B-LOG-1)",
 )
 def test_errors_are_few(errors: Observation[Errors], limits: BzzzLimits) -> None:
     """The agents log few errors."""
@@ -112,10 +112,10 @@ def test_errors_are_few(errors: Observation[Errors], limits: BzzzLimits) -> None
     severity="P1",
     profiles="canary",
     runbook=STATUS,
-    next_step="read Alertmanager's log for the integration that fails; is its address, its token, or the receiver itself gone?",
+    next_step="read Alertmanager's log for the integration that fails; check its address, its token, and the receiver itself",
 )
 def test_notifications_leave(notification_failures: Observation[Failures], limits: BzzzLimits) -> None:
-    """No notification of Alertmanager failed lately."""
+    """No notification of Alertmanager failed recently."""
     verify(alerting.notifications_leave(notification_failures.value, limits))
 
 
@@ -124,7 +124,7 @@ def test_notifications_leave(notification_failures: Observation[Failures], limit
     severity="P1",
     profiles="canary",
     runbook=STATUS,
-    next_step="see how an alert with the labels of [bzzz.alertmanager] test_labels is routed (amtool config routes test), and whether its receiver takes it (B-MON-5)",
+    next_step="check how an alert with the labels of [bzzz.alertmanager] test_labels is routed (amtool config routes test), and whether its receiver accepts it (B-MON-5)",
 )
 def test_a_test_alert_is_heard(test_alert: Observation[TestAlert], limits: BzzzLimits) -> None:
     """An alert that is posted to Alertmanager reaches its receiver."""

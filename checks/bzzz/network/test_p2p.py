@@ -1,4 +1,4 @@
-"""The peer-to-peer network: enough peers, bootstraps that keep a connection, and every way between nodes."""
+"""The peer-to-peer network: enough peers, bootstraps that keep a connection, and every link between nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTITION = '"P2P Network Partition (Alert: BZZZInsufficientPeers)"'
     profiles="smoke canary incident",
     alert="BZZZInsufficientPeers",
     runbook=PARTITION,
-    next_step="B-P2P-2 for the bootstraps, B-NET-1 for the way that is cut; restart the bootstraps, clear a corrupt peer store, restart the affected agents",
+    next_step="B-P2P-2 for the bootstraps, B-NET-1 for the link that is cut; restart the bootstraps, clear a corrupt peer store, restart the affected agents",
 )
 def test_every_agent_has_enough_peers(connected_peers: Observation[PeerLists], limits: BzzzLimits) -> None:
     """Each agent is connected to at least three peers."""
@@ -38,7 +38,7 @@ def test_every_agent_has_enough_peers(connected_peers: Observation[PeerLists], l
     alert="BZZZInsufficientPeers",
     unreachable="fail",
     runbook=PARTITION,
-    next_step="docker service logs of the bootstrap that is named, --since 1h; then docker service update --force on it; firewall rules for its port",
+    next_step="docker service logs of the bootstrap that is named, --since 1h; then docker service update --force on it; check firewall rules for its port",
 )
 def test_bootstraps_accept_and_keep_connections(
     bootstraps: Observation[Bootstraps], limits: BzzzLimits
@@ -53,7 +53,7 @@ def test_bootstraps_accept_and_keep_connections(
     profiles="canary incident",
     alert="BZZZInsufficientPeers",
     runbook='"Component-Specific Checks"',
-    next_step="the command's own output names the peer; B-P2P-1, B-NET-1",
+    next_step="the command's own output names the peer; then B-P2P-1, B-NET-1",
 )
 def test_a_message_makes_the_round_trip(p2p_message: Observation[TasksRan]) -> None:
     """A P2P test message makes the round trip from each agent."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     profiles="canary incident",
     unreachable="fail",
     runbook='"Component-Specific Checks"',
-    next_step="the agent that does not hear is named; B-P2P-1 for its peers, then restart it",
+    next_step="B-P2P-1 for the peers of the agent that is named, then restart it",
 )
 def test_pubsub_passes_its_active_check(pubsub: Observation[NodeComponents], limits: BzzzLimits) -> None:
     """PubSub's active health check passes on every agent."""

@@ -1,1 +1,1 @@
-"""Checks of the addresses that people use."""
+"""Checks of the published addresses."""

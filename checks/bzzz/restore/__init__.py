@@ -1,1 +1,1 @@
-"""Checks of what a backup restores to."""
+"""Checks that restore a backup on trial."""

@@ -1,4 +1,4 @@
-"""What must hold of a restored backup: it is in, in time, and holds what it should; and of two databases: nothing differs."""
+"""Criteria of restores: the dump loads completely, in time, with its content; and two databases do not differ."""
 
 from __future__ import annotations
 
@@ -27,130 +27,136 @@ REFUSALS = (
     "not-empty",
     "too-slow",
 )
-"""What a dump itself can be refused for."""
+"""Reason codes for which a dump itself is refused."""
 _REMEDIES = {
-    "role-missing": "roles first: keep the output of pg_dumpall --globals-only beside the dumps",
-    "truncated": "pg_dump or gzip did not end, or the file was cut on its way; take a new dump now",
-    "corrupt": "bytes were changed after it was written: see the disk, and the off-site copy (B-BAK-3)",
+    "role-missing": "create the roles first: keep the output of pg_dumpall --globals-only next to the dumps",
+    "truncated": "pg_dump or gzip did not finish, or the file was cut while it was copied; take a new dump now",
+    "corrupt": "the file changed after it was written: check the disk, and the off-site copy (B-BAK-3)",
     "empty": "pg_dump wrote nothing: run it by hand and read its error",
-    "too-slow": "the runbook's 2 h do not hold: a faster disk, pg_dump -Fc with parallel jobs, or base backups",
-    "dump-error": "what the server refused stands above; pg_dump of the same version, or an edited dump?",
-    "psql-command": "the dump holds commands of psql that were not run; who wrote it?",
+    "too-slow": "the runbook's 2 h do not hold: use a faster disk, pg_dump -Fc with parallel jobs, or base backups",
+    "dump-error": "the server refused the statement above: was pg_dump of another version, or the dump edited?",
+    "psql-command": "the dump contains psql commands, which were not run; who wrote it?",
 }
 
 
-def newest_backup_restores(seen: Restored) -> Finding:
-    """The newest dump went into an empty database as a whole."""
-    took = f"loaded in {seen.loaded_s:.1f} s ({_mega(seen.loaded_size)} of SQL), {seen.took_s:.1f} s in all"
-    details = [f"{seen.dump}: {_mega(seen.size)}, of {seen.written:%Y-%m-%d %H:%M:%S}Z by its name"]
-    if seen.refused:
-        details.append(_REMEDIES.get(seen.refused, "restore it by hand, on another server, to see more"))
-    elif seen.major:
-        details.append(f"taken from PostgreSQL {seen.major}, restored on {seen.server}")
-    if seen.roles:
-        details.append(f"roles made first: {', '.join(seen.roles)} ({seen.roles_file or 'no file of roles'})")
-    elif seen.refused == "role-missing":
+def newest_backup_restores(restored: Restored) -> Finding:
+    """The newest dump restores completely into an empty database."""
+    took = f"loaded in {restored.loaded_s:.1f} s ({_mega(restored.loaded_size)} of SQL), {restored.took_s:.1f} s in total"
+    details = [
+        f"{restored.dump}: {_mega(restored.size)}, dated {restored.written:%Y-%m-%d %H:%M:%S}Z by its name"
+    ]
+    if restored.refused:
+        details.append(_REMEDIES.get(restored.refused, "restore it by hand, on another server, to see more"))
+    elif restored.major:
+        details.append(f"taken from PostgreSQL {restored.major}, restored on {restored.server}")
+    if restored.roles:
         details.append(
-            f"file of roles: {seen.roles_file or 'none in the folder (roles_*.sql, globals_*.sql)'}"
+            f"roles created first: {', '.join(restored.roles)} ({restored.roles_file or 'no roles file'})"
+        )
+    elif restored.refused == "role-missing":
+        details.append(
+            f"roles file: {restored.roles_file or 'none in the folder (roles_*.sql, globals_*.sql)'}"
         )
     return first_of(
-        *(fail(reason, seen.refused == reason) for reason in REFUSALS),
-        fail("not-restored", seen.refused),
+        *(fail(reason, restored.refused == reason) for reason in REFUSALS),
+        fail("not-restored", restored.refused),
         ok="restored",
     ).finding(
-        expected="the newest dump goes into an empty database as a whole",
-        observed=seen.told if seen.refused else took,
+        expected="the newest dump restores completely into an empty database",
+        observed=restored.told if restored.refused else took,
         details=tuple(details),
     )
 
 
-def restored_in_time(seen: Restored, limits: BzzzLimits) -> Finding:
-    """The restore, with everything that it needs, takes no longer than a P0 may last."""
-    return first_of(fail("too-slow", not seen.took_s <= limits.restore_time.value), ok="in-time").finding(
+def restored_in_time(restored: Restored, limits: BzzzLimits) -> Finding:
+    """The whole restore takes no longer than a P0 may last."""
+    return first_of(fail("too-slow", not restored.took_s <= limits.restore_time.value), ok="in-time").finding(
         expected=f"restored within {limits.restore_time}",
-        observed=f"{seen.took_s:.1f} s",
-        details=(f"written down in {seen.record}, for B-MNT-2",) if seen.record else (),
+        observed=f"{restored.took_s:.1f} s",
+        details=(f"recorded in {restored.record}, for B-MNT-2",) if restored.record else (),
         limits=(limits.restore_time.named("restore_time"),),
     )
 
 
-def holds_what_it_should(seen: Restored) -> list[Finding]:
+def holds_what_it_should(restored: Restored) -> list[Finding]:
     """The restored database has tables with rows, and every validation query of the target is met."""
-    largest = sorted(seen.tables.items(), key=lambda item: -item[1])[:_MOST]
+    largest = sorted(restored.tables.items(), key=lambda item: -item[1])[:_MOST]
     none_asked = (
-        "the target asks nothing of it: add [bzzz.backups.validation] users = {query = …, at_least = …}"
+        "the target has no validation query: add [bzzz.backups.validation] users = {query = …, at_least = …}"
     )
-    unasked = [name for name in seen.asked if name not in seen.validated]
-    found = [
-        first_of(fail("no-rows", not seen.rows > 0), unknown("part-missing", unasked), ok="has-rows").finding(
+    unasked = [name for name in restored.asked if name not in restored.validated]
+    findings = [
+        first_of(
+            fail("no-rows", not restored.rows > 0), unknown("part-missing", unasked), ok="has-rows"
+        ).finding(
             expected="tables with rows in the restored database",
-            observed=f"{seen.rows} rows in {len(seen.tables)} tables",
+            observed=f"{restored.rows} rows in {len(restored.tables)} tables",
             details=(
                 *(f"{name}: {count} rows" for name, count in largest),
-                *([] if seen.asked else [none_asked]),
-                *(f"{name}: its query was not asked" for name in unasked),
+                *([] if restored.asked else [none_asked]),
+                *(f"{name}: query not run" for name in unasked),
             ),
         )
     ]
-    for name, asked in seen.validated.items():
-        got = asked.trouble or ("no row" if asked.found is None else f"{asked.found:g}")
-        found.append(
-            first_of(fail("validation-not-met", not asked.met), ok="validated").finding(
-                expected=f"{name}: at least {asked.at_least:g}",
+    for name, result in restored.validated.items():
+        got = result.trouble or ("no row" if result.found is None else f"{result.found:g}")
+        findings.append(
+            first_of(fail("validation-not-met", not result.met), ok="validated").finding(
+                expected=f"{name}: at least {result.at_least:g}",
                 observed=f"{name}: {got}",
-                evidence=(asked.query,),
+                evidence=(result.query,),
             )
         )
-    return found
+    return findings
 
 
 def accounted_for(before: Account, after: Account, what: str, *, ahead: bool = False) -> Finding:
     """Nothing differs between two databases: rows, checksums, owners, sequences, definitions.
 
-    Sequences may be `ahead` after a recovery from WAL: what was drawn from them is never taken back.
+    Sequences may be `ahead` after a recovery from WAL: PostgreSQL logs them in steps and never hands a value out twice.
     """
     lost = [*_differences(before, after), *_sequences(before, after, ahead=ahead)]
     return first_of(
         fail("differs", lost), unknown("nothing-to-account", not before.tables), ok="accounted-for"
     ).finding(
         expected=f"{what}: every row, sequence and definition is accounted for",
-        observed=f"{len(lost)} differences" if lost else _told(after),
+        observed=f"{len(lost)} differences" if lost else _summary(after),
         details=tuple(lost[:_MOST]),
     )
 
 
 def _differences(before: Account, after: Account) -> list[str]:
-    found = []
+    differences = []
     for name in sorted({*before.tables, *after.tables}):
         was, now = before.tables.get(name), after.tables.get(name)
         if was is None or now is None:
-            found.append(f"table {name} {'is new' if was is None else 'is gone'}")
+            differences.append(f"table {name} {'is new' if was is None else 'is gone'}")
         elif was.rows != now.rows:
-            found.append(f"table {name} had {was.rows} rows and has {now.rows}")
+            differences.append(f"table {name} had {was.rows} rows, now has {now.rows}")
         elif was.checksum != now.checksum:
-            found.append(f"table {name} has {now.rows} rows as before, but their checksum differs")
+            differences.append(f"table {name}: same {now.rows} rows by count, but another checksum")
         elif was.owner != now.owner:
-            found.append(f"table {name} was {was.owner}'s and is {now.owner}'s")
+            differences.append(f"table {name}: owner was {was.owner}, is now {now.owner}")
     olds, news = before.definitions, after.definitions
-    return found + [
-        f"{name} was {olds.get(name, 'not there')!r} and is {news.get(name, 'not there')!r}"
+    return differences + [
+        f"{name} was {olds.get(name, 'absent')!r}, is now {news.get(name, 'absent')!r}"
         for name in sorted({*olds, *news})
         if olds.get(name) != news.get(name)
     ]
 
 
 def _sequences(before: Account, after: Account, *, ahead: bool) -> list[str]:
-    """Sequences that have gone back (they would give numbers twice), or on where they may not."""
-    found = []
+    """Sequences that went back (they would hand out values twice), or ahead where they may not."""
+    differences = []
     for name, was in before.sequences.items():
         now = after.sequences.get(name)
         back = (now or 0) < (was or 0)
         if name in after.sequences and (back or (now != was and not ahead)):
-            found.append(f"sequence {name} was at {was} and is at {now}")
-    return found
+            differences.append(f"sequence {name} was at {was}, is now at {now}")
+    return differences
 
 
-def _told(account: Account) -> str:
+def _summary(account: Account) -> str:
     return (
         f"{account.rows} rows in {len(account.tables)} tables by count and checksum, "
         f"{len(account.sequences)} sequences, {len(account.definitions)} definitions"

@@ -1,4 +1,4 @@
-"""Backups are worth what can be restored from them."""
+"""Trial restore of the newest backup."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     profiles="maintenance",
     subsystem="database",
     runbook='"Monthly Recovery Tests"',
-    next_step="restore the dump before it in the same way; take a new dump now and look at it (B-BAK-1); until one restores there is no backup",
+    next_step="restore the dump before it in the same way; take a new dump now and check it (B-BAK-1); until one restores there is no backup",
 )
 def test_the_newest_backup_can_be_restored(
     restored_newest_backup: Observation[Restored], limits: BzzzLimits
 ) -> None:
-    """The newest dump goes into an empty server as a whole, in less time than a P0 may last, and holds what it should."""
-    seen = restored_newest_backup.value
-    found = [restoring.newest_backup_restores(seen)]
-    if not seen.refused:
-        found += [restoring.restored_in_time(seen, limits), *restoring.holds_what_it_should(seen)]
-    verify(*found)
+    """The newest dump restores completely into an empty server, in less time than a P0 may last, and holds what it should."""
+    restored = restored_newest_backup.value
+    findings = [restoring.newest_backup_restores(restored)]
+    if not restored.refused:
+        findings += [
+            restoring.restored_in_time(restored, limits),
+            *restoring.holds_what_it_should(restored),
+        ]
+    verify(*findings)

@@ -1,4 +1,4 @@
-"""The services as their manager runs them."""
+"""Services on Docker Swarm: tasks, images, update settings, overlay network."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     profiles="smoke canary incident",
     unreachable="fail",
     runbook='"Check Service Status"',
-    next_step="docker service ps --no-trunc of the service that is named; docker node ls; after a rolled-back update its image's log; docker service update --force when the cause is gone",
+    next_step="docker service ps --no-trunc of the service that is named; docker node ls; after a rollback read the log of the new image's task; docker service update --force once the cause is fixed",
 )
 def test_services_run_as_they_should(
     running_services: Observation[RunningServices], limits: BzzzLimits
 ) -> None:
-    """Every service runs as many tasks as it should, of the image that it should, and none in a restart loop."""
+    """Every service runs its expected replicas of its expected image, and none is in a restart loop."""
     verify(criteria.as_they_should(running_services.value, limits))
 
 
@@ -40,7 +40,7 @@ def test_services_run_as_they_should(
     next_step="docker service update --update-parallelism 1 --update-delay 30s --update-failure-action rollback, --limit-memory and --limit-cpu of the service that is named",
 )
 def test_updates_are_safe(service_settings: Observation[ServiceSettings], limits: BzzzLimits) -> None:
-    """Every service is updated task by task with a pause, rolls back by itself, and has limits of memory and CPU."""
+    """Every service updates task by task with a delay, rolls back by itself, and has memory and CPU limits."""
     verify(criteria.safe_settings(service_settings.value, limits))
 
 
@@ -50,10 +50,10 @@ def test_updates_are_safe(service_settings: Observation[ServiceSettings], limits
     profiles="smoke canary incident",
     alert="BZZZInsufficientPeers",
     runbook='"Network Connectivity Issues"',
-    next_step="docker network inspect bzzz-internal --verbose; docker network disconnect and connect of the task that is named, then docker service update --force of its service: connecting alone does not make its name lead to it; iptables -L",
+    next_step="docker network inspect bzzz-internal --verbose; docker network disconnect and connect of the task that is named, then docker service update --force of its service, since connecting alone does not make its name resolve to it; iptables -L",
 )
 def test_services_are_on_their_network(service_networks: Observation[Networks]) -> None:
-    """The overlay network exists, and the services that talk over it are on it with all their tasks."""
+    """The overlay network exists, and the services that talk over it are attached with all their tasks."""
     verify(inside.attached(service_networks.value))
 
 

@@ -1,4 +1,4 @@
-"""The message bus: groups, depth, consumers, contents, and a message that goes all the way."""
+"""The Oona message bus: consumer groups, depth, consumption, contents, and a canary message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         StreamState,
     )
     from systems.esper.limits import EsperLimits
-    from systems.esper.nissa.models import CanaryRun
+    from systems.esper.nissa.models import CanaryMessage
 
 SPIKE = '5 "Oona Queue Depth Spike"'
 
@@ -31,7 +31,7 @@ SPIKE = '5 "Oona Queue Depth Spike"'
     severity="P0",
     profiles="smoke canary incident",
     runbook='3.2 "Oona Message Bus"',
-    next_step="restart Nissa (it creates its groups at start), then the producers; what was published meanwhile is never delivered",
+    next_step="restart Nissa (it creates its groups at start), then the producers; entries published meanwhile are never delivered",
 )
 def test_consumer_groups_exist(service_groups: Observation[ServiceGroups]) -> None:
     """The consumer groups that the services need exist on their streams."""
@@ -44,10 +44,10 @@ def test_consumer_groups_exist(service_groups: Observation[ServiceGroups]) -> No
     profiles="smoke canary incident",
     alert="oona_queue_depth",
     runbook=SPIKE,
-    next_step="see who owes what in E-OON-5; ease the publishers, let the consumers drain, then trim by MINID (never by length)",
+    next_step="E-OON-5 shows lag and pending of each group; slow the publishers, let the consumers drain, then XTRIM MINID (never MAXLEN)",
 )
 def test_queue_depth_of_the_normal_stream(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
-    """The normal stream is neither in its reroute band, where publishers spill over, nor untrimmed at its drop threshold."""
+    """The normal stream has no backlog in its reroute band, and is not left untrimmed at its drop threshold."""
     verify(criteria.not_in_reroute_band(normal_queue.value, limits))
 
 
@@ -57,10 +57,10 @@ def test_queue_depth_of_the_normal_stream(normal_queue: Observation[QueueState],
     profiles="smoke canary incident",
     alert="oona_queue_depth",
     runbook=SPIKE,
-    next_step="publishers with a drop threshold are losing messages now: stop non-critical producers, then drain and trim by MINID",
+    next_step="publishers with a drop threshold are losing messages now: stop non-critical producers, then drain and XTRIM MINID",
 )
 def test_queue_below_the_drop_threshold(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
-    """The normal stream is below the drop threshold, where publishes are refused without a word."""
+    """The normal stream has no backlog at the drop threshold, where publishes are dropped silently."""
     verify(criteria.not_at_drop(normal_queue.value, limits))
 
 
@@ -70,10 +70,10 @@ def test_queue_below_the_drop_threshold(normal_queue: Observation[QueueState], l
     profiles="smoke canary incident",
     alert="oona_queue_depth",
     runbook=SPIKE,
-    next_step="set max_stream_length in the publishers' StreamConfig; trim once by MINID at what every group has had",
+    next_step="set max_stream_length in the publishers' StreamConfig; run XTRIM MINID once, at what every group has read",
 )
 def test_normal_stream_is_trimmed(normal_queue: Observation[QueueState], limits: EsperLimits) -> None:
-    """A normal stream that everybody has read is not left above its threshold for want of trimming."""
+    """A normal stream that every group has read is trimmed below its reroute threshold."""
     verify(criteria.not_untrimmed(normal_queue.value, limits))
 
 
@@ -83,7 +83,7 @@ def test_normal_stream_is_trimmed(normal_queue: Observation[QueueState], limits:
     profiles="smoke canary incident",
     alert="oona_queue_depth",
     runbook=SPIKE,
-    next_step="see E-OON-2 for what reroutes; replay the entries to the normal stream once it is trimmed, then trim here",
+    next_step="E-OON-2 shows why publishers reroute; once the normal stream is trimmed, replay these entries to it, then trim this stream",
 )
 def test_emergency_stream_stays_low(stream_flow: Observation[Flow], limits: EsperLimits) -> None:
     """The emergency stream stays low, and nothing arrives on it that no service reads."""
@@ -96,10 +96,10 @@ def test_emergency_stream_stays_low(stream_flow: Observation[Flow], limits: Espe
     profiles="canary incident",
     alert="oona_queue_depth",
     runbook=SPIKE,
-    next_step="ask a publisher for its metrics_snapshot() (a fresh client shows only zeros); ease the publishers and drain",
+    next_step="ask a publisher for its metrics_snapshot() (a new client shows only zeros); slow the publishers and drain",
 )
 def test_nothing_is_dropped_or_rerouted(stream_flow: Observation[Flow], limits: EsperLimits) -> None:
-    """No publish is dropped or rerouted over a window, as far as the streams tell."""
+    """No publish is dropped or rerouted over a window, as far as the streams show."""
     verify(criteria.nothing_dropped(stream_flow.value, limits))
 
 
@@ -109,10 +109,10 @@ def test_nothing_is_dropped_or_rerouted(stream_flow: Observation[Flow], limits: 
     profiles="smoke canary incident",
     alert="oona_queue_depth",
     runbook=SPIKE,
-    next_step="is Nissa's ingest loop alive (its log), can it reach Redis, is Elasticsearch slow? /healthz does not know",
+    next_step="is Nissa's ingest loop alive (its log), can it reach Redis, is Elasticsearch slow? /healthz does not show it",
 )
 def test_consumers_keep_up(consumer_progress: Observation[Consumption], limits: EsperLimits) -> None:
-    """Each group that a service reads with advances, and neither its lag nor its unacknowledged deliveries pile up."""
+    """Each group that a service reads with advances, and neither its lag nor its pending entries pile up."""
     verify(criteria.keeps_up(consumer_progress.value, limits))
 
 
@@ -121,12 +121,12 @@ def test_consumers_keep_up(consumer_progress: Observation[Consumption], limits: 
     severity="P2",
     profiles="smoke canary incident",
     runbook=SPIKE,
-    next_step="look at the entries by their ids, then XACK them, or publish them again and XACK; no program ever claims them",
+    next_step="look at the entries by id (XRANGE), then XACK them, or publish them again and XACK; no program runs XCLAIM",
 )
 def test_no_delivery_is_left_unacknowledged(
     consumer_progress: Observation[Consumption], limits: EsperLimits
 ) -> None:
-    """No delivered entry has been left without its acknowledgement for long."""
+    """No delivered entry stays pending for long."""
     verify(criteria.no_old_pending(consumer_progress.value, limits))
 
 
@@ -147,9 +147,11 @@ def test_newest_entries_decode_and_verify(newest_entries: Observation[NewestEntr
     severity="P0",
     profiles="canary incident",
     runbook='4 "Oona"',
-    next_step="not delivered: the group is gone or nobody reads; not acknowledged: Nissa fails on it (its log); not counted: another program consumes in its group",
+    next_step="not delivered: the group is gone or no consumer reads; not acknowledged: Nissa fails on it (its log); not counted: another program consumes in its group",
 )
-def test_a_canary_message_is_counted_by_nissa(canary: Observation[CanaryRun], limits: EsperLimits) -> None:
+def test_a_canary_message_is_counted_by_nissa(
+    canary: Observation[CanaryMessage], limits: EsperLimits
+) -> None:
     """A canary telemetry message published to the bus is consumed, acknowledged and counted by Nissa."""
     verify(messages.canary_counted(canary.value, limits))
 
@@ -160,7 +162,7 @@ def test_a_canary_message_is_counted_by_nissa(canary: Observation[CanaryRun], li
     profiles="incident",
     alert="oona_queue_depth",
     runbook=SPIKE,
-    next_step="the spike is not over: depth, backlog or rerouted messages are still there",
+    next_step="the spike is not over: the failing finding says whether depth, backlog or rerouted messages remain",
 )
 def test_the_queue_depth_spike_is_over(
     normal_queue: Observation[QueueState],

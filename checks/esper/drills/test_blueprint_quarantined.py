@@ -1,4 +1,4 @@
-"""Rehearses runbook 4, "Tamiyo": a blueprint is quarantined; its risk is held against the library, and another is chosen."""
+"""Drill of runbook 4, "Tamiyo": a blueprint is quarantined, its risk is compared with the library, another one is chosen."""
 
 from __future__ import annotations
 
@@ -29,35 +29,37 @@ STEADY = (
     profiles="drill",
     subsystem="tamiyo",
     runbook='4 "Tamiyo"',
-    next_step="rehearse by hand on a twin; a quarantine only rewrites the command to a pause, which Tolaria does not honour",
+    next_step="rehearse by hand on a twin; a quarantine only turns the command into a pause, which Tolaria ignores",
 )
 async def test_a_quarantined_blueprint_is_held_against_the_library(drill: Drill) -> None:
-    """A quarantined blueprint is detected, its risk and tier are the library's, the response shows, and another takes its place."""
+    """A quarantined blueprint is detected, its risk and tier equal those in the library, the response shows, and another blueprint replaces it."""
     await drill.steady(*STEADY, within=seconds(30))
     await drill.inject(BlueprintQuarantined(drill.twin, drill.site.arming))
     await drill.detected("E-TAM-3", within=seconds(30))
 
     operator = drill.site.operator()
-    async with drill.step("recover", "hold risk and tier against the library", bound=seconds(20)) as notes:
+    async with drill.step("recover", "compare risk and tier with the library", bound=seconds(20)) as notes:
         judged = (await drill.judge("E-REC-6b"))["E-REC-6b"]
         notes += [f.observed for f in judged.findings]
     drill.findings.append(
         first_of(fail("risk-differs", judged.verdict is not Verdict.PASS), ok="risk-agrees").finding(
-            expected="risk and tier on the bus are those of the library",
+            expected="risk and tier on the bus equal those in the library",
             observed=f"E-REC-6b {judged.verdict} {judged.explanation}",
         )
     )
     async with drill.step("recover", "show the response", bound=seconds(20)) as notes:
-        seen: Quarantine = (await drill.observe("quarantine"))["quarantine"].value
-        response = [e for e in seen.response if e.description == "bp_quarantine"]
-        notes.append(f"{len(response)} quarantines, health {seen.source.health} {seen.source.summary!r}")
+        state: Quarantine = (await drill.observe("quarantine"))["quarantine"].value
+        response = [e for e in state.response if e.description == "bp_quarantine"]
+        notes.append(
+            f"{len(response)} bp_quarantine events, health {state.source.health} {state.source.summary!r}"
+        )
     drill.findings.append(
         first_of(
-            fail("response-not-shown", not response or seen.source.summary != "bp_high_risk"),
+            fail("response-not-shown", not response or state.source.summary != "bp_high_risk"),
             ok="response-shown",
         ).finding(
-            expected="bp_quarantine, and Tamiyo's health says bp_high_risk",
-            observed=f"{len(response)} such events, health {seen.source.health} {seen.source.summary!r}",
+            expected="bp_quarantine events, and Tamiyo's health says bp_high_risk",
+            observed=f"{len(response)} events, health {state.source.health} {state.source.summary!r}",
         )
     )
     async with drill.step("recover", "choose another blueprint", bound=seconds(10)) as notes:

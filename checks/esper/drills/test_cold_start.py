@@ -1,4 +1,4 @@
-"""Rehearses runbook 3.1 to 3.4 from nothing: Redis, groups, Nissa, forge, control loop, each proven before the next."""
+"""Drill of runbook 3.1 to 3.4, a cold start: Redis, groups, Nissa, forge, control loop, each verified before the next."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ STEADY = (
     profiles="drill",
     subsystem="infra",
     runbook='3 "Startup Procedures"',
-    next_step="rehearse by hand on a twin: the order is Redis, groups, Nissa, forge, producers; what is published before a group exists is never delivered",
+    next_step="rehearse by hand on a twin: the order is Redis, groups, Nissa, forge, producers; entries published before a group exists are never delivered",
 )
 async def test_a_cold_start_in_order_brings_everything_up(drill: Drill) -> None:
-    """From nothing, each service is started after the one it needs was proven, and no message is published before its group."""
+    """In a cold start each service starts once the one it needs is verified, and no message is published before its consumer group exists."""
     await drill.steady(*STEADY, within=seconds(30))
     await drill.inject(EverythingDown(drill.twin, drill.site.arming))
     await drill.detected(
         "E-INF-1",
         within=seconds(30),
-        beside=("E-INF-3",),  # from dead servers alone nobody can tell a cut line
+        beside=("E-INF-3",),  # without a server that answers, dead servers look like a cut network
     )
 
     operator, client = drill.site.operator(), drill.site.client
@@ -62,8 +62,8 @@ async def test_a_cold_start_in_order_brings_everything_up(drill: Drill) -> None:
         first_of(
             fail("producers-came-first", early), fail("no-group-created", not created), ok="groups-first"
         ).finding(
-            expected="groups are created on streams to which nothing was ever added",
-            observed=f"{len(created)} created; added before: {early or 'nothing'}",
+            expected="consumer groups are created before the first entry of their stream (entries-added 0)",
+            observed=f"{len(created)} groups created; entries added before: {early or 'none'}",
         )
     )
     async with drill.step("recover", "3.3: start Nissa", bound=seconds(30)) as notes:

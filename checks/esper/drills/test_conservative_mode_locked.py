@@ -1,4 +1,4 @@
-"""Rehearses runbook 5, "Tamiyo Conservative Mode Locked": show the cause, judge the stability, switch it off."""
+"""Drill of runbook 5, "Tamiyo Conservative Mode Locked": show the cause, verify stability, switch the mode off."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ async def test_a_locked_conservative_mode_is_explained_and_switched_off(drill: D
 
     operator = drill.site.operator()
     async with drill.step("recover", "show the cause", bound=seconds(10)) as notes:
-        seen: Conservative = (await drill.observe("conservative_mode"))["conservative_mode"].value
-        pauses = [e for e in seen.reasons if e.attributes.get("conservative") == "true"]
-        notes.append(f"{len(pauses)} pauses in conservative mode, loss_delta {seen.loss_delta}")
+        state: Conservative = (await drill.observe("conservative_mode"))["conservative_mode"].value
+        pauses = [e for e in state.reasons if e.attributes.get("conservative") == "true"]
+        notes.append(f"{len(pauses)} pauses in conservative mode, loss_delta {state.loss_delta}")
     drill.findings.append(
         first_of(
-            fail("cause-not-shown", not pauses or seen.source.summary != "conservative_mode"),
+            fail("cause-not-shown", not pauses or state.source.summary != "conservative_mode"),
             ok="cause-shown",
         ).finding(
-            expected="pause_triggered with conservative true, and Tamiyo's health says conservative_mode",
-            observed=f"{len(pauses)} such events, health {seen.source.health} {seen.source.summary!r}",
+            expected="pause_triggered events with conservative true, and Tamiyo's health says conservative_mode",
+            observed=f"{len(pauses)} events, health {state.source.health} {state.source.summary!r}",
         )
     )
-    async with drill.step("recover", "judge the stability", bound=seconds(10)) as notes:
+    async with drill.step("recover", "verify stability", bound=seconds(10)) as notes:
         judged = await drill.judge("E-TAM-3")
         stable = judged["E-TAM-3"]
         notes.append(f"E-TAM-3 {stable.verdict}: {stable.findings[0].observed}")
     drill.findings.append(
         first_of(fail("not-stable", stable.verdict is not Verdict.PASS), ok="stable").finding(
-            expected="loss, its change and risk within limits before the mode is switched off",
+            expected="loss, loss delta and risk within limits before the mode is switched off",
             observed=f"E-TAM-3 {stable.verdict}",
         )
     )

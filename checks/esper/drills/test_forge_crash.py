@@ -1,4 +1,4 @@
-"""Rehearses runbook 5, "Tezzeret Forge Crash Recovery": a killed forge goes on where it was; a corrupt artifact is replaced."""
+"""Drill of runbook 5, "Tezzeret Forge Crash Recovery": a killed forge resumes where it was; a corrupt artifact is replaced."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STEADY = (
     next_step="rehearse by hand on a twin: deleting the artifact alone, as the runbook says, changes nothing while its row exists",
 )
 async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill) -> None:
-    """A killed forge goes on with exactly what was pending, and a corrupt artifact is detected and replaced."""
+    """A killed forge resumes with exactly the pending blueprints, and a corrupt artifact is detected and replaced."""
     await drill.steady(*STEADY, within=seconds(30))
     operator = drill.site.operator()
 
@@ -48,36 +48,36 @@ async def test_a_forge_crash_is_detected_and_recovered_from_its_log(drill: Drill
     killed = ForgeKilledAtRandom(drill.twin, drill.site.arming)
     await drill.inject(killed)
     await drill.detected("E-URZ-1", within=seconds(30))
-    async with drill.step("recover", "read the pending ids from the log", bound=seconds(15)) as notes:
-        seen, before = await drill.observe("forge", "library"), await files.artifacts()
-        pending, investigation = _pending(seen["forge"].value, seen["library"], catalogue)
+    async with drill.step("recover", "read the pending ids from the WAL", bound=seconds(15)) as notes:
+        observed, before = await drill.observe("forge", "library"), await files.artifacts()
+        pending, investigation = _pending(observed["forge"].value, observed["library"], catalogue)
         notes += [killed.point, f"{len(pending.expected)} to be compiled", *investigation]
     async with drill.step("recover", "run the forge again", bound=seconds(30)) as notes:
         notes.append(await operator.run_forge())
     await drill.recovered(*STEADY, within=seconds(30))
-    wrong, told = _compared(pending, before, await files.artifacts())
+    wrong, text = _compared(pending, before, await files.artifacts())
     judged = first_of(fail("not-exactly-resumed", wrong), ok="resumed")
-    drill.findings.append(judged.finding(expected=_exactly(pending), observed=told))
+    drill.findings.append(judged.finding(expected=_exactly(pending), observed=text))
 
     spoilt = ArtifactBitFlipped(drill.twin, drill.site.arming)
     await drill.inject(spoilt)
     await drill.detected("E-URZ-3", within=seconds(30))
     before = await files.artifacts()
-    async with drill.step("recover", "drop the row, remove the artifact", bound=seconds(15)) as notes:
+    async with drill.step("recover", "delete the row and the artifact", bound=seconds(15)) as notes:
         notes.append(await operator.drop_library_row(spoilt.blueprint))
         notes.append(await operator.remove_artifact(spoilt.blueprint))
     async with drill.step("recover", "run the forge again", bound=seconds(30)) as notes:
         notes.append(await operator.run_forge())
     await drill.recovered(*STEADY, within=seconds(30))
     replaced = _Pending(frozenset({spoilt.blueprint}))
-    wrong, told = _compared(replaced, before, await files.artifacts())
+    wrong, text = _compared(replaced, before, await files.artifacts())
     judged = first_of(fail("not-exactly-replaced", wrong), ok="replaced")
-    drill.findings.append(judged.finding(expected=_exactly(replaced), observed=told))
+    drill.findings.append(judged.finding(expected=_exactly(replaced), observed=text))
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """Blueprints that a re-run has to write, and those that it may: in the middle of a save nobody can say."""
+    """Blueprints that a re-run must write, and those that it may write: a save that was interrupted can go either way."""
 
     expected: frozenset[str]
     optional: frozenset[str] = frozenset()
@@ -86,7 +86,7 @@ class _Pending:
 def _pending(
     forge: Forge, library: Observation[Library], catalogue: Collection[str]
 ) -> tuple[_Pending, tuple[str, ...]]:
-    """What the log names, without what already has its row; a torn log makes the forge start from what lacks a row."""
+    """The ids in the WAL without a row yet; with a torn WAL the forge compiles every blueprint without a row."""
     named = forge.forge.pending or tuple(catalogue)
     saving = frozenset({forge.library.blueprint} - {""})  # replayed at the library's next start
     if library.unobservable is not None:  # killed inside a transaction: the re-run itself rolls it back
@@ -102,11 +102,9 @@ def _exactly(pending: _Pending) -> str:
 def _compared(
     pending: _Pending, before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[list[str], str]:
-    """Blueprints that were not compiled as they should, and that in words: one written again is another file, or the same
-    one at another time.
-    """
+    """Blueprints that were wrongly compiled or not compiled, and the finding's text. A changed stamp means written again."""
     written = {blueprint for blueprint, stamp in after.items() if before.get(blueprint) != stamp}
     wrong = sorted((written ^ pending.expected) - pending.optional) + sorted(before.keys() - after.keys())
     if wrong:
-        return wrong, f"these differ: {', '.join(wrong)}"
-    return wrong, f"these, and the other {len(after) - len(written)} artifacts are untouched"
+        return wrong, f"wrongly compiled or not compiled: {', '.join(wrong)}"
+    return wrong, f"these were compiled, the other {len(after) - len(written)} artifacts are untouched"

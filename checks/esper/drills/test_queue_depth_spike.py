@@ -1,4 +1,4 @@
-"""Rehearses runbook 5, "Oona Queue Depth Spike": detect it, ease, scale, drain, trim, and lose nothing."""
+"""Drill of runbook 5, "Oona Queue Depth Spike": detect it, slow the publishers, scale consumers, drain, trim, lose nothing."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ STEADY = (
     next_step="rehearse by hand on a twin: the recovery that the runbook describes does not work as written (XLEN never falls by consuming)",
 )
 async def test_a_queue_depth_spike_is_detected_and_recovered_without_loss(drill: Drill) -> None:
-    """A queue-depth spike is detected, recovered by the runbook's steps, and nothing that was accepted is lost."""
+    """A queue-depth spike is detected and recovered by the runbook's steps, and no accepted message is lost."""
     await drill.steady(*STEADY, within=seconds(30))
     await drill.inject(QueueSpike(drill.twin, drill.site.arming))
     await drill.detected("E-OON-2", within=seconds(60))
 
     operator, books = drill.site.operator(), Accounting(drill.twin, drill.site.client)
-    async with drill.step("recover", "ease the publishers", bound=seconds(10)) as notes:
+    async with drill.step("recover", "slow the publishers", bound=seconds(10)) as notes:
         notes.append(await operator.ease_publishers())
     async with drill.step("recover", "scale the consumers", bound=seconds(30)) as notes:
-        # An eased bus drains slowly: Nissa waits a second on quiet telemetry before each 50 entries of the normal stream.
+        # A quiet bus drains slowly: Nissa blocks a second on telemetry before each 50 entries of the normal stream.
         notes += [await operator.scale_consumers(f"drill-{number}") for number in (2, 3, 4)]
     async with drill.step("recover", "drain", bound=seconds(120)) as notes:
         notes.append(await drained(drill.site.client, within=seconds(120)))
-    async with drill.step("recover", "trim what every group has had", bound=seconds(30)) as notes:
+    async with drill.step("recover", "trim what every group has read", bound=seconds(30)) as notes:
         await books.note()
         notes.append(f"{await operator.trim_stream('normal')} entries removed")
     async with drill.step("recover", "replay what was rerouted", bound=seconds(60)) as notes:
-        # Only after the trim: as long as the stream is long, whatever is published is rerouted again.
+        # Only after the trim: while the stream is long, every publish is rerouted again.
         notes.append(f"{await operator.replay_emergency()} entries back on the normal stream")
     async with drill.step("recover", "resume the trainer", bound=seconds(10)) as notes:
         notes.append(await operator.resume_publishers())
 
-    async with drill.step("recover", "release the further consumers", bound=seconds(30)) as notes:
-        # As long as they share the work, Nissa's own counters tell only a share of it.
+    async with drill.step("recover", "release the extra consumers", bound=seconds(30)) as notes:
+        # While they share the work, Nissa's own counters show only a share of it.
         notes.append(await operator.release_consumers())
 
     await drill.recovered(*STEADY, within=seconds(60))
@@ -70,8 +70,8 @@ async def test_a_queue_depth_spike_is_detected_and_recovered_without_loss(drill:
     lost = books.lost()
     drill.findings.append(
         first_of(fail("lost", lost), fail("nothing-accepted", not books.accepted), ok="nothing-lost").finding(
-            expected="every packet that the bus took is accounted for",
-            observed=f"{len(lost)} of {books.accepted} lost"
+            expected="every packet that the bus accepted is accounted for",
+            observed=f"{len(lost)} of {books.accepted} accepted packets lost"
             if lost
             else f"all {books.accepted} accepted packets accounted for",
             details=tuple(sorted(lost)[:20]),

@@ -1,4 +1,4 @@
-"""Rehearses the loss of the bus: Redis dies and comes back, empty or with its data; groups first, then producers."""
+"""Drill of the loss of the bus: Redis dies and comes back, empty or with its data; groups first, then producers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SHOWN = 20
     next_step="stop the producers, start Redis, create the groups (or restart Nissa, which does), and only then start the producers",
 )
 async def test_a_bus_that_came_back_empty_is_recovered_in_order(drill: Drill) -> None:
-    """After Redis was lost with all its data, groups are there before producers, ingest lives again, and the loss is told."""
+    """After Redis was lost with all its data, groups exist before producers start, ingest works again, and the loss is reported."""
     fault = RedisLost(drill.twin, drill.site.arming)
     before, created = await _lose_and_recover(drill, fault)
     client = drill.site.client
@@ -48,8 +48,8 @@ async def test_a_bus_that_came_back_empty_is_recovered_in_order(drill: Drill) ->
     }
     drill.findings.append(
         first_of(fail("groups-not-recreated", set(created) != expected), ok="groups-recreated").finding(
-            expected="each group that the services need was gone, and is created before any producer is there",
-            observed=f"created {', '.join(created) or 'none'}",
+            expected="every consumer group that the services need was gone, and is created before any producer starts",
+            observed=f"created: {', '.join(created) or 'none'}",
         )
     )
     accepted = drill.twin.accepted_packets()
@@ -59,11 +59,11 @@ async def test_a_bus_that_came_back_empty_is_recovered_in_order(drill: Drill) ->
         first_of(
             fail("lost-since-the-return", lost_since), fail("nothing-was-lost", not gone), ok="loss-told"
         ).finding(
-            expected="what the bus took since its return is there; what it took before is lost, and counted",
+            expected="packets accepted since the restart are on the bus; those accepted before it are lost, and counted",
             observed=f"{len(gone)} of {len(before)} packets accepted before the loss are gone; {len(lost_since)} of "
-            f"{len(accepted - before)} accepted since",
+            f"{len(accepted - before)} accepted since are lost",
             details=(
-                f"gone from the queues, the last of them: {_some(gone)}",
+                f"gone from the streams, the last of them: {_some(gone)}",
                 *_named("lost since", lost_since),
             ),
         )
@@ -76,15 +76,15 @@ async def test_a_bus_that_came_back_empty_is_recovered_in_order(drill: Drill) ->
     profiles="drill",
     subsystem="infra",
     runbook=LOST_BUS,
-    next_step="look at what was delivered and not acknowledged (E-OON-5b): no program takes it again; then start the producers",
+    next_step="look at the pending entries (E-OON-5b): no program runs XCLAIM; then start the producers",
 )
 async def test_a_bus_that_came_back_with_its_data_has_lost_nothing(drill: Drill) -> None:
-    """After Redis was lost and came back with its data, every group is there, ingest lives again, and nothing is lost."""
+    """After Redis was lost and came back with its data, every group exists, ingest works again, and nothing is lost."""
     fault = RedisLostWithData(drill.twin, drill.site.arming)
     before, created = await _lose_and_recover(drill, fault)
     drill.findings.append(
         first_of(fail("groups-recreated", created), ok="groups-kept").finding(
-            expected="every group came back with the data: one that is created anew skips what waited for it",
+            expected="every consumer group came back with the data: a new one would skip the entries that were not read yet",
             observed=f"created {', '.join(created)}" if created else "none had to be created",
         )
     )
@@ -92,15 +92,15 @@ async def test_a_bus_that_came_back_with_its_data_has_lost_nothing(drill: Drill)
     lost = accepted - await on_the_queues(drill.site.client)
     drill.findings.append(
         first_of(fail("lost", lost), fail("nothing-accepted", not before), ok="nothing-lost").finding(
-            expected="every packet that the bus took is there",
-            observed=f"{len(lost)} of {len(accepted)} lost, {len(before)} of them accepted before the loss",
+            expected="every packet that the bus accepted is there",
+            observed=f"{len(lost)} of {len(accepted)} accepted packets lost; {len(before)} were accepted before Redis died",
             details=(*_named("lost", lost), *await _unacknowledged(drill.site.client)),
         )
     )
 
 
 async def _lose_and_recover(drill: Drill, fault: RedisLost) -> tuple[set[str], list[str]]:
-    """The way that both go. Returns the packets accepted before the loss, and the groups that had to be created."""
+    """The steps of both drills. Returns the packets accepted before the loss, and the groups that had to be created."""
     await drill.steady(*STEADY, within=seconds(30))
     await drill.inject(fault)
     before = drill.twin.accepted_packets()
@@ -111,7 +111,7 @@ async def _lose_and_recover(drill: Drill, fault: RedisLost) -> tuple[set[str], l
     )
     operator, client = drill.site.operator(), drill.site.client
     async with drill.step("recover", "stop the producers", bound=seconds(30)) as notes:
-        # They would publish as soon as Redis is back, to streams that no group stands on.
+        # They would publish as soon as Redis is back, to streams without a consumer group.
         notes.append(await operator.stop_publishers())
     async with drill.step("recover", "Redis comes back", bound=seconds(30)) as notes:
         fault.redis_returns()
@@ -119,12 +119,12 @@ async def _lose_and_recover(drill: Drill, fault: RedisLost) -> tuple[set[str], l
     async with drill.step("recover", "create the groups that are missing", bound=seconds(30)) as notes:
         created: list[str] = await operator.create_missing_groups()
         notes.append(", ".join(created) or "none was missing")
-    async with drill.step("recover", "prove that no producer came first", bound=seconds(30)) as notes:
+    async with drill.step("recover", "verify that no producer came first", bound=seconds(30)) as notes:
         skipped = await _skipped(client, created)
-        notes.append("; ".join(skipped) or "every entry stands behind its groups")
+        notes.append("; ".join(skipped) or "every group was created before the first entry")
     drill.findings.append(
         first_of(fail("producers-came-first", skipped), ok="groups-first").finding(
-            expected="no group was created behind entries, which it would never be given",
+            expected="no consumer group was created after entries had arrived: it would never get them",
             observed="; ".join(skipped) or "none",
         )
     )
@@ -135,10 +135,10 @@ async def _lose_and_recover(drill: Drill, fault: RedisLost) -> tuple[set[str], l
 
 
 async def _skipped(client: EsperClient, created: list[str]) -> list[str]:
-    """Created groups that stand behind entries: a group begins at the end of its stream, so those are never delivered."""
+    """Groups that were created after entries had arrived: a group begins at the end of its stream, and skips those."""
     streams = [await client.bus.stream(role) for role in client.section.streams.names()]
     return [
-        f"{group.name} on {stream.name} begins after {stream.added} entries"
+        f"{group.name} on {stream.name} was created after {stream.added} entries"
         for stream in streams
         for group in stream.groups
         if stream.added and f"{group.name} on {stream.name}" in created
@@ -146,7 +146,7 @@ async def _skipped(client: EsperClient, created: list[str]) -> list[str]:
 
 
 async def _unacknowledged(client: EsperClient) -> list[str]:
-    """What was in flight when Redis died: delivered, and its acknowledgement was lost."""
+    """Entries in flight when Redis died: delivered, with the XACK lost."""
     names = client.section.streams.names()
     pending = {
         f"{group} on {names[role]}": await client.bus.oldest_pending(names[role], group)
@@ -154,7 +154,7 @@ async def _unacknowledged(client: EsperClient) -> list[str]:
         for role in roles.reads
     }
     return [
-        f"in flight at the loss, {where}: {', '.join(entry for entry, _ in rows)}"
+        f"pending since the loss, {where}: {', '.join(entry for entry, _ in rows)}"
         for where, rows in pending.items()
         if rows
     ]

@@ -1,4 +1,4 @@
-"""Rehearses runbook 6: services end when they are asked, an interrupted forge can go on, logs are archived."""
+"""Drill of runbook 6, a shutdown: services stop on request, an interrupted forge can resume, logs are archived."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _SHOWN = 5
     profiles="drill",
     subsystem="infra",
     runbook='6 "Shutdown Procedures"',
-    next_step="rehearse by hand on a twin; a service that does not end within its bound is looked at before it is killed",
+    next_step="rehearse by hand on a twin; look at a service that does not stop in time before you kill it",
 )
 async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None:
-    """Services end within their bound, an interrupted forge leaves a log to go on with, logs are archived, and all starts again."""
+    """Services stop in time, an interrupted forge leaves a WAL to resume from, logs are archived, and everything starts again."""
     await drill.steady(*STEADY, within=seconds(30))
     operator = drill.site.operator()
     before: Mapping[str, str] = await drill.site.client.files.artifacts()
@@ -64,8 +64,8 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
         first_of(
             fail("forge-cannot-go-on", not left.forge.pending or left.forge.problem), ok="forge-can-go-on"
         ).finding(
-            expected="the interrupted forge leaves a log with what is pending",
-            observed=left.forge.problem or f"{len(left.forge.pending)} pending",
+            expected="the interrupted forge leaves a WAL with pending blueprints",
+            observed=left.forge.problem or f"{len(left.forge.pending)} blueprints pending",
         )
     )
     async with drill.step("recover", "archive the logs", bound=seconds(15)) as notes:
@@ -74,17 +74,17 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
         missing = drill.twin.not_archived(destination)
     drill.findings.append(
         first_of(fail("logs-not-archived", missing), ok="logs-archived").finding(
-            expected="each file of var/tamiyo and var/urza is in the archive, byte for byte",
-            observed=f"these are not: {', '.join(missing)}" if missing else "all are",
+            expected="every file of var/tamiyo and var/urza is in the archive, byte for byte",
+            observed=f"missing or different: {', '.join(missing)}" if missing else "all files archived",
         )
     )
     async with drill.step("recover", "end Redis", bound=STOPPING) as notes:
         notes.append(await operator.stop_service("redis"))
-    async with drill.step("recover", "see that nothing answers", bound=seconds(20)) as notes:
+    async with drill.step("recover", "verify that nothing answers", bound=seconds(20)) as notes:
         quiet = await drill.judge(
             "E-INF-1",
             "E-NIS-1",
-            "E-INF-3",  # it goes on: the line is not cut
+            "E-INF-3",  # still up: the network is not cut
         )
         notes.append(", ".join(f"{check} {o.verdict} {o.reason}" for check, o in quiet.items()))
     drill.findings.append(
@@ -95,7 +95,7 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
             ),
             ok="all-is-down",
         ).finding(
-            expected="neither Redis nor Nissa answers any more; Grafana, which is not part of the program, does",
+            expected="Redis and Nissa no longer answer; Grafana, which is not part of the program, does",
             observed=", ".join(f"{check} {o.verdict}" for check, o in quiet.items()),
         )
     )
@@ -110,7 +110,7 @@ async def test_a_shutdown_is_orderly_and_can_be_taken_back(drill: Drill) -> None
         first_of(
             fail("library-not-complete", not before or after.keys() != before.keys()), ok="library-complete"
         ).finding(
-            expected=f"the forge has gone on to its {len(before)} blueprints",
+            expected=f"the forge resumed, and the library is complete: {len(before)} artifacts",
             observed=f"{len(after)} artifacts",
         )
     )

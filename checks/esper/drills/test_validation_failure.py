@@ -1,4 +1,4 @@
-"""Rehearses runbook 5, "Simic Validation Failure": read the reasons, look at the reports, train again."""
+"""Drill of runbook 5, "Simic Validation Failure": read the reasons, review the field reports, train again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STEADY = (
     profiles="drill",
     subsystem="simic",
     runbook='5 "Simic Validation Failure"',
-    next_step="rehearse by hand on a twin: the real program dies before it tells the outcome, and Tamiyo keeps no last known-good policy",
+    next_step="rehearse by hand on a twin: the real program exits before it publishes the outcome, and Tamiyo keeps no last known-good policy",
 )
 async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) -> None:
     """A failed validation is detected with its reasons, the reports are reviewed, and a new policy passes and is published."""
@@ -41,13 +41,13 @@ async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) 
 
     operator = drill.site.operator()
     async with drill.step("recover", "read the reasons", bound=seconds(10)) as notes:
-        seen = await drill.observe("policy_validation", "policy_updates")
-        failed: PolicyValidation = seen["policy_validation"].value
-        blocked: PolicyStream = seen["policy_updates"].value
+        observed = await drill.observe("policy_validation", "policy_updates")
+        failed: PolicyValidation = observed["policy_validation"].value
+        blocked: PolicyStream = observed["policy_updates"].value
         notes += [failed.reasons, f"newest policy {blocked.policy_id}"]
     drill.findings.append(
         first_of(fail("reasons-not-shown", not failed.reasons), ok="reasons-shown").finding(
-            expected="the reasons for which validation failed",
+            expected="the reasons why validation failed",
             observed=failed.reasons or "none",
         )
     )
@@ -58,7 +58,7 @@ async def test_a_failed_validation_is_explained_and_trained_again(drill: Drill) 
         first_of(
             fail("reports-not-well", reviewed.verdict is not Verdict.PASS), ok="reports-reviewed"
         ).finding(
-            expected="the reports that Simic trains on are whole and recent",
+            expected="the field reports that Simic trains on are intact and recent",
             observed=f"E-TAM-1 {reviewed.verdict}",
         )
     )

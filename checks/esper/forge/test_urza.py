@@ -1,4 +1,4 @@
-"""The forge and its library: nothing pending, nothing left behind, and every blueprint with its artifact."""
+"""Tezzeret's forge and Urza's library: pending blueprints, left WALs, artifacts, and the retry alert."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECOVERY = '5 "Tezzeret Forge Crash Recovery"'
     severity="P1",
     profiles="smoke canary incident",
     runbook=URZA,
-    next_step='is a forge process alive and standing still? Otherwise run it again: it goes on with the pending ids (runbook 5, "Tezzeret Forge Crash Recovery")',
+    next_step='is a forge process alive but hung? Otherwise run the forge again: it resumes with the pending ids (runbook 5, "Tezzeret Forge Crash Recovery")',
 )
 def test_the_forge_has_nothing_pending(forge: Observation[Forge]) -> None:
     """The forge's write-ahead log is absent, or names no blueprint as pending."""
@@ -34,7 +34,7 @@ def test_the_forge_has_nothing_pending(forge: Observation[Forge]) -> None:
     severity="P2",
     profiles="smoke canary incident",
     runbook=RECOVERY,
-    next_step="the named blueprint was in flight when its forge ended: look at its artifact and row, re-run the forge, then delete the log that stays",
+    next_step="the named blueprint was being compiled or saved when the forge ended: check its artifact and row, re-run the forge, then delete the WAL that stays",
 )
 def test_no_compiler_or_library_log_is_left(forge: Observation[Forge]) -> None:
     """Neither the compiler nor the library left its write-ahead log behind."""
@@ -46,7 +46,7 @@ def test_no_compiler_or_library_log_is_left(forge: Observation[Forge]) -> None:
     severity="P1",
     profiles="smoke canary incident",
     runbook=URZA,
-    next_step="for a bad artifact: delete it, drop its row from catalog.db, and re-run the forge; a file without a row: re-run the forge, then delete it if it stays",
+    next_step="bad artifact: delete it, delete its row from catalog.db, and re-run the forge; artifact without a row: re-run the forge, then delete the file if it stays",
 )
 def test_every_blueprint_has_its_artifact(library: Observation[Library]) -> None:
     """Every blueprint in the library has its artifact, whole and not empty, and every artifact its blueprint."""
@@ -59,7 +59,7 @@ def test_every_blueprint_has_its_artifact(library: Observation[Library]) -> None
     profiles="canary incident",
     alert="tezzeret_compile_retry_high",
     runbook=URZA,
-    next_step="re-run the forge and watch its WAL; raise max_retries for a while. There are no compiler logs",
+    next_step="re-run the forge and watch its WAL; raise max_retries for a while (the compiler writes no log)",
 )
 def test_the_compile_retry_alert_is_quiet(retry_alert: Observation[RetryAlert]) -> None:
     """The alert on compile retries is quiet while its metric is published."""
@@ -71,7 +71,7 @@ def test_the_compile_retry_alert_is_quiet(retry_alert: Observation[RetryAlert]) 
     severity="P1",
     profiles="incident",
     runbook=RECOVERY,
-    next_step="the recovery is not over: the finding that does not hold names what is left to do",
+    next_step="the recovery is not over: the failing finding names what is left to do",
 )
 def test_the_forge_crash_is_over(forge: Observation[Forge], library: Observation[Library]) -> None:
     """After a forge crash nothing is pending, nothing is left behind, and library and artifacts match."""

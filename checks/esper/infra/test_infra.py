@@ -1,4 +1,4 @@
-"""What Esper-Lite stands on."""
+"""Redis, Prometheus, Grafana and Elasticsearch under Esper-Lite."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETUP = '1 "Environment & Dependencies"'
     profiles="smoke canary incident",
     unreachable="fail",
     runbook=SETUP,
-    next_step="is the Redis container running, and was it restarted? Its streams and groups vanish with it (see E-OON-1)",
+    next_step="is the Redis container running, and was it restarted? Without persistence a restart loses streams and groups (see E-OON-1)",
 )
 def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracketed[RedisStatus]]) -> None:
     """Redis answers, accepts streams, and is the same server from start to end of the run."""
@@ -38,12 +38,15 @@ def test_redis_answers_and_stays_the_same_server(bus_server: Observation[Bracket
     profiles="smoke canary incident",
     unreachable="fail",
     runbook=SETUP,
-    next_step="look at Status > Targets; is Nissa up (E-NIS-1) and reachable from Prometheus? Its dashboards show nothing newer",
+    next_step="see Status > Targets in Prometheus: is Nissa up (E-NIS-1) and reachable from there? Meanwhile dashboards get no new data",
 )
 def test_prometheus_scrapes_its_targets(scraping: Observation[Scraping], limits: EsperLimits) -> None:
-    """Prometheus answers, scrapes Nissa, and each of its active targets is up and scraped lately."""
-    seen = scraping.value
-    verify(around.job_configured(seen), around.scraped(seen, limits), around.brings_nissas_series(seen))
+    """Prometheus answers, scrapes Nissa, and each of its active targets is up and was scraped recently."""
+    verify(
+        around.job_configured(scraping.value),
+        around.scraped(scraping.value, limits),
+        around.brings_nissas_series(scraping.value),
+    )
 
 
 @pytest.mark.check(
@@ -52,7 +55,7 @@ def test_prometheus_scrapes_its_targets(scraping: Observation[Scraping], limits:
     profiles="smoke canary",
     unreachable="fail",
     runbook=SETUP,
-    next_step="is the Grafana container running, and its disk full? Dashboards are gone meanwhile; metrics are kept by Prometheus",
+    next_step="is the Grafana container running, is its disk full? Meanwhile there are no dashboards; Prometheus keeps the metrics",
 )
 def test_grafana_and_its_database_answer(grafana_health: Observation[GrafanaHealth]) -> None:
     """Grafana answers, and its database is ok."""
@@ -65,10 +68,10 @@ def test_grafana_and_its_database_answer(grafana_health: Observation[GrafanaHeal
     profiles="smoke canary",
     unreachable="fail",
     runbook=SETUP,
-    next_step="ask /_cluster/allocation/explain; a slow Elasticsearch also slows Nissa, which waits for each index call (E-OON-5)",
+    next_step="GET /_cluster/allocation/explain; a slow Elasticsearch also slows Nissa, which waits for each index call (E-OON-5)",
 )
 def test_elasticsearch_has_its_shards(cluster_health: Observation[ClusterHealth]) -> None:
-    """Elasticsearch answers, and its cluster misses neither data nor any copy that it has a node for."""
+    """Elasticsearch answers, and its cluster misses neither a primary shard nor any replica that it has a node for."""
     verify(around.cluster_healthy(cluster_health.value))
 
 

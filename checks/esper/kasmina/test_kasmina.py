@@ -1,4 +1,4 @@
-"""The seeds' keeper: no seed breaks its isolation, and kernels come in time. The real program publishes none of it."""
+"""Kasmina, the keeper of seeds: isolation and kernel fetches. The real program publishes neither."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KASMINA = '4 "Kasmina"'
     profiles="smoke canary incident",
     alert="kasmina_isolation_violation",
     runbook=KASMINA,
-    next_step="cull the seed that breaks its isolation (SEED_OP_CULL), see that the counter no longer rises, then acknowledge its value in [esper.isolation]",
+    next_step="stale: see E-TOL-1; otherwise cull the seed that breaks its isolation (SEED_OP_CULL), check that the counter no longer rises, then acknowledge its value in [esper.isolation]",
 )
 def test_no_seed_breaks_its_isolation(isolation: Observation[Isolation], limits: EsperLimits) -> None:
     """Kasmina counts no isolation violation beyond those that somebody has acknowledged."""
@@ -35,7 +35,7 @@ def test_no_seed_breaks_its_isolation(isolation: Observation[Isolation], limits:
     severity="P2",
     profiles="smoke canary",
     runbook=KASMINA,
-    next_step="fallback: is the blueprint in the library and its artifact whole (E-URZ-3)? Run the forge again; slow: look at the library's disk",
+    next_step="fallback: is the blueprint in the library and its artifact intact (E-URZ-3)? Run the forge again; slow: look at the library's disk",
 )
 def test_kernels_are_fetched_in_time(kernels: Observation[Kernels], limits: EsperLimits) -> None:
     """Kasmina fetches its kernels within budget, and uses no fallback."""

@@ -1,4 +1,4 @@
-"""What must hold of the contracts: every enum value on the bus is one that Leyline knows."""
+"""Criteria of the Leyline contracts: enum values of the messages on the bus."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 __all__ = ["values_known"]
 
 
-def values_known(seen: EnumValues) -> Finding:
+def values_known(enums: EnumValues) -> Finding:
     """No message on the bus carries an enum value that Leyline does not know."""
-    messages = sum(seen.messages.values())
-    unread = [name for name in seen.names if name not in seen.messages]
+    messages = sum(enums.messages.values())
+    not_read = [name for name in enums.names if name not in enums.messages]
     return first_of(
-        fail("unknown-enum-value", seen.unknown or messages > seen.known),
-        unknown("stream-missing", seen.missing or unread),
+        fail("unknown-enum-value", enums.unknown or messages > enums.known),
+        unknown("stream-missing", enums.missing or not_read),
         unknown("no-messages", not messages),
         ok="values-known",
     ).finding(
         expected="message types, levels, health, stages, outcomes, commands and tiers that Leyline knows",
-        observed=f"{len(seen.unknown)} unknown values"
-        if seen.unknown
-        else f"all known in {messages} messages",
-        details=(*seen.unknown[:20], *seen.missing, *(f"health of {told}" for told in seen.health_from)),
+        observed=f"{len(enums.unknown)} unknown enum values in {messages} messages"
+        if enums.unknown
+        else f"all enum values known in {messages} messages",
+        details=(*enums.unknown[:20], *enums.missing, *(f"source {health}" for health in enums.health_from)),
     )

@@ -1,4 +1,4 @@
-"""The contracts that all of Esper-Lite speaks."""
+"""Leyline, the message contracts of Esper-Lite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     severity="P2",
     profiles="canary",
     runbook='2 "Subsystem Quick Reference"',
-    next_step="find the program that sends it, by stream and entry id: it speaks another version of the contracts than its consumers",
+    next_step="find the program that sends it, by stream and entry id: it uses another version of the contracts than its consumers",
 )
 def test_enum_values_are_those_of_leyline(enum_values: Observation[EnumValues]) -> None:
     """Every enum value on the bus is a Leyline value."""

@@ -1,4 +1,4 @@
-"""What must hold of the observability service Nissa, and of what its own health page does not know."""
+"""Criteria of Nissa, the observability service: liveness, metrics, alerts, SLOs, and ingest."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _FAMILIES = (
 
 
 def healthz_ok(health: NissaHealth) -> Finding:
-    """Nissa says ok; it says so whatever its ingest does, so E-NIS-4 and E-OON-7 look behind it."""
+    """/healthz says ok. It does so even when ingest is dead: E-NIS-4 and E-OON-7 judge that."""
     return first_of(fail("not-ok", health.body != "ok"), ok="alive").finding(
-        expected="200 with status ok",
-        observed=f"{health.status} with status {health.body}",
-        details=("a 200 here says nothing of ingest: see E-NIS-4",),
+        expected="HTTP 200 with status ok",
+        observed=f"HTTP {health.status} with status {health.body}",
+        details=("HTTP 200 here says nothing about ingest: see E-NIS-4",),
     )
 
 
@@ -43,10 +43,12 @@ def metrics_exposed(metrics: NissaMetrics) -> Finding:
         ok="exposed",
     )
     observed = metrics.invalid or (
-        f"missing: {', '.join(missing)}" if missing else f"all six, {len(metrics.counters)} counter series"
+        f"missing: {', '.join(missing)}"
+        if missing
+        else f"all {len(_FAMILIES)} families, {len(metrics.counters)} counter series"
     )
     return judged.finding(
-        expected=f"a valid exposition with {', '.join(_FAMILIES)}",
+        expected=f"a valid Prometheus exposition with {', '.join(_FAMILIES)}",
         observed=observed,
         details=(f"families there: {', '.join(metrics.families[:12]) or 'none'}",)
         if judged.reason == "series-missing"
@@ -57,40 +59,43 @@ def metrics_exposed(metrics: NissaMetrics) -> Finding:
 def alerts_quiet(summary: NissaSummary, limits: EsperLimits) -> Finding:
     """None of Nissa's alerts is active, and at least one of the core alerts could be.
 
-    Where the workload runs, what was published long ago feeds no alert now.
+    With workload = running only a fresh metric can fire an alert.
     """
     running = summary.workload == "running"
-    fed = [
+    can_fire = [
         alert
         for alert, age_s in summary.fed_s.items()
         if age_s is not None and (is_fresh(age_s, limits) or (not running and age_s >= -limits.fresh.value))
     ]
-    unfed = [alert for alert in summary.fed_s if alert not in fed]
+    cannot_fire = [alert for alert in summary.fed_s if alert not in can_fire]
     details = [
         f"{a.name}: {a.metric} was {a.value:g} when it fired; routes {', '.join(a.routes) or 'none'}"
         for a in summary.alerts
     ]
     if summary.alerts:
-        details.append("routes are lists in Nissa's memory: nobody was paged")
-    if unfed:
+        details.append("alert routes exist only in Nissa's memory: nobody was paged")
+    if cannot_fire:
         details.append(
-            f"cannot fire, their metric is not among the newest telemetry{' that is fresh' if running else ''}: {', '.join(unfed)}"
+            f"cannot fire, no {'fresh ' if running else ''}value of their metric in the newest telemetry: {', '.join(cannot_fire)}"
         )
-    quiet = f"quiet and fed: {', '.join(fed)}" if fed else "quiet, and none of them could be active"
+    feeding = (
+        f"metrics arrive for {', '.join(can_fire)}" if can_fire else "no metric arrives that could fire one"
+    )
+    quiet = f"no alert active; {feeding}"
     return first_of(
         fail("alert-active", summary.alerts),
-        unknown("nothing-feeds-them", not fed),
+        unknown("nothing-feeds-them", not can_fire),
         ok="quiet",
     ).finding(
         expected="no active alert",
-        observed=f"{len(summary.alerts)} active" if summary.alerts else quiet,
+        observed=f"{len(summary.alerts)} alerts active" if summary.alerts else quiet,
         details=tuple(details),
         limits=(limits.fresh.named("fresh"),),
     )
 
 
 def slo_below_breach(summary: NissaSummary, limits: EsperLimits) -> Finding:
-    """Each SLO that is published burns below the breach line."""
+    """The burn rate of each published SLO is below the breach threshold."""
     over = [s for s in summary.slos if not s.burn_rate < limits.burn_rate.value]
     shown = tuple(
         f"{s.name}: {s.violations} of {s.total} samples violate, burn rate {s.burn_rate:g}"
@@ -102,78 +107,84 @@ def slo_below_breach(summary: NissaSummary, limits: EsperLimits) -> Finding:
         ok="slo",
     ).finding(
         expected=f"every burn rate below {limits.burn_rate}",
-        observed=f"{len(over)} of {len(shown)} at or above"
+        observed=f"{len(over)} of {len(shown)} SLOs at or above it"
         if over
-        else (f"{len(shown)} below" if shown else "no SLO is published by this target"),
+        else (f"{len(shown)} SLOs below it" if shown else "this target publishes no SLO"),
         details=shown,
         limits=(limits.burn_rate.named("burn_rate"),),
     )
 
 
-def ingests(seen: Ingest, limits: EsperLimits) -> Finding:
-    """Nissa's counters move while entries arrive, by as many as its group was given; where nothing arrives, it owes nothing.
+def ingests(ingest: Ingest, limits: EsperLimits) -> Finding:
+    """Nissa's counters rise while entries arrive, by as many as its group acknowledged; without arrivals lag and pending are 0.
 
-    Where the workload runs, a stream that is quiet for longer than is fresh proves nothing: producers that were given
-    another name leave Nissa with a stream on which nothing ever fails.
+    With workload = running a stream that has been quiet for too long proves nothing: producers that use another stream
+    name leave Nissa with a stream on which nothing ever fails.
     """
-    running = seen.workload == "running"
-    silent = not any(count > 0 for count in seen.arrived.values())
-    flat = [role for role, count in seen.arrived.items() if count > 0 and not seen.counted.get(role, 1) > 0]
-    # After a restart its counters begin anew: then only that they move can be judged.
+    running = ingest.workload == "running"
+    silent = not any(count > 0 for count in ingest.arrived.values())
+    flat = [
+        role for role, count in ingest.arrived.items() if count > 0 and not ingest.counted.get(role, 1) > 0
+    ]
+    # A restart resets its counters: then only that they rise can be judged.
     short = {
-        k: n for k, n in seen.handled.items() if not seen.counted_kinds.get(k, n) >= n and not seen.reset
+        k: n
+        for k, n in ingest.handled.items()
+        if not ingest.counted_kinds.get(k, n) >= n and not ingest.reset
     }
-    untold = {*seen.names} - {*seen.arrived} | {*seen.names} - {*seen.counted}
-    untold |= {*seen.names} - {*seen.quiet_s, *seen.missing} | {*seen.handled} ^ {*seen.counted_kinds}
-    rerouted = {"normal"} if seen.rerouted else set()  # E-OON-3 and E-OON-4 tell it
+    not_observed = {*ingest.names} - {*ingest.arrived} | {*ingest.names} - {*ingest.counted}
+    not_observed |= {*ingest.names} - {*ingest.quiet_s, *ingest.missing} | {*ingest.handled} ^ {
+        *ingest.counted_kinds
+    }
+    rerouted = {"normal"} if ingest.rerouted else set()  # judged by E-OON-3 and E-OON-4
     quiet = [
         role
-        for role, age_s in seen.quiet_s.items()
-        if not seen.arrived.get(role, 0) > 0 and not is_fresh(age_s, limits) and role not in rerouted
+        for role, age_s in ingest.quiet_s.items()
+        if not ingest.arrived.get(role, 0) > 0 and not is_fresh(age_s, limits) and role not in rerouted
     ]
     judged = first_of(
         fail("counters-flat", flat),
         fail("counters-short", short),
-        fail("idle-not-caught-up", silent and not running and not seen.caught_up),
+        fail("idle-not-caught-up", silent and not running and not ingest.caught_up),
         unknown(
-            "no-traffic", silent and running and not any(is_fresh(a, limits) for a in seen.quiet_s.values())
+            "no-traffic", silent and running and not any(is_fresh(a, limits) for a in ingest.quiet_s.values())
         ),
-        unknown("not-caught-up", silent and not seen.caught_up),
+        unknown("not-caught-up", silent and not ingest.caught_up),
         unknown("stream-quiet", running and not silent and quiet),
-        unknown("part-missing", untold),
-        unknown("no-window", not seen.seconds > 0),
+        unknown("part-missing", not_observed),
+        unknown("no-window", not ingest.seconds > 0),
         fine("idle", silent and not running),
         fine("caught-up", silent),
         ok="ingests",
     )
     observed = {
-        "counters-flat": f"counters flat for {', '.join(flat)}",
-        "counters-short": f"fewer counted than acknowledged: {', '.join(short)}",
-        "part-missing": f"nothing is told of {', '.join(sorted(untold))}",
-        "idle-not-caught-up": f"nothing arrived, and {seen.owed}",
-        "not-caught-up": f"nothing arrived, and {seen.owed}",
+        "counters-flat": f"entries arrived, but the counters of {', '.join(flat)} did not rise",
+        "counters-short": f"Nissa counted fewer messages than its group acknowledged: {', '.join(short)}",
+        "part-missing": f"not observed: {', '.join(sorted(not_observed))}",
+        "idle-not-caught-up": f"nothing arrived, and {ingest.owed}",
+        "not-caught-up": f"nothing arrived, and {ingest.owed}",
         "no-traffic": 'nothing arrived, although the target says workload = "running"',
-        "stream-quiet": f"nothing arrived on {', '.join(f'{seen.names.get(r, r)} {_for(seen.quiet_s[r])}' for r in quiet)}, while the others take entries",
-        "idle": "idle, caught up: nothing arrived, and the groups owe nothing",
-        "caught-up": "caught up: nothing arrived for a moment, and the groups owe nothing",
-    }.get(judged.reason, "counters move")
+        "stream-quiet": f"nothing arrived on {', '.join(f'{ingest.names.get(r, r)} {_for(ingest.quiet_s[r])}' for r in quiet)}, while other streams get entries",
+        "idle": "idle and caught up: nothing arrived, lag and pending are 0",
+        "caught-up": "caught up: nothing arrived in the window, lag and pending are 0",
+    }.get(judged.reason, "counters rise")
     details = [
-        f"{role}: {count} arrived, counters moved by {seen.counted.get(role, math.nan):g}, last entry {_for(seen.quiet_s.get(role), 'ago')}"
-        for role, count in seen.arrived.items()
+        f"{role}: {count} entries arrived, counters rose by {ingest.counted.get(role, math.nan):g}, last entry {_for(ingest.quiet_s.get(role), 'ago')}"
+        for role, count in ingest.arrived.items()
     ]
     details += [
-        f"{kind}: its group has had and acknowledged {count}, Nissa counted {seen.counted_kinds.get(kind, math.nan):g}: another program "
-        f"takes entries in its group, or the group was moved forward; consumers at work: {', '.join(seen.consumers) or 'none'}"
+        f"{kind}: the group acknowledged {count}, Nissa counted {ingest.counted_kinds.get(kind, math.nan):g}: another program "
+        f"consumes in the group, or XGROUP SETID moved it forward; active consumers: {', '.join(ingest.consumers) or 'none'}"
         for kind, count in short.items()
     ]
-    details += [f"{series} went backwards: Nissa was restarted within the window" for series in seen.reset]
+    details += [f"{series} went backwards: Nissa was restarted within the window" for series in ingest.reset]
     if judged.reason == "stream-quiet":
         details.append(
-            "do producers and Nissa agree on its name (OONA_TELEMETRY_STREAM and its like)? The target says workload = running"
+            "do producers and Nissa use the same stream name (OONA_TELEMETRY_STREAM etc.)? The target says workload = running"
         )
     return judged.finding(
-        expected="Nissa counts what arrives",
-        observed=f"{observed}; looked at for {seen.seconds:g} s (+ {seen.settled:.1f} s to settle)",
+        expected="Nissa counts every entry that arrives",
+        observed=f"{observed}; window {ingest.seconds:g} s + {ingest.settled:.1f} s to settle",
         details=tuple(details),
         limits=(limits.fresh.named("fresh"),),
     )

@@ -1,4 +1,4 @@
-"""The observability service: alive, exposing, quiet, and, what its own health page does not know, really ingesting."""
+"""Nissa, the observability service: liveness, metrics, alerts, and the ingest that /healthz does not show."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_healthz_answers(nissa_health: Observation[NissaHealth]) -> None:
     severity="P0",
     profiles="smoke canary incident",
     runbook=NISSA,
-    next_step="does another program answer on Nissa's port (9100 is node-exporter's port too)?",
+    next_step="does another program answer on Nissa's port (9100 is also node-exporter's port)?",
 )
 def test_metrics_carry_the_esper_series(nissa_metrics: Observation[NissaMetrics]) -> None:
     """The metrics page is a valid exposition that carries the esper series."""
@@ -47,12 +47,12 @@ def test_metrics_carry_the_esper_series(nissa_metrics: Observation[NissaMetrics]
     severity="P1",
     profiles="smoke canary incident",
     runbook=NISSA,
-    next_step="act on the alert's subsystem; nobody was paged, and a cleared alert is no proof: unrelated packets clear it",
+    next_step="act on the alert's subsystem; nobody was paged, and a cleared alert proves nothing: unrelated packets clear it",
 )
 def test_no_core_alert_and_no_slo_breach(
     nissa_summary: Observation[NissaSummary], limits: EsperLimits
 ) -> None:
-    """No core alert is active, and SLO burn rates are below the breach line."""
+    """No core alert is active, and SLO burn rates are below the breach threshold."""
     verify(
         criteria.alerts_quiet(nissa_summary.value, limits),
         criteria.slo_below_breach(nissa_summary.value, limits),
@@ -64,8 +64,8 @@ def test_no_core_alert_and_no_slo_breach(
     severity="P0",
     profiles="canary incident",
     runbook=NISSA,
-    next_step="ingest is dead behind a healthy page: look at Nissa's log, its connection to Redis, and its groups (E-OON-1, E-OON-5)",
+    next_step="Nissa does not ingest although /healthz is ok: look at its log, its connection to Redis, and its groups (E-OON-1, E-OON-5)",
 )
 def test_nissa_counts_what_arrives(ingest: Observation[Ingest], limits: EsperLimits) -> None:
-    """Nissa's counters move while telemetry arrives."""
+    """Nissa's counters rise while telemetry arrives."""
     verify(criteria.ingests(ingest.value, limits))

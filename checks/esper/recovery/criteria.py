@@ -1,4 +1,4 @@
-"""What must hold once an incident of the training side is over (runbook 5)."""
+"""Criteria of the end of an incident of the training side (runbook 5)."""
 
 from __future__ import annotations
 
@@ -27,111 +27,120 @@ _FLOAT32 = 1e-6
 _SHOWN = 5
 
 
-def not_paused_again(seen: Conservative, limits: EsperLimits) -> Finding:
-    """Since conservative mode was switched off, for so many packets, Tamiyo has not paused the training again."""
-    off = list(takewhile(lambda r: r.value == 0.0, seen.modes))
-    switched = len(off) < len(seen.modes)
+def not_paused_again(conservative: Conservative, limits: EsperLimits) -> Finding:
+    """Conservative mode is off, and Tamiyo has not paused the training in the newest packets since."""
+    off = list(takewhile(lambda r: r.value == 0.0, conservative.modes))
+    switched = len(off) < len(conservative.modes)
     enough = max(1, int(limits.calm_packets.value))
     watched = off[:enough]
     since = watched[-1].age_s if watched else 0.0
-    pauses = [e for e in seen.reasons if e.description == "pause_triggered"]
+    pauses = [e for e in conservative.reasons if e.description == "pause_triggered"]
     again = [e for e in pauses if watched and e.age_s <= since]
-    untold = any(map(math.isnan, [since, *(e.age_s for e in pauses)]))
+    not_a_number = any(map(math.isnan, [since, *(e.age_s for e in pauses)]))
     when = (
         f"switched off {off[-1].age_s:.1f} s ago"
         if off and switched
-        else f"off in all {len(off)} packets that were read"
+        else f"off in all {len(off)} packets read"
     )
     return first_of(
-        fail("still-on", seen.modes and not off),
+        fail("still-on", conservative.modes and not off),
         fail("paused-again", again),
         unknown("too-few-packets", len(watched) < enough),
-        unknown("not-a-number", untold),
-        unknown("part-missing", seen.source.has_more(len(seen.modes))),
+        unknown("not-a-number", not_a_number),
+        unknown("part-missing", conservative.source.has_more(len(conservative.modes))),
         ok="stays-off",
     ).finding(
         expected=f"conservative mode off, and no pause_triggered in the newest {limits.calm_packets}",
-        observed=f"{when if off or not seen.modes else 'on in the newest packet'}; {len(again)} pauses in the newest {len(watched)} packets; {aged(seen.source)}",
-        details=_told(again),
+        observed=f"conservative mode {when if off or not conservative.modes else 'on in the newest packet'}; {len(again)} pauses in the newest {len(watched)} packets; {aged(conservative.source)}",
+        details=_event_lines(again),
         limits=(limits.calm_packets.named("calm_packets"),),
     )
 
 
-def isolation_watched(seen: Isolation, limits: EsperLimits) -> Finding:
-    """Enough packets of Kasmina were seen to say that its counter no longer rises."""
+def isolation_watched(isolation: Isolation, limits: EsperLimits) -> Finding:
+    """There are enough packets of Kasmina to say that its counter no longer rises."""
     return first_of(
-        unknown("too-few-packets", not len(seen.readings) > limits.isolation_packets.value),
+        unknown("too-few-packets", not len(isolation.readings) > limits.isolation_packets.value),
         ok="watched",
     ).finding(
-        expected=f"{limits.isolation_packets} more than the first",
-        observed=f"{len(seen.readings)} packets of {seen.source.source}",
+        expected=f"more than {limits.isolation_packets} of kasmina, to compare its counter",
+        observed=f"{len(isolation.readings)} packets of {isolation.source.source}",
         limits=(limits.isolation_packets.named("isolation_packets"),),
     )
 
 
-def isolation_alert_explained(seen: NissaSummary, isolation: Isolation) -> Finding:
-    """Nissa's alert on isolation is quiet, or speaks of no more violations than were acknowledged.
+def isolation_alert_explained(summary: NissaSummary, isolation: Isolation) -> Finding:
+    """Nissa's isolation alert is quiet, or reports no more violations than were acknowledged.
 
-    Alone its quiet proves nothing, since any unrelated packet clears it; and as long as the counter stands above the
-    rule's 3, which it does until Kasmina restarts, each of Kasmina's packets fires it again.
+    A quiet alert alone proves nothing, since any unrelated packet clears it. While the counter is above the rule's 3,
+    which it is until Kasmina restarts, each packet of Kasmina fires it again.
     """
-    active = next((alert for alert in seen.alerts if alert.name == _ISOLATION), None)
-    given = isolation.acknowledged
-    allowed = given.count if given is not None and given.expires > isolation.at else 0
+    active = next((alert for alert in summary.alerts if alert.name == _ISOLATION), None)
+    acknowledged = isolation.acknowledged
+    allowed = acknowledged.count if acknowledged is not None and acknowledged.expires > isolation.at else 0
     return first_of(
         fail("alert-active", active is not None and not active.value <= allowed),
         unknown("never-fed", active is None and not isolation.readings),
         fine("alert-of-what-is-known", active is not None),
         ok="alert-quiet",
     ).finding(
-        expected=f"alert {_ISOLATION} quiet, or of no more than {allowed} acknowledged violations",
+        expected=f"alert {_ISOLATION} quiet, or at most {allowed} violations (acknowledged)",
         observed=f"active, {active.value:g} violations when it fired" if active else "quiet",
-        details=("above 3 violations each packet of Kasmina fires it, and any other packet clears it",),
+        details=(
+            "above 3 violations each packet of Kasmina fires the alert, and any other packet clears it",
+        ),
     )
 
 
-def risk_is_the_librarys(seen: Quarantine) -> Finding:
-    """A blueprint's risk and tier on the bus are those of its row in the library."""
-    row = next((b for b in seen.library if b.id == seen.blueprint), None)
-    risk = math.nan if seen.risk.value is None else seen.risk.value
-    alike = [b.id for b in seen.library if _alike(b, risk, seen.tier)]
-    untold = math.isnan(risk) or (
+def risk_is_the_librarys(quarantine: Quarantine) -> Finding:
+    """A blueprint's risk and tier on the bus equal those of its row in the library."""
+    row = next((b for b in quarantine.library if b.id == quarantine.blueprint), None)
+    risk = math.nan if quarantine.risk.value is None else quarantine.risk.value
+    alike = [b.id for b in quarantine.library if _same_risk_and_tier(b, risk, quarantine.tier)]
+    not_published = math.isnan(risk) or (
         row is not None and bool(risk) and (row.risk is None or math.isnan(row.risk))
     )
     if row is not None:
-        known = f"{row.id}: risk {'0' if row.risk is None else f'{row.risk:g}'}, tier {row.tier}"
+        in_library = f"{row.id}: risk {'0' if row.risk is None else f'{row.risk:g}'}, tier {row.tier}"
     else:
-        named = f"{seen.blueprint} has no row" if seen.blueprint else "no field report names the blueprint"
-        known = seen.unreadable or f"{named}; of this risk and tier: {', '.join(alike[:_SHOWN]) or 'none'}"
-    response = [e for e in seen.response if e.description == "bp_quarantine"]
+        named = (
+            f"{quarantine.blueprint} has no row"
+            if quarantine.blueprint
+            else "no field report names the blueprint"
+        )
+        in_library = (
+            quarantine.unreadable
+            or f"{named}; rows with this risk and tier: {', '.join(alike[:_SHOWN]) or 'none'}"
+        )
+    response = [e for e in quarantine.response if e.description == "bp_quarantine"]
     details = [
-        f"the response: {len(response)} quarantines among the newest packets; health {seen.source.health} {seen.source.summary!r}",
-        *_told(list(seen.response)),
+        f"Tamiyo's response: {len(response)} bp_quarantine events in the newest packets; health {quarantine.source.health} {quarantine.source.summary!r}",
+        *_event_lines(list(quarantine.response)),
     ]
-    if seen.unreadable:
-        details.append("what the library's file lacks is told by E-URZ-3")
-    known_risk = not untold and not seen.unreadable
+    if quarantine.unreadable:
+        details.append("E-URZ-3 says what is wrong with the library")
+    published = not not_published and not quarantine.unreadable
     return first_of(
-        fail("risk-differs", known_risk and row is not None and row.id not in alike),
-        fail("not-in-the-library", known_risk and row is None and not alike),
-        unknown("library-unreadable", seen.unreadable),
-        unknown("risk-not-told", untold),
-        unknown("part-missing", len(seen.library) < seen.rows),
+        fail("risk-differs", published and row is not None and row.id not in alike),
+        fail("not-in-the-library", published and row is None and not alike),
+        unknown("library-unreadable", quarantine.unreadable),
+        unknown("risk-not-told", not_published),
+        unknown("part-missing", len(quarantine.library) < quarantine.rows),
         ok="risk-agrees",
     ).finding(
-        expected="risk and tier on the bus are those of the library",
-        observed=f"on the bus risk {risk:g}, tier {seen.tier or 'not told'} (packet {seen.risk.packet}, {seen.risk.age_s:.1f} s old); in the library {known}",
+        expected="risk and tier on the bus equal those in the library",
+        observed=f"bus: risk {risk:g}, tier {quarantine.tier or 'not published'} (packet {quarantine.risk.packet}, {quarantine.risk.age_s:.1f} s old); library: {in_library}",
         details=tuple(details),
     )
 
 
-def _alike(blueprint: BlueprintRisk, risk: float, tier: str) -> bool:
-    """Whether a row tells this risk, as a float32 may carry it, and this tier."""
+def _same_risk_and_tier(blueprint: BlueprintRisk, risk: float, tier: str) -> bool:
+    """Whether a row has this risk, within the precision of a float32, and this tier."""
     return math.isclose(blueprint.risk or 0.0, risk, abs_tol=_FLOAT32) and tier in ("", blueprint.tier)
 
 
-def _told(events: list[EventSeen]) -> tuple[str, ...]:
+def _event_lines(events: list[EventSeen]) -> tuple[str, ...]:
     return tuple(
-        f"{e.description} {', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))} in {e.packet}, {e.age_s:.1f} s ago"
+        f"{e.description} ({', '.join(f'{k} {v}' for k, v in sorted(e.attributes.items()))}) in {e.packet}, {e.age_s:.1f} s ago"
         for e in events[:_SHOWN]
     )

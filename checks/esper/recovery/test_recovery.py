@@ -1,4 +1,4 @@
-"""Is the incident over? What must hold after the training side's recoveries (runbook 5), looked at and not touched."""
+"""The end of an incident of the training side (runbook 5), verified read-only."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ QUARANTINE = '4 "Tamiyo"'
     profiles="incident",
     subsystem="tamiyo",
     runbook=LOCKED,
-    next_step="still on: E-TAM-2 says since when and why; paused again: the loss still rises, see E-TAM-3 before it is switched off once more",
+    next_step="still on: E-TAM-2 says since when and why; paused again: the loss still rises, see E-TAM-3 before you switch it off again",
 )
 def test_conservative_mode_is_off_and_stays_off(
     conservative_mode: Observation[Conservative], limits: EsperLimits
 ) -> None:
     """After a lock of conservative mode it is off, and nothing has paused the training since."""
-    seen = conservative_mode.value
-    verify(tamiyo.not_conservative(seen, limits), recovery.not_paused_again(seen, limits))
+    mode = conservative_mode.value
+    verify(tamiyo.not_conservative(mode, limits), recovery.not_paused_again(mode, limits))
 
 
 @pytest.mark.check(
@@ -55,12 +55,12 @@ def test_conservative_mode_is_off_and_stays_off(
     subsystem="kasmina",
     alert="kasmina_isolation_violation",
     runbook=BREACH,
-    next_step="the counter rises: a seed is still breaking its isolation, cull the one that is named; it stands: acknowledge its value in [esper.isolation]",
+    next_step="counter rises: a seed still breaks its isolation, cull the named one; counter stands still: acknowledge its value in [esper.isolation]",
 )
 def test_the_isolation_breach_is_over(
     isolation: Observation[Isolation], nissa_summary: Observation[NissaSummary], limits: EsperLimits
 ) -> None:
-    """After an isolation breach the counter no longer rises, what it counts is acknowledged, and the alert tells nothing more."""
+    """After an isolation breach the counter no longer rises, its value is acknowledged, and the alert shows no more than that."""
     verify(
         kasmina.isolation_kept(isolation.value, limits),
         recovery.isolation_alert_explained(nissa_summary.value, isolation.value),
@@ -74,7 +74,7 @@ def test_the_isolation_breach_is_over(
     profiles="incident",
     subsystem="simic",
     runbook=VALIDATION,
-    next_step="not validated: the reasons say what to adjust before training again; no update: a blocked one is never published; reports: see E-TAM-1",
+    next_step="not validated: the reasons say what to adjust before training again; no update: a blocked update is never published; reports: see E-TAM-1",
 )
 def test_the_validation_failure_is_over(
     policy_validation: Observation[PolicyValidation],
@@ -96,8 +96,8 @@ def test_the_validation_failure_is_over(
     profiles="incident",
     subsystem="tamiyo",
     runbook=QUARANTINE,
-    next_step="compare the blueprint's row in catalog.db with what Karn's catalogue says; restart what holds stale metadata",
+    next_step="compare the blueprint's row in catalog.db with Karn's catalogue; restart the process that holds stale metadata",
 )
 def test_a_blueprints_risk_is_the_librarys(quarantine: Observation[Quarantine]) -> None:
-    """The risk and tier of the blueprint that Tamiyo decides on are the library's, and its response is shown."""
+    """Risk and tier of the blueprint that Tamiyo decides on equal those in the library, and its response is shown."""
     verify(recovery.risk_is_the_librarys(quarantine.value))

@@ -1,4 +1,4 @@
-"""What must hold of Simic: its training is sound, its validation's outcome is told and good, its policies arrive."""
+"""Criteria of Simic: reward and loss of its training, its validation, its policy updates."""
 
 from __future__ import annotations
 
@@ -18,118 +18,130 @@ __all__ = ["policies_arrive", "trains_soundly", "validation_passed"]
 _METRICS = {"simic.training.reward", "simic.training.loss"}
 
 _DIES = (
-    "a failed validation blocks the policy update, and the program dies of it before it publishes the outcome: "
-    "look at its console for 'Policy update blocked'"
+    "a failed validation blocks the policy update, and the program exits on it before it publishes the outcome: "
+    "search its console for 'Policy update blocked'"
 )
 
 
-def trains_soundly(seen: Training, limits: EsperLimits) -> Finding:
+def trains_soundly(training: Training, limits: EsperLimits) -> Finding:
     """Reward and loss are present and finite."""
-    # Simic speaks once a training has ended: where nothing of it shows, it must have had the time.
+    # Simic publishes only after a training has ended: without a packet of it, that must have had time to come.
     early = first_of(
-        unknown("too-early", seen.waiting_s is not None and seen.waiting_s <= limits.simic_lag.value),
+        unknown("too-early", training.waiting_s is not None and training.waiting_s <= limits.simic_lag.value),
         ok="had-time",
     )
     if not early.holds:
         return early.finding(
             expected="simic.training.reward and simic.training.loss",
-            observed=f"nothing of Simic yet, {seen.waiting_s or 0.0:.1f} s after training showed",
+            observed=f"no packet of simic yet, {training.waiting_s or 0.0:.1f} s after training telemetry",
             limits=(limits.simic_lag.named("simic_lag"),),
         )
-    if (found := silent(seen.source, limits)) is not None:
-        return found
-    missing = [r for r in seen.readings if r.value is None]
-    odd = [r for r in seen.readings if r.value is not None and not math.isfinite(r.value)]
-    shown = ", ".join(f"{r.metric} {'missing' if r.value is None else f'{r.value:g}'}" for r in seen.readings)
+    if (finding := silent(training.source, limits)) is not None:
+        return finding
+    missing = [r for r in training.readings if r.value is None]
+    not_finite = [r for r in training.readings if r.value is not None and not math.isfinite(r.value)]
+    shown = ", ".join(
+        f"{r.metric} {'missing' if r.value is None else f'{r.value:g}'}" for r in training.readings
+    )
     return first_of(
         fail("metric-missing", missing),
-        fail("not-finite", odd),
-        unknown("no-readings", not seen.readings),
-        unknown("part-missing", _METRICS - {r.metric for r in seen.readings}),
+        fail("not-finite", not_finite),
+        unknown("no-readings", not training.readings),
+        unknown("part-missing", _METRICS - {r.metric for r in training.readings}),
         ok="sound",
     ).finding(
         expected="simic.training.reward and simic.training.loss present and finite",
-        observed=f"{shown or 'nothing'}; {aged(seen.source)}",
-        details=tuple(f"packet {r.packet} ({r.entry})" for r in seen.readings[:1]),
+        observed=f"{shown or 'nothing'}; {aged(training.source)}",
+        details=tuple(f"packet {r.packet} ({r.entry})" for r in training.readings[:1]),
         limits=(limits.fresh.named("fresh"),),
     )
 
 
-def validation_passed(seen: PolicyValidation, limits: EsperLimits) -> Finding:
-    """Simic's newest word is that validation passed, and training is not newer than that by much."""
-    training = "none seen" if seen.training_age_s is None else f"newest {seen.training_age_s:.1f} s old"
-    expected = f"simic.validation.pass 1, not later than {limits.simic_lag} after training"
-    told = first_of(
-        fail("validation-outcome-never-published", not seen.lag_s <= limits.simic_lag.value),
-        unknown("too-early", not seen.source.packets),
+def validation_passed(validation: PolicyValidation, limits: EsperLimits) -> Finding:
+    """Simic's newest packet says that validation passed, and training is not much newer than that packet."""
+    training = (
+        "no packet of tolaria"
+        if validation.training_age_s is None
+        else f"newest packet of tolaria {validation.training_age_s:z.1f} s old"
+    )
+    expected = f"simic.validation.pass 1, published within {limits.simic_lag} after training"
+    published = first_of(
+        fail("validation-outcome-never-published", not validation.lag_s <= limits.simic_lag.value),
+        unknown("too-early", not validation.source.packets),
         ok="told",
     )
-    if told.holds is False:
-        since = "Simic's newest packet" if seen.source.packets else "training showed, and Simic never did"
-        return told.finding(
+    if published.holds is False:
+        late = (
+            f"training is {validation.lag_s:.1f} s newer than the newest packet of simic"
+            if validation.source.packets
+            else f"no packet of simic {validation.lag_s:.1f} s after training telemetry"
+        )
+        return published.finding(
             expected=expected,
-            observed=f"validation outcome never published: {seen.lag_s:.1f} s from {since}; training {training}",
+            observed=f"validation outcome not published: {late}; {training}",
             details=(
                 _DIES,
-                f"Tamiyo paused {seen.pauses} times among the newest packets",
+                f"pause_triggered events of tamiyo in the newest packets: {validation.pauses}",
             ),
             limits=(limits.simic_lag.named("simic_lag"),),
         )
-    if told.holds is None:
-        return told.finding(
+    if published.holds is None:
+        return published.finding(
             expected=expected,
-            observed=f"nothing of Simic yet, {seen.lag_s:.1f} s after training showed; training {training}",
+            observed=f"no packet of simic yet, {validation.lag_s:.1f} s after training telemetry; {training}",
             limits=(limits.simic_lag.named("simic_lag"),),
         )
-    if (found := silent(seen.source, limits)) is not None:
-        return found
+    if (finding := silent(validation.source, limits)) is not None:
+        return finding
     judged = first_of(
-        fail("not-validated", seen.passed is None),
-        fail("validation-failed", seen.passed != 1.0),
+        fail("not-validated", validation.passed is None),
+        fail("validation-failed", validation.passed != 1.0),
         ok="validated",
     )
-    outcome = "the newest packet says nothing of a validation"
-    if seen.passed is not None:
-        outcome = f"simic.validation.pass {seen.passed:g}"
-        outcome += "" if judged.holds else f": {seen.reasons or 'no reason told'}"
-    details = [f"reason: {text}" for text in seen.reasons.split("; ") if text]
+    outcome = "the newest packet has no simic.validation.pass"
+    if validation.passed is not None:
+        outcome = f"simic.validation.pass {validation.passed:g}"
+        outcome += "" if judged.holds else f": {validation.reasons or 'no reason published'}"
+    details = [f"reason: {text}" for text in validation.reasons.split("; ") if text]
     if not judged.holds:
-        details.append(f"Tamiyo paused {seen.pauses} times among the newest packets")
-    if seen.lag_s > 0:
-        details.append(f"training is {seen.lag_s:.1f} s newer than this: what came of that is not told yet")
+        details.append(f"pause_triggered events of tamiyo in the newest packets: {validation.pauses}")
+    if validation.lag_s > 0:
+        details.append(
+            f"training is {validation.lag_s:.1f} s newer than this packet: its own outcome is not published yet"
+        )
     return judged.finding(
         expected=expected,
-        observed=f"{outcome}; {aged(seen.source)}, training {training}",
+        observed=f"{outcome}; {aged(validation.source)}; {training}",
         details=tuple(details),
         limits=(limits.simic_lag.named("simic_lag"),),
     )
 
 
-def policies_arrive(seen: PolicyStream, limits: EsperLimits) -> Finding:
-    """The newest entry of the policy stream is a policy update, and neither old nor overtaken by Simic's metrics."""
-    age, most = seen.age_s, limits.policy_age.value
-    overtaken = 0.0 if seen.simic_age_s is None or age is None else age - seen.simic_age_s
+def policies_arrive(policies: PolicyStream, limits: EsperLimits) -> Finding:
+    """The newest entry of the policy stream is a policy update, not too old, and not older than Simic's metrics by much."""
+    age, most = policies.age_s, limits.policy_age.value
+    overtaken = 0.0 if policies.simic_age_s is None or age is None else age - policies.simic_age_s
     judged = first_of(
-        fail("no-policy-update", not seen.entry),
-        fail("policy-unusable", seen.problem),
-        fail("not-a-policy-update", seen.message_type != "POLICY_UPDATE"),
+        fail("no-policy-update", not policies.entry),
+        fail("policy-unusable", policies.problem),
+        fail("not-a-policy-update", policies.message_type != "POLICY_UPDATE"),
         fail("policy-overtaken", not overtaken <= limits.simic_lag.value),
-        fail("policy-old", seen.workload == "running" and age is not None and not age <= most),
+        fail("policy-old", policies.workload == "running" and age is not None and not age <= most),
         unknown("ahead-of-the-clock", age is None or not age >= -limits.fresh.value),
         ok="policies-arrive",
     )
-    told = {
-        "no-policy-update": f"{seen.stream} is empty, and Simic has trained",
-        "policy-unusable": f"the newest entry is {seen.problem}; see E-OON-6",
-        "not-a-policy-update": f"the newest entry is a {seen.message_type}; Tamiyo does not check",
-        "policy-overtaken": f"Simic's newest metrics are {overtaken:.1f} s newer than its newest policy",
-        "policy-old": "nothing newer",
-    }.get(judged.reason, f"policy {seen.policy_id}")
+    outcome = {
+        "no-policy-update": f"{policies.stream} is empty, although Simic has trained",
+        "policy-unusable": f"the newest entry is {policies.problem}; see E-OON-6",
+        "not-a-policy-update": f"the newest entry is a {policies.message_type}, not a POLICY_UPDATE; Tamiyo does not check the type",
+        "policy-overtaken": f"Simic's newest metrics are {overtaken:.1f} s newer than its newest policy update",
+        "policy-old": f"policy {policies.policy_id} is the newest update",
+    }.get(judged.reason, f"policy {policies.policy_id}")
     return judged.finding(
-        expected=f"a policy update on {seen.stream}, not older than {limits.policy_age} while training runs",
-        observed=f"{told}{f'; {age or 0.0:.1f} s old ({seen.entry})' if seen.entry else ''}",
+        expected=f"a policy update on {policies.stream}, not older than {limits.policy_age} while training runs",
+        observed=f"{outcome}{f'; {_age(age or 0.0)} ({policies.entry})' if policies.entry else ''}",
         details=(
-            "an update that arrives changes Tamiyo's version, and none of its weights: the two models share no key",
+            "a policy update raises Tamiyo's policy version and loads no weights: the two models share no state_dict key",
             *(
                 ("a blocked update is never published: see E-SIM-2",)
                 if judged.reason == "policy-overtaken"
@@ -142,3 +154,7 @@ def policies_arrive(seen: PolicyStream, limits: EsperLimits) -> Finding:
             limits.fresh.named("fresh"),
         ),
     )
+
+
+def _age(age_s: float) -> str:
+    return f"{-age_s:.1f} s ahead of Redis's clock" if age_s < 0 else f"{age_s:z.1f} s old"

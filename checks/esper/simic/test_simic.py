@@ -1,4 +1,4 @@
-"""The policy's trainer: its training is sound, its validation is told and passed, its policies arrive."""
+"""Simic, the policy's trainer: training, validation, policy updates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SIMIC = '4 "Simic"'
     next_step="not finite: review the field reports that Simic trains on; stale or absent: see E-SIM-2 and the program's console",
 )
 def test_simic_trains_soundly(simic_training: Observation[Training], limits: EsperLimits) -> None:
-    """Simic tells a reward and a loss that are present and finite."""
+    """Simic publishes a reward and a loss that are finite."""
     verify(criteria.trains_soundly(simic_training.value, limits))
 
 
@@ -34,7 +34,7 @@ def test_simic_trains_soundly(simic_training: Observation[Training], limits: Esp
     severity="P1",
     profiles="smoke canary incident",
     runbook=SIMIC,
-    next_step="review the field reports for data quality (E-TAM-1), then train again with adjusted thresholds; never published: look at the program's console",
+    next_step="review the field reports for data quality (E-TAM-1), then train again with adjusted thresholds; never published: see the program's console",
 )
 def test_the_policy_passed_its_validation(
     policy_validation: Observation[PolicyValidation], limits: EsperLimits

@@ -1,4 +1,4 @@
-"""A startup procedure as ordered steps: each is judged only when those before it hold."""
+"""Criteria of startup procedures: ordered steps, each judged only if the steps before it hold."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ __all__ = ["in_order"]
 
 
 def in_order(*steps: tuple[str, Finding]) -> tuple[Finding, ...]:
-    """The findings of the steps up to the first that does not hold; it names the steps that were not judged for it.
+    """Findings of the steps up to the first that fails; that one names the later steps, which are not judged.
 
-    A step that cannot be told ends nothing: what fails behind it is known all the same.
+    An UNKNOWN step does not end the sequence: a later step that fails is still reported.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for number, (title, finding) in enumerate(steps, start=1):
         later = [f"{n}. {t}" for n, (t, _) in enumerate(steps, start=1) if n > number]
         waiting = (
-            (f"not judged before this holds: {'; '.join(later)}",) if later and finding.holds is False else ()
+            (f"not judged until this holds: {'; '.join(later)}",) if later and finding.holds is False else ()
         )
-        told = {
+        update = {
             "expected": f"{number}. {title}: {finding.expected}",
             "details": (*finding.details, *waiting),
         }
-        found.append(finding.model_copy(update=told))
+        findings.append(finding.model_copy(update=update))
         if finding.holds is False:
             break
-    return tuple(found)
+    return tuple(findings)

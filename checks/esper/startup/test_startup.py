@@ -1,4 +1,4 @@
-"""Has it been started as the runbook says (3.1 to 3.4)? What each procedure leaves behind, step by step."""
+"""Startup procedures of the runbook (3.1 to 3.4): the state that each one leaves, step by step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FORGE = '3.4 "Tezzeret Forge + Urza Library"'
     profiles="smoke",
     subsystem="tolaria",
     runbook=LOOP,
-    next_step="go on at the step that does not hold; its own check says what to do. Start the control loop last: after Redis, groups and Nissa",
+    next_step="resume at the failing step; its own check says what to do. Start the control loop last: after Redis, groups and Nissa",
 )
 def test_the_control_loop_was_started(
     bus_server: Observation[Bracketed[RedisStatus]],
@@ -47,15 +47,15 @@ def test_the_control_loop_was_started(
     tolaria_health: Observation[TolariaHealth],
     limits: EsperLimits,
 ) -> None:
-    """Redis runs, groups stand, Tolaria publishes, nothing spills over, field reports are kept, and its health is told."""
+    """Redis runs, the consumer groups exist, Tolaria publishes, nothing is rerouted, field reports are written, and health is reported."""
     verify(
         *in_order(
-            ("Redis takes writes", server.accepts_writes(bus_server.value.last)),
-            ("groups stand before producers", bus.groups_exist(service_groups.value)),
+            ("Redis would accept writes", server.accepts_writes(bus_server.value.last)),
+            ("the consumer groups exist", bus.groups_exist(service_groups.value)),
             ("Tolaria publishes", tolaria.loss_is_finite(tolaria_run.value, limits)),
-            ("nothing spills over", bus.emergency_low_and_still(stream_flow.value, limits)),
-            ("Tamiyo keeps its reports", files.log_is_whole(report_log.value)),
-            ("health is told by system_health", tolaria.feels_well(tolaria_health.value, limits)),
+            ("nothing is rerouted", bus.emergency_low_and_still(stream_flow.value, limits)),
+            ("Tamiyo writes field reports", files.log_is_whole(report_log.value)),
+            ("Tolaria reports system_health", tolaria.feels_well(tolaria_health.value, limits)),
         )
     )
 
@@ -66,7 +66,7 @@ def test_the_control_loop_was_started(
     profiles="smoke",
     subsystem="oona",
     runbook=BUS,
-    next_step="go on at the step that does not hold. Creating a group named ops, as the runbook's lines do, helps no service: start Nissa before producers",
+    next_step="resume at the failing step. A group named ops, as in the runbook's commands, helps no service: start Nissa before the producers",
 )
 def test_the_bus_was_started(
     bus_server: Observation[Bracketed[RedisStatus]],
@@ -74,13 +74,13 @@ def test_the_bus_was_started(
     normal_queue: Observation[QueueState],
     limits: EsperLimits,
 ) -> None:
-    """Redis runs, the services' groups stand on their streams, and the queue is below its thresholds."""
+    """Redis runs, the services' consumer groups exist on their streams, and the queue is below its thresholds."""
     verify(
         *in_order(
-            ("Redis takes writes", server.accepts_writes(bus_server.value.last)),
-            ("groups stand on their streams", bus.groups_exist(service_groups.value)),
+            ("Redis would accept writes", server.accepts_writes(bus_server.value.last)),
+            ("the consumer groups exist on their streams", bus.groups_exist(service_groups.value)),
             ("the queue is below the reroute band", bus.not_in_reroute_band(normal_queue.value, limits)),
-            ("and below the drop threshold", bus.not_at_drop(normal_queue.value, limits)),
+            ("the queue is below the drop threshold", bus.not_at_drop(normal_queue.value, limits)),
         )
     )
 
@@ -91,7 +91,7 @@ def test_the_bus_was_started(
     profiles="smoke",
     subsystem="nissa",
     runbook=NISSA,
-    next_step="go on at the step that does not hold. A 200 from /healthz only says that the process lives: its groups have to advance",
+    next_step="resume at the failing step. HTTP 200 from /healthz only says that the process is alive: its groups have to advance",
 )
 def test_nissa_was_started(
     service_groups: Observation[ServiceGroups],
@@ -103,10 +103,10 @@ def test_nissa_was_started(
     """Nissa has its groups, answers, exposes its series, and keeps up with what is published."""
     verify(
         *in_order(
-            ("Nissa has created its groups", bus.groups_exist(service_groups.value)),
-            ("it answers", nissa.healthz_ok(nissa_health.value)),
-            ("it exposes its series", nissa.metrics_exposed(nissa_metrics.value)),
-            ("it takes the load", bus.keeps_up(consumer_progress.value, limits)),
+            ("Nissa has created its consumer groups", bus.groups_exist(service_groups.value)),
+            ("Nissa answers", nissa.healthz_ok(nissa_health.value)),
+            ("Nissa exposes its series", nissa.metrics_exposed(nissa_metrics.value)),
+            ("Nissa keeps up", bus.keeps_up(consumer_progress.value, limits)),
         )
     )
 
@@ -117,19 +117,19 @@ def test_nissa_was_started(
     profiles="smoke",
     subsystem="nissa",
     runbook=NISSA,
-    next_step="Nissa exposes and Prometheus does not scrape it: look at Status > Targets, its job, and the way from there to port 9100",
+    next_step="Nissa exposes its series, but Prometheus does not scrape them: see Status > Targets, the job, and the network path to port 9100",
 )
 def test_nissas_scrape_was_confirmed(
     nissa_metrics: Observation[NissaMetrics], scraping: Observation[Scraping], limits: EsperLimits
 ) -> None:
     """Nissa exposes its series, and Prometheus scrapes them."""
-    seen = scraping.value
+    targets = scraping.value
     verify(
         *in_order(
             ("Nissa exposes its series", nissa.metrics_exposed(nissa_metrics.value)),
-            ("Prometheus has its job", infra.job_configured(seen)),
-            ("and scrapes it", infra.scraped(seen, limits)),
-            ("and gets its series", infra.brings_nissas_series(seen)),
+            ("Prometheus has the job", infra.job_configured(targets)),
+            ("Prometheus scrapes it", infra.scraped(targets, limits)),
+            ("the scrape returns Nissa's series", infra.brings_nissas_series(targets)),
         )
     )
 
@@ -140,14 +140,14 @@ def test_nissas_scrape_was_confirmed(
     profiles="smoke",
     subsystem="urza",
     runbook=FORGE,
-    next_step="go on at the step that does not hold: run the forge again, it goes on with what is pending",
+    next_step="resume at the failing step: run the forge again, it resumes with the pending blueprints",
 )
 def test_the_forge_has_run(forge: Observation[Forge], library: Observation[Library]) -> None:
-    """The forge ran to its end, left no log behind, and its library has an artifact for each blueprint."""
+    """The forge ran to its end, left no WAL behind, and its library has an artifact for each blueprint."""
     verify(
         *in_order(
             ("the forge ran to its end", files.nothing_pending(forge.value)),
-            ("no log is left behind", files.nothing_left_behind(forge.value)),
+            ("no WAL is left behind", files.nothing_left_behind(forge.value)),
             ("each blueprint has its artifact", files.library_matches_artifacts(library.value)),
         )
     )

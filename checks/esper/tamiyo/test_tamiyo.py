@@ -1,4 +1,4 @@
-"""The controller: it is not paused, what it decides on is within limits, and its field reports are whole."""
+"""Tamiyo, the controller: field-report log, conservative mode, and the values that it decides on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TAMIYO = '4 "Tamiyo"'
     severity="P1",
     profiles="smoke canary incident",
     runbook=TAMIYO,
-    next_step="keep a copy of the log before anything appends to it; cut it at the named offset, and look for what ended the program in mid-write",
+    next_step="copy the log before anything appends to it, truncate it at the named offset, and find out what ended the program in mid-write",
 )
 def test_the_field_report_log_is_whole_and_recent(
     report_log: Observation[ReportLog], limits: EsperLimits
@@ -39,7 +39,7 @@ def test_the_field_report_log_is_whole_and_recent(
     severity="P2",
     profiles="smoke canary incident",
     runbook=TAMIYO,
-    next_step="is the reason over (loss_delta, blueprint risk)? Then service.set_conservative_mode(False) inside the training process, and watch for new pause_triggered events",
+    next_step="stale: see E-TOL-1; on: has the reason passed (loss_delta, blueprint risk)? Then service.set_conservative_mode(False) inside the training process, and watch for new pause_triggered events",
 )
 def test_tamiyo_is_not_in_conservative_mode(
     conservative_mode: Observation[Conservative], limits: EsperLimits
@@ -53,10 +53,10 @@ def test_tamiyo_is_not_in_conservative_mode(
     severity="P2",
     profiles="smoke canary",
     runbook=TAMIYO,
-    next_step="loss: look at the run (E-TOL-1); risk: compare the blueprint's metadata and tier in Urza with what Tamiyo says",
+    next_step="loss, or stale: look at the run (E-TOL-1); risk: compare the blueprint's metadata and tier in Urza with Tamiyo's",
 )
 def test_tamiyo_decides_on_values_within_limits(
     tamiyo_decisions: Observation[Decisions], limits: EsperLimits
 ) -> None:
-    """Validation loss, its change, and a blueprint's risk are within their limits."""
+    """Validation loss, loss delta, and a blueprint's risk are within their limits."""
     verify(criteria.within_limits(tamiyo_decisions.value, limits))

@@ -1,4 +1,4 @@
-"""The training loop: its losses, the pace of its epochs, its health, and the alert that watches the pace."""
+"""Tolaria, the training loop: loss, epoch latency, health, and Nissa's latency alert."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TOLARIA = '4 "Tolaria"'
     severity="P1",
     profiles="smoke canary incident",
     runbook=TOLARIA,
-    next_step="absent or stale: does the training process live, and can it reach Redis (its console)? not finite: stop the run and look at data and learning rate",
+    next_step="absent or stale: is the training process alive, and can it reach Redis (its console)? not finite: stop the run and look at data and learning rate",
 )
 def test_training_loss_is_finite_and_fresh(tolaria_run: Observation[TolariaRun], limits: EsperLimits) -> None:
-    """Tolaria tells a loss that is present, finite and fresh."""
+    """Tolaria publishes a loss that is finite and fresh."""
     verify(criteria.loss_is_finite(tolaria_run.value, limits))
 
 
@@ -35,10 +35,10 @@ def test_training_loss_is_finite_and_fresh(tolaria_run: Observation[TolariaRun],
     profiles="smoke canary incident",
     alert="training_latency_high",
     runbook=TOLARIA,
-    next_step="inspect GPU utilisation and what else runs on the host; conservative mode does not pause Tolaria, stop the run to pause it",
+    next_step="stale: see E-TOL-1; slow: inspect GPU utilisation and what else runs on the host; conservative mode does not pause Tolaria, stop the run to pause it",
 )
 def test_epochs_keep_their_pace(tolaria_run: Observation[TolariaRun], limits: EsperLimits) -> None:
-    """Epochs are not above their limit several times in a row."""
+    """Epochs do not exceed their latency limit several times in a row."""
     verify(criteria.pace_is_kept(tolaria_run.value, limits))
 
 
@@ -48,7 +48,7 @@ def test_epochs_keep_their_pace(tolaria_run: Observation[TolariaRun], limits: Es
     profiles="smoke canary incident",
     alert="training_latency_high",
     runbook=TOLARIA,
-    next_step="do not wait for the alert: any packet without a slow latency clears it; E-TOL-2 tells the pace",
+    next_step="do not rely on the alert: any packet without a slow latency clears it; E-TOL-2 judges the latency itself",
 )
 def test_the_latency_alert_agrees_with_the_epochs(
     latency_alert: Observation[AlertAgreement], limits: EsperLimits
@@ -62,7 +62,7 @@ def test_the_latency_alert_agrees_with_the_epochs(
     severity="P2",
     profiles="smoke canary incident",
     runbook=TOLARIA,
-    next_step="zero_samples: the data loader gives nothing; seeds missing: another version of the program publishes",
+    next_step="zero_samples: the data loader delivers nothing; seeds missing: another version of the program publishes",
 )
 def test_tolaria_feels_well(tolaria_health: Observation[TolariaHealth], limits: EsperLimits) -> None:
     """Tolaria reports its active seeds, and its health is neither unhealthy nor critical."""

@@ -1,4 +1,4 @@
-"""Whether a source of telemetry is heard at all: what every criterion of the training side asks first."""
+"""Arrival of a source's telemetry: the first criterion of every check of the training side."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["aged", "is_fresh", "silent"]
 
 
 def is_fresh(age_s: float | None, limits: EsperLimits) -> bool:
-    """Whether what came so long ago is fresh. What has not come at all is not, and what is of the future is not either."""
+    """Whether an age is fresh. No packet at all (None) and a packet from the future are not."""
     return age_s is not None and -limits.fresh.value <= age_s <= limits.fresh.value
 
 
 def silent(source: SourceSeen, limits: EsperLimits) -> Finding | None:
-    """The finding that ends all others: nothing of a source that is at work, or nothing fresh. None where it is heard."""
+    """The finding of a source that is silent or stale, which ends all other criteria; None if its telemetry is fresh."""
     running, age_s = source.workload == "running", source.age_s
     old = age_s is not None and not is_fresh(age_s, limits)
     judged = first_of(
@@ -39,23 +39,24 @@ def silent(source: SourceSeen, limits: EsperLimits) -> Finding | None:
             expected=expected,
             observed=f"no packet of {source.source} among the newest {source.read} entries",
             details=(
-                f"sources that show: {', '.join(source.others) or 'none'}",
+                f"sources with packets: {', '.join(source.others) or 'none'}",
                 *((at_work,) if running else ()),
             ),
             limits=(limits.telemetry.named("telemetry"),),
         )
+    age = f"{-age_s:.1f} s ahead of Redis's clock" if age_s < 0 else f"{age_s:z.1f} s old"
     return judged.finding(
         expected=expected,
-        observed=f"the newest packet of {source.source} is {age_s:.1f} s old ({source.entry})",
+        observed=f"the newest packet of {source.source} is {age} ({source.entry})",
         details=(
-            f"{at_work}; a batch that has ended is idle",
-            f"it last said {source.health or 'nothing'} {source.summary!r} of its health",
+            *((f"{at_work}; if the batch has ended, set it to idle",) if running else ()),
+            f"last system_health: {source.health or 'none'} {source.summary!r}",
         ),
         limits=(limits.fresh.named("fresh"),),
     )
 
 
 def aged(source: SourceSeen) -> str:
-    """How old what is judged is, and what it is."""
+    """What is judged, the newest packet or the last run, with its age."""
     what = "newest packet" if source.workload == "running" else f"last run ({source.workload})"
-    return f"{what}, {source.age_s or 0.0:.1f} s old"
+    return f"{what}, {source.age_s or 0.0:z.1f} s old"

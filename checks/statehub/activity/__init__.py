@@ -1,1 +1,1 @@
-"""Checks of activity-core's PostgreSQL and of the trail of its runs."""
+"""Checks of activity-core's PostgreSQL and of its ActivityRuns."""

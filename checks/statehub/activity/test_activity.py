@@ -1,4 +1,4 @@
-"""Activity-core: its database, and the audit trail of runs."""
+"""Activity-core: its PostgreSQL, its Temporal, the clocks, and the ActivityRuns."""
 
 from __future__ import annotations
 
@@ -27,18 +27,17 @@ if TYPE_CHECKING:
     profiles="smoke canary incident",
     unreachable="fail",
     runbook='"ActivityRun Check"',
-    next_step="is activity-core's PostgreSQL up, and does the runbook's host name resolve from here (WSL sees docker-compose names)?",
+    next_step="is activity-core's PostgreSQL up, and does the runbook's host name resolve from here (docker-compose names resolve only in WSL)?",
 )
 def test_the_database_answers_and_is_current(
     activity_server: Observation[Bracketed[ActivityServer]], limits: StateHubLimits
 ) -> None:
-    """Activity-core's database answers, is one server from start to end, current, and takes writes."""
-    seen = activity_server.value
-    last = seen.last
+    """Activity-core's database answers, is one server from start to end, current, and accepts writes."""
+    servers = activity_server.value
     verify(
-        server_criteria.same_server(seen),
-        server_criteria.current(last, limits),
-        server_criteria.takes_writes(last),
+        server_criteria.same_server(servers),
+        server_criteria.current(servers.last, limits),
+        server_criteria.takes_writes(servers.last),
     )
 
 
@@ -48,7 +47,7 @@ def test_the_database_answers_and_is_current(
     profiles="smoke canary incident",
     unreachable="fail",
     runbook='"Schedule Check"',
-    next_step="is Temporal up? Stuck: look at its server's log and at its own database; without it nothing is scheduled",
+    next_step="is Temporal up? Stuck: see its server log and its own database; without Temporal nothing is scheduled",
 )
 def test_temporal_answers_and_fires(
     temporal_frontend: Observation[Frontend],
@@ -67,7 +66,7 @@ def test_temporal_answers_and_fires(
     severity="P2",
     profiles="smoke canary incident",
     runbook='"ActivityRun Check"',
-    next_step="is NTP running on the named machine? Until it does, times of different sources cannot be compared",
+    next_step="is NTP running on the named machine? Until then times of different sources cannot be compared",
 )
 def test_clocks_agree(clocks: Observation[Clocks], limits: StateHubLimits) -> None:
     """The clocks of all sources, and ours, agree."""
@@ -79,7 +78,7 @@ def test_clocks_agree(clocks: Observation[Clocks], limits: StateHubLimits) -> No
     severity="P1",
     profiles="canary incident",
     runbook='"ActivityRun Check"',
-    next_step="gaps and late ones: the worker and Temporal at that instant; differences: which of the two was written by whom?",
+    next_step="gaps and late runs: see worker and Temporal at that instant; differences: find out who wrote the run and who the event",
 )
 def test_one_run_for_each_instant(
     activity_runs: Observation[Runs], progress_events: Observation[Sweeps], limits: StateHubLimits
@@ -96,7 +95,7 @@ def test_one_run_for_each_instant(
     next_step="nothing now: these gaps are older than the last change of the definition, or than the incident's end",
 )
 def test_no_older_gaps(activity_runs: Observation[Runs], limits: StateHubLimits) -> None:
-    """The part of the last 24 hours that is judged no longer has no gaps either."""
+    """The part of the last 24 hours that S-ACT-1 no longer judges has no gaps either."""
     verify(run_criteria.no_older_gaps(activity_runs.value, limits))
 
 

@@ -1,4 +1,4 @@
-"""Criteria of State Hub's API: both ways show the same."""
+"""Criteria of State Hub's API: the direct path and the bridge return the same newest event."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["same_newest"]
 def same_newest(
     direct: Observation[NewestEvents], bridged: Observation[NewestEvents], limits: StateHubLimits
 ) -> Finding:
-    """Both ways show the same newest event; one that was recorded between the two looks excuses a difference."""
+    """Both paths return the same newest event, or differ only by events recorded between the two requests."""
     began = min(o.at - o.took for o in (direct, bridged)) - limits.skew.duration
     ended = max(o.at for o in (direct, bridged)) + limits.skew.duration
     sides = {"direct": direct.value.events, "bridge": bridged.value.events}
@@ -42,10 +42,13 @@ def same_newest(
         ok="same",
     ).finding(
         expected="the same newest event directly and through the bridge",
-        observed=f"{newest['direct'][0]} of {at(newest['direct'][1])} on both ways"
+        observed=f"{newest['direct'][0]} of {at(newest['direct'][1])} on both paths"
         if same
         else "; ".join(filter(None, (shown, *(f"{side}: no event" for side in empty)))),
-        details=tuple(f"{side}: not every event of the reply is here" for side in lost),
+        details=(
+            *(f"{side}: events of the reply are missing in the evidence" for side in lost),
+            *(f"an event of {at(moment)} is in the future" for moment in late if moment > ended),
+        ),
         limits=(limits.skew.named("skew"),),
     )
 
@@ -55,7 +58,7 @@ def _recorded_later(
     newest: dict[str, tuple[str, datetime]],
     began: datetime,
 ) -> list[datetime]:
-    """When the events were recorded that one side has more than the other, where all of them came after `began`."""
+    """Times of the events that only one side has, if all of them were recorded after `began`."""
     for ahead, behind in (("direct", "bridge"), ("bridge", "direct")):
         more = [moment for name, moment in sides[ahead] if (name, moment) not in sides[behind]]
         if newest[behind] in sides[ahead] and all(moment >= began for moment in more):

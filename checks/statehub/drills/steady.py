@@ -1,4 +1,4 @@
-"""What every drill of State Hub begins and ends with: a schedule of seconds, its steady state, and nothing lost."""
+"""Common begin and end of State Hub's drills: a schedule of seconds, the steady state, and no event lost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STEADY = (
 
 
 async def begin(drill: Drill) -> Sweeps:
-    """Quicken the schedule and see the steady state; the events that are there before the fault."""
+    """Speed up the schedule and wait for the steady state; returns the events before the fault."""
     async with drill.step("steady state", "a schedule of a few seconds") as notes:
         notes.append(drill.twin.quicken(drill.site))
     await drill.steady(*STEADY, within=seconds(60))
@@ -51,8 +51,8 @@ def interval(drill: Drill) -> timedelta:
 
 async def events(drill: Drill) -> Sweeps:
     """The progress events of now."""
-    seen: Sweeps = (await drill.observe("progress_events"))["progress_events"].value
-    return seen
+    sweeps: Sweeps = (await drill.observe("progress_events"))["progress_events"].value
+    return sweeps
 
 
 async def declare_over(drill: Drill) -> None:
@@ -62,7 +62,7 @@ async def declare_over(drill: Drill) -> None:
 
 
 async def nothing_lost(drill: Drill, before: Sweeps) -> Sweeps:
-    """Conclude whether every event from before is still there; the events of now."""
+    """Add the finding whether every event from before is still there; returns the events of now."""
     after = await events(drill)
     known = {event.id for event in after.events}
     lost = [e.id for e in before.events if e.at >= after.covers and e.id not in known]
@@ -71,9 +71,9 @@ async def nothing_lost(drill: Drill, before: Sweeps) -> Sweeps:
             fail("lost", lost), unknown("nothing-there-before", not before.events), ok="nothing-lost"
         ).finding(
             expected="every event from before is still there",
-            observed=f"{len(lost)} of {len(before.events)} lost"
+            observed=f"{len(lost)} of {len(before.events)} events lost"
             if lost
-            else f"all {len(before.events)} are there",
+            else f"all {len(before.events)} events are there",
             details=tuple(lost[:20]),
         )
     )

@@ -1,4 +1,4 @@
-"""Rehearses "API down" (runbook, "Progress Event Check"): an automation error, never an assessment failure."""
+"""Drill of "API down" (runbook, "Progress Event Check"): an automation error, never an assessment failure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     profiles="drill",
     subsystem="api",
     runbook='"Progress Event Check"',
-    next_step="rehearse by hand on a twin: an API that died in the middle of a sweep was not seen, or not recovered from",
+    next_step="rehearse by hand on a twin: an API that died during a sweep was not detected, or did not recover",
 )
 async def test_an_api_that_dies_in_the_middle_is_an_automation_error(drill: Drill) -> None:
-    """An API that dies during a sweep is seen as an automation error, not as assessment failures, and is recovered from."""
+    """An API that dies during a sweep shows as an automation error, not as assessment failures, and recovers."""
     before = await begin(drill)
     await drill.inject(ApiDiesInTheMiddle(drill.twin, drill.site.arming))
     await drill.detected(
@@ -38,7 +38,7 @@ async def test_an_api_that_dies_in_the_middle_is_an_automation_error(drill: Dril
     trace = await drill.detected("S-ACT-1", within=seconds(40))
     drill.findings.append(
         first_of(fail("not-told-apart", trace.reason != "automation-error"), ok="told-apart").finding(
-            expected="the sweep that was cut is written down as an automation error",
+            expected="the interrupted sweep is recorded as an automation error",
             observed=f"S-ACT-1 says {trace.reason}: {trace.findings[0].observed if trace.findings else ''}",
         )
     )
@@ -53,7 +53,7 @@ async def test_an_api_that_dies_in_the_middle_is_an_automation_error(drill: Dril
             unknown("assessment-missing", not (before.worked and after.worked)),
             ok="assessment-untouched",
         ).finding(
-            expected="as many assessment failures as before: the fault is no hygiene gap",
-            observed=f"{sorted(map(str, counts))}",
+            expected="as many assessment failures as before: the fault is not an assessment failure",
+            observed=f"assessment_failures {', '.join(sorted(map(str, counts))) or 'not reported'}",
         )
     )

@@ -1,4 +1,4 @@
-"""Rehearses "definition drifted" (runbook, "Schedule Check"): seen, synced again, the schedule reconciled."""
+"""Drill of "definition drifted" (runbook, "Schedule Check"): detected, synced again, the schedule reconciled."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CHANGES = (("enabled", False, "disabled"), ("misfire_policy", "catch_up", "misfi
     profiles="drill",
     subsystem="schedule",
     runbook='"Schedule Check"',
-    next_step="rehearse by hand on a twin: a changed definition was not seen, or syncing did not bring it back",
+    next_step="rehearse by hand on a twin: a changed definition was not detected, or the sync did not restore it",
 )
 async def test_a_changed_definition_is_seen_and_synced_again(drill: Drill) -> None:
-    """A definition that was disabled or has drifted is seen for what it is, and as promised again after a sync."""
+    """A definition that was disabled or has drifted is detected with its reason, and is as promised again after a sync."""
     before = await begin(drill)
     for column, value, reason in CHANGES:
         await drill.inject(DefinitionChanged(drill.twin, drill.site.arming, column, value))
-        seen = await drill.detected("S-SCH-1", within=seconds(10))
+        outcome = await drill.detected("S-SCH-1", within=seconds(10))
         drill.findings.append(
-            first_of(fail("not-named", seen.reason != reason), ok="named").finding(
-                expected=f"S-SCH-1 says {reason}", observed=f"S-SCH-1 says {seen.reason}"
+            first_of(fail("not-named", outcome.reason != reason), ok="named").finding(
+                expected=f"S-SCH-1 says {reason}", observed=f"S-SCH-1 says {outcome.reason}"
             )
         )
         async with drill.step("recover", "sync the definitions", bound=seconds(10)) as notes:

@@ -1,4 +1,4 @@
-"""Rehearses "Local fallback (emergency only)": the local timer on, cluster scheduling restored, the timer off again."""
+"""Drill of "Local fallback (emergency only)": the local timer on, cluster scheduling restored, the timer off again."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 LOCAL = "local-timer"
 
 
-def _from(source: str, since: datetime, seen: Sweeps) -> int:
-    """How many sweeps of that source did their work since then."""
-    return sum(e.result.source == source and e.at > since for e in seen.worked)
+def _from(source: str, since: datetime, sweeps: Sweeps) -> int:
+    """How many sweeps of that source worked since then."""
+    return sum(e.result.source == source and e.at > since for e in sweeps.worked)
 
 
 @pytest.mark.check(
@@ -34,10 +34,10 @@ def _from(source: str, since: datetime, seen: Sweeps) -> int:
     profiles="drill",
     subsystem="timer",
     runbook='"Local fallback (emergency only)"',
-    next_step="rehearse by hand on a twin: the fallback did not sweep, was not seen, or two schedulers worked at one instant",
+    next_step="rehearse by hand on a twin: the fallback did not sweep, was not detected, or two schedulers worked at one instant",
 )
 async def test_the_local_timer_carries_over_and_is_off_again(drill: Drill) -> None:
-    """With the cluster's schedule lost the local timer sweeps and is seen, and is off again without a double run."""
+    """With the cluster's schedule lost the local timer sweeps and is detected, and is off again without a double run."""
     before = await begin(drill)
     await drill.inject(ScheduleLost(drill.twin, drill.site.arming))
     await drill.detected("S-PRG-1b", within=interval(drill) * 2)
@@ -46,30 +46,30 @@ async def test_the_local_timer_carries_over_and_is_off_again(drill: Drill) -> No
     async with drill.step("recover", "switch the local timer on", bound=seconds(10)) as notes:
         notes.append(await drill.site.operator().enable_local_timer())
     async with drill.step("recover", "the local timer sweeps", bound=seconds(30)) as notes:
-        seen = await eventually(
+        sweeps = await eventually(
             lambda: events(drill),
             lambda now: _from(LOCAL, lost, now) > 1,
             expected="two sweeps of the local timer",
             within=seconds(30),
         )
-        notes.append(f"{_from(LOCAL, lost, seen)} sweeps by {LOCAL}")
+        notes.append(f"{_from(LOCAL, lost, sweeps)} sweeps by {LOCAL}")
     await drill.detected("S-TMR-1", within=seconds(10))
     await drill.detected("S-SRC-1", within=seconds(20))
 
     async with drill.step("recover", "restore the cluster's schedule", bound=seconds(10)) as notes:
         notes.append(await drill.site.operator().reconcile_schedules())
     async with drill.step("recover", "the cluster sweeps again", bound=seconds(30)) as notes:
-        resumed = seen.events[0].at
-        seen = await eventually(
+        resumed = sweeps.events[0].at
+        sweeps = await eventually(
             lambda: events(drill),
             lambda now: any(e.result.source == now.source and e.at > resumed for e in now.scheduled),
             expected="a sweep that the cluster started",
             within=seconds(30),
         )
-        notes.append(f"{seen.events[0].result.source} at {seen.events[0].at:%H:%M:%S}Z")
+        notes.append(f"{sweeps.events[0].result.source} at {sweeps.events[0].at:%H:%M:%S}Z")
     async with drill.step("recover", "switch the local timer off again", bound=seconds(30)) as notes:
         notes.append(await drill.site.operator().disable_local_timer())
-        await free_moment(drill.site.client)  # a sweep that it has begun goes on without it
+        await free_moment(drill.site.client)  # a sweep that it started goes on
     await declare_over(drill)
     await drill.recovered(*STEADY, within=seconds(60))
 
@@ -78,8 +78,8 @@ async def test_the_local_timer_carries_over_and_is_off_again(drill: Drill) -> No
     doubled = [f"{instant:%H:%M:%S}Z: {count}" for instant, count in at_work.items() if count > 1]
     drill.findings.append(
         first_of(fail("doubled", doubled), unknown("no-sweep", not at_work), ok="none-doubled").finding(
-            expected="at each instant one sweep works, whoever started it",
-            observed=f"{len(doubled)} of {len(at_work)} instants have more than one",
+            expected="one working sweep at each instant, whoever started it",
+            observed=f"{len(doubled)} of {len(at_work)} instants have more than one working sweep",
             details=tuple(doubled[:20]),
         )
     )

@@ -1,4 +1,4 @@
-"""Rehearses "scheduler lost" (runbook, "Schedule Check"): sweeps stop, the schedule is reconciled, sweeps resume."""
+"""Drill of "scheduler lost" (runbook, "Schedule Check"): sweeps stop, the schedule is reconciled, sweeps resume."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     profiles="drill",
     subsystem="schedule",
     runbook='"Schedule Check"',
-    next_step="rehearse by hand on a twin: sweeps that stopped were not seen within two intervals, or did not resume",
+    next_step="rehearse by hand on a twin: stopped sweeps were not detected within two intervals, or did not resume",
 )
 async def test_a_lost_scheduler_is_seen_and_brought_back(drill: Drill) -> None:
-    """A schedule that Temporal has lost, and a worker that died, are seen within two intervals, and sweeps resume."""
+    """A schedule that Temporal has lost, and a worker that died, are detected within two intervals, and sweeps resume."""
     before = await begin(drill)
     two_intervals = interval(drill) * 2
     await drill.inject(ScheduleLost(drill.twin, drill.site.arming))

@@ -1,4 +1,4 @@
-"""Rehearses "tunnel down" (runbook, "Schedule Check" and "Manual Canary"): seen, connected again, sweeps resume."""
+"""Drill of "tunnel down" (runbook, "Schedule Check" and "Manual Canary"): detected, connected again, sweeps resume."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     profiles="drill",
     subsystem="tunnel",
     runbook='"Schedule Check"',
-    next_step="rehearse by hand on a twin: a tunnel that is down was not seen, or sweeps did not resume after it",
+    next_step="rehearse by hand on a twin: a tunnel that was down was not detected, or sweeps did not resume",
 )
 async def test_a_tunnel_that_is_down_is_seen_and_connected_again(drill: Drill) -> None:
-    """A tunnel that is down is seen at once, stops the sweeps as an automation error, and is connected again."""
+    """A tunnel that is down is detected at once, makes sweeps fail with an automation error, and is connected again."""
     before = await begin(drill)
     await drill.inject(TunnelDown(drill.twin, drill.site.arming))
     await drill.detected("S-API-1", within=seconds(10))
@@ -33,7 +33,7 @@ async def test_a_tunnel_that_is_down_is_seen_and_connected_again(drill: Drill) -
     trace = await drill.detected("S-ACT-1", within=interval(drill) * 2)
     drill.findings.append(
         first_of(fail("not-told-apart", trace.reason != "automation-error"), ok="told-apart").finding(
-            expected="the scheduler fired, and could not reach State Hub: an automation error, no missing run",
+            expected="the scheduler fired and could not reach State Hub: an automation error, not a missing run",
             observed=f"S-ACT-1 says {trace.reason}: {trace.findings[0].observed if trace.findings else ''}",
         )
     )

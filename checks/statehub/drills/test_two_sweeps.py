@@ -1,4 +1,4 @@
-"""Rehearses the lock (runbook, "Progress Event Check"): two sweeps at once, one killed at work, one that goes on for long."""
+"""Drill of the lock (runbook, "Progress Event Check"): two sweeps at once, a killed sweep, a sweep that takes long."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SECTION = '"Progress Event Check"'
     profiles="drill",
     subsystem="progress",
     runbook=SECTION,
-    next_step="rehearse by hand on a twin: the lock let two sweeps work at once, or was held by a dead one",
+    next_step="rehearse by hand on a twin: the lock let two sweeps work at once, or stayed held by a dead one",
 )
 async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill) -> None:
-    """Of two sweeps at once exactly one works, and one that is killed at work leaves the lock free for the next."""
+    """Of two sweeps at once exactly one works, and a killed sweep leaves the lock free for the next one."""
     before = await begin(drill)
     async with drill.step("fault", "two sweeps at once, through the bridge") as notes:
         await free_moment(drill.site.client)
@@ -38,8 +38,8 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
     skipped = sorted(r.lock_skipped for r in results)
     drill.findings.append(
         first_of(fail("not-one", skipped != [False, True]), ok="one-worked").finding(
-            expected="of two sweeps one works, the other is skipped by the lock",
-            observed=f"{skipped.count(False)} worked, {skipped.count(True)} skipped",
+            expected="of two sweeps one works, the other is lock_skipped",
+            observed=f"{skipped.count(False)} worked, {skipped.count(True)} lock_skipped",
         )
     )
 
@@ -47,19 +47,19 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
     await drill.detected("S-PRG-3b", within=seconds(10))
     killed = next(e for e in (await events(drill)).scheduled if e.result.automation_error)
 
-    def has_next(seen: Sweeps) -> bool:
-        return any(e.at > killed.at for e in seen.scheduled)
+    def has_next(sweeps: Sweeps) -> bool:
+        return any(e.at > killed.at for e in sweeps.scheduled)
 
     async with drill.step("steady state again", "the next sweep", bound=seconds(15)):
-        seen = await eventually(
+        sweeps = await eventually(
             lambda: events(drill), has_next, expected="a sweep after the killed one", within=seconds(15)
         )
-    following = min((e for e in seen.scheduled if e.at > killed.at), key=lambda e: e.at).result
+    following = min((e for e in sweeps.scheduled if e.at > killed.at), key=lambda e: e.at).result
     drill.findings.append(
         first_of(
             fail("lock-held", following.lock_skipped or following.automation_error), ok="lock-free"
         ).finding(
-            expected="the sweep after the killed one has the lock, and works",
+            expected="the sweep after the killed one gets the lock, and works",
             observed=f"lock_skipped {following.lock_skipped}, automation_error {following.automation_error}",
         )
     )
@@ -73,10 +73,10 @@ async def test_of_two_sweeps_one_works_and_a_dead_one_holds_nothing(drill: Drill
     profiles="drill",
     subsystem="progress",
     runbook=SECTION,
-    next_step="rehearse by hand on a twin: one skip by the lock was taken for a failure, or a lock that stays taken was not seen",
+    next_step="rehearse by hand on a twin: one lock_skipped sweep counted as a failure, or a lock that stays held was not detected",
 )
 async def test_one_skip_is_normal_and_several_are_seen(drill: Drill) -> None:
-    """One sweep that the lock skips is normal, several in a row are seen, and sweeps work again once the lock is free."""
+    """One lock_skipped sweep is normal, several in a row are detected, and sweeps work again once the lock is free."""
     before = await begin(drill)
     held = "S-LCK-1"
     fault = SomebodySweeps(drill.twin, drill.site.arming)
@@ -87,8 +87,8 @@ async def test_one_skip_is_normal_and_several_are_seen(drill: Drill) -> None:
         first_of(
             fail("one-is-red", once.verdict != "PASS"), fail("not-one-skip", skips != 1), ok="one-is-normal"
         ).finding(
-            expected="after one skip by the lock S-LCK-1 is green",
-            observed=f"{skips} skipped, S-LCK-1 {once.verdict} {once.reason}",
+            expected="S-LCK-1 passes after one lock_skipped sweep",
+            observed=f"{skips} lock_skipped, S-LCK-1 {once.verdict} {once.reason}",
         )
     )
     await drill.detected(held, within=interval(drill) * 3)

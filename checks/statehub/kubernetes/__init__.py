@@ -1,1 +1,1 @@
-"""Checks of the cluster and of the bridge."""
+"""Checks of activity-core in Kubernetes, and of the bridge."""

@@ -1,4 +1,4 @@
-"""What must hold of activity-core's deployments, their job, the worker's way to State Hub, and of the retired timer."""
+"""Criteria of activity-core in Kubernetes: deployments, sync job, the worker's route to State Hub, the bridge's time limit."""
 
 from __future__ import annotations
 
@@ -22,73 +22,80 @@ _OPEN = ("rollout-under-way", "image-unknown")
 _ROUTE = ("not-set", "elsewhere", "no-service", "no-endpoints", "port")
 
 
-def one_image(seen: Deployments) -> Finding:
+def one_image(deployments: Deployments) -> Finding:
     """The deployments are available, and all run one build of the expected image."""
-    troubles = [trouble for d in seen.deployments for trouble in _of_deployment(d, seen.image)]
-    still = [d for d in seen.deployments if not d.rolling]
+    troubles = [trouble for d in deployments.deployments for trouble in _of_deployment(d, deployments.image)]
+    still = [d for d in deployments.deployments if not d.rolling]
     ids = sorted({i for d in still for i in d.image_ids})
     if len(ids) > 1:
         each = "; ".join(f"{d.name}: {', '.join(sorted(set(d.image_ids)))}" for d in still if d.image_ids)
-        troubles.append(("images-differ", f"{len(ids)} builds of one name: {each}; restart what is old"))
-    found = by_reason(troubles, (*_WRONG, *_OPEN))
-    told = worst_first(found)
-    lost = _lost(seen)
-    names = ", ".join(seen.wanted)
+        troubles.append(
+            (
+                "images-differ",
+                f"{len(ids)} image IDs under one tag: {each}; restart the deployments with the old image",
+            )
+        )
+    problems = by_reason(troubles, (*_WRONG, *_OPEN))
+    texts = worst_first(problems)
+    lost = _lost(deployments)
+    names = ", ".join(deployments.wanted)
     return first_of(
-        *(fail(reason, found[reason]) for reason in _WRONG),
-        *(unknown(reason, found[reason]) for reason in _OPEN),
-        unknown("no-deployment", not seen.deployments),
+        *(fail(reason, problems[reason]) for reason in _WRONG),
+        *(unknown(reason, problems[reason]) for reason in _OPEN),
+        unknown("no-deployment", not deployments.deployments),
         unknown("part-missing", lost),
         ok="one-image",
     ).finding(
-        expected=f"{names} available, all on one build of {seen.image}",
-        observed=told[0] if told else f"{len(still)} deployments available on {', '.join(ids) or 'nothing'}",
-        details=(*told[1:], *lost, *(pod for d in seen.deployments for pod in d.pods)),
+        expected=f"{names} available, all with one image ID of {deployments.image}",
+        observed=texts[0]
+        if texts
+        else f"{len(still)} deployments available, image ID {', '.join(ids) or 'unknown'}",
+        details=(*texts[1:], *lost, *(pod for d in deployments.deployments for pod in d.pods)),
     )
 
 
-def _lost(seen: Deployments) -> list[str]:
-    """Deployments that should be there, of which nothing is here."""
-    here = {d.name for d in seen.deployments}
-    return [f"{name}: nothing is known of it" for name in seen.wanted if name not in here]
+def _lost(deployments: Deployments) -> list[str]:
+    """Expected deployments that were not observed."""
+    here = {d.name for d in deployments.deployments}
+    return [f"{name}: not observed" for name in deployments.wanted if name not in here]
 
 
 def _of_deployment(d: Deployment, image: str) -> list[tuple[str, str]]:
-    """What is wrong with a deployment, or not known of it. While it is rolled out, two builds at once are none."""
+    """Problems of a deployment, known or possible. Two images at once are normal during a rollout."""
     if not d.found:
-        return [("deployment-missing", f"there is no deployment {d.name}")]
+        return [("deployment-missing", f"deployment {d.name} does not exist")]
     troubles = []
     if d.rolling:
-        troubles.append(("rollout-under-way", f"{d.name} is being rolled out: {d.rolling}"))
+        troubles.append(("rollout-under-way", f"{d.name}: rollout in progress, {d.rolling}"))
     elif not d.available >= max(d.desired, 1):
         troubles.append(("unavailable", f"{d.name}: {d.available} of {d.desired} replicas available"))
     if d.stalled:
         troubles.append(("rollout-stalled", f"{d.name}: {d.stalled}"))
     if not any(i == image or i.endswith(f"/{image}") for i in d.images):
-        troubles.append(
-            ("image", f"{d.name} is to run {', '.join(d.images) or 'nothing'}; should be {image}")
-        )
+        troubles.append(("image", f"{d.name}: image {', '.join(d.images) or 'none'}, expected {image}"))
     elif not d.rolling and len(d.image_ids) < d.available:
-        told = f"{d.name}: {len(d.image_ids)} of {d.available} available replicas tell which build they run"
-        troubles.append(("image-unknown", told))
+        text = f"{d.name}: only {len(d.image_ids)} of {d.available} available replicas report an imageID"
+        troubles.append(("image-unknown", text))
     return troubles
 
 
 def synced(job: SyncJob, now: datetime, limits: StateHubLimits) -> Finding:
-    """The job has synced the definitions; where it is gone since, the definition that it left is young enough."""
+    """The sync job is complete; if it was removed, the definition that it wrote is not too old."""
     gone = job.state == "absent"
     left = job.definition if gone and job.definition and job.definition.found else None
     changed = left.changed if left else None
     age = now - changed if changed else timedelta(0)
-    observed = f"{job.state} {job.told}".strip()
+    observed = f"job {job.name} {job.state} {job.told}".strip()
     if gone and left is None:
-        observed = "the job is gone, and there is no definition: the sync did not run"
+        observed = f"job {job.name} does not exist, and neither does the definition: the sync did not run"
     elif gone and changed is None:
         observed = (
-            "the job is gone, and the definition does not tell when it was synced (statehub.columns.changed)"
+            f"job {job.name} was removed, and the definition has no time of change (statehub.columns.changed)"
         )
     elif changed is not None:
-        observed = f"the job is gone; the definition was synced at {at(changed)}, {age.days} days ago"
+        observed = (
+            f"job {job.name} was removed; the definition was changed at {at(changed)}, {age.days} days ago"
+        )
     return first_of(
         fail("job-failed", job.state not in ("complete", "running", "absent")),
         fail("not-synced", gone and left is None),
@@ -99,50 +106,54 @@ def synced(job: SyncJob, now: datetime, limits: StateHubLimits) -> Finding:
         fine("synced", gone),
         ok="complete",
     ).finding(
-        expected=f"job {job.name} complete, or gone and its definition synced within {limits.sync_age}",
+        expected=f"job {job.name} complete, or removed and its definition changed at most {limits.sync_age} ago",
         observed=observed,
         limits=(limits.sync_age.named("sync_age"), limits.skew.named("skew")) if gone else (),
     )
 
 
 def points_to_the_bridge(route: Route) -> Finding:
-    """The worker's address of State Hub is the bridge service's, which has ready endpoints."""
+    """The worker's State Hub URL points to the bridge service, which has ready endpoints."""
     troubles = []
     host, port = route.address
     local = f"{route.service}.{route.namespace}"
     names = (route.service, local, f"{local}.svc", f"{local}.svc.cluster.local")
     if not route.url:
-        troubles.append(("not-set", f"the worker has no {route.variable}"))
+        troubles.append(("not-set", f"{route.variable} is not set in the worker"))
     elif host.rstrip(".") not in names:
-        told = f"{route.variable} is {route.url} (from {route.origin}); should lead to {route.service}"
-        troubles.append(("elsewhere", told))
+        text = f"{route.variable} = {route.url} (from {route.origin}), expected service {route.service}"
+        troubles.append(("elsewhere", text))
     if not route.exists:
-        troubles.append(("no-service", f"there is no service {route.service}"))
+        troubles.append(("no-service", f"service {route.service} does not exist"))
     else:
         if not route.ready:
-            told = f"{route.service} has no ready endpoint ({route.not_ready} that are not)"
-            troubles.append(("no-endpoints", told))
+            text = f"service {route.service} has no ready endpoint ({route.not_ready} not ready)"
+            troubles.append(("no-endpoints", text))
         if route.url and port not in route.ports:
-            told = f"{route.service} has no port {port}, but {', '.join(map(str, route.ports)) or 'none'}"
-            troubles.append(("port", told))
-    found = by_reason(troubles, _ROUTE)
-    words = worst_first(found)
-    return first_of(*(fail(reason, found[reason]) for reason in _ROUTE), ok="to-the-bridge").finding(
-        expected=f"{route.variable} leads to service {route.service}, which has ready endpoints",
-        observed=words[0] if words else f"{route.url} (from {route.origin}), {route.ready} ready endpoints",
-        details=tuple(words[1:]),
+            text = f"service {route.service} has no port {port}; its ports: {', '.join(map(str, route.ports)) or 'none'}"
+            troubles.append(("port", text))
+    problems = by_reason(troubles, _ROUTE)
+    texts = worst_first(problems)
+    return first_of(*(fail(reason, problems[reason]) for reason in _ROUTE), ok="to-the-bridge").finding(
+        expected=f"{route.variable} points to service {route.service}, which has ready endpoints",
+        observed=texts[0] if texts else f"{route.url} (from {route.origin}), {route.ready} ready endpoints",
+        details=tuple(texts[1:]),
     )
 
 
-def applied(seen: Deployments) -> Finding:
-    """What runs is what the manifest said that was applied last."""
-    there = [d for d in seen.deployments if d.found]
-    drift = [words for d in there if d.drift for words in _drifted(d.name, d.drift)]
-    lost = _lost(seen)
-    bare = [f"{d.name}: nothing was compared" for d in there if d.drift and not d.drift.compared]
-    silent = [f"{d.name}: no annotation of `kubectl apply`" for d in there if d.drift is None]
-    rolling = [f"{d.name} is being rolled out: {d.rolling}" for d in there if d.rolling]
-    words = [*drift, *rolling, *silent, *bare, *lost]
+def applied(deployments: Deployments) -> Finding:
+    """The live deployments equal their last-applied configuration."""
+    there = [d for d in deployments.deployments if d.found]
+    drift = [text for d in there if d.drift for text in _drifted(d.name, d.drift)]
+    lost = _lost(deployments)
+    bare = [f"{d.name}: nothing to compare" for d in there if d.drift and not d.drift.compared]
+    silent = [
+        f"{d.name}: no last-applied-configuration annotation (kubectl apply)"
+        for d in there
+        if d.drift is None
+    ]
+    rolling = [f"{d.name}: rollout in progress, {d.rolling}" for d in there if d.rolling]
+    texts = [*drift, *rolling, *silent, *bare, *lost]
     return first_of(
         fail("drifted", drift),
         unknown("rollout-under-way", rolling),
@@ -150,22 +161,22 @@ def applied(seen: Deployments) -> Finding:
         unknown("no-deployment", not there),
         ok="as-applied",
     ).finding(
-        expected="image, replicas and variables as in the manifest that was applied last",
-        observed=words[0] if words else f"{len(there)} deployments as applied",
-        details=tuple(words[1:]),
+        expected="image, replicas and env as in the last-applied configuration",
+        observed=texts[0] if texts else f"{len(there)} deployments as applied",
+        details=tuple(texts[1:]),
     )
 
 
 def _drifted(name: str, drift: Drift) -> list[str]:
-    """Where a deployment is not as applied."""
+    """Differences between a deployment and its last-applied configuration."""
     if drift.differences or drift.same == drift.compared:
-        return [f"{name}: {told}" for told in drift.differences]
+        return [f"{name}: {difference}" for difference in drift.differences]
     return [f"{name}: {drift.compared - drift.same} of {drift.compared} settings differ"]
 
 
-def long_requests_pass(seen: Allowance, limits: StateHubLimits) -> Finding:
-    """A request as long as a sweep may be passes the bridge."""
-    needed, configured, longest = limits.sweep.value, seen.configured_s, seen.longest_s
+def long_requests_pass(allowance: Allowance, limits: StateHubLimits) -> Finding:
+    """A request that takes as long as a sweep may take passes the bridge."""
+    needed, configured, longest = limits.sweep.value, allowance.configured_s, allowance.longest_s
     known = configured if configured is not None else longest
     return first_of(
         fail("too-short", configured is not None and not configured >= needed),
@@ -173,7 +184,7 @@ def long_requests_pass(seen: Allowance, limits: StateHubLimits) -> Finding:
         ok="long-enough",
     ).finding(
         expected=f"requests of {limits.sweep} pass the bridge",
-        observed=seen.known_from if known is None else f"{known:g} s: {seen.known_from}",
-        details=seen.missing,
+        observed=allowance.known_from if known is None else f"{known:g} s by {allowance.known_from}",
+        details=allowance.missing,
         limits=(limits.sweep.named("sweep"),),
     )

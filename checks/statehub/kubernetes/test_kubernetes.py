@@ -1,4 +1,4 @@
-"""Activity-core in its cluster: deployments, the sync job, and the worker's way to State Hub."""
+"""Activity-core in Kubernetes: deployments, the sync job, and the worker's route to State Hub."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECTION = '"Schedule Check"'
     severity="P1",
     profiles="smoke canary incident",
     runbook=SECTION,
-    next_step="kubectl -n activity-core describe the named pods; another build: import the image again, then restart worker, api and event router",
+    next_step="kubectl -n activity-core describe pod (the named ones); another image ID: import the image again, then restart worker, api and event router",
 )
 def test_deployments_run_one_image(deployments: Observation[Deployments]) -> None:
     """Worker, API and event router are available and run the same build of the expected image."""
@@ -37,7 +37,7 @@ def test_deployments_run_one_image(deployments: Observation[Deployments]) -> Non
     next_step="kubectl -n activity-core logs job/actcore-sync; then delete the job and apply the runtime manifest again",
 )
 def test_definitions_were_synced(sync_job: Observation[SyncJob], limits: StateHubLimits) -> None:
-    """The job actcore-sync has completed, or the definition that it left is young enough."""
+    """The job actcore-sync has completed, or the definition that it wrote is not too old."""
     verify(cluster_criteria.synced(sync_job.value, sync_job.at, limits))
 
 
@@ -46,10 +46,10 @@ def test_definitions_were_synced(sync_job: Observation[SyncJob], limits: StateHu
     severity="P1",
     profiles="smoke canary",
     runbook='"API Surface"',
-    next_step="kubectl -n activity-core get endpointslices of the bridge service; is the proxy's pod up, and the tunnel connected?",
+    next_step="kubectl -n activity-core get endpointslices (of the bridge service); is the proxy's pod up, and is the tunnel connected?",
 )
 def test_the_worker_points_to_the_bridge(worker_route: Observation[Route]) -> None:
-    """The worker's STATE_HUB_URL leads to the bridge service, which has ready endpoints."""
+    """The worker's STATE_HUB_URL points to the bridge service, which has ready endpoints."""
     verify(cluster_criteria.points_to_the_bridge(worker_route.value))
 
 
@@ -58,8 +58,8 @@ def test_the_worker_points_to_the_bridge(worker_route: Observation[Route]) -> No
     severity="P1",
     profiles="smoke canary",
     runbook=SECTION,
-    next_step="somebody has changed the live objects by hand: apply the runtime manifest again, or bring it up to date",
+    next_step="somebody changed the live objects by hand: apply the runtime manifest again, or update the manifest",
 )
 def test_what_runs_is_the_manifest(applied_manifest: Observation[Deployments]) -> None:
-    """The live deployments are as the manifest that was applied last."""
+    """The live deployments equal the manifest that was applied last."""
     verify(cluster_criteria.applied(applied_manifest.value))

@@ -40,7 +40,7 @@ def test_the_bridge_leads_to_this_state_hub(
     severity="P2",
     profiles="smoke canary incident",
     runbook=SECTION,
-    next_step="raise the time limit of the bridge's proxy to 360 s: sweeps that take longer than it are cut, and look like automation errors",
+    next_step="raise the timeout of the bridge's proxy to 360 s: longer sweeps are cut off, and look like automation errors",
 )
 def test_long_sweeps_pass_the_bridge(
     bridge_allowance: Observation[Allowance], limits: StateHubLimits

@@ -34,8 +34,8 @@ def test_the_definition_is_as_promised(definition: Observation[Definition]) -> N
     severity="P1",
     profiles="smoke canary incident",
     runbook='"Schedule Check"',
-    next_step="paused: who paused it and why? Otherwise reconcile: kubectl -n activity-core exec deploy/actcore-worker -- python -m activity_core.sync_schedules",
+    next_step="paused: who paused it, and why? Otherwise reconcile: kubectl -n activity-core exec deploy/actcore-worker -- python -m activity_core.sync_schedules",
 )
 def test_temporal_fires_on_the_grid(temporal_schedule: Observation[Schedule], limits: StateHubLimits) -> None:
-    """The Temporal schedule exists once, is not paused, fires at the next instants of the grid, and skips overlaps."""
+    """The Temporal schedule exists once, is not paused, fires at the next instants of the grid, and skips overlapping runs."""
     verify(schedule_criteria.promised_schedule(temporal_schedule, limits))

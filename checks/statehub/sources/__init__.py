@@ -1,1 +1,1 @@
-"""Criteria of all sources at once."""
+"""Criteria across all sources of a State Hub."""

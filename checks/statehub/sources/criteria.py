@@ -1,4 +1,4 @@
-"""Criteria of all sources at once: one State Hub, and clocks that agree."""
+"""Criteria across all sources: one State Hub behind API and bridge, and clocks that agree."""
 
 from __future__ import annotations
 
@@ -23,23 +23,27 @@ __all__ = ["clocks_agree", "same_state_hub"]
 def same_state_hub(
     bridged: Observation[NewestEvents], direct: Observation[Sweeps], limits: StateHubLimits
 ) -> Finding:
-    """The bridge leads to the State Hub that answers directly: its newest events are known there, but those that were
-    recorded during the looks.
+    """The bridge leads to the State Hub that answers directly: its newest events are in the direct reply too, except those
+    recorded between the two requests.
     """
     skew, events = limits.skew.duration, bridged.value.events
     known = {e.id for e in direct.value.events}
     began = min(o.at - o.took for o in (direct, bridged)) - skew
     ended = max(o.at for o in (direct, bridged)) + skew
     more = [(name, moment) for name, moment in events if name not in known]
-    # Older ones than the direct look has asked for may be there all the same.
+    # Events older than the direct request covers may still exist there.
     strange = [(name, moment) for name, moment in more if direct.value.covers < moment < began]
     future = [(name, moment) for name, moment in more if moment > ended]
     lost, astray = events_lost(direct.value), events_astray(direct.value, limits)
     if len(events) != bridged.value.count:
-        lost = f"the bridge showed {bridged.value.count} events, {len(events)} are here"
-    observed = f"{len(events) - len(more)} of {len(events)} newest events are known directly"
+        lost = f"the bridge returned {bridged.value.count} events, the evidence has {len(events)}"
+    observed = (
+        f"{len(events) - len(more)} of {len(events)} newest events of the bridge are in the direct reply"
+    )
     if strange:
-        observed = f"{len(strange)} of {len(events)} newest events are not known directly"
+        observed = (
+            f"{len(strange)} of {len(events)} newest events of the bridge are missing in the direct reply"
+        )
     return first_of(
         fail("another-state-hub", strange),
         unknown("clock-ahead", future),
@@ -48,25 +52,28 @@ def same_state_hub(
         unknown("part-missing", lost),
         ok="same",
     ).finding(
-        expected="through the bridge the events of this State Hub",
+        expected="the bridge returns the events of this State Hub",
         observed="; ".join(filter(None, (observed, astray, lost))),
-        details=tuple(f"{name} of {at(moment)}" for name, moment in (*strange, *future)),
+        details=(
+            *(f"{name} of {at(moment)}" for name, moment in strange),
+            *(f"{name} of {at(moment)}, in the future" for name, moment in future),
+        ),
         limits=(limits.skew.named("skew"),),
     )
 
 
 def clocks_agree(clocks: Clocks, limits: StateHubLimits) -> Finding:
-    """No two clocks, ours among them, are further apart than allowed."""
+    """No two clocks, ours included, differ by more than the limit."""
     ours = [("ours", timedelta(0)), *clocks.ahead]
     fastest, slowest = max(ours, key=lambda c: c[1]), min(ours, key=lambda c: c[1])
     apart = fastest[1] - slowest[1]
     off = not apart <= limits.skew.duration
     shown = ", ".join(f"{name} {signed(ahead)}" for name, ahead in clocks.ahead) or "no clock"
-    untold = sorted(set(clocks.asked) - {name for name, _ in clocks.ahead})
-    silent = clocks.missing or tuple(f"{name}: no clock" for name in untold)
+    not_observed = sorted(set(clocks.asked) - {name for name, _ in clocks.ahead})
+    silent = clocks.missing or tuple(f"{name}: no clock" for name in not_observed)
     return first_of(
         fail("clock-skew", off),
-        unknown("part-missing", untold or clocks.missing),
+        unknown("part-missing", not_observed or clocks.missing),
         unknown("no-clock", not clocks.ahead),
         ok="agree",
     ).finding(

@@ -1,1 +1,1 @@
-"""Checks of sweeps by their progress events."""
+"""Checks of sweeps by their progress events, and the manual canary."""

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     subsystem="progress",
     unreachable="fail",
     runbook='"Manual Canary"',
-    next_step="no reply: S-API-1 and the bridge's 360 s; no event, or another one: State Hub's log at that moment. Do not ask for a second one while it may run",
+    next_step="no reply: see S-API-1 and the bridge's 360 s limit; no event, or a different one: see State Hub's log at that time. Do not request a second sweep while this one may still run",
 )
 def test_a_sweep_asked_for_by_hand_works(
     sweep_canary: Observation[ManualCanary], limits: StateHubLimits
 ) -> None:
-    """A sweep asked for through the bridge works within its budget, and its progress event agrees."""
+    """A sweep requested through the bridge works within its budget, and its progress event equals the reply."""
     verify(canary_criteria.canary_worked(sweep_canary.value, limits))

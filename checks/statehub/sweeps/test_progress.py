@@ -1,4 +1,4 @@
-"""Progress events: what sweeps say of themselves."""
+"""Progress events of sweeps: freshness, evidence, automation errors, lock, budget, assessment failures."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from systems.statehub.sweeps.models import Sweeps
 
 SECTION = '"Progress Event Check"'
-STOPPED = "see S-SCH-1 and S-ACT-1: is the definition enabled, does the worker fire, does the bridge let it through?"
-FAULT = "an automation error is an infrastructure fault (API down, C-00): repair that; hygiene gaps never cause it"
+STOPPED = "see S-SCH-1 and S-ACT-1: is the definition enabled, does the worker fire, does the bridge pass the request?"
+FAULT = "an automation error is an infrastructure fault (API down, C-00): repair that; assessment failures never cause it"
 
 
 @pytest.mark.check(
     id="S-PRG-1", severity="P0", profiles="canary incident", runbook=SECTION, next_step=STOPPED
 )
 def test_sweeps_have_not_stopped(progress_events: Observation[Sweeps], limits: StateHubLimits) -> None:
-    """Not three scheduled sweeps in a row are missing."""
+    """No three scheduled sweeps in a row are missing."""
     verify(events_criteria.fresh(progress_events.value, progress_events.at, limits, worse=True))
 
 
@@ -42,7 +42,7 @@ def test_no_sweep_is_missing(progress_events: Observation[Sweeps], limits: State
     severity="P1",
     profiles="canary incident",
     runbook=SECTION,
-    next_step="look at the named event; lock skips in a row: which sweep holds the lock; another source: who else sweeps (local timer?)",
+    next_step="see the named event; lock_skipped in a row: which sweep holds the lock? Another source: who else sweeps (local timer, S-TMR-1)?",
 )
 def test_evidence_is_healthy(progress_events: Observation[Sweeps], limits: StateHubLimits) -> None:
     """The newest scheduled sweeps carry the evidence that the runbook calls healthy."""
@@ -53,7 +53,7 @@ def test_evidence_is_healthy(progress_events: Observation[Sweeps], limits: State
 def test_automation_does_not_keep_failing(
     progress_events: Observation[Sweeps], limits: StateHubLimits
 ) -> None:
-    """Not three scheduled sweeps in a row ended in an automation error."""
+    """No three scheduled sweeps in a row ended in an automation error."""
     verify(events_criteria.no_automation_error(progress_events.value, limits, worse=True))
 
 
@@ -83,7 +83,7 @@ def test_assessment_failures_do_not_rise(
     severity="P2",
     profiles="canary",
     runbook=SECTION,
-    next_step="which sweep held the lock at the named instants, and does its process still run? A sweep that was killed must not leave it held",
+    next_step="which sweep held the lock at the named instants, and does its process still run? A killed sweep must not leave the lock held",
 )
 def test_the_lock_does_not_stay_held(
     activity_runs: Observation[Runs], progress_events: Observation[Sweeps], limits: StateHubLimits
@@ -97,8 +97,8 @@ def test_the_lock_does_not_stay_held(
     severity="P2",
     profiles="canary",
     runbook=SECTION,
-    next_step="the budget of 300 s does not reach the named repositories: sweep them by hand, and find out what takes so long",
+    next_step="the budget of 300 s ends before the named repositories: sweep them by hand, and find out what takes so long",
 )
 def test_no_repository_starves(progress_events: Observation[Sweeps], limits: StateHubLimits) -> None:
-    """No repository is left out for want of time by four sweeps in a row."""
+    """No repository is in skipped_budget of four sweeps in a row."""
     verify(sweep_criteria.nobody_starves(progress_events.value, limits))

@@ -1,4 +1,4 @@
-"""Criteria of the workstation's timer."""
+"""Criteria of the workstation's retired systemd timer."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ _TIMER = ("active", "enabled")
 
 
 def timer_off(timer: Timer) -> Finding:
-    """The retired timer is neither enabled nor active, wherever its unit may be."""
+    """The retired timer is neither enabled nor active, for the system and for the user."""
     troubles = []
     for unit in timer.units:
         where = f"{timer.name} ({unit.scope}) on {timer.host}"
         if unit.active:
-            troubles.append(("active", f"{where} is {unit.active_word}: it sweeps beside the cluster"))
+            troubles.append(
+                ("active", f"{where} is {unit.active_word}: it sweeps in addition to the cluster")
+            )
         if unit.enabled:
-            troubles.append(("enabled", f"{where} is {unit.enabled_word}: it starts again with the machine"))
-    found = by_reason(troubles, _TIMER)
-    words = worst_first(found)
+            troubles.append(("enabled", f"{where} is {unit.enabled_word}: it starts again at boot"))
+    problems = by_reason(troubles, _TIMER)
+    texts = worst_first(problems)
     each = "; ".join(f"{u.scope}: {u.enabled_word}, {u.active_word}" for u in timer.units)
     lost = sorted(set(timer.scopes) - {u.scope for u in timer.units})
     return first_of(
-        *(fail(reason, found[reason]) for reason in _TIMER),
+        *(fail(reason, problems[reason]) for reason in _TIMER),
         unknown("no-scope", not timer.units),
         unknown("part-missing", lost),
         ok="off",
     ).finding(
         expected=f"{timer.name} disabled and inactive: the cluster is the only scheduler",
-        observed=words[0] if words else each or "no service manager was asked",
-        details=(*words[1:], each, *(f"{scope}: nothing is known of it" for scope in lost)),
+        observed=texts[0] if texts else each or "no systemd manager was asked",
+        details=(*texts[1:], *([each] if texts else []), *(f"{scope}: not observed" for scope in lost)),
     )

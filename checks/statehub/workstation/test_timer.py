@@ -1,4 +1,4 @@
-"""The retired local timer, and who else sweeps."""
+"""The retired local timer, and the sources of all sweeps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     severity="P1",
     profiles="smoke canary incident",
     runbook='"Local fallback (emergency only)"',
-    next_step="is cluster scheduling broken, so that somebody has switched it on? If not: systemctl disable --now custodian-sync.timer",
+    next_step="is cluster scheduling broken, so that somebody switched it on? If not: systemctl disable --now custodian-sync.timer",
 )
 def test_the_local_timer_is_off(local_timer: Observation[Timer]) -> None:
     """The local custodian-sync.timer is disabled and inactive."""
@@ -35,7 +35,7 @@ def test_the_local_timer_is_off(local_timer: Observation[Timer]) -> None:
     profiles="canary incident",
     subsystem="progress",
     runbook='"Observability"',
-    next_step="who else sweeps? local-timer: see S-TMR-1; another name: look into the named event",
+    next_step="who else sweeps? local-timer: see S-TMR-1; another name: see the named event",
 )
 def test_only_the_cluster_and_people_sweep(sources: Observation[Sources], limits: StateHubLimits) -> None:
     """All sweeps of the last 24 hours came from activity-core or a person."""
@@ -51,5 +51,5 @@ def test_only_the_cluster_and_people_sweep(sources: Observation[Sources], limits
     next_step="nothing now: these sweeps are older than the last change of the definition, or than the incident's end",
 )
 def test_nobody_else_swept_before(sources: Observation[Sources], limits: StateHubLimits) -> None:
-    """The part of the last 24 hours that is judged no longer has no other source either."""
+    """The part of the last 24 hours that S-SRC-1 no longer judges has no other source either."""
     verify(sweep_criteria.no_earlier_strangers(sources.value, limits))

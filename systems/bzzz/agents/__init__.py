@@ -1,1 +1,1 @@
-"""The agents of BZZZ: their API, their components, UCXL addresses, and tasks that they run."""
+"""The agents: their API, components, UCXL addresses, and task flow."""

@@ -1,4 +1,4 @@
-"""Read-only access to the HTTP side of a BZZZ agent: the main API in front of all, or one node's own."""
+"""Read-only client of a BZZZ agent's HTTP side: the main API in front of all agents, or one node's own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_PEERS = 500
 _MOST_COMPONENTS = 200
 _MOST_CANDIDATES = 100
 
-# The words that mean something (facts; `degraded` is between the two); any other is not understood.
+# The known values of `status` (facts; `degraded` is between the two); any other is an unexpected reply.
 WORDS = {
     **dict.fromkeys(("healthy", "ok", "pass", "up"), ComponentState.HEALTHY),
     **dict.fromkeys(("degraded", "warn", "warning"), ComponentState.DEGRADED),
@@ -42,12 +42,12 @@ class AgentApiClient:
         self._http, self._url, self._surface = http, url, surface
 
     async def health(self) -> Health:
-        """/health. HTTP 503 with a body of this kind is an answer."""
+        """/health. HTTP 503 with a JSON object is a reply, not an error."""
         reply = await self._get("/health", _HEALTH_STATUSES)
         return health_of(reply)
 
     async def checks(self) -> Components:
-        """/health/checks: every component's own check. HTTP 503 with such a body is an answer."""
+        """/health/checks: every component's own check. HTTP 503 with a JSON object is a reply, not an error."""
         return components_of(await self._get("/health/checks", _HEALTH_STATUSES))
 
     async def election(self, node: str) -> NodeElection:
@@ -59,7 +59,7 @@ class AgentApiClient:
         return slurp_of(await self._get("/api/slurp/status", {200}), node)
 
     async def peers(self) -> tuple[Peer, ...] | None:
-        """Whom this agent's p2p-health says it is connected to; None where it does not tell (assumed)."""
+        """The peers listed by this agent's p2p-health; None where it lists none (assumed)."""
         return peers_of(await self._get("/health/checks", _HEALTH_STATUSES))
 
     async def resolve(self, address: str, meant: str) -> tuple[Refusal, Any]:
@@ -94,39 +94,39 @@ def _lenient(reply: Reply) -> Any:
 def _object(reply: Reply) -> dict[str, Any]:
     body = reply.json()
     if not isinstance(body, dict):
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{reply.url} is no object: {reply.shown()}")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{reply.url} is no JSON object: {reply.shown()}")
     return body
 
 
-def _strange(reply: Reply, what: str) -> Unobservable:
+def _unexpected(reply: Reply, what: str) -> Unobservable:
     return Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{reply.url}: {what}: {reply.shown()}")
 
 
 def health_of(reply: Reply) -> Health:
-    """What a /health reply says. Raises Unobservable for a word that is not known."""
+    """Parse a /health reply. Raises Unobservable for an unknown status."""
     word = _object(reply).get("status")
     if not isinstance(word, str) or (state := WORDS.get(word.lower())) is None:
-        raise _strange(reply, f"status {bounded_text(repr(word), 60)} is none of {', '.join(WORDS)}")
+        raise _unexpected(reply, f"status {bounded_text(repr(word), 60)} is none of {', '.join(WORDS)}")
     return Health(state=state, word=word, status=reply.status, shown=reply.shown())
 
 
 def components_of(reply: Reply) -> Components:
-    """What a /health/checks reply says of each component. Raises Unobservable where there is none."""
+    """Parse a /health/checks reply. Raises Unobservable where it lists no component."""
     checks = _object(reply).get("checks")
     if not isinstance(checks, dict):
-        raise _strange(reply, "no object `checks`")
+        raise _unexpected(reply, "no object `checks`")
     if not checks:
-        raise Unobservable(ErrorKind.EMPTY, f"{reply.url} lists no component at all")
+        raise Unobservable(ErrorKind.EMPTY, f"{reply.url} lists no component")
     if len(checks) > _MOST_COMPONENTS:
-        raise _strange(reply, f"more than {_MOST_COMPONENTS} components")
-    found, strange = [], []
+        raise _unexpected(reply, f"more than {_MOST_COMPONENTS} components")
+    components, strange = [], []
     for name, entry in checks.items():
         component = _component(bounded_text(str(name), 80), entry)
         if component is None:
             strange.append(f"{bounded_text(str(name), 80)}: {bounded_text(repr(entry), 120)}")
         else:
-            found.append(component)
-    return Components(components=tuple(found), strange=tuple(strange), listed=len(checks))
+            components.append(component)
+    return Components(components=tuple(components), strange=tuple(strange), listed=len(checks))
 
 
 def _component(name: str, entry: Any) -> Component | None:
@@ -158,7 +158,7 @@ def _number(value: Any) -> float | None:
 
 
 def _moment(value: Any) -> datetime | None:
-    """An RFC 3339 moment, or None where it is none; one without an offset is not guessed at."""
+    """An RFC 3339 timestamp, None for anything else; one without an offset is not guessed at."""
     if not isinstance(value, str) or len(value) > 64:  # noqa: PLR2004 -- no moment is so long
         return None
     try:
@@ -173,14 +173,14 @@ def _name(reply: Reply, body: dict[str, Any], key: str) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise _strange(reply, f"{key} is no name")
+        raise _unexpected(reply, f"{key} is no string")
     return bounded_text(value, 80)
 
 
 def _count(reply: Reply, body: dict[str, Any], key: str) -> int:
     value = body.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
-        raise _strange(reply, f"{key} is no number of {key.replace('_', ' ')}")
+        raise _unexpected(reply, f"{key} is no count")
     return value
 
 
@@ -188,8 +188,8 @@ def peers_of(reply: Reply) -> tuple[Peer, ...] | None:
     """The `peers` of p2p-health: each with its node, kind (agent or bootstrap) and latency; None without that list."""
     checks = _object(reply).get("checks")
     entry = checks.get("p2p-health") if isinstance(checks, dict) else None
-    told = entry.get("peers") if isinstance(entry, dict) else None
-    if not isinstance(told, list):
+    listed = entry.get("peers") if isinstance(entry, dict) else None
+    if not isinstance(listed, list):
         return None
     return tuple(
         Peer(
@@ -198,21 +198,21 @@ def peers_of(reply: Reply) -> tuple[Peer, ...] | None:
             latency_ms=_number(peer.get("latency_ms")),
             replies="latency_ms" not in peer or _number(peer["latency_ms"]) is not None,
         )
-        for peer in told[:_MOST_PEERS]
+        for peer in listed[:_MOST_PEERS]
         if isinstance(peer, dict)
     )
 
 
 def election_of(reply: Reply, node: str) -> NodeElection:
-    """What an /api/election/status reply says. Raises Unobservable where it is of another shape."""
+    """Parse an /api/election/status reply. Raises Unobservable where it is of another shape."""
     body = _object(reply)
     if "admin" not in body:
-        raise _strange(reply, "it names no admin, not even none")
-    told = body.get("candidates", [])
-    listed = told if isinstance(told, list) else []
+        raise _unexpected(reply, "no key `admin`")
+    reported = body.get("candidates", [])
+    entries = reported if isinstance(reported, list) else []
     candidates = {
         bounded_text(str(c["node"]), 80): tuple(bounded_text(str(r), 40) for r in c.get("roles") or ())
-        for c in listed[:_MOST_CANDIDATES]
+        for c in entries[:_MOST_CANDIDATES]
         if isinstance(c, dict) and "node" in c and isinstance(c.get("roles", []), list | None)
     }
     state = body.get("state")
@@ -228,10 +228,10 @@ def election_of(reply: Reply, node: str) -> NodeElection:
 
 
 def slurp_of(reply: Reply, node: str) -> NodeSlurp:
-    """What an /api/slurp/status reply says. Raises Unobservable where it is of another shape."""
+    """Parse an /api/slurp/status reply. Raises Unobservable where it is of another shape."""
     body = _object(reply)
     if "leader" not in body:
-        raise _strange(reply, "it names no leader, not even none")
+        raise _unexpected(reply, "no key `leader`")
     leader, leading = _name(reply, body, "leader"), body.get("leading")
     return NodeSlurp(
         node=node,

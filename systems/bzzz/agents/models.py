@@ -1,4 +1,4 @@
-"""The shapes of what BZZZ says of its own health, of its SLURP queue and of UCXL addresses."""
+"""Models of the agents: health and components, UCXI's answers, task flow, running agents, test commands."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class ComponentState(StrEnum):
-    """How well something says it is, worst last."""
+    """Reported state of a component, worst last."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -38,7 +38,7 @@ class ComponentState(StrEnum):
 
 
 class Health(Observed):
-    """The answer of /health: its state, the word it used, the HTTP status it came with, and the whole in short."""
+    """The reply of /health: its state, the status as written, the HTTP status, and the body in short."""
 
     state: ComponentState
     word: str
@@ -47,7 +47,7 @@ class Health(Observed):
 
 
 class Component(Observed):
-    """One entry of /health/checks. `message` is its own, cleaned; `last_check` when it last looked, where it tells."""
+    """One entry of /health/checks. `message` is its own, cleaned; `last_check` the time of its last check, if reported."""
 
     name: str
     state: ComponentState
@@ -56,11 +56,12 @@ class Component(Observed):
     latency_ms: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} {self.state}{f': {self.message}' if self.message else ''}"
+        message = " ".join(self.message.split())  # a server's error may have several lines
+        return f"{self.name} {self.state}{f': {message}' if message else ''}"
 
 
 class Components(Observed):
-    """All entries of /health/checks of one agent, what of them fits nothing known, and how many it lists."""
+    """All entries of /health/checks of one agent, those with an unknown status (`strange`), and how many it lists."""
 
     components: tuple[Component, ...]
     strange: tuple[str, ...]
@@ -88,9 +89,9 @@ class Boundary(Observed):
 
 
 class TaskFlow(Observed):
-    """A task request followed to the address that it made. `accepted` is the HTTP status of the request, and `refused`
-    what was said where it was not taken; `status` and `code` are UCXI's last answer to the address; `holds_task` that
-    what it resolved to names the task; `took_s` from request to resolution.
+    """A task request followed to its UCXL address. `accepted` is the HTTP status of the request, and `refused` the reply
+    where it was refused; `status` and `code` are UCXI's last answer to the address; `holds_task` says that the resolved
+    content names the task; `took_s` is from request to resolution.
     """
 
     task: str
@@ -106,8 +107,8 @@ class TaskFlow(Observed):
 
 
 class Repeated(Observed):
-    """The same event sent twice: what was said to the second, which was `taken` as if it were new, recognised as a
-    `duplicate` or `refused`, and how often the event was handled.
+    """The same event sent twice: the reply to the second (`said`), which was `taken` as if it were new, recognised as a
+    `duplicate` or `refused`, and how many times the event was handled.
     """
 
     task: str
@@ -117,7 +118,7 @@ class Repeated(Observed):
 
 
 class Running(Observed):
-    """The nodes on which an agent runs, one entry each task; None where no service manager tells, and `why`."""
+    """The nodes on which an agent runs, one entry per task; None where that is unknown, and `why`."""
 
     nodes: tuple[str, ...] | None
     why: str = ""
@@ -132,9 +133,9 @@ class Running(Observed):
 
     def __str__(self) -> str:
         return (
-            f"running agents not known ({self.why})"
+            f"number of running agents unknown ({self.why})"
             if self.nodes is None
-            else f"{len(self.nodes)} agents run"
+            else f"{len(self.nodes)} agents running"
         )
 
 
@@ -150,7 +151,7 @@ class NotAnswering(Observed):
 
 
 class NodeComponents(Observed):
-    """One component's health, as each node's own agent tells it; a node whose agent lists none is in `without`."""
+    """One component's health, as each node's own agent reports it; a node whose agent does not list it is in `without`."""
 
     name: str
     nodes: dict[str, Component]

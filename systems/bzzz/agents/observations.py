@@ -1,4 +1,4 @@
-"""What is observed of BZZZ's main API and of UCXI's boundary."""
+"""Observations of the main API, of UCXI's address checks, and of the task flow."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ _UNKNOWN = "ucxl://opsverify:probe@opsverify:nothing/*^/nothing"
 
 @observation(of="api", deadline=seconds(5))
 async def api_health(bzzz: BzzzClient) -> Health:
-    """What the main API answers at /health."""
+    """The main API's reply of /health."""
     return await bzzz.api.health()
 
 
 @observation(of="api", deadline=seconds(5))
 async def api_components(bzzz: BzzzClient) -> Components:
-    """Every component's check, as the main API tells it at /health/checks."""
-    seen = await bzzz.api.checks()
-    if not seen.components:
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"not understood: {'; '.join(seen.strange)}"[:400])
-    return seen
+    """Every component's check, by the main API's /health/checks."""
+    components = await bzzz.api.checks()
+    if not components.components:
+        raise Unobservable(
+            ErrorKind.UNEXPECTED_REPLY,
+            f"no component with a known status: {'; '.join(components.strange)}"[:400],
+        )
+    return components
 
 
 @observation(of="api", deadline=seconds(8))
@@ -47,7 +50,7 @@ Command = Callable[[], Awaitable[TasksRan]]
 @observation(of="api", deadline=seconds(8), window="task_flow", active="request_task")
 async def task_flow(bzzz: BzzzClient, request_task: RequestTask, window: timedelta) -> TaskFlow:
     """A task request followed to the address that it made."""
-    del window  # its budget, which the limit tells
+    del window  # the time budget, which follow_task reads from the limits
     return await follow_task(bzzz, request_task)
 
 

@@ -1,4 +1,4 @@
-"""A task request that is followed: from the API through PubSub, coordinator, SLURP and DHT to UCXI's resolution."""
+"""Following a task request from the API through PubSub, coordinator, SLURP and DHT to UCXI's resolution."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class RequestTask(Protocol):
         """Ask for one task."""
 
 
-def _new() -> tuple[str, str]:
+def _new_task() -> tuple[str, str]:
     task = f"probe-{secrets.token_hex(6)}"
     return task, f"ucxl://any:any@{PROJECT}:{task}/^^/context"
 
 
 async def follow_task(bzzz: BzzzClient, request_task: RequestTask) -> TaskFlow:
     """Ask for a task, and resolve its address until it holds the task or the time is over."""
-    clock, (task, wanted) = Deadline(bzzz.section.limits.task_flow.duration), _new()
+    clock, (task, wanted) = Deadline(bzzz.section.limits.task_flow.duration), _new_task()
     reply = await request_task(task, wanted)
     body = _body(reply)
     if reply.status not in _TAKEN:
-        said = f"HTTP {reply.status} {code_of(body)}: {bounded_text(reply.text, 200)}"
-        return TaskFlow(task=task, accepted=reply.status, refused=said)
-    address = _found(body, "address")
+        refusal = f"HTTP {reply.status} {code_of(body)}: {bounded_text(reply.text, 200)}"
+        return TaskFlow(task=task, accepted=reply.status, refused=refusal)
+    address = _first_value(body, "address")
     address = bounded_text(address) if isinstance(address, str) else ""
     flow = TaskFlow(
         task=task,
@@ -73,22 +73,24 @@ async def follow_task(bzzz: BzzzClient, request_task: RequestTask) -> TaskFlow:
 
 
 async def repeat_task(bzzz: BzzzClient, request_task: RequestTask) -> Repeated:
-    """Send the same event twice, and see how often it was handled.
+    """Send the same event twice, and read how many times it was handled.
 
     Raises:
-        Unobservable: the first was not taken or came to nothing, or nobody tells how often it was handled.
+        Unobservable: the first was refused or came to nothing, or the count is not reported.
     """
-    task, wanted = _new()
+    task, wanted = _new_task()
     first = await request_task(task, wanted)
     if first.status not in _TAKEN:
-        raise Unobservable(ErrorKind.PRECONDITION, f"the first was not taken, see B-UCX-1: {first.shown()}")
+        raise Unobservable(
+            ErrorKind.PRECONDITION, f"the first request was refused, see B-UCX-1: {first.shown()}"
+        )
     await _handled(bzzz, wanted, 1)
     reply = await request_task(task, wanted)
     second = _second(reply.status, code_of(_body(reply)))
-    said = f"HTTP {reply.status} {code_of(_body(reply)) or bounded_text(reply.text, 80)}"
-    # Taken as if it were new it is dropped later, or handled again: that takes a while.
+    answer = f"HTTP {reply.status} {code_of(_body(reply)) or bounded_text(reply.text, 80)}"
+    # Taken as new, it is dropped or handled again only after a while.
     times = await _handled(bzzz, wanted, 2 if second == "taken" else 0)
-    return Repeated(task=task, said=said, second=second, times=times)
+    return Repeated(task=task, said=answer, second=second, times=times)
 
 
 def _second(status: int, code: str) -> Literal["taken", "duplicate", "refused"]:
@@ -98,20 +100,20 @@ def _second(status: int, code: str) -> Literal["taken", "duplicate", "refused"]:
 
 
 async def _handled(bzzz: BzzzClient, address: str, least: int) -> int:
-    """How often the event behind an address was handled, once it is `least` or the time is over."""
+    """How many times the event behind an address was handled, once that is `least` or time is over."""
     clock = Deadline(bzzz.section.limits.task_flow.duration / 2)
     while True:
         answer, content = await bzzz.api.resolve(address, "the task's own address")
-        times = _found(content, "handled")
+        times = _first_value(content, "handled")
         if isinstance(times, int) and not isinstance(times, bool) and (times >= least or clock.passed):
             return times
         if clock.passed:
-            told = (
+            reason = (
                 f"HTTP {answer.status} {answer.code}"
                 if answer.status != _OK
-                else "it does not tell how often"
+                else "the reply has no count `handled`"
             )
-            raise Unobservable(ErrorKind.PRECONDITION, f"{address}: {told}; see B-UCX-1")
+            raise Unobservable(ErrorKind.PRECONDITION, f"{address}: {reason}; see B-UCX-1")
         await asyncio.sleep(_POLL_S)
 
 
@@ -122,10 +124,12 @@ def _body(reply: Reply) -> Any:
         return None
 
 
-def _found(body: Any, key: str, depth: int = 0) -> Any:
+def _first_value(body: Any, key: str, depth: int = 0) -> Any:
     """The first value under a key, at the top or inside; None where there is none."""
     if not isinstance(body, dict) or depth > _DEEPEST:
         return None
     if key in body:
         return body[key]
-    return next((v for inner in body.values() if (v := _found(inner, key, depth + 1)) is not None), None)
+    return next(
+        (v for inner in body.values() if (v := _first_value(inner, key, depth + 1)) is not None), None
+    )

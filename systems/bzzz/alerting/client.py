@@ -1,4 +1,4 @@
-"""Read-only access to the Alertmanager of BZZZ's alerts: API v2, and v1 where a server has no v2."""
+"""Read-only client of Alertmanager: API v2, and v1 where a server has no v2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.text import bounded_text
 from opsverify.probes.prometheus import Moment
 from opsverify.probes.replies import basic_login, parse_as
-from systems.bzzz.alerting.models import Alert, AlertmanagerSeen, Matcher, Notifications, Silence
+from systems.bzzz.alerting.models import Alert, AlertmanagerStatus, Matcher, Notifications, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,10 +29,10 @@ __all__ = ["NO_SUCH_API", "AlertmanagerClient"]
 
 Api = Literal["v2", "v1"]
 NO_SUCH_API = (404, 410)
-"""What a server says of a version of the API that it does not have (410 of one that it no longer has)."""
+"""HTTP status for an API version that the server does not have (410: no longer has)."""
 _OK = 200
 _AT_ONCE = 4
-"""Questions at a time: on a small machine Alertmanager refuses all beyond eight, whoever asks (--web.get-concurrency)."""
+"""Requests at a time: on a small machine Alertmanager refuses more than eight in all (--web.get-concurrency)."""
 _MOST_LABELS = 30
 _BEGIN, _BETWEEN = re.compile(r"\s*\[\s*"), re.compile(r"\s*,\s*")
 _COUNTED = re.compile(
@@ -102,7 +102,7 @@ _V1: TypeAdapter[_V1Json] = TypeAdapter(_V1Json)
 
 
 class AlertmanagerClient:
-    """Asks Alertmanager's HTTP API.
+    """Alertmanager's HTTP API.
 
     Every method raises Unobservable: 5xx (server-error), an answer of another shape or above 1 MiB (unexpected-reply),
     no `[bzzz.alertmanager]` in the target (precondition).
@@ -114,47 +114,47 @@ class AlertmanagerClient:
 
     async def alerts(self, *matchers: str) -> tuple[Alert, ...]:
         """Every alert that has not ended, silenced and inhibited ones included, that all matchers choose."""
-        found, whole = await self.first_alerts(*matchers)
+        alerts, whole = await self.first_alerts(*matchers)
         if not whole:
-            told = f"Alertmanager has more than 1 MiB of alerts: {len(found)} are in the first"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
-        return found
+            message = f"Alertmanager's reply exceeds 1 MiB: only {len(alerts)} alerts were read"
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
+        return alerts
 
     async def first_alerts(self, *matchers: str) -> tuple[tuple[Alert, ...], bool]:
-        """The same, or those of them that are whole in the first MiB of the answer, at least one; and whether they are all."""
+        """The same, or at least one of them: those that are complete in the first MiB of the reply; and whether they are all."""
         of_v2 = urlencode([("filter", m) for m in matchers])
         of_v1 = urlencode({"filter": f"{{{','.join(matchers)}}}"}) if matchers else ""
-        reply, api = await self._asked("alerts", of_v2, of_v1)
+        reply, api = await self._newest_api("alerts", of_v2, of_v1)
         cut = api == "v2" and reply.cut
-        found = _leading(reply.text) if cut else _data(reply, api)
-        if cut and not found:
+        alerts = _leading(reply.text) if cut else _data(reply, api)
+        if cut and not alerts:
             raise Unobservable(
                 ErrorKind.UNEXPECTED_REPLY,
-                f"{reply.url} answered with more than 1 MiB that begins with no alert",
+                f"{reply.url}: the reply exceeds 1 MiB and does not begin with an alert",
             )
-        return tuple(_alert(a) for a in parse_as(reply, _ALERTS, found)), not cut
+        return tuple(_alert(a) for a in parse_as(reply, _ALERTS, alerts)), not cut
 
     async def silences(self) -> tuple[Silence, ...]:
         """Every silence that is in force or will be."""
-        reply, api = await self._asked("silences")
-        found = parse_as(reply, _SILENCES, _data(reply, api))
-        return tuple(_silence(s) for s in found if s["status"]["state"] != "expired")
+        reply, api = await self._newest_api("silences")
+        silences = parse_as(reply, _SILENCES, _data(reply, api))
+        return tuple(_silence(s) for s in silences if s["status"]["state"] != "expired")
 
-    async def server(self) -> AlertmanagerSeen:
-        """Which Alertmanager it is."""
-        reply, api = await self._asked("status")
-        told = parse_as(reply, _SERVER, _data(reply, api))
-        cluster = told.get("cluster") or told.get("clusterStatus") or {"status": ""}
-        return AlertmanagerSeen(
-            version=bounded_text(told["versionInfo"]["version"], 40),
+    async def server(self) -> AlertmanagerStatus:
+        """Version, start and cluster status."""
+        reply, api = await self._newest_api("status")
+        status = parse_as(reply, _SERVER, _data(reply, api))
+        cluster = status.get("cluster") or status.get("clusterStatus") or {"status": ""}
+        return AlertmanagerStatus(
+            version=bounded_text(status["versionInfo"]["version"], 40),
             api=api,
-            started=told["uptime"],
+            started=status["uptime"],
             at=_clock(reply),
             cluster=bounded_text(cluster["status"], 40),
         )
 
     async def notifications(self) -> Notifications:
-        """What it has sent since its start, as its own page /metrics counts."""
+        """Notifications sent and failed since its start, by its own /metrics."""
         reply = await self._get("/metrics", {_OK})
         counted: dict[str, dict[str, float]] = {"": {}, "failed_": {}}
         for kind, labels, value in _COUNTED.findall(reply.text):
@@ -168,10 +168,12 @@ class AlertmanagerClient:
         return Notifications(sent=counted[""], failed=counted["failed_"])
 
     async def heard(self) -> str:
-        """What the receiver's own address, where the target has one, says that it was sent."""
+        """The page of the receiver, where the target names one: what it was sent."""
         target = self.target
         if target.receiver is None:
-            raise Unobservable(ErrorKind.PRECONDITION, "the target names no address of a receiver")
+            raise Unobservable(
+                ErrorKind.PRECONDITION, "the target names no receiver; add [bzzz.alertmanager] receiver"
+            )
         return (await self._http.get(target.receiver, answers={_OK})).text
 
     @property
@@ -189,8 +191,8 @@ class AlertmanagerClient:
         async with self._slots:
             return await self._http.get(f"{target.url}{path}", answers=answers, headers=login)
 
-    async def _asked(self, path: str, of_v2: str = "", of_v1: str = "") -> tuple[Reply, Api]:
-        """The answer of the newest API that the server has."""
+    async def _newest_api(self, path: str, of_v2: str = "", of_v1: str = "") -> tuple[Reply, Api]:
+        """The reply of the newest API that the server has."""
         reply = await self._get(f"/api/v2/{path}{of_v2 and '?'}{of_v2}", {_OK, *NO_SUCH_API})
         if reply.status == _OK:
             return reply, "v2"
@@ -202,44 +204,44 @@ def _data(reply: Reply, api: Api) -> Any:
 
 
 def _leading(text: str) -> list[Any]:
-    """The first elements of a JSON list that ends somewhere in the middle."""
-    found: list[Any] = []
+    """The first elements of a JSON list that was cut off."""
+    elements: list[Any] = []
     decoder, gap = json.JSONDecoder(), _BEGIN.match(text)
     while gap:
         try:
             one, end = decoder.raw_decode(text, gap.end())
         except (ValueError, RecursionError):
             break
-        found.append(one)
+        elements.append(one)
         gap = _BETWEEN.match(text, end)
-    return found
+    return elements
 
 
 def _clock(reply: Reply) -> datetime:
-    """The server's clock where it tells it, else ours."""
+    """The server's clock by its Date header, else ours."""
     try:
         return parsedate_to_datetime(reply.date).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return datetime.now(UTC)
 
 
-def _alert(seen: _AlertJson) -> Alert:
-    status = seen["status"]
+def _alert(alert: _AlertJson) -> Alert:
+    status = alert["status"]
     return Alert(
-        name=_line(seen["labels"].get("alertname", ""), 120) or "(no alertname)",
-        labels=_bounded(seen["labels"]),
+        name=_line(alert["labels"].get("alertname", ""), 120) or "(no alertname)",
+        labels=_bounded(alert["labels"]),
         state=status["state"],
-        since=seen["startsAt"],
+        since=alert["startsAt"],
         silenced_by=_ids(status["silencedBy"]),
         inhibited_by=_ids(status["inhibitedBy"]),
-        receivers=_ids([r.get("name") if isinstance(r, dict) else r for r in seen.get("receivers") or []]),
+        receivers=_ids([r.get("name") if isinstance(r, dict) else r for r in alert.get("receivers") or []]),
     )
 
 
-def _silence(seen: _SilenceJson) -> Silence:
+def _silence(silence: _SilenceJson) -> Silence:
     return Silence(
-        id=bounded_text(seen["id"], 60),
-        state=seen["status"]["state"],
+        id=bounded_text(silence["id"], 60),
+        state=silence["status"]["state"],
         matchers=tuple(
             Matcher(
                 name=bounded_text(m["name"], 80),
@@ -247,17 +249,17 @@ def _silence(seen: _SilenceJson) -> Silence:
                 regex=m["isRegex"],
                 equal=m.get("isEqual", True),
             )
-            for m in seen["matchers"][:_MOST_LABELS]
+            for m in silence["matchers"][:_MOST_LABELS]
         ),
-        starts=seen["startsAt"],
-        ends=seen["endsAt"],
-        by=_line(seen.get("createdBy", ""), 80),
-        comment=_line(seen.get("comment", ""), 200),
+        starts=silence["startsAt"],
+        ends=silence["endsAt"],
+        by=_line(silence.get("createdBy", ""), 80),
+        comment=_line(silence.get("comment", ""), 200),
     )
 
 
-def _ids(found: Iterable[Any] | None) -> tuple[str, ...]:
-    return tuple(bounded_text(str(each), 80) for each in list(found or ())[:_MOST_LABELS])
+def _ids(values: Iterable[Any] | None) -> tuple[str, ...]:
+    return tuple(bounded_text(str(each), 80) for each in list(values or ())[:_MOST_LABELS])
 
 
 def _bounded(labels: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What Alertmanager tells: alerts, silences, notifications."""
+"""Models of Alertmanager: alerts, silences, notifications, cleared incidents."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from systems.bzzz.monitoring.models import Rules
 
 __all__ = [
     "Alert",
-    "AlertmanagerSeen",
+    "AlertmanagerStatus",
     "Alerts",
     "Cleared",
     "Failures",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _SIMPLE = re.compile(r"[\w \-/:@|]*(?:\.[*+])?[\w \-/:@|]*")
-"""Patterns that take no long time on any text, and mean the same to every engine."""
+"""Regular expressions that are fast on any text and mean the same to RE2 and to Python."""
 _LONGEST = 400
 _RANKS = {
     **dict.fromkeys(("p0", "critical", "page", "emergency"), 0),
@@ -60,7 +60,7 @@ class Alert(Observed):
         return _RANKS.get(self.severity.strip().lower(), 0)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The alert in one line."""
         more = [f"{k}={v}" for k, v in sorted(self.labels.items()) if k not in {"alertname", "severity"}]
         severity = self.severity or "without severity"
@@ -84,7 +84,7 @@ class Matcher(Observed):
         return (re.fullmatch(self.value, text) is not None) is self.equal
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """As Alertmanager writes it."""
         sign = {(True, False): "=", (False, False): "!=", (True, True): "=~", (False, True): "!~"}
         return f"{self.name}{sign[self.equal, self.regex]}{self.value!r}"
@@ -106,18 +106,18 @@ class Silence(Observed):
         return all(m.may_match(labels[m.name]) for m in self.matchers if m.name in labels)
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """The silence in one line."""
-        which = ", ".join(m.told for m in self.matchers)
+        which = ", ".join(m.summary for m in self.matchers)
         until = f"{self.ends:%Y-%m-%d %H:%M:%SZ}"
         return _in_a_line(
             f"silence {self.id} {self.state} until {until} by {self.by}: {self.comment}; on {which or 'everything'}"
         )
 
 
-class AlertmanagerSeen(Observed):
-    """Which Alertmanager answers, by which version of its API. `at` is its own clock, where it tells it; `cluster` how
-    it stands with its peers: ready, settling, disabled, or empty where it does not say.
+class AlertmanagerStatus(Observed):
+    """Version and start of the Alertmanager that answered, and the API version. `at` is its own clock, by its Date header;
+    `cluster` its cluster status: ready, settling, disabled, or empty where it reports none.
     """
 
     version: str
@@ -141,7 +141,7 @@ class Alerts(Observed):
 
     at: AwareDatetime
     watchdog: str
-    server: AlertmanagerSeen
+    server: AlertmanagerStatus
     matchers: tuple[str, ...]
     alerts: tuple[Alert, ...]
     silences: tuple[Silence, ...]
@@ -175,7 +175,7 @@ class Failures(Observed):
 
 
 class TestAlert(Observed):
-    """A test alert's way. Counts are notifications before it was posted and after it was heard, or time was over."""
+    """A test alert. Notification counters are read before it was posted, and after it was received or time was over."""
 
     __test__ = False
 
@@ -188,10 +188,10 @@ class TestAlert(Observed):
 
 
 class Cleared(Observed):
-    """How the alert of one incident stands. `rules` are those of its name that alert, and no others.
+    """State of the alert of one incident. `rules` are the alerting rules of its name.
 
     `active` are its alerts in Alertmanager, `muted_by` silences that may mute it; `fired_at` is when it fired last in
-    the look-back, None where it did not; `inputs` the values that its rule looks at, or why there is none in `missing`.
+    the look-back, None where it did not; `inputs` the current values of its metric, or why there are none in `missing`.
     """
 
     alert: str

@@ -1,4 +1,4 @@
-"""What is observed of alerts, rules, silences and notifications."""
+"""Observations of alerts, rules, silences and notifications."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
 
 _LEAST_STEP_S = 1.0
 _MOST_INPUTS = 20
-_MOMENTS = seconds(3)  # ago: a reload, or a scrape that was late, may make an alert fire again
-_REDISCOVERY = seconds(6)  # after a reload Prometheus has forgotten its Alertmanagers for five seconds
+_MOMENTS = seconds(3)  # since it fired: a reload, or a late scrape, may make it fire again
+_REDISCOVERY = seconds(6)  # after a reload Prometheus has no Alertmanager for five seconds
 _PAUSE_S = 0.5
 
 
 @observation(of="prometheus", deadline=seconds(14))
 async def watching(bzzz: BzzzClient) -> Watching:
-    """The rules that are loaded, and who hears of their alerts; where nobody does, that is looked at again."""
+    """The rules that are loaded, and the Alertmanagers that get their alerts; without one it is asked again."""
     clock = Deadline(_REDISCOVERY)
     while True:
         managers = await bzzz.prometheus.alertmanagers()
@@ -43,12 +43,12 @@ async def watching(bzzz: BzzzClient) -> Watching:
             break
         await asyncio.sleep(_PAUSE_S)
     rules, needed = await bzzz.prometheus.rules(), needed_rules(bzzz.prometheus.target)
-    seen = Watching(rules=rules, alertmanagers=managers, needed=needed)
-    return seen.model_copy(update={"rules": await _dated(bzzz, rules, seen.own)})
+    loaded = Watching(rules=rules, alertmanagers=managers, needed=needed)
+    return loaded.model_copy(update={"rules": await _dated(bzzz, rules, loaded.own)})
 
 
 async def _dated(bzzz: BzzzClient, loaded: Rules, own: tuple[Rule, ...]) -> Rules:
-    """The rules with when Prometheus took them, where one of our own was never evaluated."""
+    """The rules with the time of their load, where one of BZZZ's was never evaluated."""
     if all(rule.evaluated_ago_s is not None for rule in own):
         return loaded
     return loaded.model_copy(update={"taken": (await bzzz.prometheus.server()).configured})
@@ -60,7 +60,7 @@ async def alerts(bzzz: BzzzClient) -> Alerts:
     asked for by itself.
     """
     target = bzzz.alertmanager.target
-    server, (found, whole), silences = await asyncio.gather(
+    server, (active, whole), silences = await asyncio.gather(
         bzzz.alertmanager.server(),
         bzzz.alertmanager.first_alerts(*target.matchers),
         bzzz.alertmanager.silences(),
@@ -68,13 +68,13 @@ async def alerts(bzzz: BzzzClient) -> Alerts:
     at = datetime.now(UTC)
     if not whole and target.watchdog:
         watchdog = await bzzz.alertmanager.alerts(f'alertname="{target.watchdog}"')
-        found = (*(a for a in found if a.name != target.watchdog), *watchdog)
+        active = (*(a for a in active if a.name != target.watchdog), *watchdog)
     return Alerts(
         at=at,
         watchdog=target.watchdog,
         server=server,
         matchers=target.matchers,
-        alerts=found,
+        alerts=active,
         silences=silences,
         whole=whole,
     )
@@ -116,59 +116,59 @@ async def test_alert(
     bzzz: BzzzClient,  # noqa: ARG001 -- the first parameter names the system
     send_test_alert: Callable[[], Awaitable[TestAlert]],
 ) -> TestAlert:
-    """A test alert's way to its receiver."""
+    """A test alert, followed to its receiver."""
     return await send_test_alert()
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
 async def cleared_health(bzzz: BzzzClient) -> Cleared:
-    """How BZZZSystemHealthCritical stands."""
+    """State of the alert BZZZSystemHealthCritical."""
     return await _cleared(bzzz, HEALTH, INCIDENTS[HEALTH])
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
 async def cleared_peers(bzzz: BzzzClient) -> Cleared:
-    """How BZZZInsufficientPeers stands."""
+    """State of the alert BZZZInsufficientPeers."""
     return await _cleared(bzzz, PEERS, INCIDENTS[PEERS])
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
 async def cleared_admin(bzzz: BzzzClient) -> Cleared:
-    """How BZZZNoAdminElected stands."""
+    """State of the alert BZZZNoAdminElected."""
     return await _cleared(bzzz, ADMIN, INCIDENTS[ADMIN])
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
 async def cleared_replication(bzzz: BzzzClient) -> Cleared:
-    """How BZZZDHTReplicationDegraded stands."""
+    """State of the alert BZZZDHTReplicationDegraded."""
     return await _cleared(bzzz, REPLICATION, INCIDENTS[REPLICATION])
 
 
 @observation(of=("prometheus", "alertmanager"), deadline=seconds(10))
 async def cleared_memory(bzzz: BzzzClient) -> Cleared:
-    """How the alert on high memory stands."""
+    """State of the alert on high memory."""
     target = bzzz.prometheus.target
     return await _cleared(bzzz, target.memory, f'process_resident_memory_bytes{{job="{target.job}"}}')
 
 
 async def _cleared(bzzz: BzzzClient, alert: str, metric: str) -> Cleared:
-    """How an incident's alert stands; where it is calm and fired moments ago, it is looked at once more.
+    """State of an incident's alert; where it is inactive and fired moments ago, it is read once more.
 
     Raises:
-        Unobservable: when it fired last is no time (unexpected-reply).
+        Unobservable: the time at which it last fired is none (unexpected-reply).
     """
-    seen = await _standing(bzzz, alert, metric)
-    calm = seen.state == "inactive" and not seen.active
-    if not calm or seen.fired_at is None:
-        return seen
-    left = seen.fired_at + _MOMENTS - seen.rules.at
+    state = await _state(bzzz, alert, metric)
+    calm = state.state == "inactive" and not state.active
+    if not calm or state.fired_at is None:
+        return state
+    left = state.fired_at + _MOMENTS - state.rules.at
     if not timedelta(0) < left <= _MOMENTS:
-        return seen
+        return state
     await asyncio.sleep(left.total_seconds())
-    return await _standing(bzzz, alert, metric)
+    return await _state(bzzz, alert, metric)
 
 
-async def _standing(bzzz: BzzzClient, alert: str, metric: str) -> Cleared:
+async def _state(bzzz: BzzzClient, alert: str, metric: str) -> Cleared:
     loaded, active, silences, (inputs, missing) = await asyncio.gather(
         bzzz.prometheus.rules(),
         bzzz.alertmanager.alerts(f'alertname="{alert}"'),
@@ -181,8 +181,8 @@ async def _standing(bzzz: BzzzClient, alert: str, metric: str) -> Cleared:
     return Cleared(
         alert=alert,
         rules=rules,
-        active=tuple(f"{a.state}: {a.told}" for a in active),
-        muted_by=tuple(s.told for s in silences if s.state == "active" and s.may_mute(labels)),
+        active=tuple(f"{a.state}: {a.summary}" for a in active),
+        muted_by=tuple(s.summary for s in silences if s.state == "active" and s.may_mute(labels)),
         fired_at=await _fired_at(bzzz, alert, own),
         inputs=inputs,
         missing=missing,
@@ -190,12 +190,12 @@ async def _standing(bzzz: BzzzClient, alert: str, metric: str) -> Cleared:
 
 
 async def _inputs(bzzz: BzzzClient, metric: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What the rule looks at, as it is measured now; or why it is not."""
+    """The current values of the rule's metric, or why there are none."""
     try:
-        seen = await bzzz.prometheus.current(metric)
+        samples = await bzzz.prometheus.current(metric)
     except Unobservable as why:
         return (), (str(why),)
-    return tuple(f"{s.who} {s.value:g}" for s in seen.series[:_MOST_INPUTS]), ()
+    return tuple(f"{s.who} {s.value:g}" for s in samples.series[:_MOST_INPUTS]), ()
 
 
 async def _fired_at(bzzz: BzzzClient, alert: str, rules: tuple[Rule, ...]) -> datetime | None:
@@ -205,7 +205,7 @@ async def _fired_at(bzzz: BzzzClient, alert: str, rules: tuple[Rule, ...]) -> da
     look_back = bzzz.section.limits.look_back
     step_s = max(_LEAST_STEP_S, min(r.interval_s for r in rules))
     firing = f'ALERTS{{alertname="{alert}",alertstate="firing"}}'
-    seen = await bzzz.prometheus.vector(
+    samples = await bzzz.prometheus.vector(
         f"max(max_over_time(timestamp({firing})[{look_back.value:g}s:{step_s:g}s]))"
     )
-    return instant(seen.series[0].value) if seen.series else None
+    return instant(samples.series[0].value) if samples.series else None

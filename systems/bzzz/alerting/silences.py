@@ -1,4 +1,4 @@
-"""What becomes of test alerts while a silence is in force: seen from Alertmanager, and from the one whom it tells."""
+"""State of test alerts while a silence is in force: in Alertmanager, and at the receiver."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ __all__ = ["SilenceState", "as_wanted", "standing", "stood"]
 
 @dataclass(frozen=True, slots=True)
 class SilenceState:
-    """A test alert: its state (active, suppressed, or gone), which silences mute it, and whether its receiver was told."""
+    """A test alert: its state (active, suppressed, or gone), which silences mute it, and whether its receiver was notified."""
 
     state: str
     silenced_by: tuple[str, ...]
-    told: bool
+    notified: bool
 
     def __str__(self) -> str:
         by = f" by {', '.join(self.silenced_by)}" if self.silenced_by else ""
-        return f"{self.state}{by}, its receiver {'was told' if self.told else 'was not told'}"
+        return f"{self.state}{by}, its receiver {'was notified' if self.notified else 'was not notified'}"
 
 
 async def standing(bzzz: BzzzClient, *tests: str) -> dict[str, SilenceState]:
-    """How the test alerts with these values of the label `opsverify` stand."""
-    found = {a.labels.get("opsverify", ""): a for a in await bzzz.alertmanager.alerts('opsverify!=""')}
-    heard = await bzzz.alertmanager.heard()
+    """The state of the test alerts with these values of the label `opsverify`."""
+    alerts = {a.labels.get("opsverify", ""): a for a in await bzzz.alertmanager.alerts('opsverify!=""')}
+    notified = await bzzz.alertmanager.heard()
     return {
         test: SilenceState(
-            state=found[test].state if test in found else "gone",
-            silenced_by=found[test].silenced_by if test in found else (),
-            told=test in heard,
+            state=alerts[test].state if test in alerts else "gone",
+            silenced_by=alerts[test].silenced_by if test in alerts else (),
+            notified=test in notified,
         )
         for test in tests
     }
@@ -45,13 +45,13 @@ async def standing(bzzz: BzzzClient, *tests: str) -> dict[str, SilenceState]:
 async def stood(
     bzzz: BzzzClient, wanted: dict[str, tuple[str, bool]], *, within: timedelta
 ) -> dict[str, SilenceState]:
-    """Wait until each test alert has its wanted state and its receiver was told or not, but no longer than `within`;
-    how they stand then.
+    """Wait until each test alert has its wanted state and its receiver was notified or not, at most `within`; returns
+    their states then.
     """
     try:
         return await eventually(
             lambda: standing(bzzz, *wanted),
-            lambda seen: as_wanted(seen, wanted),
+            lambda states: as_wanted(states, wanted),
             expected="the test alerts as wanted",
             within=within,
         )
@@ -59,6 +59,6 @@ async def stood(
         return await standing(bzzz, *wanted)
 
 
-def as_wanted(seen: dict[str, SilenceState], wanted: dict[str, tuple[str, bool]]) -> bool:
-    """Whether each test alert has its wanted state, and its receiver was told or not."""
-    return {test: (how.state, how.told) for test, how in seen.items()} == wanted
+def as_wanted(states: dict[str, SilenceState], wanted: dict[str, tuple[str, bool]]) -> bool:
+    """Whether each test alert has its wanted state, and its receiver was notified or not."""
+    return {test: (each.state, each.notified) for test, each in states.items()} == wanted

@@ -1,4 +1,4 @@
-"""Waiting for an alert: from a fault until it fires in Alertmanager, from a recovery until it has cleared."""
+"""Waiting for an alert in Alertmanager: until it fires after a fault, until it has cleared after a recovery."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVERY = seconds(0.2)
 
 
 class AlertWatch:
-    """One alert in the real Alertmanager, timed from when this was made, or last begun."""
+    """One alert in the real Alertmanager, timed since construction or the last `begin`."""
 
     def __init__(self, client: BzzzClient, alert: str) -> None:
         self.client, self.alert = client, alert
@@ -29,25 +29,27 @@ class AlertWatch:
         self._begun = time.monotonic()
 
     async def fires(self, *, within: timedelta) -> str:
-        """Wait until it is active; how long that took, and what it says. Raises DeadlinePassed."""
-        seen = await self._until(there=True, within=within)
-        return f"{self.alert} fired {time.monotonic() - self._begun:.1f} s after the fault: {'; '.join(seen)}"
+        """Wait until it is active; returns how long that took, and the alert. Raises DeadlinePassed."""
+        active = await self._until(there=True, within=within)
+        return (
+            f"{self.alert} fired {time.monotonic() - self._begun:.1f} s after the fault: {'; '.join(active)}"
+        )
 
     async def clears(self, *, within: timedelta) -> str:
-        """Wait until it is gone; how long that took. Raises DeadlinePassed."""
+        """Wait until it is gone; returns how long that took. Raises DeadlinePassed."""
         await self._until(there=False, within=within)
         return f"{self.alert} cleared {time.monotonic() - self._begun:.1f} s after the recovery"
 
     async def _until(self, *, there: bool, within: timedelta) -> list[str]:
         async def look() -> list[str]:
-            found = await self.client.alertmanager.alerts(f'alertname="{self.alert}"')
-            return [one.told for one in found if one.state == "active"]
+            alerts = await self.client.alertmanager.alerts(f'alertname="{self.alert}"')
+            return [one.summary for one in alerts if one.state == "active"]
 
         return await eventually(
             look,
-            lambda told: bool(told) is there,
+            lambda active: bool(active) is there,
             expected=f"{self.alert} {'active' if there else 'gone'} in Alertmanager",
             within=within,
             every=EVERY,
-            shown=lambda told: "; ".join(told) or "not active",
+            shown=lambda active: "; ".join(active) or "not active",
         )

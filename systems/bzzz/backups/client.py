@@ -1,6 +1,4 @@
-"""Read-only access to BZZZ's backups: folders on a host, and dumps in an S3-compatible store too. Blocking calls run
-beside the event loop.
-"""
+"""Read-only client of the backups: folders on a host, and dumps in an S3-compatible store. Blocking calls run in threads."""
 
 from __future__ import annotations
 
@@ -42,14 +40,14 @@ _GZIP = 'gzip -t -- "$1"'
 
 
 class BackupsClient:
-    """What can be read of the backups."""
+    """Reads the backups of a target."""
 
     def __init__(self, section: BzzzSection) -> None:
         self._section = section
 
     @property
     def target(self) -> BackupsTarget:
-        """Where they lie. Raises Unobservable where the target does not say."""
+        """The target's table of backups. Raises Unobservable where there is none."""
         if self._section.backups is None:
             raise Unobservable(ErrorKind.PRECONDITION, "the target configures no backups")
         return self._section.backups
@@ -66,7 +64,7 @@ class BackupsClient:
     async def base(self) -> BaseBackup:
         """The newest base backup, verified by pg_verifybackup."""
         target = self.target
-        return await self._beside(
+        return await self._in_thread(
             lambda: wal_files.verified(self.reader, target.base, target.programs, _READ), target.base
         )
 
@@ -74,15 +72,15 @@ class BackupsClient:
         """The WAL archive since the newest base backup."""
         target = self.target
         if target.wal is None:
-            told = "the target does not say where archive_command keeps WAL; add [bzzz.backups] wal"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
+            message = "the target does not say where archive_command puts WAL; add [bzzz.backups] wal"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
         wal = target.wal
-        return await self._beside(lambda: wal_files.archive(self.reader, target.base, wal), wal)
+        return await self._in_thread(lambda: wal_files.archive(self.reader, target.base, wal), wal)
 
     async def export(self) -> Export:
         """The configuration export."""
         target = self.target
-        return await self._beside(
+        return await self._in_thread(
             lambda: export_files.read(self.reader, target.configuration, target.payloads),
             target.configuration,
         )
@@ -91,13 +89,13 @@ class BackupsClient:
         """The newest dump, and its copy off-site."""
         target = self.target
         if target.offsite is None:
-            told = "the target does not say where the off-site copy is; add [bzzz.backups] offsite"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
+            message = "the target does not say where the off-site copy is; add [bzzz.backups] offsite"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
         return await in_thread(self._offsite, target.offsite)
 
     async def prometheus(self) -> NewestFile:
         """The newest Prometheus snapshot."""
-        return await self._beside(
+        return await self._in_thread(
             lambda: self._newest(self.target.prometheus, folders=True), self.target.prometheus
         )
 
@@ -105,31 +103,31 @@ class BackupsClient:
         """The newest copy of the DHT's content, or why the target needs none."""
         target = self.target
         if target.dht is None and not target.dht_replication_only:
-            told = "the target says nothing of a backup of the DHT's content; add [bzzz.backups] dht, or dht_replication_only with a reason"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
-        return await self._beside(self._dht, target.dht or "the target file")
+            message = "the target configures no backup of the DHT's content; add [bzzz.backups] dht, or dht_replication_only with a reason"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
+        return await self._in_thread(self._dht, target.dht or "the target file")
 
     async def rights(self) -> str:
         """Whether dumps may be listed and read; for the preflight."""
-        return await in_thread(_may_be_read, open_dumps(self.target), self.target.prefix)
+        return await in_thread(_read_rights, open_dumps(self.target), self.target.prefix)
 
     async def offsite_rights(self) -> str:
         """The same of the off-site copies."""
         offsite = self.target.offsite
         if offsite is None:
             return "the target names no off-site copy"
-        return await in_thread(_may_be_read, open_offsite(self.target, offsite), self.target.prefix)
+        return await in_thread(_read_rights, open_offsite(self.target, offsite), self.target.prefix)
 
-    async def _beside(self, read: Callable[[], R], path: str) -> R:
+    async def _in_thread(self, read: Callable[[], R], path: str) -> R:
         record_source(f"{self.target.host} {path}")
         return await in_thread(read)
 
     def _listing(self, folder: str) -> Listing:
-        found = self.reader.listing(folder)
-        if found is None:
-            told = f"there is no folder {folder} on {self.reader.name}: nothing was ever kept there, or the target names another"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
-        return found
+        listing = self.reader.listing(folder)
+        if listing is None:
+            message = f"no folder {folder} on {self.reader.name}: nothing was ever written there, or the target names another"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
+        return listing
 
     def _dumps(self) -> Dumps:
         target = self.target
@@ -138,7 +136,7 @@ class BackupsClient:
         files = dump_files(listing, target.prefix)
         newest = newest_dump(files)
         plain = uncompressed_since(files, newest)
-        _none_at_work(files, listing)
+        _refuse_while_dumping(files, listing)
         read = None if newest is None else place.read(newest, _READ) if newest.size else EMPTY
         again = dump_files(place.listing(), target.prefix)
         if again != files:
@@ -150,8 +148,8 @@ class BackupsClient:
             and read.problem
             and just_written(newest.written, listing.at)
         ):
-            told = f"{newest.path} is not whole ({read.told}), but was written less than {WRITING.total_seconds():g} s ago: it may still be written"
-            raise Changed(told)
+            message = f"{newest.path} is incomplete ({read.told}), but was modified less than {WRITING.total_seconds():g} s ago: pg_dump may still be running"
+            raise Changed(message)
         return Dumps(
             folder=target.folder,
             at=listing.at,
@@ -166,14 +164,14 @@ class BackupsClient:
         here, there = open_dumps(self.target), open_offsite(self.target, offsite)
         newest = newest_dump(dump_files(here.listing(), self.target.prefix))
         if newest is None:
-            raise Unobservable(ErrorKind.EMPTY, f"there is no finished dump in {here.name}; see B-BAK-1")
+            raise Unobservable(ErrorKind.EMPTY, f"no finished dump in {here.name}; see B-BAK-1")
         name = newest.path.rsplit("/", 1)[-1]
         entry = next((e for e in there.listing().entries if e.name == name and e.regular), None)
         own = here.checksum(name, _READ)
         copied = there.checksum(name, _READ) if entry else None
         still_here = newest in dump_files(here.listing(), self.target.prefix)
         if not still_here or (entry is not None and entry not in there.listing().entries):
-            msg = f"{name} was written, here or in {there.name}, while the two were compared"
+            msg = f"{name} changed, here or in {there.name}, while the two were compared"
             raise Changed(msg)
         return OffsiteCopy(
             name=name,
@@ -212,24 +210,24 @@ class BackupsClient:
             return newest
         problem = self._damage(f"{target.dht}/{newest.name}") if newest.size else ""
         if (problem or not newest.size) and just_written(newest.written, newest.at):
-            told = f"{target.dht}/{newest.name} is not whole, but was written less than {WRITING.total_seconds():g} s ago: it may still be written"
-            raise Changed(told)
+            message = f"{target.dht}/{newest.name} is incomplete, but was modified less than {WRITING.total_seconds():g} s ago: the copy may still be running"
+            raise Changed(message)
         return newest.model_copy(update={"problem": problem})
 
     def _damage(self, path: str) -> str:
-        """What gzip says of a file that is not whole; of one that is none of gzip's, nothing."""
+        """The error that gzip reports for a damaged file; empty for a file that is not gzipped."""
         if not path.endswith(".gz"):
             return ""
         answer = self.reader.ask(_GZIP, path, within=_READ)
-        said = answer.errors.strip()
+        stderr = answer.errors.strip()
         if answer.status and not re.search(
-            r"unexpected end|crc error|format violated|not in gzip format", said
+            r"unexpected end|crc error|format violated|not in gzip format", stderr
         ):
-            raise self.reader.trouble(said or f"gzip -t ended with status {answer.status}")
-        return said[:300] if answer.status else ""
+            raise self.reader.trouble(stderr or f"gzip -t ended with status {answer.status}")
+        return stderr[:300] if answer.status else ""
 
 
-def _may_be_read(place: DumpPlace, prefix: str) -> str:
+def _read_rights(place: DumpPlace, prefix: str) -> str:
     listing = place.listing()
     files = dump_files(listing, prefix)
     if files:
@@ -238,11 +236,11 @@ def _may_be_read(place: DumpPlace, prefix: str) -> str:
     return f"{len(files)} dumps in {place.name}, its clock {apart:+.1f} s against ours"
 
 
-def _none_at_work(files: tuple[DumpFile, ...], listing: Listing) -> None:
-    """Raise Changed where a plain dump was written just now: pg_dump, or gzip beside it, is at work."""
+def _refuse_while_dumping(files: tuple[DumpFile, ...], listing: Listing) -> None:
+    """Raise Changed where a plain dump was written just now: pg_dump, or gzip, is running."""
     for dump in files:
         if dump.form == "plain" and just_written(dump.written, listing.at):
-            told = (
-                f"{dump.path} was written less than {WRITING.total_seconds():g} s ago: a dump is being made"
+            message = (
+                f"{dump.path} was modified less than {WRITING.total_seconds():g} s ago: a dump is being made"
             )
-            raise Changed(told)
+            raise Changed(message)

@@ -1,4 +1,4 @@
-"""The configuration export as the runbook makes it: secrets/*.json, configs/*.json, and services.json, a stream of arrays."""
+"""Reader of the configuration export as the runbook makes it: secrets/*.json, configs/*.json, services.json (a stream of arrays)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def stream(text: str) -> Iterator[Any]:
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            msg = f"no JSON from character {at} on ({type(error).__name__})"
+            msg = f"no valid JSON from character {at} on ({type(error).__name__})"
             raise NotExported(msg) from None
         yield value
 
@@ -51,18 +51,18 @@ def inspected(content: bytes) -> list[dict[str, Any]]:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        msg = "no UTF-8"
+        msg = "not UTF-8"
         raise NotExported(msg) from None
-    found = list[dict[str, Any]]()
+    objects = list[dict[str, Any]]()
     for value in stream(text):
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            msg = "not arrays of objects, as inspect prints them"
+            msg = "not arrays of objects, as docker inspect prints them"
             raise NotExported(msg)
-        found += value
-    if not found:
-        msg = "it holds no object"
+        objects += value
+    if not objects:
+        msg = "the file holds no object"
         raise NotExported(msg)
-    return found
+    return objects
 
 
 def name_of(thing: dict[str, Any]) -> str:
@@ -70,7 +70,7 @@ def name_of(thing: dict[str, Any]) -> str:
     spec = thing.get("Spec")
     name = spec.get("Name") if isinstance(spec, dict) else None
     if not isinstance(name, str) or not name or bounded_text(name, _LONGEST_NAME) != name:
-        msg = "an object has no Spec.Name that is one"
+        msg = "an object has no valid Spec.Name"
         raise NotExported(msg)
     return name
 
@@ -83,24 +83,24 @@ def payload_of(thing: dict[str, Any]) -> bytes | None:
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, TypeError, ValueError):
-        msg = f"the Data of {name_of(thing)} is no base64"
+        msg = f"Data of {name_of(thing)} is no valid base64"
         raise NotExported(msg) from None
 
 
 def services_of(content: bytes) -> dict[str, ExportedService]:
     """The services of services.json. Raises NotExported."""
-    found = {}
+    services = {}
     for thing in inspected(content):
         name = name_of(thing)
         try:
             image = thing["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
             mode = thing["Spec"]["Mode"]
             replicas = mode["Replicated"]["Replicas"] if "Replicated" in mode else 0
-            found[name] = ExportedService(image=image, replicas=replicas)
+            services[name] = ExportedService(image=image, replicas=replicas)
         except (KeyError, TypeError, ValueError):
             msg = f"service {name} has no image or no mode"
             raise NotExported(msg) from None
-    return found
+    return services
 
 
 def read(reader: HostReader, folder: str, payloads: str) -> Export:
@@ -111,33 +111,33 @@ def read(reader: HostReader, folder: str, payloads: str) -> Export:
     """
     above = reader.listing(folder)
     if above is None:
-        told = f"there is no folder {folder} on {reader.name}: nothing was ever exported there, or the target names another"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
-    found = _Found(reader, folder)
-    for path in found.files("secrets"):
-        found.take(path, found.secret)
-    for path in found.files("configs"):
-        found.take(path, found.config)
-    found.take_services()
+        message = f"no folder {folder} on {reader.name}: nothing was ever exported there, or the target names another"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
+    export = _ExportReader(reader, folder)
+    for path in export.files("secrets"):
+        export.take(path, export.secret)
+    for path in export.files("configs"):
+        export.take(path, export.config)
+    export.take_services()
     return Export(
         folder=folder,
         at=above.at,
-        oldest=min(found.written, default=None),
-        there=tuple(kind for kind in KINDS if kind not in found.lacking),
-        absent=tuple(found.absent),
-        files=found.looked,
-        read=found.whole,
-        problems=tuple(found.problems[:_MOST_PROBLEMS]),
-        secrets=tuple(sorted(found.secrets)),
-        without_payload=tuple(sorted(name for name, whole in found.secrets.items() if not whole)),
-        configs=found.configs,
-        services=found.services,
+        oldest=min(export.written, default=None),
+        there=tuple(kind for kind in KINDS if kind not in export.lacking),
+        absent=tuple(export.absent),
+        files=export.looked,
+        read=export.whole,
+        problems=tuple(export.problems[:_MOST_PROBLEMS]),
+        secrets=tuple(sorted(export.secrets)),
+        without_payload=tuple(sorted(name for name, whole in export.secrets.items() if not whole)),
+        configs=export.configs,
+        services=export.services,
         payloads=payloads,
     )
 
 
-class _Found:
-    """What was found so far, and what is wrong with it."""
+class _ExportReader:
+    """The contents read so far, and the problems with them."""
 
     def __init__(self, reader: HostReader, folder: str) -> None:
         self._reader, self._folder = reader, folder
@@ -165,14 +165,14 @@ class _Found:
         self.looked += len(entries)
         return self._reader.look([f"{folder}/{each.name}" for each in entries], _LARGEST)
 
-    def take(self, seen: FileSeen, one: Callable[[dict[str, Any]], None]) -> None:
-        """Take what a file holds, object by object, or note what is wrong with it."""
+    def take(self, file: FileSeen, one: Callable[[dict[str, Any]], None]) -> None:
+        """Take a file's objects one by one, or note what is wrong with it."""
         try:
-            for thing in inspected(_whole(seen)):
+            for thing in inspected(_whole(file)):
                 one(thing)
             self.whole += 1
         except NotExported as wrong:
-            self.problems.append(f"{seen.path}: {wrong}")
+            self.problems.append(f"{file.path}: {wrong}")
 
     def secret(self, thing: dict[str, Any]) -> None:
         """Take a secret."""
@@ -188,22 +188,22 @@ class _Found:
 
     def take_services(self) -> None:
         """Take the service definitions."""
-        (seen,) = self._reader.look([f"{self._folder}/services.json"], _LARGEST)
-        if not seen.there:
-            self.absent.append(seen.path)
+        (file,) = self._reader.look([f"{self._folder}/services.json"], _LARGEST)
+        if not file.there:
+            self.absent.append(file.path)
             self.lacking.append("services")
             return
-        self.written.append(seen.written)
+        self.written.append(file.written)
         self.looked += 1
         try:
-            self.services = services_of(_whole(seen))
+            self.services = services_of(_whole(file))
             self.whole += 1
         except NotExported as wrong:
-            self.problems.append(f"{seen.path}: {wrong}")
+            self.problems.append(f"{file.path}: {wrong}")
 
 
-def _whole(seen: FileSeen) -> bytes:
-    if seen.content is None or seen.size > _LARGEST:
-        msg = f"it is no file of at most {_LARGEST >> 20} MiB"
+def _whole(file: FileSeen) -> bytes:
+    if file.content is None or file.size > _LARGEST:
+        msg = f"no regular file of at most {_LARGEST >> 20} MiB"
         raise NotExported(msg)
-    return seen.content
+    return file.content

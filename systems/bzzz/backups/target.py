@@ -1,4 +1,4 @@
-"""Where the backups of a BZZZ target lie."""
+"""The target's table of backups: hosts, folders, stores."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class BackupsTarget(Table):
                 msg = f"found {place.partition('://')[0]!r}; must be an absolute folder on the host, or s3://bucket/prefix"
                 raise ValueError(msg)
             return cls._absolute(place)
-        found = s3_address(place)
+        store = s3_address(place)
         refuse_without_library(place)
-        return f"s3://{found.bucket}/{found.prefix}".rstrip("/")
+        return f"s3://{store.bucket}/{store.prefix}".rstrip("/")
 
     @model_validator(mode="after")
     def _one_offsite(self) -> BackupsTarget:

@@ -1,4 +1,4 @@
-"""Timelines of archived WAL: which of them a recovery takes, and from where to where, by the histories in the archive."""
+"""Timelines of archived WAL: which ones a recovery follows, and between which LSNs, by the archive's history files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ History: TypeAlias = tuple[tuple[int, int], ...]
 """A timeline's ancestors, oldest first, each with the LSN at which it was left."""
 _HISTORY = re.compile(r"(?P<timeline>[0-9A-F]{8})\.history(?P<packed>\.(gz|zst|lz4|bz2|xz))?")
 _LARGEST = 65536
-# As PostgreSQL writes it: the parent's number, where it was left, and why.
+# A line as PostgreSQL writes it: parent timeline, switch point (LSN), reason.
 _SWITCH = re.compile(
     rb"^[ \t]*(?P<parent>\d{1,10})[ \t]+(?P<switch>[0-9A-F]{1,8}/[0-9A-F]{1,8})(?=\s|\Z)", re.MULTILINE
 )
@@ -53,21 +53,21 @@ def stretches(
 
 
 def histories(reader: HostReader, listing: Listing, wanted: set[int]) -> tuple[dict[int, History], list[int]]:
-    """The histories in the archive by timeline, and those of `wanted` that are not there, or say nothing."""
+    """The histories in the archive by timeline, and those of `wanted` that are missing or empty."""
     named = [(e, m) for e in listing.entries if e.regular and (m := _HISTORY.fullmatch(e.name))]
     packed = [e.name for e, m in named if m["packed"]]
     if packed:
-        told = f"{listing.folder}/{packed[0]} is packed: where timelines part cannot be read"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
+        message = f"{listing.folder}/{packed[0]} is compressed: the switch between timelines cannot be read"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
     timelines = [int(m["timeline"], 16) for _, m in named]
-    seen = reader.look([f"{listing.folder}/{e.name}" for e, _ in named], _LARGEST) if named else []
-    said = {t: parsed(each.content or b"") for t, each in zip(timelines, seen, strict=True)}
-    found = {timeline: history for timeline, history in said.items() if history}
-    return found, sorted(wanted - found.keys())
+    files = reader.look([f"{listing.folder}/{e.name}" for e, _ in named], _LARGEST) if named else []
+    parents = {t: parsed(each.content or b"") for t, each in zip(timelines, files, strict=True)}
+    known = {timeline: history for timeline, history in parents.items() if history}
+    return known, sorted(wanted - known.keys())
 
 
 def parsed(history: bytes) -> History:
-    """What a history says; comments, and lines that say nothing of it, are passed over."""
+    """Parse a history file; comments and other lines are skipped."""
     return tuple((int(m["parent"]), lsn(m["switch"])) for m in _SWITCH.finditer(history))
 
 
@@ -77,6 +77,6 @@ def history_name(timeline: int) -> str:
 
 
 def lsn(text: bytes) -> int:
-    """A place in WAL, in bytes since its beginning, from its two hexadecimal numbers."""
+    """An LSN as bytes since the beginning of WAL, from its two hexadecimal numbers."""
     high, _, low = text.decode().partition("/")
     return (int(high, 16) << 32) + int(low, 16)

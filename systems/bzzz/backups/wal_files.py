@@ -1,4 +1,4 @@
-"""Base backups and archived WAL by their files: which segments there are, which there have to be."""
+"""Files of base backups and of the WAL archive: which segments exist, and which are needed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _END_OF_MANIFEST = 4000
 _TAIL = 'tail -c "$2" -- "$1"'
 _VERIFY = 'PATH="$2:$PATH" pg_verifybackup -- "$1" 2>&1 | head -c "$3"'
 _GOOD = "backup successfully verified"
-# What pg_verifybackup and pg_waldump say of a backup that is not as its manifest says.
+# Errors of pg_verifybackup and pg_waldump about a backup that does not match its manifest.
 _BAD = re.compile(
     r"checksum mismatch|is present in the manifest but not on disk|is present on disk but not in the manifest|"
     r"has size \d+ .*in the manifest|WAL parsing failed|could not parse backup manifest|manifest checksum|"
@@ -70,32 +70,34 @@ def missing_segments(have: set[int], first: int, last: int, most: int) -> tuple[
 
 def wal_range(manifest: bytes) -> tuple[int, int, int] | None:
     """Timeline, start and end of the last range of WAL that a manifest's end names."""
-    found = list(_RANGE.finditer(manifest))
-    if not found:
+    ranges = list(_RANGE.finditer(manifest))
+    if not ranges:
         return None
-    return int(found[-1]["timeline"]), lsn(found[-1]["start"]), lsn(found[-1]["end"])
+    return int(ranges[-1]["timeline"]), lsn(ranges[-1]["start"]), lsn(ranges[-1]["end"])
 
 
 def verified(reader: HostReader, base: str, programs: str | None, within: timedelta) -> BaseBackup:
-    """The newest base backup and what pg_verifybackup says of it: its message is read, not its exit status alone.
+    """The newest base backup and pg_verifybackup's verdict, by its message: a crash has an exit status too.
 
     Raises:
-        Unobservable: there is none, or the program is not there, crashed, or says what is not known.
+        Unobservable: there is none, or the program is missing, crashed, or printed an unknown message.
     """
     at, newest = _newest(reader, base)
     folder = newest.path.removesuffix(f"/{MANIFEST}")
     answer = reader.ask(_VERIFY, folder, programs or "", "4000", within=within)
-    said = " ".join((answer.output.decode("utf-8", "replace") + answer.errors).split())
-    if "not found" in said and "pg_verifybackup" in said and _GOOD not in said:
-        told = f"{reader.name} has no pg_verifybackup in its PATH; name its folder: [bzzz.backups] programs"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
-    if _GOOD not in said and not _BAD.search(said):
-        raise reader.trouble(said or "pg_verifybackup ended without a word: it crashed")
+    output = " ".join((answer.output.decode("utf-8", "replace") + answer.errors).split())
+    if "not found" in output and "pg_verifybackup" in output and _GOOD not in output:
+        message = (
+            f"{reader.name} has no pg_verifybackup in its PATH; name its folder: [bzzz.backups] programs"
+        )
+        raise Unobservable(ErrorKind.PRECONDITION, message)
+    if _GOOD not in output and not _BAD.search(output):
+        raise reader.trouble(output or "pg_verifybackup ended without a message: it crashed")
     return BaseBackup(
         path=folder,
         at=at,
         written=newest.written,
-        problem="" if _GOOD in said and not _BAD.search(said) else said[:600],
+        problem="" if _GOOD in output and not _BAD.search(output) else output[:600],
     )
 
 
@@ -105,13 +107,13 @@ def archive(reader: HostReader, base: str, folder: str) -> WalArchive:
     timeline, start, end = _range_of(reader, newest)
     listing = reader.listing(folder)
     if listing is None:
-        told = f"there is no folder {folder} on {reader.name}: it is not mounted, or the target names another"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
-    found = [(e, m) for e in listing.entries if e.regular and (m := _SEGMENT.fullmatch(e.name))]
-    plain = [e for e, m in found if not m["packed"]]
+        message = f"no folder {folder} on {reader.name}: it is not mounted, or the target names another"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
+    matches = [(e, m) for e in listing.entries if e.regular and (m := _SEGMENT.fullmatch(e.name))]
+    plain = [e for e, m in matches if not m["packed"]]
     size = _size(plain)
     have = defaultdict[int, set[int]](set)
-    for _, match in found:
+    for _, match in matches:
         its, number = segment_number(match["name"], size)
         have[its].add(number)
     known, unknown = histories(reader, listing, {t for t in have if t > timeline})
@@ -141,7 +143,7 @@ def archive(reader: HostReader, base: str, folder: str) -> WalArchive:
 
 
 def _size(plain: list[FileEntry]) -> int:
-    """Size of a segment: what most of them have that can be one."""
+    """Size of a segment: the most frequent size that is a valid one."""
     sizes = [each.size for each in plain if each.size in _SIZES]
     return max(set(sizes), key=sizes.count, default=_DEFAULT)
 
@@ -150,24 +152,24 @@ def _newest(reader: HostReader, base: str) -> tuple[datetime, FileSeen]:
     """The host's clock, and the newest manifest: in the folder itself, or in one below it."""
     listing = reader.listing(base)
     if listing is None:
-        told = f"there is no folder {base} on {reader.name}: no base backup was ever made there, or the target names another"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
+        message = f"no folder {base} on {reader.name}: no base backup was ever made there, or the target names another"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
     folders = [f"{base}/{each.name}" for each in listing.entries if each.folder]
     own = any(each.name == MANIFEST for each in listing.entries)
     paths = [f"{base}/{MANIFEST}"] if own else [f"{folder}/{MANIFEST}" for folder in folders]
     there = [each for each in reader.look(paths) if each.regular] if paths else []
     if not there:
-        told = f"no base backup with a manifest is in {base}"
-        raise Unobservable(ErrorKind.EMPTY, told)
+        message = f"no base backup with a backup_manifest in {base}"
+        raise Unobservable(ErrorKind.EMPTY, message)
     return listing.at, max(there, key=lambda each: each.written)
 
 
 def _range_of(reader: HostReader, manifest: FileSeen) -> tuple[int, int, int]:
     answer = reader.ask(_TAIL, manifest.path, str(_END_OF_MANIFEST))
     if answer.status != 0:
-        raise reader.trouble(answer.errors or "tail gave nothing")
-    found = wal_range(answer.output)
-    if found is None:
-        told = f"{manifest.path} names no WAL range: it is cut, or of another form"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
-    return found
+        raise reader.trouble(answer.errors or "tail printed nothing")
+    wal = wal_range(answer.output)
+    if wal is None:
+        message = f"{manifest.path} names no WAL range: it is truncated, or of another format"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
+    return wal

@@ -1,1 +1,1 @@
-"""Use of CPU, memory, disk and network, where it leads, and latency."""
+"""Capacity: use of CPU, memory, disk and network, projections, latency."""

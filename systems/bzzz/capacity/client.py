@@ -1,4 +1,4 @@
-"""What nodes use and how long operations take, asked of Prometheus: node_exporter's families and the agents' histogram."""
+"""Prometheus queries for capacity: node_exporter's metrics of use, and the agents' latency histogram."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CapacityClient"]
 
-# What is no disk of its own, or is full by its nature.
+# File systems that are no disk, or always full.
 _DISKS = 'fstype!~"tmpfs|devtmpfs|ramfs|overlay|squashfs|iso9660|autofs|nsfs|rpc_pipefs|fuse.*"'
 _LINES = 'device!~"lo|veth.*|docker.*|br-.*|ov.*|cni.*|flannel.*|tun.*"'
 _MOST_TRAILS = 300
@@ -32,7 +32,7 @@ _HISTOGRAM = "bzzz_dht_operation_latency_seconds"
 
 
 class CapacityClient:
-    """Asks Prometheus; no comparison is ever part of a query. Every method raises Unobservable as its client does."""
+    """Queries Prometheus; no query contains a comparison with a limit. Methods raise Unobservable as its client does."""
 
     def __init__(self, prometheus: PrometheusClient, section: BzzzSection) -> None:
         self._prometheus, self._section = prometheus, section
@@ -55,7 +55,7 @@ class CapacityClient:
         return f"rate({family}{{{self._of},{more}}}[{window_s:g}s])"
 
     def _of_cpu(self, mode: str, window_s: float) -> str:
-        """The share of a mode in all that was counted: right also where the window is not yet full."""
+        """The share of a mode in the CPU time of all modes: also right while the window is not yet full."""
         of_mode = self._rate("node_cpu_seconds_total", f'mode="{mode}"', window_s)
         counted = self._rate("node_cpu_seconds_total", 'mode!=""', window_s)
         return f"sum by (job, instance) ({of_mode}) / sum by (job, instance) ({counted})"
@@ -84,11 +84,11 @@ class CapacityClient:
         return await self._shares(self._of_cpu("iowait", self._limits.rate_window.value))
 
     async def network(self) -> Uses:
-        """The share of each network line's speed that is used, of the busier direction. A line whose speed is not known
-        (a virtual one, which tells none or a negative one) is left out.
+        """The used share of each network interface's speed, of the busier direction. An interface of unknown speed (a
+        virtual one has none, or a negative one) is left out.
 
         Raises:
-            Unobservable: no line tells its speed (empty).
+            Unobservable: no interface has a known speed (empty).
         """
         window = self._limits.rate_window.value
         speed = f"node_network_speed_bytes{{{self._of},{_LINES}}}"
@@ -100,17 +100,17 @@ class CapacityClient:
         busier = {(u.node, u.what): u for u in sorted((*received.uses, *sent.uses), key=lambda u: u.value)}
         known = tuple(u for u in busier.values() if math.copysign(1, u.value) > 0)
         if not known:
-            raise Unobservable(ErrorKind.EMPTY, f"none of {len(busier)} network lines tells its speed")
-        untold = sorted({u.node for u in busier.values()} - {u.node for u in known})
+            raise Unobservable(ErrorKind.EMPTY, f"none of {len(busier)} network interfaces reports its speed")
+        unknown = sorted({u.node for u in busier.values()} - {u.node for u in known})
         stale = (
             *received.stale,
             *sent.stale,
-            *(f"{node}: none of its lines tells its speed" for node in untold),
+            *(f"{node}: none of its network interfaces reports its speed" for node in unknown),
         )
         return received.model_copy(update={"uses": known, "stale": tuple(dict.fromkeys(stale))})
 
     async def setting(self, family: str) -> Uses:
-        """A kernel setting as the exporters tell it; they do where `--collector.sysctl` names it."""
+        """A kernel setting as the exporters report it, where `--collector.sysctl` names it."""
         return await self._uses(f"{family}{{{self._of}}}")
 
     async def trails(self) -> Trails:
@@ -122,26 +122,28 @@ class CapacityClient:
         now = await self._prometheus.now()
         names = await self._names()
         used = self._used(step.total_seconds(), averaged=True)
-        asked = (self._prometheus.range(q, start=now - days, end=now, step=step) for q in used.values())
-        ranges = await asyncio.gather(*asked)
-        found = [
+        queries = (self._prometheus.range(q, start=now - days, end=now, step=step) for q in used.values())
+        ranges = await asyncio.gather(*queries)
+        trails = [
             trail
             for resource, answer in zip(used, ranges, strict=True)
             for trail in _trails(resource, answer, names)
         ]
-        if not found:
-            raise Unobservable(ErrorKind.EMPTY, f"Prometheus has no use of any node in {days.days} days")
-        if len(found) > _MOST_TRAILS:
-            told = f"{len(found)} series of use over days, more than the {_MOST_TRAILS} that are looked at"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+        if not trails:
+            raise Unobservable(
+                ErrorKind.EMPTY, f"Prometheus has no series of CPU, memory or disk use in {days.days} days"
+            )
+        if len(trails) > _MOST_TRAILS:
+            message = f"{len(trails)} series of use over days, more than the {_MOST_TRAILS} that are read"
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
         warnings = dict.fromkeys(w for answer in ranges for w in answer.warnings)
-        return Trails(at=now, trails=tuple(found), warnings=tuple(warnings))
+        return Trails(at=now, trails=tuple(trails), warnings=tuple(warnings))
 
     async def latency(self) -> Latency:
         """Median and 95th percentile of the DHT's operations over the window.
 
         Raises:
-            Unobservable: nothing was operated in the window (empty), so there is nothing to judge.
+            Unobservable: there was no operation in the window (empty).
         """
         window = self._limits.latency_window.value
         job = self._prometheus.job
@@ -153,7 +155,7 @@ class CapacityClient:
             self._prometheus.vector(f"histogram_quantile(0.95, {rate})"),
         )
         half, high = p50.by("operation"), p95.by("operation")
-        found = [
+        percentiles = [
             Percentiles(
                 operation=name or "all", p50=half[name].value, p95=high[name].value, count=sample.value
             )
@@ -163,42 +165,43 @@ class CapacityClient:
             and name in high
             and _finite(half[name].value, high[name].value)
         ]
-        if not found:
-            told = (
+        if not percentiles:
+            message = (
                 f"no DHT operation was measured in {window:g} s: {_HISTOGRAM} has {len(count.series)} series"
             )
-            raise Unobservable(ErrorKind.EMPTY, told)
-        return Latency(at=count.at, window_s=window, operations=tuple(found), warnings=count.warnings)
+            raise Unobservable(ErrorKind.EMPTY, message)
+        return Latency(at=count.at, window_s=window, operations=tuple(percentiles), warnings=count.warnings)
 
     async def _shares(self, query: str) -> Uses:
-        """One that is below nothing is left out: nobody knows what its exporter counts. Raises Unobservable
-        (unexpected-reply) where all are.
+        """Negative shares are left out: the exporter's counters are wrong. Raises Unobservable (unexpected-reply) where all
+        are negative.
         """
-        seen = await self._uses(query)
-        known = tuple(u for u in seen.uses if u.value >= -_ROUNDING)
-        if len(known) == len(seen.uses):
-            return seen
-        below = (f"{u.node} {u.what}".strip() + f": {u.value:.1%}" for u in seen.uses if u not in known)
+        uses = await self._uses(query)
+        known = tuple(u for u in uses.uses if u.value >= -_ROUNDING)
+        if len(known) == len(uses.uses):
+            return uses
+        below = (f"{u.node} {u.what}".strip() + f": {u.value:.1%}" for u in uses.uses if u not in known)
         negative = bounded_text(f"{query} is below 0: {', '.join(below)}")
         if not known:
             raise Unobservable(ErrorKind.UNEXPECTED_REPLY, negative)
-        return seen.model_copy(update={"uses": known, "stale": (*seen.stale, negative)})
+        return uses.model_copy(update={"uses": known, "stale": (*uses.stale, negative)})
 
     async def _uses(self, query: str) -> Uses:
-        seen, names, scraping = await asyncio.gather(
+        samples, names, scraping = await asyncio.gather(
             self._prometheus.current(query), self._names(), self._prometheus.targets()
         )
         uses = tuple(
-            ResourceUse(node=_node(s.labels, names), what=_what(s.labels), value=s.value) for s in seen.series
+            ResourceUse(node=_node(s.labels, names), what=_what(s.labels), value=s.value)
+            for s in samples.series
         )
-        told = {s.labels.get("instance") for s in seen.series}
+        instances = {s.labels.get("instance") for s in samples.series}
         silent = (
             bounded_text(
                 f"{names.get(t.instance, t.instance)}: no series, its scrape is {t.health} {t.error}", 200
             )
             for t in scraping.of(self._job)
-            if t.instance not in told
-            and not any(why.startswith((f"{t.instance}:", f"{t.instance} ")) for why in seen.stale)
+            if t.instance not in instances
+            and not any(why.startswith((f"{t.instance}:", f"{t.instance} ")) for why in samples.stale)
         )
         scraped = {t.instance for t in scraping.of(self._job)}
         nodes = self._section.nodes
@@ -207,14 +210,16 @@ class CapacityClient:
             if len(scraped) < len(nodes)
             else []
         )
-        return Uses(at=seen.at, uses=uses, stale=(*seen.stale, *silent, *lacking), warnings=seen.warnings)
+        return Uses(
+            at=samples.at, uses=uses, stale=(*samples.stale, *silent, *lacking), warnings=samples.warnings
+        )
 
     async def _names(self) -> dict[str, str]:
-        """The nodes' own names by instance, where their exporters tell."""
-        told = await self._prometheus.vector(f"node_uname_info{{{self._of}}}")
+        """The nodes' own names by instance, where node_uname_info has them."""
+        samples = await self._prometheus.vector(f"node_uname_info{{{self._of}}}")
         return {
             s.labels["instance"]: s.labels["nodename"]
-            for s in told.series
+            for s in samples.series
             if {"instance", "nodename"} <= s.labels.keys()
         }
 

@@ -1,4 +1,4 @@
-"""What is observed of the use of nodes and tasks, and of operations' latency."""
+"""Observations of capacity: use of nodes and tasks, kernel settings, latency of operations."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ async def cpu_use(bzzz: BzzzClient) -> Uses:
 
 @observation(of="prometheus", deadline=_DEADLINE)
 async def memory_use(bzzz: BzzzClient) -> Uses:
-    """The share of its memory."""
+    """The share of its memory that each node uses."""
     return await bzzz.capacity.use("memory")
 
 
 @observation(of="prometheus", deadline=_DEADLINE)
 async def disk_use(bzzz: BzzzClient) -> Uses:
-    """The share of each of its file systems."""
+    """The share of each of its file systems that each node uses."""
     return await bzzz.capacity.use("disk")
 
 
@@ -83,11 +83,11 @@ async def dht_latency_before(
 ) -> Latency:
     """The same in the run that `--baseline` names. Raises Unobservable where there is no such run."""
     if baseline is None:
-        told = (
-            "no earlier latency of this target to compare with: run `pytest checks/bzzz --target FILE --profile canary` while all is"
-            " well (it saves one under reports/), tune, then add --baseline last-green, or that run's folder"
+        message = (
+            "no baseline latency of this target: run `pytest checks/bzzz --target FILE --profile canary` in health"
+            " (it saves one under reports/), tune, then add --baseline last-green, or that run's folder"
         )
-        raise Unobservable(ErrorKind.PRECONDITION, told)
+        raise Unobservable(ErrorKind.PRECONDITION, message)
     return baseline
 
 
@@ -99,29 +99,29 @@ _SYSCTLS = {
 
 @observation(of="prometheus", deadline=seconds(12))
 async def kernel_settings(bzzz: BzzzClient) -> Uses:
-    """The tuned settings of each node: from its exporter where that tells them, else through its shell."""
+    """The tuned settings of each node: from its exporter where that reports them, else through its shell."""
     try:
-        told = await asyncio.gather(*(bzzz.capacity.setting(family) for family in _SYSCTLS.values()))
+        settings = await asyncio.gather(*(bzzz.capacity.setting(family) for family in _SYSCTLS.values()))
     except Unobservable as why:
         if why.kind is not ErrorKind.EMPTY:
             raise
         return await _settings_by_shell(bzzz, why)
     uses = [
         ResourceUse(node=use.node, what=name, value=use.value)
-        for name, each in zip(_SYSCTLS, told, strict=True)
+        for name, each in zip(_SYSCTLS, settings, strict=True)
         for use in each.uses
     ]
-    stale = dict.fromkeys(why for each in told for why in each.stale)
-    return told[0].model_copy(update={"uses": tuple(uses), "stale": tuple(stale)})
+    stale = dict.fromkeys(why for each in settings for why in each.stale)
+    return settings[0].model_copy(update={"uses": tuple(uses), "stale": tuple(stale)})
 
 
 async def _settings_by_shell(bzzz: BzzzClient, why: Unobservable) -> Uses:
-    seen = await bzzz.hosts.sysctls(*_SYSCTLS)
-    found = tuple(
-        ResourceUse(node=n, what=k, value=v) for n, values in seen.items() for k, v in values.items()
+    settings = await bzzz.hosts.sysctls(*_SYSCTLS)
+    uses = tuple(
+        ResourceUse(node=n, what=k, value=v) for n, values in settings.items() for k, v in values.items()
     )
-    if not found:
-        told = f"no exporter tells net.core.rmem_max ({why.seen}), and no node has a shell that does"
-        raise Unobservable(ErrorKind.EMPTY, bounded_text(told))
-    silent = (f"{n}: has no {k}" for n, values in seen.items() for k in _SYSCTLS if k not in values)
-    return Uses(at=datetime.now(UTC), uses=found, stale=tuple(silent))
+    if not uses:
+        message = f"no exporter reports net.core.rmem_max ({why.seen}), and no node's shell does"
+        raise Unobservable(ErrorKind.EMPTY, bounded_text(message))
+    silent = (f"{n}: has no {k}" for n, values in settings.items() for k in _SYSCTLS if k not in values)
+    return Uses(at=datetime.now(UTC), uses=uses, stale=tuple(silent))

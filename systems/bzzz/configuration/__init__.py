@@ -1,1 +1,1 @@
-"""What services are given: secrets, configs, environments, networks."""
+"""Configuration of the services: secrets, configs, environments, networks."""

@@ -1,4 +1,4 @@
-"""What services are given besides their program: secrets, configs, environment; and what was reached from inside."""
+"""Models of the services' configuration: secrets, configs, environments, networks, and reachability from inside a task."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Configuration", "Given", "Networks", "Reachability", "Variable"]
 
 
 class Variable(Observed):
-    """A variable of an environment. What it is set to is never kept but for a log level's: it may be secret.
+    """An environment variable. Its value may be secret and is never kept, except a log level.
 
-    `holds` says what kind of thing it is: empty, file (a path), login (an address with a password in it), text.
+    `holds` is the kind of value: empty, file (a path), login (a URL with a password in it), text.
     """
 
     name: str
@@ -20,7 +20,7 @@ class Variable(Observed):
 
 
 class Given(Observed):
-    """What a service is given: names of secrets and configs, and its environment, of so many variables."""
+    """The configuration of a service: names of its secrets and configs, and its environment, of so many variables."""
 
     service: str
     secrets: tuple[str, ...]
@@ -30,8 +30,8 @@ class Given(Observed):
 
 
 class Configuration(Observed):
-    """What each service is given, of so many that the manager has `listed`, and which secrets and configs exist. `levels`
-    are the log levels set in configs.
+    """The configuration of each service, of so many that the manager has `listed`, and the secrets and configs that exist.
+    `levels` are the log levels set in configs.
     """
 
     services: tuple[Given, ...]

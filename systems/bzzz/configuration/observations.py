@@ -1,4 +1,4 @@
-"""What is observed of the services' configuration, and of the network between them."""
+"""Observations of the services' configuration, and of the network between them."""
 
 from __future__ import annotations
 
@@ -47,32 +47,32 @@ def _given(service: ServiceSeen) -> Given:
 
 @observation(of="services", deadline=seconds(10))
 async def configuration(bzzz: BzzzClient) -> Configuration:
-    """What each service is given, and the secrets and configs that exist."""
+    """The configuration of each service, and the secrets and configs that exist."""
     manager = bzzz.services
     services, secrets, configs = await asyncio.gather(
         manager.services(), manager.secrets(), manager.configs()
     )
     given = tuple(map(_given, services))
     if not any(each.secrets or each.configs for each in given):
-        told = f"none of {len(given)} services is given a secret or a config; is the prefix right?"
-        raise Unobservable(ErrorKind.EMPTY, told)
-    found = {name: _IN_CONFIG.search(payload) for name, payload in configs.items()}
+        message = f"none of {len(given)} services uses a secret or a config; check [bzzz.services] prefix"
+        raise Unobservable(ErrorKind.EMPTY, message)
+    matches = {name: _IN_CONFIG.search(payload) for name, payload in configs.items()}
     return Configuration(
         services=given,
         listed=len(services),
         secrets=secrets,
         configs=tuple(sorted(configs)),
-        levels={name: level[1].decode().lower() for name, level in found.items() if level},
+        levels={name: level[1].decode().lower() for name, level in matches.items() if level},
     )
 
 
 @observation(of="services", deadline=seconds(10))
 async def service_networks(bzzz: BzzzClient) -> Networks:
-    """The services' networks, who is on them, and who should be."""
+    """The services' networks, which services are attached, and which should be."""
     target, nodes = bzzz.section.services, bzzz.section.nodes.items()
     services, networks = await bzzz.services.services(), await bzzz.services.networks()
     if target is None or not (networks or services):
-        raise Unobservable(ErrorKind.EMPTY, "there is no service, and no network of one")
+        raise Unobservable(ErrorKind.EMPTY, "the manager lists no service and no network")
     bootstraps = [target.bootstrap(name) for name, node in nodes if node.bootstrap]
     return Networks(
         network=target.network,

@@ -1,4 +1,4 @@
-"""What is tried from inside a task: whether PostgreSQL answers there."""
+"""Actions inside a task: whether PostgreSQL answers there."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from systems.bzzz.services.client import NotEnded, Ran, ServiceFailed, operate_s
 __all__ = ["InsideActions"]
 
 _WITHIN = seconds(6)
-_SILENT = 124  # as timeout(1) says it
+_SILENT = 124  # exit status of timeout(1)
 _ANSWERS = (0, 1, _SILENT)
 
 
 class InsideActions(BzzzActions):
-    """Acts inside tasks, and changes nothing there."""
+    """Actions inside tasks that change nothing."""
 
     @action
     async def reach_postgres(self) -> Reachability:
-        """Run a command inside an agent's task that connects to PostgreSQL, by its name on the network."""
+        """Run a command in an agent's task that connects to PostgreSQL, by its name on the network."""
         target = self._section.services
         if target is None:
             raise Unobservable(ErrorKind.PRECONDITION, "the target configures no services")
         tasks = f"tasks.{target.postgres}"
         first = await self._reach(target.postgres_name)
-        seen = Reachability(
+        reachability = Reachability(
             service=target.agent,
             command=" ".join(target.reach),
             name=target.postgres_name,
@@ -37,11 +37,11 @@ class InsideActions(BzzzActions):
             tasks=tasks,
         )
         if first.status == 0 or not any("{host}" in word for word in target.reach):
-            return seen
-        # Is it the name, or rather the virtual address behind it, that does not answer?
+            return reachability
+        # Tells a dead database from a service VIP that does not work: tasks.NAME resolves to the tasks' own addresses.
         second = await self._reach(tasks)
-        told = bounded_text(second.output.strip(), 300)
-        return seen.model_copy(update={"tasks_status": second.status, "tasks_output": told})
+        output = bounded_text(second.output.strip(), 300)
+        return reachability.model_copy(update={"tasks_status": second.status, "tasks_output": output})
 
     async def _reach(self, host: str) -> Ran:
         target = self._section.services
@@ -50,11 +50,11 @@ class InsideActions(BzzzActions):
         try:
             ran = await operate_services(target).run(target.agent, command, within=_WITHIN)
         except NotEnded:
-            return Ran(_SILENT, f"nothing within {_WITHIN.total_seconds():g} s")
+            return Ran(_SILENT, f"no answer within {_WITHIN.total_seconds():g} s")
         except ServiceFailed as error:
-            told = f"{' '.join(command)} could not be run: {error}"
-            raise Unobservable(ErrorKind.PRECONDITION, bounded_text(told)) from None
+            message = f"{' '.join(command)} could not be run: {error}"
+            raise Unobservable(ErrorKind.PRECONDITION, bounded_text(message)) from None
         if ran.status not in _ANSWERS:
-            told = f"{' '.join(command)} ended with {ran.status}, which is neither 0 nor 1; is services.reach right? {ran.output.strip()}"
-            raise Unobservable(ErrorKind.PRECONDITION, bounded_text(told))
+            message = f"{' '.join(command)} ended with status {ran.status}, neither 0 nor 1; check [bzzz.services] reach: {ran.output.strip()}"
+            raise Unobservable(ErrorKind.PRECONDITION, bounded_text(message))
         return ran

@@ -1,4 +1,4 @@
-"""Read-only access to BZZZ's PostgreSQL: one read-only transaction for each look, with a statement timeout."""
+"""Read-only client of PostgreSQL: one read-only transaction per method, with a statement timeout."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ _ARCHIVING = (
     "failed_count as failed, coalesce(last_failed_wal, '') as last_failed, last_failed_time as last_failed_at, "
     "pg_walfile_name(pg_current_wal_lsn()) as current, stats_reset as since, "
     "has_function_privilege('pg_ls_archive_statusdir()', 'execute') as may, "
-    # Of a login that may not list what waits: segments that were finished since the last one that was archived.
+    # For a login that may not call pg_ls_archive_statusdir(): segments finished since the last one archived.
     "case when last_archived_wal ~ '^[0-9A-F]{24}$' then "
     "greatest(0, floor(((pg_current_wal_lsn() - '0/0'::pg_lsn) - ((('x' || substr(last_archived_wal, 9, 8))::bit(32)::bigint * "
     "4294967296) + (('x' || substr(last_archived_wal, 17, 8))::bit(32)::bigint + 1) * "
     "pg_size_bytes(current_setting('wal_segment_size')))) / pg_size_bytes(current_setting('wal_segment_size'))))::bigint "
     "end as waiting, last_archived_time as waiting_since from pg_stat_archiver"
 )
-# A hanging archive_command counts no failure, and the last file that was archived may be none that tells a place in WAL.
+# A hanging archive_command counts no failure, and the last file archived may be no segment (.history, .backup).
 _WAITING = (
     "select count(*) as waiting, min(modification) as waiting_since from pg_ls_archive_statusdir() "
     "where name like '%.ready'"
@@ -84,7 +84,7 @@ _WAITING = (
 
 
 class DatabaseClient:
-    """What can be read of the database, without a lock or a write."""
+    """Reads the database server's state, without a lock or a write."""
 
     def __init__(self, section: BzzzSection) -> None:
         self._section = section
@@ -110,11 +110,11 @@ class DatabaseClient:
     async def connections(self) -> Connections:
         """Who holds how many connections."""
         async with self._reading() as cursor:
-            await _seeing(cursor)
+            await _refuse_without_pg_monitor(cursor)
             may = (await _one(cursor, _MAY_CONNECT))["may"]
             if may < 1:
-                told = f"the server says that ordinary users may have {may} connections"
-                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+                message = f"max_connections minus the reserved ones leaves {may} connections"
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
             rows = await _rows(cursor, _CONNECTIONS)
         holders = tuple((row["holder"], row["number"]) for row in rows)
         return Connections(used=sum(n for _, n in holders), limit=may, holders=holders[:20])
@@ -122,7 +122,7 @@ class DatabaseClient:
     async def health(self) -> DatabaseHealth:
         """Size, tables, transactions, checksums."""
         async with self._reading() as cursor:
-            await _seeing(cursor)
+            await _refuse_without_pg_monitor(cursor)
             database = await _one(cursor, _DATABASE)
             tables, of_tables = _counted(await _rows(cursor, _TABLES))
             open_, of_open = _counted(await _rows(cursor, _TRANSACTIONS))
@@ -135,38 +135,43 @@ class DatabaseClient:
         )
 
     async def archiving(self) -> Archiving:
-        """How WAL is archived; a server in recovery writes none."""
+        """The archiver's settings and counters (pg_stat_archiver); a server in recovery writes no WAL."""
         async with self._reading() as cursor:
             if (await _one(cursor, _SERVER))["recovering"]:
-                told = "the server is in recovery: it writes no WAL of its own; archiving is its primary's"
-                raise Unobservable(ErrorKind.PRECONDITION, told)
+                message = "the server is in recovery: it writes no WAL, its primary archives"
+                raise Unobservable(ErrorKind.PRECONDITION, message)
             row = await _one(cursor, _ARCHIVING)
             if row.pop("may"):
                 row |= await _one(cursor, _WAITING)
-        since, seen = row.pop("since"), Archiving(**row)
-        if not seen.archived and not seen.failed and seen.mode != "off" and not seen.does_nothing:
-            told = f"the archiver has counted neither success nor failure since {since or 'its beginning'}: a crash sets counters back; see B-BAK-1c"
-            raise Unobservable(ErrorKind.EMPTY, told)
-        return seen
+        since, archiving = row.pop("since"), Archiving(**row)
+        if (
+            not archiving.archived
+            and not archiving.failed
+            and archiving.mode != "off"
+            and not archiving.does_nothing
+        ):
+            message = f"pg_stat_archiver counts neither success nor failure since {since or 'its start'}: a crash resets the counters; see B-BAK-1c"
+            raise Unobservable(ErrorKind.EMPTY, message)
+        return archiving
 
 
 def _counted(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-    """The rows without the server's count of them all, and that."""
+    """The rows without their column `counted`, and its value: the number of all rows on the server."""
     counts = [row.pop("counted") for row in rows]
     return rows, max(counts, default=0)
 
 
-async def _seeing(cursor: psycopg.AsyncCursor[dict[str, Any]]) -> None:
-    """Raise Unobservable where the login sees its own connections only: they would be taken for all."""
+async def _refuse_without_pg_monitor(cursor: psycopg.AsyncCursor[dict[str, Any]]) -> None:
+    """Raise Unobservable where the login sees only its own connections: they would be taken for all."""
     if not (await _one(cursor, _SEES))["sees"]:
-        told = "the login sees its own sessions only; as a superuser: GRANT pg_monitor TO it"
-        raise Unobservable(ErrorKind.DENIED, told)
+        message = "the login sees only its own sessions; as a superuser: GRANT pg_monitor TO it"
+        raise Unobservable(ErrorKind.DENIED, message)
 
 
 async def _one(cursor: psycopg.AsyncCursor[dict[str, Any]], query: str) -> dict[str, Any]:
     rows = await _rows(cursor, query)
     if not rows:
-        raise Unobservable(ErrorKind.EMPTY, "the server gave no row")
+        raise Unobservable(ErrorKind.EMPTY, "the server returned no row")
     return rows[0]
 
 

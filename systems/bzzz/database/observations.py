@@ -1,4 +1,4 @@
-"""What is observed of the database, its backups, and the maintenance of both."""
+"""Observations of the PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["database_connections", "database_health", "database_server", "wal_ar
 
 @observation(of="database", deadline=seconds(5), identity=True)
 async def database_server(bzzz: BzzzClient) -> DatabaseServer:
-    """The PostgreSQL server, seen first and again last."""
+    """The PostgreSQL server's identity, read at the start and at the end of the run."""
     return await bzzz.database.server()
 
 
 @observation(of="database", deadline=seconds(5))
 async def database_connections(bzzz: BzzzClient) -> Connections:
-    """Connections in use, and who has them."""
+    """Connections in use, and their holders."""
     return await bzzz.database.connections()
 
 

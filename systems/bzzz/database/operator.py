@@ -1,4 +1,4 @@
-"""The runbook's actions on the database ("Database Maintenance")."""
+"""Actions on the database (runbook "Database Maintenance")."""
 
 from __future__ import annotations
 
@@ -21,17 +21,15 @@ _BY_HAND = 'docker exec -it $(docker ps -q -f name=postgres) psql -U bzzz -d bzz
 
 
 class DatabaseActions(BzzzActions):
-    """Acts on the database."""
+    """Actions on the database."""
 
     @action
     async def vacuum_analyze(self) -> str:
         """VACUUM ANALYZE of the whole database, as its owner; it ends by itself, or after half an hour."""
         target = self._section.database
         if target is None or target.owner_password_env is None:
-            told = (
-                f"the target names no owner's login ([bzzz.database] owner_password_env); by hand: {_BY_HAND}"
-            )
-            raise ByHand(told, verified_by=("B-DB-2",))
+            message = f"the target has no owner's password ([bzzz.database] owner_password_env); by hand: {_BY_HAND}"
+            raise ByHand(message, verified_by=("B-DB-2",))
         try:
             return await _vacuum(target, target.owner_password_env.get_secret_value())
         except psycopg.Error as error:

@@ -1,4 +1,4 @@
-"""The shapes of what is known of the DHT, as Prometheus has it."""
+"""Models of the DHT as Prometheus has it: replication, operations."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ __all__ = ["Operations", "Replication"]
 
 
 class Replication(Observed):
-    """Replication factor and provider records of each instance, of how many agents there should be one, and in words of
-    which there is none; `put_rate` in operations a second, summed, None where none is known.
+    """Replication factor and provider records of each instance, of `wanted` agents, and a message where some have none;
+    `put_rate` in operations a second, summed, None where unknown.
     """
 
     factors: dict[str, float]
@@ -26,7 +26,7 @@ class Replication(Observed):
 
 class Operations(Observed):
     """Success rate (0 to 1) by series, the 95th percentile of the latency in seconds, and over which window; `missing`
-    in words the rates that are none.
+    has a message about rates outside 0 to 1.
     """
 
     success: dict[str, float]

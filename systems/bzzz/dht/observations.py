@@ -1,4 +1,4 @@
-"""What is observed of the DHT, as Prometheus has it."""
+"""Observations of the DHT, from Prometheus, and by its own test command."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import asyncio
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import observation
 from systems.bzzz.agents.instances import (
+    component_lines,
     missing_agents,
     running_agents,
-    seen_by_node,
     wanted_agents,
     without_odd,
 )
@@ -35,7 +35,7 @@ async def replication(bzzz: BzzzClient) -> Replication:
         bzzz.prometheus.current("bzzz_dht_provider_records"),
         bzzz.prometheus.vector(f"sum(rate(bzzz_dht_put_operations_total[{_window(bzzz)}]))"),
         running_agents(bzzz),
-        seen_by_node(bzzz, _DHT),
+        component_lines(bzzz, _DHT),
     )
     wanted = wanted_agents(bzzz, running)
     (counted, odd), (held, strange) = without_odd(factors), without_odd(records)
@@ -72,6 +72,6 @@ async def dht_operations(bzzz: BzzzClient) -> Operations:
 
 @observation(of="services", deadline=seconds(60), active="test_dht_operations")
 async def dht_round_trip(bzzz: BzzzClient, test_dht_operations: Command) -> TasksRan:
-    """What BZZZ's own put and get came to, made on each agent."""
+    """The outcome of BZZZ's own put and get, run on each agent."""
     del bzzz
     return await test_dht_operations()

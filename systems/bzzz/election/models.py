@@ -1,4 +1,4 @@
-"""What the nodes answer about the election and about SLURP."""
+"""Models of the election and of SLURP, as the nodes report them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class NodeElection(Observed):
 
     def __str__(self) -> str:
         beat = f", heartbeat {(self.at - self.heartbeat).total_seconds():.1f} s old" if self.heartbeat else ""
-        return f"{self.node}: admin {self.admin or 'nobody'}, term {self.term}, {self.state or 'state not told'}{beat}"
+        return f"{self.node}: admin {self.admin or 'nobody'}, term {self.term}, state {self.state or 'unknown'}{beat}"
 
 
 class Election(Observed):
-    """Every node's view, asked of the node itself. `earlier` is the first look, where it was confirmed by this one.
+    """Every node's own view. `earlier` is the first sample, where a second one was taken.
 
-    `elsewhere` is what Prometheus says of it, in words; `roles` the evidence from the configuration.
+    `elsewhere` is a line of evidence from Prometheus, `roles` one from the configuration.
     """
 
     views: tuple[NodeElection, ...]
@@ -43,7 +43,7 @@ class Election(Observed):
 
 
 class ElectionWindow(Observed):
-    """Every node's view at the beginning and at the end of a window; `changes` counts what Prometheus saw in an hour."""
+    """Every node's view at the beginning and at the end of a window; `changes` is Prometheus's count of an hour."""
 
     first: tuple[NodeElection, ...]
     last: tuple[NodeElection, ...]

@@ -1,4 +1,4 @@
-"""What is observed of the election and of SLURP: each node is asked itself."""
+"""Observations of the election and of SLURP: each node's own agent is asked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import observation
-from systems.bzzz.agents.instances import roles_of, running_agents, seen_by_prometheus, told
+from systems.bzzz.agents.instances import evidence_line, roles_of, running_agents, series_line
 from systems.bzzz.agents.models import NotAnswering, Running
 from systems.bzzz.client import BzzzClient
 from systems.bzzz.election.models import Election, ElectionWindow, NodeElection, NodeSlurp, Roles, Slurp
@@ -24,31 +24,31 @@ async def _views(
     return tuple(views.values()), silent
 
 
-def _settled(views: tuple[NodeElection, ...], silent: tuple[NotAnswering, ...]) -> bool:
-    """Whether there is nothing to look at again: everybody answers, and names the same admin and term."""
-    seen = {(view.admin, view.term) for view in views}
-    return not silent and len(seen) == 1 and views[0].admin is not None
+def _agreed(views: tuple[NodeElection, ...], silent: tuple[NotAnswering, ...]) -> bool:
+    """Whether every node answers, and all name the same admin and term."""
+    admins = {(view.admin, view.term) for view in views}
+    return not silent and len(admins) == 1 and views[0].admin is not None
 
 
-async def _roles_told(bzzz: BzzzClient) -> str:
+async def _roles_line(bzzz: BzzzClient) -> str:
     roles = await roles_of(bzzz)
     return "; ".join(f"{node} {', '.join(given)}" for node, given in roles.roles.items())
 
 
 @observation(of="nodes", deadline=seconds(8), window="confirm")
 async def election(bzzz: BzzzClient, window: timedelta) -> Election:
-    """Every node's own view of the election; looked at once more after a while where they are not of one mind."""
+    """Every node's own view of the election; sampled once more after a while where they do not agree."""
     running = await running_agents(bzzz)
     views, silent = await _views(bzzz, running)
     earlier: tuple[str, ...] = ()
-    if not _settled(views, silent):
+    if not _agreed(views, silent):
         earlier = tuple(map(str, (*views, *silent)))
         await asyncio.sleep(window.total_seconds())
         running = await running_agents(bzzz)
         views, silent = await _views(bzzz, running)
     elsewhere, roles = await asyncio.gather(
-        told("Prometheus, bzzz_election_state", seen_by_prometheus, bzzz, "bzzz_election_state"),
-        told("roles by the configuration", _roles_told, bzzz),
+        evidence_line("Prometheus, bzzz_election_state", series_line, bzzz, "bzzz_election_state"),
+        evidence_line("roles by the configuration", _roles_line, bzzz),
     )
     return Election(
         views=views, silent=silent, running=running, earlier=earlier, elsewhere=elsewhere, roles=roles
@@ -63,7 +63,7 @@ async def election_window(bzzz: BzzzClient, window: timedelta) -> ElectionWindow
     await asyncio.sleep(window.total_seconds())
     last, silent = await _views(bzzz, running)
     query = f"changes(bzzz_election_state[{_HOUR}])"
-    changes = await told(f"changes of the admin in {_HOUR}, by Prometheus", seen_by_prometheus, bzzz, query)
+    changes = await evidence_line(f"changes of the admin in {_HOUR}, by Prometheus", series_line, bzzz, query)
     return ElectionWindow(first=first, last=last, silent=silent, running=running, changes=changes)
 
 

@@ -1,4 +1,4 @@
-"""The incidents of BZZZ's runbook: the alert of each, and what its rule looks at."""
+"""Alerts of the runbook's incidents, with the metric of each alert's rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEERS = "BZZZInsufficientPeers"
 ADMIN = "BZZZNoAdminElected"
 REPLICATION = "BZZZDHTReplicationDegraded"
 MEMORY = "High Memory Usage"
-"""The runbook's name of it; what its rule is called here, the target says."""
+"""The runbook's name; [bzzz.prometheus] memory names the rule."""
 
 INCIDENTS: Mapping[str, str] = {
     HEALTH: "bzzz_system_health_score",
@@ -27,5 +27,5 @@ INCIDENTS: Mapping[str, str] = {
 
 
 def needed_rules(target: PrometheusTarget) -> tuple[str, ...]:
-    """The rules without which an incident goes unheard: the four incidents', capacity, memory."""
+    """The rules that have to be loaded: the four incidents', capacity, memory."""
     return (*INCIDENTS, *target.capacity, target.memory)

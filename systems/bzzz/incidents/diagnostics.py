@@ -1,4 +1,4 @@
-"""The runbook's investigation steps, done for the operator: evidence in words, which never decides a verdict."""
+"""The runbook's investigation steps, as lines of evidence; they never decide a verdict."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opsverify.model.text import bounded_text
-from systems.bzzz.agents.instances import told
+from systems.bzzz.agents.instances import evidence_line
 from systems.bzzz.agents.models import ComponentState
 
 if TYPE_CHECKING:
     from systems.bzzz.client import BzzzClient
 
-__all__ = ["bootstraps_told", "components_told", "errors_told", "services_told", "uses_told"]
+__all__ = ["bootstrap_evidence", "component_evidence", "log_evidence", "service_evidence", "use_evidence"]
 
 LOGGED = timedelta(hours=1)
 READ, SHOWN = 100, 3
@@ -22,19 +22,21 @@ MB = 1048576
 _TROUBLE = re.compile(r"\b(ERROR|FATAL|panic)\b")
 
 
-async def components_told(bzzz: BzzzClient) -> tuple[str, ...]:
-    """What each node's own agent says of the components that are not well."""
+async def component_evidence(bzzz: BzzzClient) -> tuple[str, ...]:
+    """The components that are not healthy, by each node's own agent."""
 
     async def ask(node: str) -> str:
-        found = (await bzzz.nodes.of(node).checks()).components
-        ill = [str(one) for one in found if one.state is not ComponentState.HEALTHY]
-        return "; ".join(ill) or f"all {len(found)} components healthy"
+        components = (await bzzz.nodes.of(node).checks()).components
+        ill = [str(one) for one in components if one.state is not ComponentState.HEALTHY]
+        return "; ".join(ill) or f"all {len(components)} components healthy"
 
-    return tuple(await asyncio.gather(*(told(f"{node} says", ask, node) for node in bzzz.nodes.names)))
+    return tuple(
+        await asyncio.gather(*(evidence_line(f"agent of {node}", ask, node) for node in bzzz.nodes.names))
+    )
 
 
-async def uses_told(bzzz: BzzzClient) -> str:
-    """`docker stats --no-stream`: memory and CPU of each task of the agents, the hungriest first."""
+async def use_evidence(bzzz: BzzzClient) -> str:
+    """`docker stats --no-stream`: memory and CPU of each task of the agents, most memory first."""
 
     async def ask() -> str:
         target = bzzz.section.services
@@ -45,26 +47,26 @@ async def uses_told(bzzz: BzzzClient) -> str:
             for u in sorted(uses, key=lambda u: -u.memory)
         )
 
-    return await told("resources of the agents", ask)
+    return await evidence_line("resources of the agents", ask)
 
 
-async def services_told(bzzz: BzzzClient) -> str:
-    """Recent changes: what was updated last, and what does not run as it should."""
+async def service_evidence(bzzz: BzzzClient) -> str:
+    """Recent changes: services with an update, or with tasks missing."""
 
     async def ask() -> str:
-        found = [
+        services = [
             f"{s.name} {len(s.running)} of {s.desired} tasks"
             f"{f', update {s.update_state}' if s.update_state else ''}"
             f"{f' ({s.updated:%Y-%m-%d %H:%M:%SZ})' if s.updated else ''}"
             for s in await bzzz.services.services()
             if s.update_state or len(s.running) != s.desired
         ]
-        return bounded_text("; ".join(found)) or "all run as desired, none was updated"
+        return bounded_text("; ".join(services)) or "all tasks running, no update"
 
-    return await told("services that changed or lack tasks", ask)
+    return await evidence_line("services that changed or lack tasks", ask)
 
 
-async def errors_told(bzzz: BzzzClient, service: str = "", word: str = "") -> str:
+async def log_evidence(bzzz: BzzzClient, service: str = "", word: str = "") -> str:
     """`docker service logs … | grep -E "(ERROR|FATAL|panic)"`, or `grep -i` of a word: the newest of those lines."""
     target = bzzz.section.services
     name = service or (target.agent if target else "the agents")
@@ -75,10 +77,10 @@ async def errors_told(bzzz: BzzzClient, service: str = "", word: str = "") -> st
         return bounded_text(" | ".join(chosen[-SHOWN:]), 900) or f"none among {len(lines)} lines"
 
     what = f'lines with "{word}"' if word else "ERROR, FATAL and panic"
-    return await told(f"newest {what} of {name}", ask)
+    return await evidence_line(f"newest {what} of {name}", ask)
 
 
-async def bootstraps_told(bzzz: BzzzClient) -> tuple[str, ...]:
+async def bootstrap_evidence(bzzz: BzzzClient) -> tuple[str, ...]:
     """`nc -zv` to each bootstrap."""
-    found = await bzzz.nodes.bootstraps(timedelta(seconds=0.2))
-    return tuple(f"bootstrap of {one}" for one in found)
+    bootstraps = await bzzz.nodes.bootstraps(timedelta(seconds=0.2))
+    return tuple(f"bootstrap of {one}" for one in bootstraps)

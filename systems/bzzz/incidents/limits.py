@@ -1,4 +1,4 @@
-"""Every threshold of the incidents that no other check has."""
+"""Thresholds of the incidents that no other area has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["IncidentsLimits"]
 
 
 class IncidentsLimits(Limits):
-    """Every threshold of the incidents that no other check has."""
+    """Thresholds of the incidents that no other area has."""
 
     agent_memory: Limit = Limit(
         value=3_865_470_566,

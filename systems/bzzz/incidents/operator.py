@@ -1,4 +1,4 @@
-"""The runbook's actions on incidents that no area has of its own: the network of the agents, and their disks."""
+"""Actions on incidents that belong to no other area: the agents' network, and their disks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _CLEAN = 'rm -rf -- "${BZZZ_DATA:-/app/data}/tmp"'
 
 
 class IncidentActions(BzzzActions):
-    """Acts on what an incident has brought about."""
+    """Actions on the agents' network and disks."""
 
     @action
     async def restart_networking(self) -> str:
-        """Take the agents off their network, and put them on it again."""
+        """Disconnect the agents from their network, and connect them again."""
         target = self._section.services
         if target is None:
             raise ByHand(_NETWORK, verified_by=("B-NET-1", "B-P2P-1"))
         manager = operate_services(target)
         off = await manager.disconnect(target.agent, target.network)
         done = f"{off}; {await manager.connect(target.agent, target.network)}"
-        lost = [name for seen in await self._client.services.networks() for name in seen.unlisted]
-        if lost:  # connecting alone does not make the service's name lead to its tasks again
-            done += f"; {', '.join(lost)} not found by name: {await manager.restart(target.agent)}"
+        lost = [name for network in await self._client.services.networks() for name in network.unlisted]
+        if lost:  # connecting alone does not make the service's name resolve to its tasks again
+            done += f"; {', '.join(lost)} not resolved by name: {await manager.restart(target.agent)}"
         return done
 
     @action

@@ -1,4 +1,4 @@
-"""What is observed of a recovery that should hold: what it has brought back, and what happened since."""
+"""Observations of a recovery: its validation, and the incidents since."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AWAITED = seconds(2)
 
 @observation(of=("services", "nodes", "prometheus"), deadline=seconds(10))
 async def validated(bzzz: BzzzClient) -> RecoveryValidation:
-    """Services, what holds data, peers and copies, after a recovery."""
+    """Services, components that hold data, peers and replication factor, after a recovery."""
     running = await running_agents(bzzz)
     services, (answers, silent), peers, factors = await asyncio.gather(
         bzzz.services.services(),
@@ -59,20 +59,20 @@ async def recovery_watched(bzzz: BzzzClient) -> RecoveryWatch:
     """Which incidents fired since the recovery that the target declares, and how much of that time was measured.
 
     Raises:
-        Unobservable: the target declares none, or one that is yet to come (precondition).
+        Unobservable: the target declares none, or one in the future (precondition).
     """
     recovered = bzzz.section.recovered_at
     if recovered is None:
-        told_ = "when was it recovered? The target has no [bzzz] recovered_at"
-        raise Unobservable(ErrorKind.PRECONDITION, told_)
+        message = "the target does not say when the incident was recovered; add [bzzz] recovered_at"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
     period = bzzz.section.limits.watched.duration
     left = recovered + period - await bzzz.prometheus.now()
-    # What is over within moments is awaited; for anything longer nobody holds a run up.
+    # A watch that ends within moments is awaited; a longer one does not hold the run up.
     await asyncio.sleep(max(left.total_seconds(), 0.0) if left <= _AWAITED else 0.0)
     now = await bzzz.prometheus.now()
     if recovered > now:
         raise Unobservable(
-            ErrorKind.PRECONDITION, f"recovered_at {recovered:%Y-%m-%d %H:%M:%SZ} is yet to come"
+            ErrorKind.PRECONDITION, f"recovered_at {recovered:%Y-%m-%d %H:%M:%SZ} is in the future"
         )
     begin = max(recovered, now - period)
     step = timedelta(seconds=max(_LEAST_STEP_S, (now - begin).total_seconds() / _POINTS))
@@ -82,7 +82,7 @@ async def recovery_watched(bzzz: BzzzClient) -> RecoveryWatch:
         bzzz.prometheus.range(f"max by (alertname) ({firing})", start=begin, end=now, step=step),
         bzzz.prometheus.range("count(bzzz_system_health_score)", start=begin, end=now, step=step),
     )
-    # A point repeats the last sample for a while: what was measured before the recovery is not of its time.
+    # A range query repeats the last sample for minutes: timestamp() reveals samples from before the recovery.
     last = {
         s.labels.get("alertname", ""): max(instant(v) for _, v in s.points) for s in fired.series if s.points
     }

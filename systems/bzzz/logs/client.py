@@ -1,4 +1,4 @@
-"""Read-only access to the Loki that holds BZZZ's logs: its query_range API."""
+"""Read-only client of Loki: its query_range API."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 __all__ = ["FATAL", "PATTERN", "LokiClient", "sampled"]
 
 PATTERN = "(ERROR|FATAL|panic)"
-"""Of a line that tells of an error (runbook, "Service-Specific Logs": grep -E)."""
+"""Error lines (runbook, "Service-Specific Logs": grep -E)."""
 FATAL = "(FATAL|panic)"
-"""Of a line that tells of a program's end."""
+"""Error lines after which a program ends."""
 _SAMPLES = 5
 _SEEN = 20  # of all lines, whatever they say
-_SLACK = timedelta(seconds=1)  # of a time that went through a float
+_SLACK = timedelta(seconds=1)  # rounding of times that went through a float
 _WITHIN = timedelta(seconds=6)
 _NS = 1_000_000_000
 _LINE = 300
@@ -56,16 +56,16 @@ _ANSWER: TypeAdapter[_AnswerJson] = TypeAdapter(_AnswerJson)
 
 
 class LokiClient:
-    """Asks Loki. Every method raises Unobservable; what a line says is never trusted, and shown bounded."""
+    """Queries Loki. Every method raises Unobservable; lines are untrusted, and shown bounded."""
 
     def __init__(self, http: Http, target: LokiTarget | None) -> None:
         self._http, self._target = http, target
 
     async def errors(self, window: timedelta, most: int) -> Logs:
-        """Lines of the last `window` that tell of an error, at most `most` of them, and whether any line came at all."""
+        """Error lines of the last `window`, at most `most` of them, and whether any line arrived at all."""
         target = self._there
         end = datetime.now(UTC)
-        (found, more, warnings), (any_, _, more_warnings) = await asyncio.gather(
+        (matching, more, warnings), (any_, _, more_warnings) = await asyncio.gather(
             self.lines(f'{target.selector} |~ "{PATTERN}"', end - window, end, most),
             self.lines(target.selector, end - window, end, _SEEN),
         )
@@ -73,21 +73,21 @@ class LokiClient:
             of=target.selector,
             window_s=window.total_seconds(),
             lines=len(any_),
-            errors=len(found),
-            fatal=sum(bool(re.search(FATAL, line.text)) for line in found),
+            errors=len(matching),
+            fatal=sum(bool(re.search(FATAL, line.text)) for line in matching),
             more=more,
             newest=max((line.at for line in any_ if line.at), default=None),
-            samples=sampled(found),
+            samples=sampled(matching),
             warnings=tuple(dict.fromkeys((*warnings, *more_warnings))),
         )
 
     async def lines(
         self, query: str, start: datetime, end: datetime, most: int
     ) -> tuple[list[LogLine], bool, tuple[str, ...]]:
-        """The newest `most` lines of a query, newest first, whether there may be more of them, and Loki's warnings. Where
-        they do not fit into the bytes that are read, the newest few.
+        """The newest `most` lines of a query, newest first, whether there may be more, and Loki's warnings. Where the reply
+        is too large to be read, the newest few.
         """
-        asked = {
+        parameters = {
             "query": query,
             "start": str(_nanoseconds(start)),
             "end": str(_nanoseconds(end)),
@@ -95,7 +95,7 @@ class LokiClient:
             "direction": "backward",
         }
         target = self._there
-        url = f"{target.url}/loki/api/v1/query_range?{urlencode(asked)}"
+        url = f"{target.url}/loki/api/v1/query_range?{urlencode(parameters)}"
         login = basic_login(target.username, target.password_env)
         reply = await self._http.get(url, answers={200}, headers=login, within=_WITHIN)
         if reply.cut and most > _SEEN:
@@ -103,18 +103,21 @@ class LokiClient:
             return few, True, warnings
         answer = parse_as(reply, _ANSWER, reply.json())
         try:
-            found = [
+            matching = [
                 _line(stream, *value) for stream in answer["data"]["result"] for value in stream["values"]
             ]
         except (ValueError, OverflowError, OSError) as error:
-            told = bounded_text(f"{target.url}: a line's time: {error}; {reply.shown()}")
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
-        found.sort(key=lambda line: line.at or start, reverse=True)
-        if found and not start - _SLACK <= (found[-1].at or start) <= (found[0].at or start) <= end + _SLACK:
-            told = f"{target.url} was asked for lines from {start:%H:%M:%S} to {end:%H:%M:%S} and answered with some from {found[-1].at} to {found[0].at}"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+            message = bounded_text(f"{target.url}: a line has an invalid timestamp: {error}; {reply.shown()}")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None
+        matching.sort(key=lambda line: line.at or start, reverse=True)
+        if (
+            matching
+            and not start - _SLACK <= (matching[-1].at or start) <= (matching[0].at or start) <= end + _SLACK
+        ):
+            message = f"{target.url} was asked for lines from {start:%H:%M:%S} to {end:%H:%M:%S} and answered with lines from {matching[-1].at} to {matching[0].at}"
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
         warnings = tuple(bounded_text(w, 200) for w in answer.get("warnings", ())[:5])
-        return found, len(found) >= most, warnings
+        return matching, len(matching) >= most, warnings
 
     @property
     def _there(self) -> LokiTarget:
@@ -124,7 +127,7 @@ class LokiClient:
 
 
 def sampled(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    """A few of the lines, newest first as they come: those that tell of a program's end before the others."""
+    """A few of the lines, newest first, those with FATAL or panic before the others."""
     return tuple(sorted(lines, key=lambda line: not re.search(FATAL, line.text))[:_SAMPLES])
 
 

@@ -1,4 +1,4 @@
-"""What is seen of logs: the shape of an observed value."""
+"""Models of logs: error lines, and log files of nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["LogFile", "LogLine", "Logs", "NodeLogs"]
 
 
 class LogLine(Observed):
-    """A line, when it was written where that is known, and of which stream or service."""
+    """A line with its stream or service, and its time where that is known."""
 
     at: AwareDatetime | None
     of: str
@@ -18,10 +18,10 @@ class LogLine(Observed):
 
 
 class Logs(Observed):
-    """Lines with ERROR, FATAL or panic in a window of `window_s` seconds. `errors` is how many were counted, `fatal`
-    those with FATAL or panic: both at least, where there may be `more` of them, and where of somebody only the newest
-    lines were read (`newest_only`). `lines` is how many lines of any kind were seen, and `newest` the newest of those.
-    `instead` says of whom this was asked in whose place.
+    """Lines with ERROR, FATAL or panic in a window of `window_s` seconds. `errors` is their number, `fatal` that of those
+    with FATAL or panic; both are lower bounds where there may be `more`, or where only the newest lines of a service
+    were read (`newest_only`). `lines` is how many lines of any kind were read, and `newest` the time of the newest.
+    `instead` says where the services' own logs stand in for Loki.
     """
 
     of: str
@@ -45,9 +45,7 @@ class LogFile(Observed):
 
 
 class NodeLogs(Observed):
-    """The logs of a node: the bytes of all, how many files, and the largest. `trouble` is why they, or not all of them,
-    were seen.
-    """
+    """The log files of a node: total bytes, number, and the largest. `trouble` is why they were not read, or not all."""
 
     node: str
     folders: tuple[str, ...]
@@ -59,7 +57,7 @@ class NodeLogs(Observed):
 
     @property
     def unseen(self) -> str:
-        """Why nobody knows how large its logs are, or nothing."""
+        """Why the size of its logs is unknown; empty where it is known."""
         return self.trouble or (
-            "none of its folders is there" if len(self.missing) == len(self.folders) else ""
+            "none of its log folders exists" if len(self.missing) == len(self.folders) else ""
         )

@@ -23,14 +23,14 @@ async def node_logs(bzzz: BzzzClient) -> tuple[NodeLogs, ...]:
 
 @observation(of="loki", deadline=seconds(8))
 async def loki_errors(bzzz: BzzzClient) -> Logs:
-    """Error lines in Loki's last window, and whether logs arrive there at all."""
+    """Error lines of the last window in Loki, and whether lines arrive there at all."""
     limits = bzzz.section.limits
     return await bzzz.loki.errors(limits.log_window.duration, int(limits.log_lines.value))
 
 
 @observation(of="services", deadline=seconds(15))
 async def service_errors(bzzz: BzzzClient) -> Logs:
-    """Error lines in the services' own logs over the same window; every service is asked by itself."""
+    """Error lines of the same window in the logs of each service (docker service logs)."""
     limits = bzzz.section.limits
     most, window = int(limits.log_lines.value), limits.log_window.duration
     services = await bzzz.services.services()

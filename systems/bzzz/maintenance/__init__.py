@@ -1,1 +1,1 @@
-"""Scheduled maintenance: what a person has done, and when a backup was last restored."""
+"""Scheduled maintenance: work done by hand, and the last trial restore."""

@@ -1,4 +1,4 @@
-"""What is seen of maintenance that was done."""
+"""Models of maintenance: the last restore, and work done by hand."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["DoneByHand", "LastRestore"]
 
 
 class LastRestore(Observed):
-    """The last restore of a backup that went well, None where none was ever written down; `record` is where."""
+    """The last successful restore of a backup, None where there is none on record; `record` is the file."""
 
     record: str
     last: RestoreRecord | None
 
 
 class DoneByHand(Observed):
-    """When each item of the maintenance lists that a person has to do was last done; `record` is where it stands."""
+    """When each item of the maintenance lists that a person has to do was last done; `record` is the file."""
 
     record: str
     done: dict[str, AwareDatetime]

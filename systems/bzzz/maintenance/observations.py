@@ -1,4 +1,4 @@
-"""Observations of maintenance: the last restore, and what a person has done."""
+"""Observations of maintenance: the last restore, and work done by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["last_restore", "maintenance_by_hand"]
 
 @observation(of="backups", deadline=seconds(5))
 async def last_restore(bzzz: BzzzClient) -> LastRestore:
-    """The last restore of a backup that went well, as the restore check has written it down."""
+    """The last successful restore of a backup, as the restore check recorded it."""
     last = await in_thread(read_record, bzzz.section)
     return LastRestore(record=str(record_path(bzzz.section)), last=last)
 

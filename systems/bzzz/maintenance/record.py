@@ -1,4 +1,4 @@
-"""When a person did what no program can verify: a JSON file of item → moment, written by whoever did it."""
+"""Record of maintenance by hand: a JSON file of item → time, written by the person who did it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ _FORM: TypeAdapter[dict[str, AwareDatetime]] = TypeAdapter(dict[str, AwareDateti
 
 
 def done_by_hand(record: str | None) -> DoneByHand:
-    """What the record says.
+    """Read the record.
 
     Raises:
-        Unobservable: the target names none, or it cannot be read, or is of another form.
+        Unobservable: the target names none, or it cannot be read, or is of another format.
     """
     if record is None:
-        told = 'the target does not say where maintenance by hand is written down; add [bzzz.backups] maintenance = "FILE.json"'
-        raise Unobservable(ErrorKind.PRECONDITION, told)
+        message = (
+            'the target names no record of maintenance by hand; add [bzzz.backups] maintenance = "FILE.json"'
+        )
+        raise Unobservable(ErrorKind.PRECONDITION, message)
     record_source(record)
     content = record_bytes(Path(record))
     if content is None:
-        raise Unobservable(ErrorKind.EMPTY, f"there is no {record}: nothing was ever written down")
+        raise Unobservable(ErrorKind.EMPTY, f"no file {record}: no maintenance was ever recorded")
     try:
         return DoneByHand(record=record, done=_FORM.validate_json(content))
     except ValidationError as error:
-        told = f'{record} is not of the form {{"item": "2026-01-31T12:00:00Z"}}: {error.errors()[0]["msg"]}'
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
+        message = (
+            f'{record} is not of the format {{"item": "2026-01-31T12:00:00Z"}}: {error.errors()[0]["msg"]}'
+        )
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None

@@ -1,1 +1,1 @@
-"""The Prometheus that watches BZZZ: health scores, health checks, errors, rules."""
+"""Monitoring by Prometheus: health scores, health checks, errors, rules."""

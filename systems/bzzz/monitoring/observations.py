@@ -1,4 +1,4 @@
-"""What is observed of BZZZ's health as Prometheus has it."""
+"""Observations of the agents' health in Prometheus: scores, health checks, errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from systems.bzzz.monitoring.models import Errors, HealthChecks, HealthScores, S
 __all__ = ["errors", "health_checks", "health_scores"]
 
 _FASTEST = 1e9
-"""More of anything in a second is none of this earth."""
+"""Events per second above which a rate is taken for a broken counter."""
 
 
 @observation(of="prometheus", deadline=seconds(8))
@@ -44,7 +44,7 @@ async def health_scores(bzzz: BzzzClient) -> HealthScores:
 
 
 async def _components(bzzz: BzzzClient) -> Samples | Unobservable:
-    """The components' scores: they say more of a low one, and a low one stands without them."""
+    """The components' scores; they explain a low score, which stands without them."""
     try:
         return await bzzz.prometheus.current("bzzz_component_health_score")
     except Unobservable as error:
@@ -56,7 +56,7 @@ async def health_checks(bzzz: BzzzClient) -> HealthChecks:
     """Health checks passed and failed per second.
 
     Raises:
-        Unobservable: none of those that passed, or of those that failed, can be counted (unexpected-reply).
+        Unobservable: every rate of passed, or of failed, checks is impossible (unexpected-reply).
     """
     window_s = bzzz.section.limits.sli_window.value
     rate = "sum by (instance) (rate(bzzz_health_checks_{}_total[{:g}s]))".format
@@ -79,7 +79,7 @@ async def errors(bzzz: BzzzClient) -> Errors:
     """Errors per second, by agent and component.
 
     Raises:
-        Unobservable: no rate can be one (unexpected-reply).
+        Unobservable: every rate is impossible (unexpected-reply).
     """
     window_s = bzzz.section.limits.sli_window.value
     query = f"sum by (instance, component) (rate(bzzz_errors_total[{window_s:g}s]))"

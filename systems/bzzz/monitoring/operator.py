@@ -1,4 +1,4 @@
-"""The runbook's actions on Prometheus and Alertmanager (runbook "Monitoring and Alerting", "Prometheus Data Backup")."""
+"""Actions on Prometheus and Alertmanager (runbook "Monitoring and Alerting", "Prometheus Data Backup")."""
 
 from __future__ import annotations
 
@@ -60,19 +60,18 @@ _V1: TypeAdapter[_V1Json] = TypeAdapter(_V1Json)
 
 
 class MonitoringActions(BzzzActions):
-    """Acts on Prometheus and Alertmanager."""
+    """Actions on Prometheus and Alertmanager."""
 
     @action
     async def create_silence(self, *, matchers: Sequence[Matcher], within: timedelta, comment: str) -> str:
-        """Silence the alerts that all `matchers` choose from now on, for `within`; returns the silence's id.
+        """Silence the alerts that all `matchers` match from now on, for `within`; returns the silence's id.
 
         Raises:
-            Refused: without a matcher on the alert's name, or with one that may choose any name, it would mute more than
-                what is maintained.
+            Refused: without a matcher on alertname, or with one that may match any name, it would mute too much.
         """
         named = [m for m in matchers if m.name == "alertname" and m.equal and m.value]
         if all(m.may_match(_NO_ALERT) for m in named):
-            msg = "a silence needs a matcher on alertname, a name or a pattern such as `BZZZ.*`; anything else would mute more than what is maintained"
+            msg = "a silence needs a matcher on alertname, a name or a pattern such as `BZZZ.*`; anything else would mute alerts that are not under maintenance"
             raise Refused(msg)
         now = datetime.now(UTC)
         body = {
@@ -91,7 +90,7 @@ class MonitoringActions(BzzzActions):
 
     @action
     async def expire_silence(self, silence: str) -> str:
-        """End a silence now; it is read again that it has ended."""
+        """Expire a silence now, and verify that it has ended."""
         target, login = self._client.alertmanager.target, self._login()
         async with open_poster() as poster:
             for version in ("v2", "v1"):
@@ -105,37 +104,37 @@ class MonitoringActions(BzzzActions):
                     break
         left = [s for s in await self._client.alertmanager.silences() if s.id == silence]
         if left:
-            msg = f"the silence is still there: {left[0].told}; Alertmanager answered {reply.shown()}"
+            msg = f"the silence has not ended: {left[0].summary}; Alertmanager answered {reply.shown()}"
             raise Refused(msg)
         return f"silence {silence} has ended"
 
     @action
     async def send_test_alert(self) -> TestAlert:
-        """Post one alert of our own, wait until its receiver was notified of it, and end it again."""
+        """Post a test alert, wait until its receiver was notified, and resolve it."""
         manager, limits = self._client.alertmanager, self._section.limits
         name, begin = secrets.token_hex(6), time.monotonic()
         labels = {**manager.target.test_labels, "alertname": TEST_ALERT, "opsverify": name}
         before = after = await manager.notifications()
-        clock, heard = Deadline(limits.notified.duration), None
+        clock, received = Deadline(limits.notified.duration), None
         try:
             await self.post_alert(labels, lasts=limits.notified.duration + _WITHIN)
             while not clock.passed:
                 await asyncio.sleep(_POLL_S)
                 after = await manager.notifications()
-                heard = await self._heard(name)
-                if heard or (heard is None and after.total > before.total):
+                received = await self._heard(name)
+                if received or (received is None and after.total > before.total):
                     break
         finally:
             took_s = time.monotonic() - begin
             await self.post_alert(labels, lasts=timedelta(0))
         ended = not await manager.alerts(f'opsverify="{name}"')
         return TestAlert(
-            id=name, before=before, after=after, took_s=round(took_s, 3), heard=heard, ended=ended
+            id=name, before=before, after=after, took_s=round(took_s, 3), heard=received, ended=ended
         )
 
     @action
     async def snapshot_prometheus(self) -> str:
-        """Have Prometheus write a snapshot of its data; returns its name, which is a folder under `snapshots/`."""
+        """Have Prometheus take a snapshot of its data; returns its name, which is a folder under `snapshots/`."""
         target = self._client.prometheus.target
         async with open_poster() as poster:
             reply = await poster.post(
@@ -148,25 +147,25 @@ class MonitoringActions(BzzzActions):
         return api_data(reply, _SNAPSHOT_REPLY)[0]["name"]
 
     async def post_alert(self, labels: Mapping[str, str], *, lasts: timedelta) -> None:
-        """Post an alert of our own that ends by itself after `lasts`; nothing but `send_test_alert` and a drill's twin does."""
+        """Post an alert that resolves by itself after `lasts`; only for `send_test_alert` and for drills on a twin."""
         self.arming.require("actions", "send_test_alert")
         now = datetime.now(UTC)
         alert = {
             "labels": dict(labels),
-            "annotations": {"summary": f"A test by {_WHO}: nothing is wrong, nobody has to act"},
+            "annotations": {"summary": f"Test alert by {_WHO}: nothing is wrong, no action needed"},
             "startsAt": (now - seconds(1)).isoformat(),
             "endsAt": (now + lasts).isoformat(),
         }
         await self._post_alerting("alerts", [alert])
 
     async def _heard(self, name: str) -> bool | None:
-        """Whether the receiver's own address shows the alert; None where the target has none."""
+        """Whether the receiver's page shows the alert; None where the target names no receiver."""
         if self._client.alertmanager.target.receiver is None:
             return None
         return name in await self._client.alertmanager.heard()
 
     async def _post_alerting(self, path: str, body: Any) -> Reply:
-        """POST to the newest API that the server has. A server without v2 has taken nothing by it."""
+        """POST to the newest API that the server has; one without v2 answers 404 or 410 and changes nothing."""
         url, login = self._client.alertmanager.target.url, self._login()
         async with open_poster() as poster:
             reply = await poster.post(

@@ -1,4 +1,4 @@
-"""Read-only access to the nodes of a BZZZ: each node's own agent, its ports, and a shell on it where there is one."""
+"""Read-only client of the nodes: each node's own agent, its ports, and a shell on it where there is one."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _ANSWERS: dict[ErrorKind, Literal["refused", "reset", "silent"]] = {
 
 @dataclass(frozen=True, slots=True)
 class ShellTarget:
-    """How a shell on a node is reached."""
+    """Address of a shell on a node."""
 
     host: str
     ssh_config: str | None
@@ -58,7 +58,7 @@ class ShellTarget:
 
 
 class NodesClient:
-    """The nodes by name. Everything is asked of all of them at once; a node that does not answer is told, not raised."""
+    """The nodes by name. All are asked at once; a node that does not answer is returned, not raised."""
 
     def __init__(self, http: Http, nodes: dict[str, NodeTarget]) -> None:
         self._nodes = nodes
@@ -96,9 +96,9 @@ class NodesClient:
             if not trouble.kind.unreachable:
                 raise Unobservable(trouble.kind, f"{name}: {trouble.seen}")
             silent.append(NotAnswering(node=name, kind=trouble.kind, told=bounded_text(trouble.seen, 200)))
-        _counted(running, self.names)
+        _refuse_unless_addressed(running, self.names)
         if not answers and not silent:
-            raise Unobservable(ErrorKind.EMPTY, f"no agent runs that could be asked; {running}")
+            raise Unobservable(ErrorKind.EMPTY, f"no running agent to ask; {running}")
         return answers, tuple(silent)
 
     async def _one(self, look: Callable[[AgentApiClient, str], Awaitable[T]], name: str) -> T | Unobservable:
@@ -108,26 +108,26 @@ class NodesClient:
             return classify(error)
 
     async def bootstraps(self, hold: timedelta) -> tuple[Bootstrap, ...]:
-        """What comes of a connection to each bootstrap that is held open for `hold`; nothing is sent."""
+        """The outcome of a connection to each bootstrap that is held open for `hold`; nothing is sent."""
         wanted = [(name, node.host, node.bootstrap) for name, node in self._nodes.items() if node.bootstrap]
         return tuple(await asyncio.gather(*(_bootstrap(*each, hold) for each in wanted)))
 
     async def reach(self) -> tuple[tuple[Link, ...], tuple[str, ...]]:
         """Whether each node reaches each other's P2P and bootstrap port: from a shell on it where there is one, else
-        from here; and in words from where.
+        from here; and a text of where from.
 
         Raises:
             Unobservable: a shell does not answer, or cannot try.
         """
         shells = {name: node.shell for name, node in self._nodes.items() if node.shell}
         from_shells = await asyncio.gather(*(self._from_shell(name) for name in shells))
-        links = [link for found in from_shells for link in found]
+        links = [link for each in from_shells for link in each]
         places = [f"from a shell on {', '.join(shells)}"] if shells else []
         if len(shells) < len(self._nodes):
             ports = [(name, *port) for name in self._nodes for port in self._ports(name)]
             links += await asyncio.gather(*(_from_here(*port) for port in ports))
             without = ", ".join(n for n in self._nodes if n not in shells)
-            places.append(f"from where this runs, since there is no shell on {without}")
+            places.append(f"from this machine, since there is no shell on {without}")
         return tuple(links), tuple(places)
 
     def _ports(self, name: str) -> list[tuple[str, str, int]]:
@@ -144,21 +144,21 @@ class NodesClient:
         words = [str(word) for _, _, host, port in wanted for word in (host, port)]
         record_source(f"{origin}: connect to {', '.join(f'{host}:{port}' for _, _, host, port in wanted)}")
         done = await in_thread(lambda: HostReader(shell).ask(_REACH, *words))
-        told = {}
+        attempts = {}
         for line in done.output.decode("utf-8", "replace").splitlines():
             parts = line.split(" ", 4)
             if len(parts) >= 4 and parts[2].isdigit() and parts[3].isdigit():  # noqa: PLR2004 -- host port status ns
-                told[parts[0], parts[1]] = int(parts[2]), int(parts[3]) / 1e6, "".join(parts[4:])
+                attempts[parts[0], parts[1]] = int(parts[2]), int(parts[3]) / 1e6, "".join(parts[4:])
         links = []
         for name, what, host, port in wanted:
-            if (host, str(port)) not in told or told[host, str(port)][0] in _NOT_RUN:
-                seen = bounded_text(f"{done.status} {done.output[:100]!r} {done.errors}", 200)
+            if (host, str(port)) not in attempts or attempts[host, str(port)][0] in _NOT_RUN:
+                output = bounded_text(f"{done.status} {done.output[:100]!r} {done.errors}", 200)
                 raise Unobservable(
-                    ErrorKind.PRECONDITION, f"the shell on {origin} cannot try connections: {seen}"
+                    ErrorKind.PRECONDITION, f"the shell on {origin} cannot try connections: {output}"
                 )
-            status, took, said = told[host, str(port)]
+            status, took, error = attempts[host, str(port)]
             why = (
-                "" if status == 0 else "no answer within 2 s" if status == _TIMED_OUT else bounded_text(said)
+                "" if status == 0 else "no answer within 2 s" if status == _TIMED_OUT else bounded_text(error)
             )
             links.append(
                 Link(
@@ -174,12 +174,13 @@ class NodesClient:
         return links
 
 
-def _counted(running: Running, names: tuple[str, ...]) -> None:
+def _refuse_unless_addressed(running: Running, names: tuple[str, ...]) -> None:
+    """Raise Unobservable where an agent runs that has no address of its own in the target."""
     strange = [node for node in running.nodes or () if node not in names]
     twice = {node for node in running.nodes or () if (running.nodes or ()).count(node) > 1}
     if strange or twice:
-        told = f"{running}, on {', '.join(running.nodes or ())}; the target gives one address each for {', '.join(names)}: not every running agent can be asked"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
+        message = f"{running}, on {', '.join(running.nodes or ())}; the target has one address each for {', '.join(names)}: not every running agent can be asked"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
 
 
 async def _from_here(name: str, what: str, host: str, port: int) -> Link:
@@ -196,7 +197,7 @@ async def _from_here(name: str, what: str, host: str, port: int) -> Link:
 
 
 async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection. Raises Unobservable: what kept it from coming about."""
+    """Open a connection. Raises Unobservable."""
     record_source(f"connect {host}:{port}")
     try:
         async with asyncio.timeout(_CONNECT.total_seconds()) as limit:
@@ -204,8 +205,8 @@ async def _connect(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
     except TimeoutError:
         if not limit.expired():
             raise
-        told = f"{host}:{port} accepted no connection within {_CONNECT.total_seconds():g} s"
-        raise Unobservable(ErrorKind.SILENT, told) from None
+        message = f"{host}:{port} accepted no connection within {_CONNECT.total_seconds():g} s"
+        raise Unobservable(ErrorKind.SILENT, message) from None
     except (OSError, UnicodeError) as error:
         raise classify(error) from None
 
@@ -219,18 +220,18 @@ async def _bootstrap(name: str, host: str, port: int, hold: timedelta) -> Bootst
         return Bootstrap(node=name, address=address, answer=answer or "not-seen", told=str(trouble))
     connect_ms = (time.monotonic() - began) * 1000
     try:
-        outcome, told = await _held(reader, hold)
+        outcome, reason = await _held(reader, hold)
     except BaseException:  # the deadline, or Ctrl-C: no time is left for an orderly end
         writer.transport.abort()
         raise
     await _close(writer)
-    return Bootstrap(node=name, address=address, answer=outcome, told=told, connect_ms=connect_ms)
+    return Bootstrap(node=name, address=address, answer=outcome, told=reason, connect_ms=connect_ms)
 
 
 async def _held(
     reader: asyncio.StreamReader, hold: timedelta
 ) -> tuple[Literal["accepted", "closed", "reset"], str]:
-    """Whether the connection is still open when `hold` is over; what the other side says is read and dropped."""
+    """Whether the connection is still open when `hold` is over; what the other side sends is dropped."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(hold.total_seconds()):

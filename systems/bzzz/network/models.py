@@ -1,4 +1,4 @@
-"""What is known of the network between nodes: bootstraps, links, peers."""
+"""Models of the network between nodes: bootstraps, links, peers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Bootstrap", "Bootstraps", "Link", "Links", "Peer", "PeerLists"]
 
 
 class Bootstrap(Observed):
-    """What came of a connection to a bootstrap: `accepted` means that it was still open when `held_s` were over."""
+    """The outcome of a connection to a bootstrap: `accepted` means that it was still open when `held_s` were over."""
 
     node: str
     address: str
@@ -32,7 +32,7 @@ class Bootstraps(Observed):
 
 
 class Link(Observed):
-    """Whether `origin` reaches `target` on a port, by `how` it was seen; latency in milliseconds where it is known."""
+    """Whether `origin` reaches `target` on a port, tested by `how`; latency in milliseconds where it is known."""
 
     origin: str
     target: str
@@ -49,8 +49,8 @@ class Link(Observed):
 
 
 class Links(Observed):
-    """Every link that was looked at; `places` says from where, `silent` the agents that could not be asked, `missing`
-    in words those that do not list their peers while others do.
+    """Every link that was tested; `places` says from where; `silent` are the agents that did not answer, `missing` a
+    message for each that does not list its peers while others do.
     """
 
     links: tuple[Link, ...]
@@ -69,8 +69,8 @@ class Peer(Observed):
 
 
 class PeerLists(Observed):
-    """The number of peers of each agent by instance, and what its node says of them; `wanted` is of how many agents there
-    should be a number, and `missing` says in words of which there is none.
+    """The number of peers of each agent by instance, with its node's own report as `evidence`; `wanted` is how many agents
+    should have a number, and `missing` says where one has none.
     """
 
     counts: dict[str, float]

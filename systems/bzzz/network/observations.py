@@ -1,4 +1,4 @@
-"""What is observed of the ways between nodes: peers, bootstraps, links, and PubSub."""
+"""Observations of the network between nodes: peers, bootstraps, links, PubSub."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import timedelta
 from opsverify.model.deadline import seconds
 from opsverify.model.observation import ErrorKind, Unobservable, observation
 from systems.bzzz.agents.instances import (
+    component_lines,
     missing_agents,
     running_agents,
-    seen_by_node,
     wanted_agents,
     without_odd,
 )
@@ -26,9 +26,9 @@ P2P, PUBSUB = "p2p-health", "pubsub-health"
 
 @observation(of="prometheus", deadline=seconds(8))
 async def connected_peers(bzzz: BzzzClient) -> PeerLists:
-    """How many peers each agent is connected to, as the alert sees it; and what each node says itself."""
+    """How many peers each agent is connected to, by the alert's metric; and each node's own report."""
     samples, running, evidence = await asyncio.gather(
-        bzzz.prometheus.current("bzzz_p2p_connected_peers"), running_agents(bzzz), seen_by_node(bzzz, P2P)
+        bzzz.prometheus.current("bzzz_p2p_connected_peers"), running_agents(bzzz), component_lines(bzzz, P2P)
     )
     (counted, odd), wanted = without_odd(samples), wanted_agents(bzzz, running)
     return PeerLists(
@@ -43,84 +43,84 @@ async def connected_peers(bzzz: BzzzClient) -> PeerLists:
 
 @observation(of="nodes", deadline=seconds(5), window="bootstrap_hold")
 async def bootstraps(bzzz: BzzzClient, window: timedelta) -> Bootstraps:
-    """What comes of a connection to each DHT bootstrap that is held open."""
-    seen = await bzzz.nodes.bootstraps(window)
-    if not seen:
+    """The outcome of a connection to each DHT bootstrap that is held open."""
+    tried = await bzzz.nodes.bootstraps(window)
+    if not tried:
         raise Unobservable(ErrorKind.EMPTY, "the target names no bootstrap port of any node")
-    if all(each.answer == "not-seen" for each in seen):
-        kind = next((k for k in ErrorKind if seen[0].told.startswith(f"{k}: ")), ErrorKind.BROKEN)
-        raise Unobservable(kind, "; ".join(map(str, seen)))
+    if all(each.answer == "not-seen" for each in tried):
+        kind = next((k for k in ErrorKind if tried[0].told.startswith(f"{k}: ")), ErrorKind.BROKEN)
+        raise Unobservable(kind, "; ".join(map(str, tried)))
     wanted = tuple(name for name, node in bzzz.section.nodes.items() if node.bootstrap)
-    return Bootstraps(wanted=wanted, bootstraps=seen, held_s=window.total_seconds())
+    return Bootstraps(wanted=wanted, bootstraps=tried, held_s=window.total_seconds())
 
 
 @observation(of="nodes", deadline=seconds(12))
 async def links(bzzz: BzzzClient) -> Links:
-    """Whether each node reaches each other: by its own ports, and by what its agent says of its peers."""
+    """Whether each node reaches each other: by connections to the ports, and by the agents' own lists of peers."""
     running = await running_agents(bzzz)
     (reached, places), (peers, silent) = await asyncio.gather(
         bzzz.nodes.reach(), bzzz.nodes.ask(lambda agent, _: agent.peers(), running)
     )
-    told = [
+    reported = [
         link
         for node, listed in peers.items()
         if listed is not None
-        for link in _told(bzzz, node, listed, running)
+        for link in _reported(bzzz, node, listed, running)
     ]
-    where = ("by what each agent says of its peers", *places) if told else places
-    # Where none lists its peers, none was asked to: then the ports alone are looked at.
+    where = ("from each agent's own list of peers", *places) if reported else places
+    # Where no agent lists its peers, that is how this version reports: then the ports alone are tested.
     missing = tuple(
         f"the agent of {node} does not list its peers" for node, listed in peers.items() if listed is None
     )
-    # Nothing can answer on the P2P port of a node on which no agent runs; that it should is B-SWM-1's.
+    # Nothing can answer on the P2P port of a node on which no agent runs; B-SWM-1 judges whether one should.
     ports = [
         link for link in reached if link.what.startswith("bootstrap") or not running.excuses(link.target)
     ]
     return Links(
-        links=(*told, *ports),
+        links=(*reported, *ports),
         places=where,
         silent=silent,
         missing=missing if len(missing) < len(peers) else (),
     )
 
 
-def _told(bzzz: BzzzClient, origin: str, listed: tuple[Peer, ...], running: Running) -> list[Link]:
-    """The ways from one agent to each other agent that runs and to each bootstrap, as it says itself."""
+def _reported(bzzz: BzzzClient, origin: str, listed: tuple[Peer, ...], running: Running) -> list[Link]:
+    """The links from one agent to each other running agent and to each bootstrap, as it reports them itself."""
     nodes = bzzz.section.nodes
     wanted = [(name, "agent") for name in nodes if name != origin and not running.excuses(name)]
     wanted += [(name, "bootstrap") for name, node in nodes.items() if node.bootstrap]
     connected = {(peer.node, peer.kind): peer for peer in listed}
-    found = []
+    links = []
     for target, kind in wanted:
         peer = connected.get((target, kind))
-        why = "not connected" if peer is None else "" if peer.replies else "connected, and does not reply"
+        why = "not connected" if peer is None else "" if peer.replies else "connected, but does not reply"
         latency = peer.latency_ms if peer else None
-        found.append(
+        links.append(
             Link(
                 origin=origin,
                 target=target,
                 what=kind,
-                how=f"says the agent of {origin}",
+                how=f"reported by the agent of {origin}",
                 reached=not why,
                 latency_ms=latency,
                 told=why,
             )
         )
-    return found
+    return links
 
 
 @observation(of="nodes", deadline=seconds(8))
 async def pubsub(bzzz: BzzzClient) -> NodeComponents:
-    """What each node's own agent says of PubSub's active health check."""
+    """PubSub's active health check, as each node's own agent reports it."""
     running = await running_agents(bzzz)
     answers, silent = await bzzz.nodes.ask(lambda agent, _: agent.checks(), running)
-    found = {node: each.named(PUBSUB) for node, each in answers.items()}
-    if not silent and not any(found.values()):
+    components = {node: each.named(PUBSUB) for node, each in answers.items()}
+    if not silent and not any(components.values()):
         raise Unobservable(ErrorKind.EMPTY, f"no agent lists {PUBSUB}")
     return NodeComponents(
         name=PUBSUB,
-        nodes={node: component for node, component in found.items() if component},
-        without=tuple(node for node, component in found.items() if component is None),
+        nodes={node: component for node, component in components.items() if component},
+        without=tuple(node for node, component in components.items() if component is None),
         silent=silent,
         running=running,
     )
@@ -128,6 +128,6 @@ async def pubsub(bzzz: BzzzClient) -> NodeComponents:
 
 @observation(of="services", deadline=seconds(60), active="test_p2p_message")
 async def p2p_message(bzzz: BzzzClient, test_p2p_message: Command) -> TasksRan:
-    """What BZZZ's own P2P test message came to, sent from each agent."""
+    """The outcome of BZZZ's own P2P test message, sent from each agent."""
     del bzzz
     return await test_p2p_message()

@@ -1,4 +1,4 @@
-"""The runbook's actions on peers: the P2P network, the election, the DHT, and tasks that only try it out."""
+"""Actions on the agents: P2P network, election, DHT, and test tasks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CANNOT_RUN = (126, 127)
 
 
 class PeersActions(BzzzActions):
-    """Acts on peers, through the service manager."""
+    """Actions on the agents, through the service manager."""
 
     @action
     async def restart_bootstraps(self) -> str:
@@ -45,13 +45,13 @@ class PeersActions(BzzzActions):
 
     @action
     async def restart_agents(self) -> str:
-        """Restart every agent: they dial, elect and replicate anew."""
+        """Restart every agent: they dial, elect and replicate again."""
         manager, target = self._manager(_RESTART_AGENTS, ("B-SWM-1", *_P2P))
         return await manager.restart(target.agent)
 
     @action
     async def clear_peer_store(self) -> str:
-        """Remove the peer store of every agent, and restart them: for one that is corrupt."""
+        """Remove the peer store of every agent, and restart them: for a corrupt store."""
         return await self._removed("peerstore.json", _P2P, restart=True)
 
     @action
@@ -61,13 +61,13 @@ class PeersActions(BzzzActions):
         self._manager(f"{_IN_AGENT} {program} trigger-election", _ELECTION)
         ran = await self._on_agents(("trigger-election",), until_worked=True)
         if ran[-1].status != 0:
-            msg = f"no agent takes trigger-election: {_shown(ran)}"
+            msg = f"no agent accepts trigger-election: {_shown(ran)}"
             raise ServiceFailed(msg)
         return f"{ran[-1].node}: {ran[-1].output}"
 
     @action
     async def clear_election_state(self) -> str:
-        """Remove the election state of every agent, and restart them: for one that is corrupt."""
+        """Remove the election state of every agent, and restart them: for a corrupt state."""
         return await self._removed("election.json", _ELECTION, restart=True)
 
     @action
@@ -78,7 +78,7 @@ class PeersActions(BzzzActions):
 
     @action
     async def reprovide_content(self) -> str:
-        """Have every agent announce its content again, and repair what lacks copies."""
+        """Have every agent announce its content again, and repair what lacks replicas."""
         program = " ".join(self._section.peers.program)
         self._manager(f"{_IN_AGENT} {program} reprovide, on every node", _DHT)
         return _all_worked(await self._on_agents(("reprovide",)))
@@ -100,7 +100,7 @@ class PeersActions(BzzzActions):
 
     @action
     async def request_task(self, task: str, address: str) -> Reply:
-        """Ask the main API for one task that only tries it out; its context stays in the DHT under `address`."""
+        """Request one test task of the main API; its context stays in the DHT under `address`."""
         if self._section.api is None:
             raise Unobservable(ErrorKind.PRECONDITION, "the target configures no api")
         body = {"id": task, "address": address, "task": f"{task}: a probe of opsverify, nothing to do"}
@@ -145,7 +145,7 @@ class PeersActions(BzzzActions):
     async def _agents(self) -> tuple[str, ...]:
         running = await running_agents(self._client)
         if not running.nodes:
-            raise Unobservable(ErrorKind.PRECONDITION, f"no agent to run it in: {running}")
+            raise Unobservable(ErrorKind.PRECONDITION, f"no agent to run the command in: {running}")
         return tuple(dict.fromkeys(running.nodes))
 
     async def _tested(self, command: str) -> TasksRan:
@@ -156,8 +156,8 @@ class PeersActions(BzzzActions):
             raise Unobservable(ErrorKind.PRECONDITION, f"{command} could not be run: {error}") from None
         cannot = [each for each in ran if each.status in _CANNOT_RUN]
         if cannot:
-            told = f"{command} could not be run, is peers.program right? {_shown(cannot)}"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
+            message = f"{command} could not be run; check [bzzz.peers] program: {_shown(cannot)}"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
         words = " ".join((*self._section.peers.program, command))
         return TasksRan(command=words, nodes=nodes, ran=tuple(ran))
 

@@ -1,1 +1,1 @@
-"""The addresses that people use, and their certificates."""
+"""Published addresses and their certificates."""

@@ -1,4 +1,4 @@
-"""Looks at a published address as a browser does: its certificate for its name, and whether it answers at all."""
+"""Client of a published address, as a browser sees it: its certificate for its name, and its HTTP status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from opsverify.model.observation import ErrorKind, Unobservable, record_source
 from opsverify.model.text import bounded_text
-from systems.bzzz.published.models import EndpointSeen
+from systems.bzzz.published.models import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["look_at"]
 
-# X509_V_ERR_* of OpenSSL (x509_vfy.h): what may be wrong with a certificate that an authority of ours has signed.
+# X509_V_ERR_* of OpenSSL (x509_vfy.h): errors of a certificate that a trusted authority has signed.
 _TROUBLES: Mapping[int, Trouble] = {
     9: "not-yet-valid",
     10: "expired",
@@ -42,14 +42,14 @@ _MOST_NAMES = 12
 _SERVER_ERRORS = range(500, 600)
 
 
-async def look_at(target: Published, path: str, *, also: frozenset[int] = frozenset()) -> EndpointSeen:
+async def look_at(target: Published, path: str, *, also: frozenset[int] = frozenset()) -> Endpoint:
     """The certificate of the target's public address, and the status of a GET of `path` there.
 
-    A status below 500 is an answer, and those of `also`. With a certificate that is not right for the name the
-    status is that of the same request without verifying it: a finding then says both.
+    A status below 500 is an answer, and so are those of `also`. Where the certificate is not valid for the name, the
+    status is that of the same request without verification: a finding then says both.
 
     Raises:
-        Unobservable: nobody we know has signed it (unknown-ca), no TLS is spoken there (unexpected-reply), or a 5xx.
+        Unobservable: no trusted authority has signed it (unknown-ca), the port speaks no TLS (unexpected-reply), or 5xx.
     """
     url = target.published
     at = datetime.now(UTC)
@@ -57,7 +57,7 @@ async def look_at(target: Published, path: str, *, also: frozenset[int] = frozen
     if urlsplit(url).scheme == "http":
         status, _ = await _get(url, path, None)
         _refuse_errors(url, status, also)
-        return EndpointSeen(
+        return Endpoint(
             url=url, host=host, at=at, status=status, tls=False, without_tls=target.without_tls, trouble=""
         )
     trouble: Trouble = ""
@@ -66,14 +66,14 @@ async def look_at(target: Published, path: str, *, also: frozenset[int] = frozen
     except ssl.SSLCertVerificationError as error:
         status, certificate = await _get(url, path, _trusting())
         if error.verify_code not in _TROUBLES:
-            told = f"{url}: {error.verify_message}; issued by {_issuer(certificate)} for {', '.join(_names(certificate))}"
+            message = f"{url}: {error.verify_message}; issued by {_issuer(certificate)} for {', '.join(_names(certificate))}"
             raise Unobservable(
-                ErrorKind.UNKNOWN_CA, bounded_text(f"{told}; name its authority as ca_file")
+                ErrorKind.UNKNOWN_CA, bounded_text(f"{message}; set ca_file to its authority")
             ) from None
         trouble = _TROUBLES[error.verify_code]
     _refuse_errors(url, status, also)
     assert certificate is not None  # noqa: S101 - TLS servers always show one
-    return EndpointSeen(
+    return Endpoint(
         url=url,
         host=host,
         at=at,
@@ -100,14 +100,14 @@ def _verifying(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _trusting() -> ssl.SSLContext:
-    """Only to see what a certificate says that was refused: nothing is sent that anybody could want."""
+    """A context without verification, only to read a certificate that was refused: no credentials are sent with it."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
 async def _get(url: str, path: str, context: ssl.SSLContext | None) -> tuple[int, x509.Certificate | None]:
-    """The status of one GET, and the certificate that was shown."""
+    """The status of one GET, and the server's certificate."""
     record_source(f"GET {url}{path}")
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if context else 80)
@@ -119,7 +119,7 @@ async def _get(url: str, path: str, context: ssl.SSLContext | None) -> tuple[int
         raise
     except ssl.SSLError as error:
         raise Unobservable(
-            ErrorKind.UNEXPECTED_REPLY, f"{url} speaks no TLS that we know: {error.reason or error}"
+            ErrorKind.UNEXPECTED_REPLY, f"{url}: TLS handshake failed: {error.reason or error}"
         ) from None
     try:
         secured: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
@@ -129,7 +129,7 @@ async def _get(url: str, path: str, context: ssl.SSLContext | None) -> tuple[int
         await writer.drain()
         return await _status(url, reader), _decoded(url, der)
     finally:
-        # Not closed first: an orderly end waits for the other side, and Python 3.11.2 cannot abort after that.
+        # No close() first: it waits for the peer's TLS shutdown, and Python 3.11.2 cannot abort after that.
         writer.transport.abort()
 
 
@@ -140,12 +140,12 @@ async def _status(url: str, reader: asyncio.StreamReader) -> int:
         line = b"a line that does not end"
     if not line:
         raise Unobservable(ErrorKind.RESET, f"{url} closed the connection without an answer")
-    found = _STATUS_LINE.match(line)
-    if found is None:
+    match = _STATUS_LINE.match(line)
+    if match is None:
         raise Unobservable(
-            ErrorKind.UNEXPECTED_REPLY, f"{url} does not answer in HTTP: {bounded_text(repr(line), 100)}"
+            ErrorKind.UNEXPECTED_REPLY, f"{url} does not answer with HTTP: {bounded_text(repr(line), 100)}"
         )
-    return int(found[1])
+    return int(match[1])
 
 
 def _decoded(url: str, der: bytes | None) -> x509.Certificate | None:
@@ -154,20 +154,20 @@ def _decoded(url: str, der: bytes | None) -> x509.Certificate | None:
     try:
         return x509.load_der_x509_certificate(der)
     except ValueError as error:
-        told = bounded_text(f"{url}: a certificate that cannot be read: {error}")
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
+        message = bounded_text(f"{url}: the certificate cannot be parsed: {error}")
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None
 
 
 def _names(certificate: x509.Certificate | None) -> tuple[str, ...]:
     if certificate is None:
         return ()
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        return ("no name that can be read",)
+        return ("no readable name",)
     names = [
-        *found.get_values_for_type(x509.DNSName),
-        *map(str, found.get_values_for_type(x509.IPAddress)),
+        *extension.get_values_for_type(x509.DNSName),
+        *map(str, extension.get_values_for_type(x509.IPAddress)),
     ]
     return tuple(bounded_text(name, 100) for name in names[:_MOST_NAMES])
 

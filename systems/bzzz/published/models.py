@@ -1,4 +1,4 @@
-"""What a published address answers: its certificate and its page."""
+"""Model of a published address: its certificate and its HTTP status."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pydantic import AwareDatetime
 
 from opsverify.model.observation import Observed
 
-__all__ = ["LARGEST", "EndpointSeen"]
+__all__ = ["LARGEST", "Endpoint"]
 
 
 LARGEST = 5
-"""So many log files are kept of a node."""
+"""Log files kept in an observation, of one node."""
 
 
-class EndpointSeen(Observed):
-    """A published address that answered with HTTP `status`. Over TLS with what its certificate says; `trouble` is what
-    is wrong with that for the name `host`. `without_tls` is the target's reason for plain HTTP.
+class Endpoint(Observed):
+    """A published address that answered with HTTP `status`; over TLS with its certificate's fields, and in `trouble` what
+    is wrong with it for the name `host`. `without_tls` is the target's reason for plain HTTP.
     """
 
     url: str

@@ -1,1 +1,1 @@
-"""Trial restores: a backup brought back on a server of the run's own."""
+"""Trial restores: a backup restored on a scratch server of the run."""

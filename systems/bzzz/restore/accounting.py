@@ -1,7 +1,7 @@
-"""What a database holds, so that nothing can be lost unseen: rows and a checksum per table, and all its definitions.
+"""Account of a database, so that no loss goes unnoticed: rows and a checksum per table, sequences, all definitions.
 
-A checksum is the sum of a hash of each row as text: it does not depend on the order in which rows lie, and is made by
-the server, row by row.
+A checksum is the sum of a hash of each row as text: it does not depend on the order of the rows, and the server computes
+it row by row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["account_of", "rows_of"]
 
-# How a row is written as text depends on these.
+# Settings on which a row's text depends.
 _FORMS = (
     "set datestyle to 'ISO, YMD'; set timezone to 'UTC'; set intervalstyle to 'postgres'; "
     "set extra_float_digits to 1; set bytea_output to 'hex'; set lc_monetary to 'C'; set xmloption to 'content'; "
@@ -76,8 +76,8 @@ _DEFINITIONS = {
 
 
 @contextmanager
-def _one_moment(url: str, statement: timedelta) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    """A connection that reads one moment of a database; each statement may take so long."""
+def _snapshot(url: str, statement: timedelta) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """A connection that reads one snapshot of a database; `statement` bounds each statement."""
     with psycopg.connect(url, application_name="opsverify", connect_timeout=10) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
@@ -88,12 +88,12 @@ def _one_moment(url: str, statement: timedelta) -> Iterator[psycopg.Connection[t
 
 
 def account_of(url: str, statement: timedelta) -> Account:
-    """Account for a database as one moment shows it; each statement may take so long.
+    """Account for a database in one snapshot; `statement` bounds each statement.
 
     Raises:
         psycopg.Error: it cannot be read.
     """
-    with _one_moment(url, statement) as connection:
+    with _snapshot(url, statement) as connection:
         tables = {}
         for schema, name, owner in connection.execute(_TABLES).fetchall():
             where = sql.Identifier(schema, name)
@@ -111,11 +111,11 @@ def account_of(url: str, statement: timedelta) -> Account:
 def rows_of(url: str, statement: timedelta) -> dict[str, int]:
     """How many rows each table of a database has."""
     count = "select count(*) from only {}"
-    with _one_moment(url, statement) as connection:
-        found = connection.execute(_TABLES.encode()).fetchall()
+    with _snapshot(url, statement) as connection:
+        tables = connection.execute(_TABLES.encode()).fetchall()
         return {
             f"{schema}.{name}": connection.execute(
                 sql.SQL(count).format(sql.Identifier(schema, name))
             ).fetchall()[0][0]
-            for schema, name, _ in found
+            for schema, name, _ in tables
         }

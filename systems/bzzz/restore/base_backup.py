@@ -1,4 +1,4 @@
-"""A base backup: verified by its manifest, and copied to where it can be recovered without touching it."""
+"""Base backups: verification by the manifest, and a copy to recover from."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _MOST = 400
 
 
 def verify_base(base: Path, program: Path, environment: Mapping[str, str], within: timedelta) -> None:
-    """Check every file of a base backup against its manifest, by pg_verifybackup's words: its exit status alone is not
-    trusted, since a program that crashes has found nothing.
+    """Check every file of a base backup against its manifest, by pg_verifybackup's messages: a crash has an exit status
+    too.
 
     Raises:
-        NotRestored: it is not as it was made; which file.
-        Unobservable: the program did not come to a verdict.
+        NotRestored: a file does not match the manifest; which one.
+        Unobservable: the program gave no verdict.
     """
     if not (base / "backup_manifest").is_file():
-        told = f"{base.name} has no backup_manifest: it is no base backup, or not a whole one"
-        raise NotRestored(RestoreErrorReason.BASE_CORRUPT, told)
+        message = f"{base.name} has no backup_manifest: it is no base backup, or an incomplete one"
+        raise NotRestored(RestoreErrorReason.BASE_CORRUPT, message)
     try:
         done = subprocess.run(
             [program, base],
@@ -43,15 +43,15 @@ def verify_base(base: Path, program: Path, environment: Mapping[str, str], withi
             check=False,
         )
     except subprocess.TimeoutExpired:
-        told = f"pg_verifybackup had not ended after {within.total_seconds():g} s"
-        raise Unobservable(ErrorKind.SILENT, told) from None
+        message = f"pg_verifybackup did not finish within {within.total_seconds():g} s"
+        raise Unobservable(ErrorKind.SILENT, message) from None
     words = " ".join(f"{done.stderr} {done.stdout}".split())
     if done.returncode == 0 and _GOOD in words:
         return
     if done.returncode == 1 and "error:" in words:
         raise NotRestored(RestoreErrorReason.BASE_CORRUPT, words[:_MOST])
-    told = f"pg_verifybackup ended with status {done.returncode}, and says neither that it is good nor what is wrong: {words[:_MOST]}"
-    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+    message = f"pg_verifybackup ended with status {done.returncode} without a verdict: {words[:_MOST] or 'no output'}"
+    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
 
 
 def size_of(folder: Path) -> int:
@@ -67,12 +67,12 @@ def copy_base(base: Path, data: Path, user: str | None) -> None:
     """Copy a base backup to a data folder of `user`.
 
     Raises:
-        NotRestored: it has tablespaces: their links lead back to the files of the source.
+        NotRestored: it has tablespaces, whose links point to the source's files.
     """
     spaces = base / "pg_tblspc"
     if spaces.is_dir() and (linked := sorted(p.name for p in spaces.iterdir())):
-        told = f"tablespaces {', '.join(linked)} lie outside of the base backup; recover it by hand with pg_basebackup --tablespace-mapping"
-        raise NotRestored(RestoreErrorReason.TABLESPACES, told)
+        message = f"tablespaces {', '.join(linked)} lie outside of the base backup; recover it by hand with pg_basebackup --tablespace-mapping"
+        raise NotRestored(RestoreErrorReason.TABLESPACES, message)
     shutil.copytree(base, data)
     data.chmod(0o700)
     if user is not None:

@@ -1,4 +1,4 @@
-"""What a dump says of itself: at its head which server and encoding it is of, at its end that it is whole."""
+"""Head and tail of a dump: server version and encoding at its head, completeness at its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason
 __all__ = ["HEAD", "TAIL", "Head", "read_head", "refuse_unless_fit", "whole_tail"]
 
 HEAD, TAIL = 16384, 4096
-"""Bytes that are looked at before the first, and held back until the last is known to be there."""
+"""Bytes that are read before anything is sent, and bytes that are held back until the dump's end was read."""
 _MAGIC = b"PGDMP"
 _PLAIN = b"-- PostgreSQL database dump\n"
 _CLUSTER = b"-- PostgreSQL database cluster dump"
@@ -39,19 +39,19 @@ class Head:
 
 
 def read_head(first: bytes) -> Head:
-    """What the first bytes of a dump (uncompressed) say. Raises NotRestored: empty, not-a-dump, cluster-dump."""
+    """Parse the first bytes of a dump (uncompressed). Raises NotRestored: empty, not-a-dump, cluster-dump."""
     if not first.strip():
-        raise NotRestored(RestoreErrorReason.EMPTY, f"the dump holds nothing ({len(first)} bytes)")
+        raise NotRestored(RestoreErrorReason.EMPTY, f"the dump is empty ({len(first)} bytes)")
     if first.startswith(_MAGIC):
         return Head("custom", 0, _UTF8, first)
     if _CLUSTER in first[:200]:
         raise NotRestored(
             RestoreErrorReason.CLUSTER_DUMP,
-            "a dump of pg_dumpall, not of one database; the runbook's is pg_dump's",
+            "made by pg_dumpall, not pg_dump: it is of a cluster, not of one database",
         )
     if _PLAIN not in first[:200].replace(b"\r\n", b"\n"):
         raise NotRestored(
-            RestoreErrorReason.NOT_A_DUMP, f"it does not begin as pg_dump's dumps do, but with {first[:60]!r}"
+            RestoreErrorReason.NOT_A_DUMP, f"it does not begin with pg_dump's header, but with {first[:60]!r}"
         )
     version, encoding = _OF_SERVER.search(first), _ENCODING.search(first)
     named = encoding.group(1).decode().upper() if encoding else _UTF8
@@ -66,19 +66,19 @@ def read_head(first: bytes) -> Head:
 def refuse_unless_fit(head: Head, server_major: int) -> None:
     """Raise NotRestored (other-version) for a dump of a newer server than the scratch one: only older ones can be read."""
     if head.major > server_major:
-        told = f"taken from PostgreSQL {head.major}, and the scratch server is {server_major}; install {head.major} here"
-        raise NotRestored(RestoreErrorReason.OTHER_VERSION, told)
+        message = f"dumped from PostgreSQL {head.major}, but the scratch server is {server_major}; install PostgreSQL {head.major} here"
+        raise NotRestored(RestoreErrorReason.OTHER_VERSION, message)
 
 
 def whole_tail(head: Head, tail: bytes) -> bytes:
-    """The last bytes as they are to be sent, if they are the end of a whole dump. Raises NotRestored (truncated)."""
+    """The last bytes to send, if they are the end of a complete dump. Raises NotRestored (truncated)."""
     if head.kind == "custom":
-        return tail  # pg_restore itself finds where it is cut
+        return tail  # pg_restore itself detects a truncated file
     before, closing, after = tail.rpartition(_CLOSING)
     lines = [line.strip() for line in _UNRESTRICT.sub(b"", after).splitlines()]
     if not closing or any(line not in {b"", b"--"} for line in lines):
         raise NotRestored(
             RestoreErrorReason.TRUNCATED,
-            "pg_dump's closing line is missing: it broke off while the dump was written",
+            "pg_dump's closing line is missing: pg_dump did not finish",
         )
     return before + closing + b"\n"

@@ -1,4 +1,4 @@
-"""Every threshold of what is restored."""
+"""Thresholds of the checks that restore a backup."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["RestoreLimits"]
 
 
 class RestoreLimits(Limits):
-    """Every threshold of what is restored."""
+    """Thresholds of the checks that restore a backup."""
 
     restore_time: Limit = Limit(
         value=7200, unit="s", source='runbook, "Severity Levels": P0 is resolved within 2 h'

@@ -1,4 +1,4 @@
-"""psql or pg_restore at the end of a stream: given the dump as it comes, and its last bytes only when it is whole."""
+"""Loading a dump with psql or pg_restore: streamed, its last bytes sent only once the dump is known to be complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from systems.bzzz.restore.dump import TAIL, whole_tail
 from systems.bzzz.restore.restore_error import NotRestored, RestoreErrorReason, meaning
-from systems.bzzz.restore.stream import CHUNK, LastWords, ready
+from systems.bzzz.restore.stream import CHUNK, StderrReader, ready
 from systems.bzzz.restore.version import program_version
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ _LOOK_EVERY = 16 * CHUNK
 
 @dataclass(slots=True)
 class _Loader:
-    """The running program; what it is given goes through `send`."""
+    """The running psql or pg_restore; its input goes through `send`."""
 
     program: subprocess.Popen[bytes]
     stdin: IO[bytes]
-    words: LastWords
+    words: StderrReader
     bounds: Bounds
 
     def send(self, data: bytes | memoryview) -> None:
-        """Give it more. Raises NotRestored, or BrokenPipeError where it has ended."""
+        """Send more input. Raises NotRestored, or BrokenPipeError where the program has ended."""
         rest = memoryview(data)
         while rest:
             if not ready(self.stdin.fileno(), select.POLLOUT):
@@ -51,7 +51,7 @@ class _Loader:
                 rest = rest[os.write(self.stdin.fileno(), rest) :]
 
     def finish(self) -> None:
-        """Tell it that this was all, and wait until it has ended. Raises NotRestored."""
+        """Close its input, and wait until it has ended. Raises NotRestored."""
         self.stdin.close()
         while True:
             with suppress(subprocess.TimeoutExpired):
@@ -69,7 +69,7 @@ def load(
     address: str,
     environment: Mapping[str, str],
 ) -> int:
-    """Carry the rest of the dump into a database; returns the bytes that came after its first ones.
+    """Load the dump into a database; returns its size in bytes, uncompressed.
 
     Raises:
         NotRestored: nothing was committed.
@@ -82,9 +82,9 @@ def load(
         [str(program), *(plain if head.kind == "plain" else custom)], bounds, environment
     ) as loader:
         size = 0
-        with suppress(BrokenPipeError):  # it has ended before its input did: its own words say why
+        with suppress(BrokenPipeError):  # it ended before its input did: its stderr says why
             loader.send(key)
-            size = _carry(dump, head, loader)
+            size = _send_all(dump, head, loader)
         loader.finish()
         if loader.program.returncode != 0:
             raise meaning(
@@ -95,25 +95,25 @@ def load(
     return size
 
 
-def _carry(dump: Stream, head: Head, loader: _Loader) -> int:
-    """Everything in small steps, the last bytes held back until they are known to be the end of a whole dump."""
-    held, size, looked = head.first, 0, 0
+def _send_all(dump: Stream, head: Head, loader: _Loader) -> int:
+    """Send in small pieces; the last bytes are held back until they are known to be the end of a complete dump."""
+    held, size, checked = head.first, 0, 0
     while more := dump.read(loader.bounds):
         size += len(more)
         held += more
         if len(held) > TAIL:
             loader.send(memoryview(held)[:-TAIL])
             held = held[-TAIL:]
-        if size - looked > _LOOK_EVERY:
+        if size - checked > _LOOK_EVERY:
             loader.bounds.look()
-            looked = size
+            checked = size
     dump.ended_well()
     loader.send(whole_tail(head, held))
     return size + len(head.first)
 
 
 def _restriction(programs: Path) -> bytes:
-    """The line after which psql takes no command of its own (backslash and a word) from the dump, if it is new enough."""
+    r"""The \restrict line, after which psql runs no backslash command of the dump; empty for a psql that has none."""
     major, minor = program_version(programs / "psql")
     knows = major >= _SINCE_ALWAYS or minor >= _KNOWS_RESTRICT.get(major, minor + 1)
     return f"\\restrict {secrets.token_hex(24)}\n".encode() if knows else b""
@@ -121,7 +121,7 @@ def _restriction(programs: Path) -> bytes:
 
 @contextmanager
 def _started(command: Sequence[str], bounds: Bounds, environment: Mapping[str, str]) -> Iterator[_Loader]:
-    """Start it; at the end it has ended, if need be by force, which undoes what its transaction did."""
+    """Start it; at the end it is killed where it still runs, which rolls its transaction back."""
     program = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -133,9 +133,9 @@ def _started(command: Sequence[str], bounds: Bounds, environment: Mapping[str, s
     assert program.stdin is not None  # noqa: S101 -- for the type checker: both are pipes
     assert program.stderr is not None  # noqa: S101
     os.set_blocking(program.stdin.fileno(), False)
-    with suppress(OSError):  # a limit of the system's: then in smaller steps
+    with suppress(OSError):  # above the system's limit: then in smaller pieces
         fcntl.fcntl(program.stdin, fcntl.F_SETPIPE_SZ, CHUNK)
-    words = LastWords(program.stderr)
+    words = StderrReader(program.stderr)
     try:
         yield _Loader(program, program.stdin, words, bounds)
     finally:

@@ -1,4 +1,4 @@
-"""The newest dump among a target's backups, the roles beside it, and how both are read: never written to."""
+"""The newest dump among a target's backups and the roles file next to it, read-only."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _GLOBALS = ("roles_", "globals_")
 
 
 class Backups:
-    """The dumps of a target as they lie when this is made: `newest`, and their place's clock at that moment, `at`.
+    """The dumps of a target at construction: `newest`, and the store's clock then, `at`.
 
     Raises:
-        Unobservable: there is none, or the place cannot be looked at.
+        Unobservable: there is none, or the store cannot be read.
     """
 
     def __init__(self, target: BackupsTarget) -> None:
@@ -34,8 +34,8 @@ class Backups:
         listing = self._place.listing()
         newest = newest_dump(dump_files(listing, target.prefix))
         if newest is None:
-            told = f"no dump {target.prefix}YYYYMMDD_HHMMSS.sql.gz in {self._place.name}; see B-BAK-1"
-            raise Unobservable(ErrorKind.EMPTY, told)
+            message = f"no dump {target.prefix}YYYYMMDD_HHMMSS.sql.gz in {self._place.name}; see B-BAK-1"
+            raise Unobservable(ErrorKind.EMPTY, message)
         self.newest: DumpFile = newest
         self.at = listing.at
         self._names = [entry.name for entry in listing.entries]
@@ -66,8 +66,8 @@ class Backups:
     def refuse_if_being_written(self, *, damaged: bool) -> None:
         """Raise Changed where the dump is another one than before, or may not be finished and is `damaged`."""
         if self.newest not in dump_files(self._place.listing(), self._target.prefix):
-            msg = f"{self.newest.path} was written, or went away, while it was read; try again"
+            msg = f"{self.newest.path} changed or disappeared while it was read; run again"
             raise Changed(msg)
         if damaged and just_written(self.newest.written, self.at):
-            msg = f"{self.newest.path} is not whole, but was written less than {WRITING.total_seconds():g} s before: it may still be written"
+            msg = f"{self.newest.path} is incomplete, but was modified less than {WRITING.total_seconds():g} s before: pg_dump may still be running"
             raise Changed(msg)

@@ -1,4 +1,4 @@
-"""What is observed of backups by restoring one."""
+"""Observation of a trial restore of the newest backup."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ class RestoreNewestBackup(Protocol):
 
 @observation(of="backups", deadline=_AROUND, active="restore_newest_backup")
 async def restored_newest_backup(bzzz: BzzzClient, restore_newest_backup: RestoreNewestBackup) -> Restored:
-    """The newest dump, restored into a scratch server on this machine and looked into."""
+    """The newest dump, restored into a scratch server on this machine and queried."""
     del bzzz  # the operator has the same section
     return await restore_newest_backup()

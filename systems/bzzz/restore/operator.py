@@ -1,4 +1,4 @@
-"""The runbook's actions that back up and restore ("Backup and Recovery")."""
+"""Actions that back up and restore (runbook "Backup and Recovery")."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _VERIFIED_BY = ("B-REC-5b",)
 
 
 class RestoringActions(BzzzActions):
-    """Backs up and restores."""
+    """Actions that back up and restore."""
 
     @action
     async def restore_newest_backup(self) -> Restored:
-        """Restore the newest dump into a scratch server on this machine, look into it, and remove everything again.
+        """Restore the newest dump into a scratch server on this machine, query it, and remove everything again.
 
         Raises:
-            Unobservable: nothing can be said of the dump.
+            Unobservable: the dump could not be judged.
         """
-        # Loaded when it is asked for: a read-only run never starts a server.
+        # Imported here: a read-only run never starts a server.
         from systems.bzzz.restore.restore_test import restore_newest  # noqa: PLC0415
 
         given_up = Event()
@@ -40,7 +40,7 @@ class RestoringActions(BzzzActions):
 
     @action
     async def dump_database(self) -> str:
-        """Take a dump of the database, and keep the roles beside it; returns the dump's path."""
+        """Take a dump of the database, and of the roles next to it; returns the dump's path."""
         jobs = self._own_twin(
             f"{_IN_POSTGRES} pg_dump -U bzzz -d bzzz_v2 | gzip > /rust/bzzz-v2/backups/bzzz_$(date +%Y%m%d_%H%M%S).sql.gz "
             f"and {_IN_POSTGRES} pg_dumpall -U bzzz --globals-only > /rust/bzzz-v2/backups/roles_$(date +%Y%m%d_%H%M%S).sql"
@@ -51,13 +51,13 @@ class RestoringActions(BzzzActions):
 
     @action
     async def take_base_backup(self) -> str:
-        """Take a base backup, from which any later instant can be recovered; returns its path."""
+        """Take a base backup for point-in-time recovery; returns its path."""
         twin = self._own_twin(f"{_IN_POSTGRES} pg_basebackup -U postgres -D /backup/base -X stream -P")
         return str(await in_thread(twin.stack.database.jobs.base_backup))
 
     @action
     async def mark_instant(self, name: str) -> datetime:
-        """Give this instant a name in the WAL (pg_create_restore_point); returns the moment after it."""
+        """Create a restore point (pg_create_restore_point); returns the time after it."""
         twin = self._own_twin(
             f"{_IN_POSTGRES} psql -U postgres -c \"select pg_create_restore_point('{name}')\""
         )
@@ -72,7 +72,7 @@ class RestoringActions(BzzzActions):
             NotRestored: nothing of it was committed; why.
         """
         twin = self._own_twin(
-            f"{_IN_POSTGRES} createdb -U bzzz bzzz_v2, after the roles of roles_*.sql that are not there; then "
+            f"create the missing roles of roles_*.sql; {_IN_POSTGRES} createdb -U bzzz bzzz_v2; then "
             f"gunzip -t {dump} && gunzip -c {dump} | {_IN_POSTGRES} "
             "psql -X -v ON_ERROR_STOP=1 --single-transaction -U bzzz -d bzzz_v2 -f -"
         )
@@ -80,22 +80,22 @@ class RestoringActions(BzzzActions):
 
     @action
     async def recover_to_point(self, goal: str | datetime) -> Recovered:
-        """Recover the newest base backup with its archived WAL to a restore point or a moment, on a server of its own.
+        """Recover the newest base backup with its archived WAL to a restore point or a time, on a separate server.
 
         Raises:
-            NotRestored: the base backup is damaged, WAL is missing, or the instant is not in it.
+            NotRestored: the base backup is damaged, WAL is missing, or the WAL ends before the goal.
         """
         twin = self._own_twin(
             "pg_verifybackup the base backup; copy it and the WAL archive to another machine; there, in postgresql.conf: "
             "restore_command, recovery_target_name or recovery_target_time, recovery_target_action = promote, "
-            "archive_mode = off; touch recovery.signal; start it on a port of its own"
+            "archive_mode = off; touch recovery.signal; start it on another port"
         )
         recovered: Recovered = await in_thread(twin.recover, goal)
         return recovered
 
     @action
     async def account_for_database(self) -> Account:
-        """Count and sum every row of the database, with its sequences and definitions."""
+        """Account for the database: rows and checksum of each table, sequences, definitions."""
         twin = self._own_twin("select count(*) of every table, before and after")
         account: Account = await in_thread(twin.account)
         return account

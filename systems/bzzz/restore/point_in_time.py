@@ -1,4 +1,4 @@
-"""Point-in-time recovery: a base backup and archived WAL, brought to a named instant on a server of its own."""
+"""Point-in-time recovery of a base backup and archived WAL, on a separate server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ENDED_BEFORE = "recovery ended before configured recovery target was reached"
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Where a recovery ends: at a restore point's name (pg_create_restore_point), or at a moment."""
+    """The recovery target: a restore point's name (pg_create_restore_point), or a time."""
 
     goal: str | datetime
 
@@ -48,7 +48,7 @@ class Instant:
 
 
 class RecoveredServer(PostgresServer):
-    """A server on a copy of a base backup. Nobody reaches it but its own user and root, by its socket, as any role."""
+    """A server on a copy of a base backup. Only its own user and root can connect, by its socket, as any role."""
 
     login = ""
 
@@ -58,7 +58,7 @@ class RecoveredServer(PostgresServer):
         return f"postgresql://{self.login}@/{self.database}?host={self.sockets}&port={self._port}"
 
     def prepare(self, wal: Path, instant: Instant) -> None:
-        """Write its settings anew: nothing of the source's configuration is in force, no other file is reached."""
+        """Write its configuration anew, so that no setting of the source is in force and no other file is touched."""
         name, value = instant.setting
         fetch = f"cp {shlex.quote(str(wal))}/%f %p"
         settings = {
@@ -66,7 +66,7 @@ class RecoveredServer(PostgresServer):
             "port": str(self._port),
             "unix_socket_directories": str(self.sockets),
             "archive_mode": "off",
-            "hot_standby": "off",  # so it lets nobody in before it is there
+            "hot_standby": "off",  # refuses logins until recovery has ended
             "restore_command": fetch,
             name: value,
             "recovery_target_action": "promote",
@@ -91,7 +91,7 @@ class RecoveredServer(PostgresServer):
         self._give(self.sockets)
 
     def recover(self, within: timedelta) -> None:
-        """Start it, and wait until it is at its instant. Raises ServerFailed with the end of its log."""
+        """Start it, and wait until recovery has ended. Raises ServerFailed with the end of its log."""
         self.process = self._run("postgres", "-D", str(self.data))
         try:
             self.process.wait_ready(lambda: login_failure(self.url, self.data), within)
@@ -112,13 +112,13 @@ def recovered(
     origins: Sequence[str] = ("local", "wheel"),
     inside: Path | None = None,
 ) -> Iterator[RecoveredServer]:
-    """A server at that instant, on copies of the base backup and of its WAL; gone with everything after the block.
+    """A server recovered to that instant, on copies of the base backup and of its WAL; all removed after the block.
 
-    `login` is a superuser of the source, `database` the one to look into.
+    `login` is a superuser of the source, `database` the one to query.
 
     Raises:
-        NotRestored: the base backup is not as it was made, a segment of WAL is missing, or the instant is not in it.
-        Unobservable: pg_verifybackup came to no verdict.
+        NotRestored: the base backup does not match its manifest, a WAL segment is missing, or WAL ends before the instant.
+        Unobservable: pg_verifybackup gave no verdict.
         ServerFailed: the server does not start for another reason.
     """
     programs, backend = find_postgres(origins)
@@ -145,12 +145,12 @@ def recovered(
 
 
 def _archive(base: Path, wal: Path, folder: Path) -> Path:
-    """A copy of the archive's part that this base backup needs; a gap in it is refused by name."""
+    """A copy of the WAL that this base backup needs. Raises NotRestored where a segment is missing or truncated."""
     label = base / "backup_label"
     first = first_segment(label.read_text(encoding="utf-8", errors="replace")) if label.is_file() else None
     if first is None:
         raise NotRestored(
-            RestoreErrorReason.BASE_CORRUPT, f"{base.name} has no backup_label that says where its WAL begins"
+            RestoreErrorReason.BASE_CORRUPT, f"{base.name} has no backup_label with a START WAL LOCATION"
         )
     needed = following([p.name for p in wal.iterdir() if p.is_file()], first)
     _refuse_a_gap(wal, [name for name in needed if len(name) == len(first)], first)
@@ -169,13 +169,15 @@ def _refuse_a_gap(wal: Path, segments: list[str], first: str) -> None:
     gone = missing(segments, first, whole) if whole else [first]
     cut = [name for name, size in sizes.items() if size != whole]
     if gone or cut:
-        told = [f"{name} is not there" for name in gone[:5]] + [f"{name} is not whole" for name in cut[:5]]
-        more = f"; the base backup needs all WAL from {first} on, in {wal}"
-        raise NotRestored(RestoreErrorReason.WAL_MISSING, ", ".join(told) + more)
+        broken = [f"{name} is missing" for name in gone[:5]] + [f"{name} is truncated" for name in cut[:5]]
+        more = f"; the base backup needs every segment from {first} on, in {wal}"
+        raise NotRestored(RestoreErrorReason.WAL_MISSING, ", ".join(broken) + more)
 
 
 def _why(failed: ServerFailed, instant: Instant) -> Exception:
     if _ENDED_BEFORE in str(failed):
-        told = f"the archived WAL ends before {instant}: archive_command is behind, or it never was"
-        return NotRestored(RestoreErrorReason.NOT_REACHED, told)
+        message = (
+            f"the archived WAL ends before {instant}: archive_command is behind, or the instant never was"
+        )
+        return NotRestored(RestoreErrorReason.NOT_REACHED, message)
     return failed

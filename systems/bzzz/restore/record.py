@@ -1,4 +1,4 @@
-"""The last successful restore of a target's backups, as it is written down: in a file of the user's state folder."""
+"""Record of the last successful restore of a target's backups, in the user's state folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FOLDER = "bzzz-restores"
 
 
 class RestoreRecord(Observed):
-    """A restore that went well: when it ended, which dump of which age, for how many seconds, tables and rows found."""
+    """A successful restore: when it ended, which dump of which time, how many seconds it took, its tables and rows."""
 
     at: AwareDatetime
     dump: str
@@ -33,7 +33,7 @@ class RestoreRecord(Observed):
 
 
 def record_path(section: BzzzSection) -> Path:
-    """Where the record of this target is: the file that it names, or one by its database's and its backups' address."""
+    """The file of this target's record: the one that it names, or one named by its database's and backups' address."""
     backups = section.backups
     if backups is not None and backups.restoring.record is not None:
         return Path(backups.restoring.record)
@@ -43,14 +43,14 @@ def record_path(section: BzzzSection) -> Path:
 
 
 def write_record(section: BzzzSection, record: RestoreRecord) -> Path:
-    """Write it down, whole or not at all; returns where."""
+    """Write the record atomically; returns its path."""
     path = record_path(section)
     write_whole(path, record.model_dump_json(indent=1))
     return path
 
 
 def read_record(section: BzzzSection) -> RestoreRecord | None:
-    """The last successful restore; None where none was ever written down.
+    """The last successful restore; None where there is none on record.
 
     Raises:
         Unobservable: the file cannot be read, or is damaged.
@@ -62,5 +62,5 @@ def read_record(section: BzzzSection) -> RestoreRecord | None:
     try:
         return RestoreRecord.model_validate_json(content)
     except ValidationError as error:
-        told = f"{path} is damaged: {error.errors()[0]['msg']}"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
+        message = f"{path} is damaged: {error.errors()[0]['msg']}"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None

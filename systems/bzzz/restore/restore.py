@@ -1,4 +1,4 @@
-"""One dump into one empty database: streamed, in one transaction that only commits once the dump's end was seen."""
+"""Restore of a dump into an empty database: streamed, in one transaction that commits only after the dump's end was read."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _END_OF_LOG = 65536
 
 @dataclass(frozen=True, slots=True)
 class Into:
-    """The server that a dump is restored into: its address as a superuser (with the password), the folder of its
-    programs, the environment of the programs that are started, and its log.
+    """The server that a dump is restored into: its URL as a superuser (with the password), the folder of its programs, the
+    environment for them, and its log.
     """
 
     url: str
@@ -43,7 +43,7 @@ class Into:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A dump that is in: bytes of it (uncompressed), seconds, and the major version that it is of (0: not told)."""
+    """A loaded dump: bytes (uncompressed), seconds, and the major version it was dumped from (0: unknown)."""
 
     size: int
     took: float
@@ -59,11 +59,11 @@ def restore_dump(
     compressed: bool,
     owner: str = "",
 ) -> Loaded:
-    """Make the database and restore the dump into it, all or nothing.
+    """Create the database and restore the dump into it, all or nothing.
 
     Raises:
         NotRestored: nothing of the dump was committed; why.
-        Unobservable: nothing was committed, since the dump did not come here as a whole.
+        Unobservable: nothing was committed, since the dump was not transferred completely.
         OSError: the file cannot be opened.
     """
     began = time.monotonic()
@@ -89,9 +89,9 @@ def restore_dump(
                 environment={**environment, "PGPASSWORD": password},
             )
     except psycopg.Error as error:
-        raise _seen_in_the_log(meaning(f"ERROR: {error}"), into.log) from None
+        raise _explained_by_log(meaning(f"ERROR: {error}"), into.log) from None
     except NotRestored as refused:
-        raise _seen_in_the_log(refused, into.log) from None
+        raise _explained_by_log(refused, into.log) from None
     return Loaded(size, time.monotonic() - began, head.major)
 
 
@@ -105,20 +105,20 @@ def _make_database(
     try:
         connection.execute(made + owned)
     except psycopg.errors.DuplicateDatabase:
-        told = f"database {database} is there already; a dump goes into an empty one"
-        raise NotRestored(RestoreErrorReason.NOT_EMPTY, told) from None
+        message = f"database {database} exists already; a dump is restored into an empty one"
+        raise NotRestored(RestoreErrorReason.NOT_EMPTY, message) from None
 
 
 def _address(url: str, database: str) -> tuple[str, str]:
-    """The server's address with another database and without the password, which no list of processes may show."""
+    """The server's URL with another database and without the password, which must not appear in a process list."""
     parts = urlsplit(url)
     user = f"{parts.username}@" if parts.username else ""
     host = f"{user}{parts.hostname}:{parts.port or 5432}"
     return urlunsplit((parts.scheme, host, f"/{database}", parts.query, "")), unquote(parts.password or "")
 
 
-def _seen_in_the_log(refused: NotRestored, log: Path | None) -> NotRestored:
-    """A server that was lost says in its own log why."""
+def _explained_by_log(refused: NotRestored, log: Path | None) -> NotRestored:
+    """The error, with disk-full instead of server-lost where the server's own log says so."""
     if refused.reason is not RestoreErrorReason.SERVER_LOST or log is None or not log.exists():
         return refused
     with log.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The restore check of live backups: the newest dump into a scratch server, looked into, timed, and thrown away."""
+"""Trial restore of the newest dump into a scratch server: timed, queried, and removed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _DATABASE = "restored"
 _ORIGINS = ("local", "wheel")
 _STATEMENT = timedelta(minutes=10)
 _INDEXES = 1.5
-"""Tables with their indexes take so much of the uncompressed dump, roughly."""
+"""Size of tables with their indexes, as a rough multiple of the uncompressed dump."""
 _UNFINISHED = {
     RestoreErrorReason.EMPTY.value,
     RestoreErrorReason.TRUNCATED.value,
@@ -53,12 +53,12 @@ _NOT_THE_DUMPS_FAULT = {
 
 
 def restore_newest(section: BzzzSection, within: timedelta, given_up: Event) -> Restored:
-    """Restore the newest dump into a scratch server of its own, look into it, and remove everything. Blocks.
+    """Restore the newest dump into a scratch server, query it, and remove everything. Blocks.
 
-    What was refused, and why, is part of the result. A restore that went well is written down.
+    A refused dump and its reason are part of the result. A successful restore is recorded.
 
     Raises:
-        Unobservable: nothing can be said of the dump: it is not there, is being written, or this machine is not able.
+        Unobservable: the dump could not be judged: it is missing, is being written, or this machine cannot restore it.
     """
     target = section.backups
     if target is None:
@@ -69,26 +69,26 @@ def restore_newest(section: BzzzSection, within: timedelta, given_up: Event) -> 
     try:
         with scratch_server(_ORIGINS, inside) as (server, guard):
             bounds = Bounds(clock, server.data, given_up=given_up)
-            seen = _restored(backups, target.validation, (server, guard, bounds))
+            restored = _restored(backups, target.validation, (server, guard, bounds))
     except ServerFailed as failed:
         raise Unobservable(ErrorKind.NOT_STARTED, str(failed)) from None
     except OSError as error:  # the scratch folder, or the dump where it lies on this machine
         raise Unobservable(ErrorKind.PRECONDITION, f"{error.filename}: {error.strerror}") from None
-    backups.refuse_if_being_written(damaged=seen.refused in _UNFINISHED)
+    backups.refuse_if_being_written(damaged=restored.refused in _UNFINISHED)
     took = time.monotonic() - started
-    whole = not seen.refused and bool(seen.rows) and all(v.met for v in seen.validated.values())
+    whole = not restored.refused and bool(restored.rows) and all(v.met for v in restored.validated.values())
     record = ""
     if whole:
         done = RestoreRecord(
             at=datetime.now(UTC),
-            dump=seen.dump,
-            written=seen.written,
+            dump=restored.dump,
+            written=restored.written,
             took_s=took,
-            tables=len(seen.tables),
-            rows=seen.rows,
+            tables=len(restored.tables),
+            rows=restored.rows,
         )
         record = str(write_record(section, done))
-    return seen.model_copy(update={"took_s": took, "record": record})
+    return restored.model_copy(update={"took_s": took, "record": record})
 
 
 def _restored(
@@ -96,7 +96,7 @@ def _restored(
 ) -> Restored:
     server, guard, bounds = scratch
     newest, (roles_file, roles_text) = backups.newest, backups.roles()
-    seen = Restored(
+    restored = Restored(
         dump=newest.path,
         written=newest.named,
         size=newest.size,
@@ -109,7 +109,7 @@ def _restored(
         validated={},
     )
     if newest.size == 0:
-        return seen.model_copy(
+        return restored.model_copy(
             update={"refused": RestoreErrorReason.EMPTY.value, "told": "the file has 0 bytes"}
         )
     into = Into(
@@ -128,19 +128,19 @@ def _restored(
     except NotRestored as refused:
         if refused.reason in _NOT_THE_DUMPS_FAULT:
             raise Unobservable(ErrorKind.PRECONDITION, f"not restored here: {refused}") from None
-        return seen.model_copy(update={"refused": refused.reason.value, "told": refused.told})
-    return _looked_into(seen, loaded, made, server, validation)
+        return restored.model_copy(update={"refused": refused.reason.value, "told": refused.message})
+    return _with_contents(restored, loaded, made, server, validation)
 
 
-def _looked_into(
-    seen: Restored,
+def _with_contents(
+    restored: Restored,
     loaded: Loaded,
     made: tuple[str, ...],
     server: PostgresServer,
     validation: Mapping[str, ValidationQuery],
 ) -> Restored:
     url = urlunsplit(urlsplit(server.url)._replace(path=f"/{_DATABASE}"))
-    return seen.model_copy(
+    return restored.model_copy(
         update={
             "loaded_s": loaded.took,
             "loaded_size": loaded.size,
@@ -153,17 +153,17 @@ def _looked_into(
 
 
 def _validated(url: str, asks: ValidationQuery) -> ValidationResult:
-    """What a query of the target gives, in a transaction that can only read."""
-    seen = ValidationResult(query=asks.query, at_least=asks.at_least)
+    """Run a validation query of the target in a read-only transaction."""
+    result = ValidationResult(query=asks.query, at_least=asks.at_least)
     try:
         with psycopg.connect(url, application_name="opsverify", connect_timeout=10) as connection:
             connection.read_only = True
             connection.execute("set statement_timeout to '120s'")
             row = connection.execute(asks.query.encode()).fetchone()
     except psycopg.Error as error:
-        return seen.model_copy(update={"trouble": " ".join(str(error).split())[:300]})
+        return result.model_copy(update={"trouble": " ".join(str(error).split())[:300]})
     gave: Any = row[0] if row else None
     try:
-        return seen.model_copy(update={"found": float(gave)})
+        return result.model_copy(update={"found": float(gave)})
     except (TypeError, ValueError):
-        return seen.model_copy(update={"trouble": f"gave {str(gave)[:60]!r}, which is no number"})
+        return result.model_copy(update={"trouble": f"returned {str(gave)[:60]!r}, which is no number"})

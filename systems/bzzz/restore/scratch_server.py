@@ -1,4 +1,4 @@
-"""A scratch server: an empty PostgreSQL of a restore's own, gone with all that it held when the restore is over."""
+"""Scratch server of a restore: an empty PostgreSQL, removed with its data when the restore is over."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY_CLUSTER", "SETTINGS", "refuse_without_space", "scratch_folder", "scratch_server"]
 
 EMPTY_CLUSTER = 128 << 20
-"""What a server with an empty database and its first WAL takes, in bytes."""
+"""Bytes of a server with an empty database and its first WAL."""
 SETTINGS: Mapping[str, str] = {
-    "wal_level": "minimal",  # nobody follows it, and what one transaction makes and fills needs no WAL
+    "wal_level": "minimal",  # no standby, and a table created and filled in one transaction needs no WAL then
     "max_wal_senders": "0",
     "max_wal_size": "256MB",
     "maintenance_work_mem": "128MB",
@@ -31,16 +31,16 @@ SETTINGS: Mapping[str, str] = {
 
 
 def refuse_without_space(folder: Path, needed: int, leave_free: int = LEAVE_FREE) -> None:
-    """Raise NotRestored (disk-full) where the disk of `folder` has not `needed` bytes and what must stay free."""
+    """Raise NotRestored (disk-full) where the disk of `folder` lacks `needed` bytes plus those that must stay free."""
     free = shutil.disk_usage(folder).free
     if free < needed + leave_free:
-        told = f"{folder} has {free >> 20} MB free; about {needed >> 20} MB are needed, and {leave_free >> 20} MB stay free"
-        raise NotRestored(RestoreErrorReason.DISK_FULL, told)
+        message = f"{folder} has {free >> 20} MB free; about {needed >> 20} MB are needed, and {leave_free >> 20} MB must stay free"
+        raise NotRestored(RestoreErrorReason.DISK_FULL, message)
 
 
 @contextmanager
 def scratch_folder(inside: Path | None = None) -> Iterator[tuple[Guard, Path]]:
-    """A guard of the restore's own and a folder of it: whatever is registered ends with the block, or with this process."""
+    """A guard and its folder: what is registered with it ends with the block, or with this process."""
     with Guard() as guard:
         yield guard, guard.folder("opsverify-restore-", inside)
 
@@ -49,7 +49,7 @@ def scratch_folder(inside: Path | None = None) -> Iterator[tuple[Guard, Path]]:
 def scratch_server(
     origins: Sequence[str], inside: Path | None = None
 ) -> Iterator[tuple[PostgresServer, Guard]]:
-    """An empty server in a folder of its own.
+    """An empty server in a temporary folder.
 
     Raises:
         ServerFailed: there is no PostgreSQL here, or it does not start.
@@ -61,4 +61,4 @@ def scratch_server(
         try:
             yield server, guard
         finally:
-            server.kill()  # what it holds is thrown away: nothing has to be written for that
+            server.kill()  # its data is removed, so no clean shutdown is needed

@@ -1,6 +1,4 @@
-"""A dump as a stream, from a file, from another program or from a generator of pieces: never more than a little of it is
-in memory.
-"""
+"""A dump as a stream, from a file, a program or a generator of pieces, with little of it in memory at a time."""
 
 from __future__ import annotations
 
@@ -25,23 +23,23 @@ if TYPE_CHECKING:
 
     from opsverify.model.deadline import Deadline
 
-__all__ = ["CHUNK", "LEAVE_FREE", "Bounds", "LastWords", "Source", "Stream", "ready", "stream_of"]
+__all__ = ["CHUNK", "LEAVE_FREE", "Bounds", "Source", "StderrReader", "Stream", "ready", "stream_of"]
 
 Source: TypeAlias = "Path | Sequence[str] | Callable[[], Iterator[bytes]]"
-"""Where a dump comes from: a file, a command that writes it, or what begins to give it in pieces."""
+"""Source of a dump: a file, a command that prints it, or a function that yields it in pieces."""
 
 CHUNK = 1 << 20
 LEAVE_FREE = 256 << 20
-"""Bytes that stay free on the disk of a scratch server: it is ours to share, not to fill."""
+"""Bytes that stay free on the disk of a scratch server, which others use too."""
 _LOOK_S = 0.2
 _WORDS = 16384
 _ENDING_S = 5.0
 _AT_THE_END = re.compile("unexpected end of file|short read")
-"""What gzip says where its input ends too early, whoever's doing that is (1.12 and busybox)."""
+"""Errors of gzip for input that ends too early, whatever the cause (1.12 and busybox)."""
 
 
-class LastWords:
-    """The end of what a program says on its standard error; it may say as much as it likes."""
+class StderrReader:
+    """Drains a program's stderr in a thread, and keeps its beginning."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._kept = stream, b""
@@ -50,22 +48,22 @@ class LastWords:
 
     def _read(self) -> None:
         while words := self._stream.read(4096):
-            # The first words name the error; what follows it may be a flood.
+            # The first bytes name the error; a flood may follow.
             self._kept = self._kept if len(self._kept) >= _WORDS else self._kept + words
 
     def join(self) -> None:
-        """Wait for the end of what is said."""
+        """Wait for the end of stderr."""
         self._thread.join(_ENDING_S)
 
     @property
     def text(self) -> str:
-        """What was said, once the program has ended."""
+        """The text, once the program has ended."""
         self.join()
         return self._kept.decode(errors="replace")
 
 
 class _Program:
-    """A program that writes what is read, and what it says."""
+    """A program whose output is read, and its stderr."""
 
     def __init__(
         self, command: Sequence[str], stdin: int | IO[bytes], environment: Mapping[str, str]
@@ -77,18 +75,18 @@ class _Program:
         assert self._child.stderr is not None  # noqa: S101
         self._name = command[0]
         self.output, self._errors = self._child.stdout, self._child.stderr
-        self.words = LastWords(self._errors)
+        self.words = StderrReader(self._errors)
 
     def status(self) -> int | None:
-        """Its exit status, which it has soon after the end of its output."""
+        """Its exit status, awaited briefly after the end of its output."""
         with suppress(subprocess.TimeoutExpired):
             self._child.wait(_ENDING_S)
         return self._child.returncode
 
     def ended_well(self) -> None:
-        """Raise Unobservable where it did not: then it has not brought all there is."""
+        """Raise Unobservable where it failed: its output is incomplete then."""
         if (status := self.status()) != 0:
-            raise host_trouble(self._name, self.words.text or f"it ended with status {status}")
+            raise host_trouble(self._name, self.words.text or f"it exited with status {status}")
 
     def close(self) -> None:
         """End it."""
@@ -100,7 +98,7 @@ class _Program:
 
 
 class _Feed:
-    """Pieces on their way into a pipe, in a thread of their own. Whether all of them came is known at the end only."""
+    """Writes pieces into a pipe, in a thread. Whether all of them came is known only at the end."""
 
     def __init__(self, pieces: Callable[[], Iterator[bytes]]) -> None:
         self._pieces, self._whole = pieces, False
@@ -119,22 +117,24 @@ class _Feed:
                         rest = rest[pipe.write(rest) :]
             self._whole = True
         except BrokenPipeError:
-            return  # who reads has seen enough
+            return  # the reader has stopped
         except Unobservable as trouble:
             self._trouble = trouble
 
     def ended_well(self) -> None:
-        """Raise Unobservable where not all of the pieces came."""
+        """Raise Unobservable where not all pieces came."""
         self._thread.join(_ENDING_S)
         if self._trouble is not None:
             raise self._trouble
         if not self._whole:
-            raise Unobservable(ErrorKind.BROKEN, "the dump did not come to its end, and nothing says why")
+            raise Unobservable(
+                ErrorKind.BROKEN, "the transfer of the dump stopped before its end, without an error"
+            )
 
 
 @dataclass(slots=True)
 class Bounds:
-    """What ends a restore before its own end: time, somebody who does not want it any more, too little disk."""
+    """Limits that abort a restore: time, cancellation, disk space."""
 
     clock: Deadline
     folder: Path
@@ -142,19 +142,19 @@ class Bounds:
     given_up: Event = field(default_factory=Event)
 
     def look(self) -> None:
-        """Raise NotRestored where it has to end."""
+        """Raise NotRestored where the restore has to stop."""
         if self.given_up.is_set():
-            raise NotRestored(RestoreErrorReason.TOO_SLOW, "nobody waits for it any more")
+            raise NotRestored(RestoreErrorReason.TOO_SLOW, "it was cancelled")
         if self.clock.passed:
-            told = f"it was not over after {self.clock.within.total_seconds():g} s"
-            raise NotRestored(RestoreErrorReason.TOO_SLOW, told)
+            message = f"it did not finish within {self.clock.within.total_seconds():g} s"
+            raise NotRestored(RestoreErrorReason.TOO_SLOW, message)
         if (free := shutil.disk_usage(self.folder).free) < self.leave_free:
-            told = f"{free >> 20} MB are left on the disk of {self.folder}; {self.leave_free >> 20} MB have to stay free"
-            raise NotRestored(RestoreErrorReason.DISK_FULL, told)
+            message = f"{free >> 20} MB are left on the disk of {self.folder}; {self.leave_free >> 20} MB must stay free"
+            raise NotRestored(RestoreErrorReason.DISK_FULL, message)
 
 
 def ready(descriptor: int, event: int) -> bool:
-    """Whether a descriptor, of whatever number, can be read or written (select.POLLIN, POLLOUT), waited for a moment."""
+    """Whether a descriptor becomes readable or writable (select.POLLIN, POLLOUT) within a moment. poll() takes any number."""
     waiting = select.poll()
     waiting.register(descriptor, event)
     return bool(waiting.poll(_LOOK_S * 1000))
@@ -162,14 +162,14 @@ def ready(descriptor: int, event: int) -> bool:
 
 @dataclass(slots=True)
 class Stream:
-    """An open dump: the descriptor to read it from, what brings it here, and the gzip that it comes through."""
+    """An open dump: the descriptor to read it from, the feed or program that transfers it, and its gzip."""
 
     descriptor: int
     brought_by: _Feed | _Program | None = None
     gzip: _Program | None = None
 
     def read(self, bounds: Bounds) -> bytes:
-        """The next bytes, none at the end; looks at the bounds while it waits. Raises NotRestored."""
+        """The next bytes, none at the end; checks the bounds while it waits. Raises NotRestored."""
         while not ready(self.descriptor, select.POLLIN):
             bounds.look()
         return os.read(self.descriptor, CHUNK)
@@ -182,26 +182,26 @@ class Stream:
         return first
 
     def ended_well(self) -> None:
-        """Look at how it came here.
+        """Check that the dump was transferred completely and is undamaged.
 
         Raises:
-            Unobservable: not as a whole; what is missing was not observed, so it is no damage.
-            NotRestored: as a whole, and gzip has found it damaged.
+            Unobservable: it was not transferred completely, which is no damage of the dump.
+            NotRestored: it was, and gzip found it damaged.
         """
-        said = self.gzip.words.text if self.gzip is not None and self.gzip.status() != 0 else ""
-        if said and not _AT_THE_END.search(
-            said
-        ):  # of bytes that did come; who brings the rest is then cut off by it
-            raise meaning(said)
+        stderr = self.gzip.words.text if self.gzip is not None and self.gzip.status() != 0 else ""
+        if stderr and not _AT_THE_END.search(
+            stderr
+        ):  # damage in the bytes that came; gzip's exit then breaks the transfer of the rest
+            raise meaning(stderr)
         if self.brought_by is not None:
             self.brought_by.ended_well()
         if self.gzip is not None and self.gzip.status() != 0:
-            raise meaning(said or f"gzip ended with status {self.gzip.status()}")
+            raise meaning(stderr or f"gzip ended with status {self.gzip.status()}")
 
 
 @contextmanager
 def stream_of(source: Source, *, compressed: bool, environment: Mapping[str, str]) -> Iterator[Stream]:
-    """Open a dump, from wherever it comes; with `compressed` through gzip, which checks it as it goes."""
+    """Open a dump of any source; with `compressed` through gzip, which verifies it on the way."""
     brought_by: _Feed | _Program | None = None
     gzip: _Program | None = None
     opened: list[IO[bytes]] = []
@@ -219,7 +219,7 @@ def stream_of(source: Source, *, compressed: bool, environment: Mapping[str, str
             opened.append(gzip.output)
             opened.pop(0).close()  # gzip has it now
         if not isinstance(source, Path) or compressed:
-            with suppress(OSError):  # a limit of the system's: then with small steps
+            with suppress(OSError):  # above the system's limit: then in smaller pieces
                 fcntl.fcntl(opened[0], fcntl.F_SETPIPE_SZ, CHUNK)
         yield Stream(opened[0].fileno(), brought_by, gzip)
     finally:

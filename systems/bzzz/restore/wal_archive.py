@@ -1,4 +1,4 @@
-"""An archive of WAL by its names: what follows a base backup, and where a segment is missing."""
+"""File names of a WAL archive: the segments that follow a base backup, and missing ones."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MOST = 5
 
 def first_segment(backup_label: str) -> str | None:
     """The segment at which a base backup begins, by its backup_label."""
-    found = _START.search(backup_label)
-    return found.group(1) if found else None
+    match = _START.search(backup_label)
+    return match.group(1) if match else None
 
 
 def missing(names: Iterable[str], first: str, segment_size: int) -> list[str]:
-    """The first few segments of the first one's timeline that are not there, from `first` to the newest that is."""
+    """The first few missing segments of the first one's timeline, from `first` to the newest that exists."""
     timeline, begin = segment_number(first, segment_size)
     numbers = [segment_number(name, segment_size) for name in names if _SEGMENT.fullmatch(name)]
     have = {number for its, number in numbers if its == timeline}
@@ -33,7 +33,7 @@ def missing(names: Iterable[str], first: str, segment_size: int) -> list[str]:
 
 
 def following(names: Iterable[str], first: str) -> list[str]:
-    """What a recovery from `first` on can ask for: segments from there on, of any timeline, and timelines' histories."""
+    """The files that a recovery from `first` may need: segments from there on, of any timeline, and history files."""
     return sorted(
         n for n in names if n.endswith(".history") or (_SEGMENT.fullmatch(n) and n[8:] >= first[8:])
     )

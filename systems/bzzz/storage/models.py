@@ -1,4 +1,4 @@
-"""The state of the shared storage."""
+"""Models of the shared storage: paths with their mounts, and the write probe."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Literal
 
 from opsverify.model.observation import Observed
 
-__all__ = ["StoragePath", "StorageSeen", "StorageWritten"]
+__all__ = ["StoragePath", "StorageState", "StorageWritten"]
 
 
 class StoragePath(Observed):
-    """A path of the storage. `mount` is the mount that it lies in, with its type and options; `trouble` is what kept us
-    from looking into it. Sizes in bytes, as its file system tells.
+    """A path of the storage. `mount` is the mount that it lies in, with its type and options; `trouble` is why it could not
+    be read. Sizes in bytes, by its file system.
     """
 
     path: str
@@ -31,8 +31,8 @@ class StoragePath(Observed):
         return "ro" in self.options
 
 
-class StorageSeen(Observed):
-    """Every path, of those that the services need, as the host sees it; `types` are those that they may have."""
+class StorageState(Observed):
+    """The paths that the services need (`needed`), as the host sees them; `types` are the allowed file system types."""
 
     host: str
     types: tuple[str, ...]
@@ -41,7 +41,7 @@ class StorageSeen(Observed):
 
 
 class StorageWritten(Observed):
-    """What came of writing, reading back and removing a file in each path: empty text where it went well."""
+    """The result of writing, reading back and removing a file in each path: empty where it worked, else why not."""
 
     host: str
     results: dict[str, str]

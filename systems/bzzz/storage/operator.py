@@ -1,4 +1,4 @@
-"""The runbook's actions on hosts: cleaning up, and the file that proves that the storage takes one."""
+"""Actions on hosts: cleaning up disks, and writing a probe file to the storage."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from systems.bzzz.host_client import within
 __all__ = ["HostsActions"]
 
 _WRITING = timedelta(seconds=4)
-# Written only where nothing of that name is (set -C), and removed only where it is what was written.
+# Never overwrites a file (set -C).
 _WRITE = 'set -C; printf %s "$2" >"$1" || exit 9; got=$(cat -- "$1") || exit 8; rm -- "$1" || exit 7; [ "$got" = "$2" ] || exit 6'
 _WHY = {
     9: "cannot be written",
     8: "cannot be read back",
     7: "cannot be removed again",
-    6: "reads back as another",
+    6: "reads back with other content",
 }
 
 
 class HostsActions(BzzzActions):
-    """Acts on hosts."""
+    """Actions on hosts."""
 
     @action
     async def write_probe(self) -> dict[str, str]:
@@ -60,7 +60,7 @@ class HostsActions(BzzzActions):
         if done.status == 0:
             return ""
         why = _WHY.get(done.status, f"status {done.status}")
-        return bounded_text(f"{why}: {done.errors.strip() or 'no reason told'}", 200)
+        return bounded_text(f"{why}: {done.errors.strip() or 'no error message'}", 200)
 
     @action
     async def clean_up(self, node: str) -> str:
@@ -70,11 +70,11 @@ class HostsActions(BzzzActions):
             files = (
                 " and ".join(self._section.nodes[node].logs) if node in self._section.nodes else "its logs"
             )
-            msg = f"which files are superfluous is decided by a person: on {shlex.quote(node)} look at {files}, then docker system prune"
+            msg = f"decide by hand which files to remove: on {shlex.quote(node)} check {files}, then run docker system prune"
             raise ByHand(msg, verified_by=("B-HOST-1d", "B-CAP-1", "B-STO-1b"))
         from systems.bzzz.services.client import operate_services  # noqa: PLC0415 -- only what is asked for is loaded
 
         done = await operate_services(target).run(
             target.agent, program, within=timedelta(seconds=15), node=node
         )
-        return f"clean-up on {node} ended with {done.status}: {bounded_text(done.output, 200)}"
+        return f"clean-up on {node} exited with status {done.status}: {bounded_text(done.output, 200)}"

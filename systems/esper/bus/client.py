@@ -1,4 +1,4 @@
-"""Read-only access to the Oona bus: a real Redis, asked only with commands that change nothing."""
+"""Client of the Oona bus on Redis Streams. It sends only commands that change nothing."""
 
 from __future__ import annotations
 
@@ -35,10 +35,8 @@ _ANSWER = seconds(3)  # for one command; an observation's deadline bounds all of
 _LAG_CAP = 2_000  # beyond it the finding says "at least"
 _COUNT_PAGE = 100  # whole entries come back, and a policy update weighs 164 kB
 _PAGE = 1000
-_MOMENT = seconds(0.5)  # so far apart may those ask who share a reading
-_MOST_BYTES = (
-    4 * 1024 * 1024
-)  # of entries in one reading; five hundred real ones weigh a quarter of a megabyte
+_MOMENT = seconds(0.5)  # requests within this time share one reading of the telemetry stream
+_MOST_BYTES = 4 * 1024 * 1024  # of entries in one reading; 500 real ones weigh a quarter of a megabyte
 _POLICIES = 5
 _TYPE = re.compile(r"[A-Za-z][\w\-]{0,19}")  # none, stream, and whatever modules add
 P = ParamSpec("P")
@@ -46,21 +44,21 @@ R = TypeVar("R")
 
 
 class NoStream(Unobservable):
-    """A key of another type stands under a stream's name."""
+    """The key with a stream's name has another type."""
 
 
-def _named(method: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """A reply of another shape than the known one is not observed; it is not our own fault."""
+def _expects_known_shape(method: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Turn errors from a reply of unknown shape into Unobservable, so that they do not look like a bug of ours."""
 
     @functools.wraps(method)
-    async def told(*args: P.args, **kwargs: P.kwargs) -> R:
+    async def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return await method(*args, **kwargs)
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
-            seen = f"Redis answered in an unknown shape: {type(error).__name__}: {error}"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(seen)) from None
+            message = f"reply of Redis has an unknown shape: {type(error).__name__}: {error}"
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(message)) from None
 
-    return told
+    return wrapper
 
 
 def connect_redis(target: RedisTarget) -> redis.asyncio.Redis:
@@ -93,7 +91,7 @@ async def open_bus(section: EsperSection) -> AsyncIterator[BusClient]:
 
 
 class BusClient:
-    """What can be read from the bus without joining or disturbing any consumer group."""
+    """Reads the bus without joining or disturbing any consumer group."""
 
     def __init__(self, connection: redis.asyncio.Redis | None, section: EsperSection) -> None:
         self._connection: Any = connection
@@ -115,8 +113,8 @@ class BusClient:
                 ErrorKind.SILENT, f"{command[0]} was not answered within {_ANSWER.total_seconds():g} s"
             ) from None
         except NoPermissionError as error:
-            told = f"{command[0]} is not permitted ({error}); the suite needs +@read +ping +info +type for its user"
-            raise Unobservable(ErrorKind.DENIED, told) from None
+            message = f"{command[0]} is not permitted ({error}); the suite's Redis user needs +@read +ping +info +type"
+            raise Unobservable(ErrorKind.DENIED, message) from None
         except MasterDownError as error:
             raise Unobservable(ErrorKind.SERVER_ERROR, bounded_text(f"{command[0]}: {error}")) from None
         except RedisConnectionError as error:
@@ -127,7 +125,7 @@ class BusClient:
             kind = ErrorKind.DENIED if str(error).startswith("DENIED") else ErrorKind.UNEXPECTED_REPLY
             raise Unobservable(kind, bounded_text(f"{command[0]}: {error}")) from None
 
-    @_named
+    @_expects_known_shape
     async def server(self) -> RedisStatus:
         """INFO and PING: which server, and whether it would accept writes (judged without writing)."""
         try:
@@ -135,12 +133,12 @@ class BusClient:
         except Unobservable as refused:
             if not refused.seen.startswith("PING: MISCONF"):
                 raise
-            pong = True  # a Redis that refuses writes refuses PING too; INFO tells why
+            pong = True  # with MISCONF Redis refuses PING too; INFO says why
         if pong not in (True, b"PONG", "PONG"):
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, "PING was not answered with PONG")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, "reply to PING is not PONG")
         info = await self._ask("INFO")
         if not isinstance(info, dict) or "run_id" not in info:
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"INFO carries no run_id: {str(info)[:200]}")
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"INFO has no run_id: {str(info)[:200]}")
         valkey = "valkey_version" in info
         return RedisStatus(
             engine="valkey" if valkey else "redis",
@@ -152,18 +150,18 @@ class BusClient:
             refuses=_refuses_writes(info),
         )
 
-    @_named
+    @_expects_known_shape
     async def clock_skew(self) -> float:
         """Redis's clock minus ours, in seconds."""
         reply = await self._ask("TIME")
         return int(reply[0]) + int(reply[1]) / 1e6 - time.time()
 
-    @_named
+    @_expects_known_shape
     async def durability(self) -> Durability:
         """Persistence and memory policy, from INFO and, for the snapshot rules, CONFIG GET.
 
         Raises:
-            Unobservable: CONFIG GET is not permitted and INFO alone does not tell (denied).
+            Unobservable: CONFIG GET is not permitted, and INFO alone does not show the save rules (denied).
         """
         info = await self._ask("INFO")
         append_only = bool(int(info["aof_enabled"]))
@@ -178,19 +176,19 @@ class BusClient:
             policy=str(info["maxmemory_policy"]),
         )
 
-    @_named
+    @_expects_known_shape
     async def stream(self, role: Role) -> StreamState:
-        """One stream with its groups; a missing key and a key of another type are told, not raised."""
+        """One stream with its groups; a missing key and a key of another type are results, not errors."""
         name = self._section.streams.names()[role]
-        said = await self._ask("TYPE", name)
-        kind = _text(said)
-        if not isinstance(said, bytes) or not _TYPE.fullmatch(kind):
+        key_type = await self._ask("TYPE", name)
+        kind = _text(key_type)
+        if not isinstance(key_type, bytes) or not _TYPE.fullmatch(kind):
             raise Unobservable(
-                ErrorKind.UNEXPECTED_REPLY, f"TYPE {name} was answered with {bounded_text(kind, 80)}"
+                ErrorKind.UNEXPECTED_REPLY, f"unexpected reply to TYPE {name}: {bounded_text(kind, 80)}"
             )
         if kind != "stream":
             return StreamState.none(role, name, kind)
-        # Groups before and after the stream: what comes or goes between two answers never looks like a loss.
+        # XINFO GROUPS before and after XINFO STREAM: entries that come or go in between never look lost.
         before = {_text(g["name"]): g for g in [_fields(g) for g in await self._ask("XINFO", "GROUPS", name)]}
         info = _fields(await self._ask("XINFO", "STREAM", name))
         groups = [_fields(g) for g in await self._ask("XINFO", "GROUPS", name)]
@@ -211,7 +209,9 @@ class BusClient:
     async def _group(self, stream: str, group: dict[str, Any], gone: int) -> GroupState:
         delivered, lag = _text(group["last-delivered-id"]), group.get("lag")
         exact = lag is not None
-        if lag is None:  # Redis cannot tell after deletions or an odd start: count what lies beyond, bounded
+        if (
+            lag is None
+        ):  # Redis reports lag nil after deletions or XGROUP CREATE in mid-stream: count up to a cap
             lag, exact = await self.count_after(stream, delivered)
         return GroupState(
             name=_text(group["name"]),
@@ -234,7 +234,7 @@ class BusClient:
             start = f"({_text(_entry_id(page[-1]))}"
         return total, False
 
-    @_named
+    @_expects_known_shape
     async def oldest_pending(self, stream: str, group: str, most: int = 10) -> list[tuple[str, float]]:
         """Ids of the oldest pending entries with the seconds since each was delivered."""
         return await self._pending(stream, group, "-", "+", most)
@@ -245,7 +245,7 @@ class BusClient:
         rows = await self._ask("XPENDING", stream, group, low, high, most, parse_detail=True)
         return [(_text(row["message_id"]), float(row["time_since_delivered"]) / 1000) for row in rows]
 
-    @_named
+    @_expects_known_shape
     async def acknowledged_between(
         self, role: Role, group: str, after: str, until: str, most: int
     ) -> tuple[Entry, ...]:
@@ -259,11 +259,11 @@ class BusClient:
             start = f"({_text(_entry_id(page[-1]))}"
         pending = [entry for entry, _ in await self._pending(name, group, f"({after}", until, _PAGE)]
         entries = [self._entry(entry, fields) for entry, fields in rows[:most]]
-        if len(pending) == _PAGE:  # whether what lies beyond is pending is not known
+        if len(pending) == _PAGE:  # beyond this page it is not known what is pending
             entries = [e for e in entries if order(e.id) <= order(pending[-1])]
         return tuple(e for e in entries if e.id not in set(pending))
 
-    @_named
+    @_expects_known_shape
     async def consumers(self, stream: str, group: str) -> list[tuple[str, float]]:
         """The group's consumers with the seconds since each asked for entries."""
         rows = [_fields(row) for row in await self._ask("XINFO", "CONSUMERS", stream, group)]
@@ -273,25 +273,25 @@ class BusClient:
         """Whether `entry` was delivered to the group and not acknowledged."""
         return bool(await self._pending(stream, group, entry, entry, 1))
 
-    @_named
+    @_expects_known_shape
     async def newest(self, role: Role, count: int) -> tuple[Entry, ...]:
         """The newest entries of a stream, decoded, newest first; none where the stream does not exist."""
         rows = await self._rows(self._section.streams.names()[role], "+", count)
         return tuple(self._entry(entry, fields) for entry, fields in rows)
 
     async def newest_of_each(self, count: int) -> tuple[dict[str, tuple[Entry, ...]], tuple[str, ...]]:
-        """The newest entries of each stream by its name, and why of others there are none: they are no streams."""
-        found, missing = dict[str, tuple[Entry, ...]](), list[str]()
+        """The newest entries of each stream by name, and why others have none: the key is not a stream."""
+        entries, missing = dict[str, tuple[Entry, ...]](), list[str]()
         for role, name in self._section.streams.names().items():
             try:
                 # A policy update weighs 164 kB: a few of them say as much as fifty.
-                found[name] = await self.newest(role, min(count, _POLICIES) if role == "policy" else count)
+                entries[name] = await self.newest(role, min(count, _POLICIES) if role == "policy" else count)
             except NoStream as other:
                 missing.append(other.seen)
-        return found, tuple(missing)
+        return entries, tuple(missing)
 
     async def telemetry(self, *, fresh: bool = False) -> Telemetry:
-        """What the newest entries of the telemetry stream say; those who ask at one moment share one reading of it."""
+        """The newest telemetry packets. Requests at about the same time share one reading, unless `fresh`."""
         record_source(f"XREVRANGE {self._section.streams.telemetry} + - COUNT {_COUNT_PAGE}")
         not_before = time.monotonic() - (0.0 if fresh else _MOMENT.total_seconds())
         async with self._reading:
@@ -300,7 +300,7 @@ class BusClient:
                 self._read = (began, await self._read_telemetry())
             return self._read[1]
 
-    @_named
+    @_expects_known_shape
     async def _read_telemetry(self) -> Telemetry:
         # Page by page, up to a count and a number of bytes: on a shared stream a policy update weighs 164 kB.
         name, most = self._section.streams.telemetry, int(self._section.limits.telemetry.value)
@@ -317,7 +317,7 @@ class BusClient:
         return Telemetry(now_ms=now, stream=name, read=len(entries), packets=evidence(entries))
 
     async def clock_ms(self) -> int:
-        """Redis's own clock in milliseconds, from INFO where it tells (TIME needs a right that reading does not)."""
+        """Redis's clock in milliseconds, from INFO if it has it (TIME needs a permission that reading does not)."""
         info = await self._ask("INFO", "server")
         if "server_time_usec" in info:
             return int(info["server_time_usec"]) // 1000
@@ -337,25 +337,25 @@ class BusClient:
 
     async def packet_ids(self, role: Role) -> set[str]:
         """Every packet id on a stream, read page by page. Only for drills: it reads the whole stream."""
-        name, start, found = self._section.streams.names()[role], "-", set[str]()
+        name, start, ids = self._section.streams.names()[role], "-", set[str]()
         while rows := await self._ask("XRANGE", name, start, "+", "COUNT", _PAGE):
-            found |= {decode_entry(dict(fields or {}), secret=None).packet_id for _, fields in rows}
+            ids |= {decode_entry(dict(fields or {}), secret=None).packet_id for _, fields in rows}
             start = f"({_text(rows[-1][0])}"
-        return found
+        return ids
 
 
 def _gone(before: dict[str, Any] | None, info: dict[str, Any], after: dict[str, Any]) -> int:
-    """Entries that a group was owed and that are no longer there: trimmed by length before it had them.
+    """Entries that were trimmed by length before the group got them.
 
-    Redis 7 goes on counting them in the group's lag, which is then longer than the stream; Redis 8 no longer does, and
-    then what was added is more than what was read and what lags.
+    Redis 7 still counts them in the group's lag, which is then larger than XLEN. Redis 8 does not, and entries-added is
+    then larger than entries-read plus lag.
     """
-    found = [0]
+    lost = [0]
     if before is not None and before.get("lag") is not None:
-        found.append(int(before["lag"]) - int(info["length"]))
+        lost.append(int(before["lag"]) - int(info["length"]))
     if None not in (after.get("lag"), after.get("entries-read")) and "entries-added" in info:
-        found.append(int(info["entries-added"]) - int(after["entries-read"]) - int(after["lag"]))
-    return max(found)
+        lost.append(int(info["entries-added"]) - int(after["entries-read"]) - int(after["lag"]))
+    return max(lost)
 
 
 def _version(info: dict[str, Any]) -> tuple[int, ...]:
@@ -363,18 +363,20 @@ def _version(info: dict[str, Any]) -> tuple[int, ...]:
 
 
 def _refuses_writes(info: dict[str, Any]) -> str:
-    """Why Redis would refuse an XADD, as its own conditions in INFO tell."""
+    """Why Redis would refuse an XADD, by the conditions that INFO shows; empty if it would not."""
     limit, used = int(info["maxmemory"]), int(info["used_memory"])
     if int(info["loading"]):
-        return "it is still loading its data set"
+        return "it is still loading its data set (loading:1)"
     if info["role"] == "slave":
-        return f"it is a replica of {info.get('master_host')}:{info.get('master_port')} (link {info.get('master_link_status')})"
+        return f"it is a replica of {info.get('master_host')}:{info.get('master_port')} (master_link_status {info.get('master_link_status')})"
     if limit and used >= limit and info["maxmemory_policy"] == "noeviction":
-        return f"it is out of memory: {used} of {limit} bytes used, maxmemory-policy noeviction"
+        return (
+            f"it is out of memory: used_memory {used} of maxmemory {limit} bytes, maxmemory-policy noeviction"
+        )
     if info.get("rdb_last_bgsave_status") == "err":
-        return "its last snapshot failed (MISCONF with stop-writes-on-bgsave-error)"
+        return "rdb_last_bgsave_status is err (MISCONF with stop-writes-on-bgsave-error)"
     if info.get("aof_enabled") and info.get("aof_last_write_status") == "err":
-        return "its append-only file cannot be written (MISCONF)"
+        return "aof_last_write_status is err (MISCONF)"
     return ""
 
 
@@ -383,7 +385,7 @@ def _text(value: Any) -> str:
 
 
 def _fields(reply: Any) -> dict[str, Any]:
-    """A field map, whether the library has turned the flat reply into a dict already or not."""
+    """A reply's field map; redis-py returns some as a dict and some as a flat list."""
     pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
     return {_text(key): value for key, value in pairs}
 

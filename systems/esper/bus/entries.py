@@ -1,4 +1,4 @@
-"""The entries of the Oona streams: messages into entries, entries into what they hold. Pure; client and twin share it."""
+"""Wire format of the Oona streams: messages to stream entries and back. Pure; client and twin share it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Message: TypeAlias = (
 Problem = Literal[
     "", "no-payload", "not-an-envelope", "unknown-type", "undecodable", "signature-missing", "signature-wrong"
 ]
-"""What is wrong with an entry; empty where nothing is."""
+"""The problem of an entry; empty if there is none."""
 Signature = Literal["valid", "wrong", "missing", "unverified"]
 
 PAYLOAD, SIGNATURE = b"payload", b"signature"
@@ -62,11 +62,11 @@ NANOS_RANGE = range(1_000_000_000)
 
 
 MOST_METRICS, MOST_EVENTS, MOST_ATTRIBUTES, MOST_TEXT = 1000, 100, 20, 200
-"""What is kept of one message; the real ones hold about ten metrics, and a few events with a few short attributes."""
+"""Bounds of what is kept of one message; real ones have about ten metrics and a few events with short attributes."""
 
 
 class Event(BaseModel):
-    """An event of a telemetry packet; `level` is the end of the enum's name, or its number where Leyline knows none."""
+    """An event of a telemetry packet; `level` is the end of the enum's name, or its number if Leyline does not know it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -76,7 +76,7 @@ class Event(BaseModel):
 
 
 class Decoded(BaseModel):
-    """What one stream entry holds. With a problem of the payload the fields after `signature` are empty.
+    """A decoded stream entry. If the payload has a problem, the fields after `signature` are empty.
 
     `blueprint` is that of a field report; `unknown_values` are enum values that Leyline does not know, each with its place in the message.
     """
@@ -124,7 +124,7 @@ def encode_entry(message: Message, *, secret: str | None) -> dict[bytes, bytes]:
 
 
 def decode_entry(fields: Mapping[bytes, bytes], *, secret: str | None) -> Decoded:
-    """What the fields of a stream entry hold; whatever the bytes are, trouble is told in `problem`."""
+    """Decode the fields of a stream entry. Never raises: `problem` says what is wrong with the bytes."""
     payload = fields.get(PAYLOAD, b"")
     signature = _signature(fields, payload, secret)
     decoded = _decode_payload(fields, payload, signature)
@@ -147,44 +147,44 @@ def identity(message: Message) -> str:
 
 
 def _signature(fields: Mapping[bytes, bytes], payload: bytes, secret: str | None) -> Signature:
-    given = fields.get(SIGNATURE)
-    if given is None:
+    signature = fields.get(SIGNATURE)
+    if signature is None:
         return "missing"
     if secret is None:
         return "unverified"
-    return "valid" if hmac.compare_digest(given, sign(secret, payload).encode("ascii")) else "wrong"
+    return "valid" if hmac.compare_digest(signature, sign(secret, payload).encode("ascii")) else "wrong"
 
 
 def _decode_payload(fields: Mapping[bytes, bytes], payload: bytes, signature: Signature) -> Decoded:
-    def none(problem: Problem, detail: str, **more: Any) -> Decoded:
+    def failed(problem: Problem, detail: str, **more: Any) -> Decoded:
         return Decoded(problem=problem, signature=signature, detail=detail, **more)
 
     if not payload:
         names = ", ".join(sorted(repr(name[:40]) for name in list(fields)[:10])) or "none"
-        return none("no-payload", f"no payload, or an empty one; fields: {names}")
+        return failed("no-payload", f"no payload, or an empty one; fields: {names}")
     try:
         envelope = leyline.BusEnvelope.FromString(payload)
     except DecodeError as error:
-        return none("not-an-envelope", f"{len(payload)} bytes are not a BusEnvelope: {error}")
+        return failed("not-an-envelope", f"{len(payload)} bytes are not a BusEnvelope: {error}")
     kind = CLASSES.get(envelope.message_type)
     if kind is None:
         detail = f"message type {int(envelope.message_type)} is not 1 to 5"
-        return none("unknown-type", detail, unknown_values=unknown_values(envelope))
+        return failed("unknown-type", detail, unknown_values=unknown_values(envelope))
     name = _tail(leyline.BusMessageType.DESCRIPTOR, envelope.message_type, "BUS_MESSAGE_TYPE_")
     try:
         message = kind.FromString(envelope.payload)
     except DecodeError as error:
-        return none("undecodable", f"not a {kind.__name__}: {error}", message_type=name)
+        return failed("undecodable", f"not a {kind.__name__}: {error}", message_type=name)
     if not identity(message):
         detail = f"a {kind.__name__} without the field that identifies it"
-        return none("undecodable", detail, message_type=name)
-    strange = unknown_values(message)
+        return failed("undecodable", detail, message_type=name)
+    unknown = unknown_values(message)
     return Decoded(
         problem="",
         signature=signature,
         message_type=name,
         packet_id=identity(message),
-        unknown_values=strange,
+        unknown_values=unknown,
         **_contents(message),
     )
 
@@ -192,7 +192,7 @@ def _decode_payload(fields: Mapping[bytes, bytes], payload: bytes, signature: Si
 def _contents(message: Message) -> dict[str, Any]:
     if isinstance(message, leyline.TelemetryPacket):
         points = itertools.islice(message.metrics, MOST_METRICS)
-        found: dict[str, Any] = {
+        contents: dict[str, Any] = {
             "source": message.source_subsystem,
             "metrics": {point.name[:MOST_TEXT]: point.value for point in points},
             "events": tuple(_event(event) for event in itertools.islice(message.events, MOST_EVENTS)),
@@ -200,10 +200,10 @@ def _contents(message: Message) -> dict[str, Any]:
         }
         if message.HasField("system_health"):
             health = message.system_health
-            found["health"] = _tail(leyline.HealthStatus.DESCRIPTOR, health.status, "HEALTH_STATUS_")
-            found["summary"] = health.summary[:MOST_TEXT]
-            found["indicators"] = _short(health.indicators)
-        return found
+            contents["health"] = _tail(leyline.HealthStatus.DESCRIPTOR, health.status, "HEALTH_STATUS_")
+            contents["summary"] = health.summary[:MOST_TEXT]
+            contents["indicators"] = _short(health.indicators)
+        return contents
     if isinstance(message, leyline.SystemStatePacket):
         passed = timedelta(microseconds=message.timestamp_ns // 1000)
         return {

@@ -1,4 +1,4 @@
-"""What can be seen of the Oona bus: the shapes of its observed values."""
+"""Observed values of the Oona bus: server, streams, consumer groups, entries."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def order(entry: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence or 0)
 
 
-def _lacking(wanted: Iterable[tuple[str, str]], told: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """The groups on streams that are wanted more often than told of: two roles may share one stream."""
-    lacking = Counter(wanted) - Counter(told)
+def _lacking(wanted: Iterable[tuple[str, str]], observed: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """(group, stream) pairs that are wanted more often than they were observed: two roles may share one stream."""
+    lacking = Counter(wanted) - Counter(observed)
     return tuple(f"{group} on {stream}" for group, stream in lacking)
 
 
 class RedisStatus(Observed):
-    """A Redis server as INFO tells it. `refuses` says why writes would be refused, or is empty."""
+    """A Redis server by its INFO. `refuses` says why writes would be refused, or is empty."""
 
     engine: str
     version: str
@@ -56,12 +56,12 @@ class RedisStatus(Observed):
 
     @property
     def identity(self) -> str:
-        """Which server, in one text: another one after a restart."""
+        """Identity of the server as one text; a restart changes it."""
         return f"{self.engine} {self.version} run_id {self.run_id[:12]}"
 
 
 class Durability(Observed):
-    """What a restart or full memory would do to the bus. `save` are the snapshot rules, empty where there are none."""
+    """Persistence and memory limits of the bus. `save` are the snapshot rules, empty if there are none."""
 
     append_only: bool
     save: str
@@ -73,7 +73,7 @@ class Durability(Observed):
 class Flow(Observed):
     """Two samples of the streams over `seconds`: entries added by role, and lengths at the end.
 
-    `missing` are the roles without a stream, each with what stands there instead.
+    `missing` are the roles without a stream, each with what is there instead.
     """
 
     workload: Workload
@@ -86,9 +86,9 @@ class Flow(Observed):
 
 
 class GroupState(Observed):
-    """A consumer group on one stream. `lag` is a lower bound where `lag_exact` is false (Redis could not tell).
+    """A consumer group on one stream. `lag` is a lower bound if `lag_exact` is false (Redis reported nil).
 
-    `gone` is how many entries are no longer on the stream that the group was still owed, as far as Redis can tell.
+    `gone` is how many entries were trimmed before the group got them, as far as Redis shows it.
     """
 
     name: str
@@ -103,7 +103,7 @@ class GroupState(Observed):
 class StreamState(Observed):
     """One stream. `kind` is its Redis type, `none` where the key does not exist; `added` counts entries ever added.
 
-    `deleted` is the highest id that was ever deleted (not: trimmed), `0-0` where none was or Redis (before 7) does not tell.
+    `deleted` is the highest id that was ever deleted (not: trimmed), `0-0` if none was, or if Redis (before 7) does not report it.
     """
 
     role: Role
@@ -117,7 +117,7 @@ class StreamState(Observed):
 
     @classmethod
     def none(cls, role: Role, name: str, kind: str) -> StreamState:
-        """What stands under a stream's name and is no stream."""
+        """The key with the stream's name is missing or not a stream."""
         return cls(
             role=role, name=name, kind=kind, length=0, last_id="0-0", added=0, deleted="0-0", groups=()
         )
@@ -145,14 +145,14 @@ class ServiceGroups(Observed):
 
     @property
     def untold(self) -> tuple[str, ...]:
-        """The groups that are needed and of which nothing is said."""
+        """The groups that are needed and were not observed."""
         return _lacking(self.needed, ((g.group, g.stream) for g in self.found))
 
 
 class QueueState(Observed):
-    """The normal stream: how long it is, and what its `readers` still have to do (`behind`: group → entries).
+    """The normal stream: its length, and the backlog of its `readers` (`behind`: group → lag + pending entries).
 
-    `exact` are the groups whose count is no mere lower bound, `missing` the readers whose groups do not exist; `kind` is
+    `exact` are the groups whose count is not just a lower bound, `missing` the readers whose groups do not exist; `kind` is
     the key's Redis type, as in StreamState.
     """
 
@@ -172,14 +172,14 @@ class QueueState(Observed):
 
     @property
     def untold(self) -> tuple[str, ...]:
-        """The readers of which it is not told how far they are: for most their group does not exist."""
+        """The readers without a known backlog: usually their group does not exist."""
         return tuple(dict.fromkeys((*self.missing, *(r for r in self.readers if r not in self.behind))))
 
 
 class Progress(Observed):
-    """One group on one stream over a window of `seconds`, `settled` being what was waited beyond it for movement.
+    """One group on one stream over a window of `seconds`; `settled` is the extra time waited for progress.
 
-    `deleted` is the highest id that was deleted from the stream, `oldest` are ids of the oldest pending entries and `oldest_idle_s` how long the first has been with its consumer.
+    `deleted` is the highest id that was deleted from the stream, `oldest` are ids of the oldest pending entries and `oldest_idle_s` how long the first has been pending.
     """
 
     group: str
@@ -200,24 +200,24 @@ class Progress(Observed):
 
     @property
     def deleted_undelivered(self) -> bool:
-        """Whether entries were deleted that this group never had, and now never will."""
+        """Whether entries were deleted before delivery to this group."""
         return self.last.gone > 0 or order(self.deleted) > order(self.last.last_delivered)
 
     @property
     def untold(self) -> bool:
-        """Whether a time that it is judged by is no number."""
+        """Whether a time that it is judged by is NaN."""
         return math.isnan(self.oldest_idle_s) or math.isnan(self.seconds)
 
     @property
     def pending_grows(self) -> bool:
-        """Whether deliveries pile up unacknowledged: more than before, and the oldest one is not of this window."""
+        """Whether pending entries pile up: more than before, and the oldest one was delivered before this window."""
         return self.last.pending > self.first.pending and self.oldest_idle_s >= self.seconds
 
 
 class Consumption(Observed):
-    """How the services' groups get on, each (group, stream) of `wanted`.
+    """Progress of the services' groups, one for each (group, stream) of `wanted`.
 
-    `missing` are those that cannot be looked at, each with what is there instead.
+    `missing` are those that could not be observed, each with what is there instead.
     """
 
     wanted: tuple[tuple[str, str], ...]
@@ -226,12 +226,12 @@ class Consumption(Observed):
 
     @property
     def untold(self) -> tuple[str, ...]:
-        """The groups of which nothing is said, each with its stream."""
+        """The groups that were not observed, each with its stream."""
         return _lacking(self.wanted, ((p.group, p.stream) for p in self.progress))
 
 
 class Entry(Observed):
-    """A stream entry with what it decodes to."""
+    """A stream entry, decoded."""
 
     id: str
     decoded: Decoded

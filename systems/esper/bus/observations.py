@@ -1,4 +1,4 @@
-"""What is observed of the Oona bus: groups, depth, flow, consumers, newest entries."""
+"""Observations of the Oona bus: server, consumer groups, depth, flow, consumption, newest entries."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _STREAM = "stream"
 
 @observation(of="redis", deadline=seconds(3), identity=True)
 async def bus_server(esper: EsperClient) -> RedisStatus:
-    """The Redis server behind the bus, seen first and again last."""
+    """The Redis server behind the bus, at the start and at the end of the gathering."""
     return await esper.bus.server()
 
 
 @observation(of="redis", deadline=seconds(5))
 async def service_groups(esper: EsperClient) -> ServiceGroups:
-    """Each consumer group that a service needs, on each of its streams: there or not."""
+    """Each consumer group that a service needs, on each of its streams, and whether it exists."""
     streams = {role: await esper.bus.stream(role) for role in esper.section.streams.names()}
     needed = [(group, role) for group, roles in esper.section.groups.items() for role in roles.on]
     if not needed:
@@ -72,13 +72,13 @@ async def service_groups(esper: EsperClient) -> ServiceGroups:
 
 @observation(of="redis", deadline=seconds(5))
 async def emergency_queue(esper: EsperClient) -> StreamState:
-    """The emergency stream, where rerouted messages end and which no shipped program reads."""
+    """The emergency stream: rerouted messages end here, and no shipped program reads it."""
     return await esper.bus.stream("emergency")
 
 
 @observation(of="redis", deadline=seconds(5))
 async def normal_queue(esper: EsperClient) -> QueueState:
-    """Depth of the normal stream, and what its readers have not taken or not acknowledged yet."""
+    """Depth of the normal stream, and lag + pending of its readers."""
     stream = await esper.bus.stream("normal")
     readers = [name for name, roles in esper.section.groups.items() if "normal" in roles.reads]
     groups = [group for name in readers if (group := stream.group(name)) is not None]
@@ -96,13 +96,13 @@ async def normal_queue(esper: EsperClient) -> QueueState:
 
 @observation(of="redis", deadline=seconds(3))
 async def bus_durability(esper: EsperClient) -> Durability:
-    """Whether the bus would survive a restart, and what full memory would do to it."""
+    """Persistence and memory limits of the bus's Redis."""
     return await esper.bus.durability()
 
 
 @observation(of="redis", deadline=seconds(5), window="window")
 async def stream_flow(esper: EsperClient, window: timedelta) -> Flow:
-    """What arrives on each stream over a window, and whether any service reads the emergency stream."""
+    """Entries added to each stream over a window, and which groups read the emergency stream."""
     names = esper.section.streams.names()
     first = {role: await esper.bus.stream(role) for role in names}
     await asyncio.sleep(window.total_seconds())
@@ -114,7 +114,7 @@ async def stream_flow(esper: EsperClient, window: timedelta) -> Flow:
         lengths={role: last[role].length for role in both},
         names=dict(names),
         missing={
-            role: next(_instead(each[role]) for each in (last, first) if each[role].kind != _STREAM)
+            role: next(_no_stream(each[role]) for each in (last, first) if each[role].kind != _STREAM)
             for role in names
             if role not in both
         },
@@ -125,11 +125,11 @@ async def stream_flow(esper: EsperClient, window: timedelta) -> Flow:
 
 @observation(of="redis", deadline=seconds(10), window="window")
 async def consumer_progress(esper: EsperClient, window: timedelta) -> Consumption:
-    """How each service's group gets on over a window, on each stream that the service reads."""
+    """Progress of each service's group over a window, on each stream that the service reads."""
     pairs = [(g, role) for g, roles in esper.section.groups.items() for role in roles.reads]
     if not pairs:
         raise Unobservable(
-            ErrorKind.EMPTY, "the target's groups read no stream, so there is no consumer to look at"
+            ErrorKind.EMPTY, "no group of the target reads a stream, so there is no consumer to observe"
         )
     first = {role: await esper.bus.stream(role) for _, role in pairs}
     before = _groups(first, pairs)
@@ -139,15 +139,15 @@ async def consumer_progress(esper: EsperClient, window: timedelta) -> Consumptio
         last = {role: await esper.bus.stream(role) for role in first}
         after = {pair: group for pair, group in _groups(last, pairs).items() if pair in before}
         still = [k for k, g in after.items() if g.lag and g.last_delivered == before[k].last_delivered]
-        # Beside old deliveries that nobody acknowledges, those in flight look like growth; they go again.
+        # Next to old pending entries, those in flight look like growth; they are acknowledged soon.
         still += [k for k, g in after.items() if 0 < before[k].pending < g.pending]
         if not still or clock.passed:
             break
         await asyncio.sleep(0.1)
-    found = []
+    progress = []
     for (g, role), group in after.items():
         oldest = await esper.bus.oldest_pending(last[role].name, g)
-        found.append(
+        progress.append(
             Progress(
                 group=g,
                 stream=last[role].name,
@@ -164,7 +164,7 @@ async def consumer_progress(esper: EsperClient, window: timedelta) -> Consumptio
     missing = [_lacking(g, last[role]) for g, role in pairs if (g, role) not in after]
     return Consumption(
         wanted=tuple((g, last[role].name) for g, role in pairs),
-        progress=tuple(found),
+        progress=tuple(progress),
         missing=tuple(missing),
     )
 
@@ -193,16 +193,16 @@ def _groups(
     return {(g, role): group for g, role in pairs if (group := streams[role].group(g)) is not None}
 
 
-def _instead(stream: StreamState) -> str:
-    """What stands where a stream should be."""
+def _no_stream(stream: StreamState) -> str:
+    """What is there instead of a stream."""
     return (
         f"{stream.name} {'does not exist' if stream.kind == 'none' else f'is a {stream.kind}, not a stream'}"
     )
 
 
 def _lacking(group: str, stream: StreamState) -> str:
-    """Why a group cannot be looked at on a stream: neither it nor, perhaps, the stream is there."""
+    """Why a group on a stream could not be observed: it, or the stream itself, does not exist."""
     if stream.kind != _STREAM:
-        return _instead(stream)
-    there = stream.group(group) is not None
-    return f"group {group} on {stream.name} {'was created within the window' if there else 'does not exist'}"
+        return _no_stream(stream)
+    exists = stream.group(group) is not None
+    return f"group {group} on {stream.name} {'was created within the window' if exists else 'does not exist'}"

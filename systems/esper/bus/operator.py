@@ -53,17 +53,17 @@ class BusActions(EsperActions):
 
     @action
     async def trim_stream(self, role: Role) -> int:
-        """Remove from a stream what every group has had and acknowledged; refuse while any group lags. Returns how many."""
+        """Remove the entries of a stream that every group has acknowledged; refuse while any group lags. Returns how many."""
         stream = await self._client.bus.stream(role)
         if stream.kind != "stream" or not stream.groups:
-            msg = f"{stream.name} has no consumer group, so nobody can say which entries are still needed"
+            msg = f"{stream.name} has no consumer group, so it is unknown which entries are still needed"
             raise TrimRefused(msg)
         lowest: list[str] = []
         for group in stream.groups:
             if group.lag:
                 msg = (
-                    f"group {group.name} has not read {group.lag} entries of {stream.name}; let it catch up, or, if nobody "
-                    f"reads it any more, remove it by hand: XGROUP DESTROY {stream.name} {group.name}"
+                    f"group {group.name} lags by {group.lag} entries on {stream.name}; let it catch up, or, if no consumer "
+                    f"uses it any more, remove it by hand: XGROUP DESTROY {stream.name} {group.name}"
                 )
                 raise TrimRefused(msg)
             lowest.append(group.last_delivered)

@@ -48,7 +48,7 @@ class Streams(Table):
 class GroupRoles(Table):
     """A consumer group that a service needs: the streams it is created on, and those that the service reads.
 
-    `consumers` is how many share its work on purpose: with more than one, one Nissa's counters are only a share.
+    `consumers` is how many share its work on purpose; with more than one, each Nissa counts only its share.
     """
 
     on: tuple[Role, ...]

@@ -1,4 +1,4 @@
-"""Read-only access to the program's files: the field-report log, the forge's logs, the library and its artifacts."""
+"""Client of the program's files, read-only: field-report log, the forge's WALs, library and artifacts."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Wals = tuple[ForgeWal, LeftWal, LeftWal]
-"""The forge's, the compiler's and the library's."""
+"""WALs of the forge, the compiler and the library."""
 
 
 class FilesClient:
-    """What checks may see of the files below the target's root."""
+    """Reads the files below the target's root."""
 
     def __init__(self, target: FilesTarget | None) -> None:
         self._target = target
 
     async def report_log(self, workload: str) -> ReportLog:
         """The field-report log, decoded from its first byte to its last."""
-        return await self._asked(self._report_log, (self._files.field_reports,), workload)
+        return await self._recorded(self._report_log, (self._files.field_reports,), workload)
 
     async def wals(self) -> tuple[Wals, tuple[str, ...]]:
         """The three write-ahead logs, and a text for each that changes when it is written."""
         files = self._files
-        return await self._asked(self._wals, (files.forge_wal, files.compiler_wal, files.library_wal))
+        return await self._recorded(self._wals, (files.forge_wal, files.compiler_wal, files.library_wal))
 
     async def library(self) -> Library:
         """The library's rows from a copy, each with its artifact, and the artifacts that have no row."""
         files = self._files
-        return await self._asked(self._library, (files.library, files.blueprints, files.artifacts))
+        return await self._recorded(self._library, (files.library, files.blueprints, files.artifacts))
 
     async def artifacts(self) -> dict[str, str]:
         """A text for each artifact in the library's folder that changes when it is written, by blueprint id."""
-        return await self._asked(self._artifacts, (self._files.blueprints,))
+        return await self._recorded(self._artifacts, (self._files.blueprints,))
 
     async def rights(self) -> str:
         """Whether the root and what is below it may be read."""
         files = self._files
-        return await self._asked(self._rights, (files.field_reports, files.forge_wal, files.library))
+        return await self._recorded(self._rights, (files.field_reports, files.forge_wal, files.library))
 
     @property
     def _files(self) -> FilesTarget:
@@ -81,7 +81,7 @@ class FilesClient:
     def _at(self, path: str) -> str:
         return join(self._files.root, path)
 
-    async def _asked(
+    async def _recorded(
         self, read: Callable[P, R], paths: Sequence[str], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         for path in paths:
@@ -89,18 +89,18 @@ class FilesClient:
         return await in_thread(read, *args, **kwargs)
 
     def _look(self, paths: Sequence[str], most: int = 0) -> list[FileSeen]:
-        """Look at paths below the root; a root that is not there means that nothing was looked at."""
-        root, *seen = self._reader.look([self._files.root, *map(self._at, paths)], most)
+        """Stat, and with `most` read, paths below the root. A missing root is unobservable, not a set of missing files."""
+        root, *files = self._reader.look([self._files.root, *map(self._at, paths)], most)
         if not root.folder:
             raise Unobservable(
                 ErrorKind.PRECONDITION,
-                f"there is no folder {root.path} on {self._files.host}; see files.root in the target",
+                f"no folder {root.path} on {self._files.host}; see files.root in the target",
             )
-        return seen
+        return files
 
     def _rights(self) -> str:
-        seen = self._look((self._files.field_reports, self._files.forge_wal, self._files.library), 1)
-        return f"may read {self._files.root}; there: {', '.join(s.path for s in seen if s.there) or 'none of the files'}"
+        files = self._look((self._files.field_reports, self._files.forge_wal, self._files.library), 1)
+        return f"may read {self._files.root}; files there: {', '.join(f.path for f in files if f.there) or 'none'}"
 
     # The field-report log
 
@@ -110,27 +110,27 @@ class FilesClient:
             if read is not None:
                 return read
         raise Unobservable(
-            ErrorKind.PRECONDITION, "the log was replaced twice while it was read: its retention is at work"
+            ErrorKind.PRECONDITION, "the log was replaced twice while it was read: log retention is running"
         )
 
     def _read_log(self, workload: str) -> ReportLog | None:
-        """The log, or None where it was replaced meanwhile (retention rewrites it under the same name)."""
-        (seen,) = self._look((self._files.field_reports,))
-        path = seen.path
-        if not seen.there or not seen.regular:
-            return ReportLog.none(path, "not-a-file" if seen.there else "missing", workload)
-        log, bound = ReportReader(), min(seen.size, _MOST_OF_A_LOG)
+        """The log, or None if it was replaced meanwhile (retention rewrites it under the same name)."""
+        (file,) = self._look((self._files.field_reports,))
+        path = file.path
+        if not file.there or not file.regular:
+            return ReportLog.none(path, "not-a-file" if file.there else "missing", workload)
+        log, bound = ReportReader(), min(file.size, _MOST_OF_A_LOG)
         while log.offset < bound:
             page = self._reader.page(path, log.offset, min(_PAGE, bound - log.offset))
             if not page:
                 return None
             log.feed(page)
-        cut = log.offset < seen.size
+        cut = log.offset < file.size
         if not cut:
             self._read_on(path, log)
         log.finish()
         (again,) = self._look((self._files.field_reports,))
-        if again.inode != seen.inode or again.size < log.offset:
+        if again.inode != file.inode or again.size < log.offset:
             return None
         return ReportLog(
             path=path,
@@ -166,19 +166,19 @@ class FilesClient:
         paths = (files.forge_wal, files.compiler_wal, files.library_wal)
         for folder in self._look((files.blueprints, files.artifacts)):
             if not folder.folder:
-                told = f"there is no folder {folder.path}: no forge has run under this root, or it writes elsewhere"
-                raise Unobservable(ErrorKind.PRECONDITION, told)
-        seen = self._again(lambda: self._look(paths, _MOST_OF_A_WAL))
-        for each in seen:
+                message = f"no folder {folder.path}: no forge has run under this root, or it writes elsewhere"
+                raise Unobservable(ErrorKind.PRECONDITION, message)
+        wals = self._again(lambda: self._look(paths, _MOST_OF_A_WAL))
+        for each in wals:
             if each.there and each.content is None:
-                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{each.path} is no file")
-        forge, compiler, library = seen
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{each.path} is not a regular file")
+        forge, compiler, library = wals
         decoded = (
             forge_wal(forge.path, forge.content),
             left_wal(compiler.path, compiler.content),
             left_wal(library.path, library.content),
         )
-        return decoded, tuple(f"{each.stamp} {(each.content or b'').hex()[:400]}" for each in seen)
+        return decoded, tuple(f"{each.stamp} {(each.content or b'').hex()[:400]}" for each in wals)
 
     # The library
 
@@ -191,8 +191,8 @@ class FilesClient:
         catalog, *beside = self._look((files.library, *journals))
         hot = [each.path for each in beside if each.size]
         if hot:
-            told = f"a journal lies beside the library: {', '.join(hot)}. Something writes to it, or died writing; what holds is not in one file"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
+            message = f"hot journal next to the library: {', '.join(hot)}. A program is writing or has crashed; the database file alone is not consistent"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
         if catalog.size > _MOST_OF_A_LIBRARY:
             raise Unobservable(
                 ErrorKind.UNEXPECTED_REPLY,
@@ -201,7 +201,7 @@ class FilesClient:
         first = self._listed()
         if not catalog.there and not first:
             raise Unobservable(
-                ErrorKind.EMPTY, f"there is neither {catalog.path} nor an artifact: no forge has run here"
+                ErrorKind.EMPTY, f"neither {catalog.path} nor an artifact exists: no forge has run here"
             )
         rows, problem = list[LibraryRow](), "it does not exist, but artifacts do"
         if catalog.there:
@@ -210,7 +210,7 @@ class FilesClient:
         blueprints = self._with_artifacts(rows, first)
         (after,) = self._look((files.library,))
         if after.stamp != catalog.stamp or self._listed() != first:
-            msg = "the library changed while it was read: a forge is at work"
+            msg = "the library changed while it was read: a forge is running"
             raise Changed(msg)
         if not problem and not rows and not first:
             raise Unobservable(ErrorKind.EMPTY, f"{catalog.path} holds no blueprint")
@@ -234,11 +234,11 @@ class FilesClient:
     def _artifacts(self) -> dict[str, str]:
         self._look(())
         paths = [path for path in self._listed() if path.startswith(f"{self._at(self._files.blueprints)}/")]
-        seen = self._reader.look(paths)
-        return {_id_of(each.path): each.stamp for each in seen}
+        artifacts = self._reader.look(paths)
+        return {_id_of(each.path): each.stamp for each in artifacts}
 
     def _with_artifacts(self, rows: list[LibraryRow], listed: list[str]) -> tuple[Blueprint, ...]:
-        """Each row with all that lies under its name: the path it tells, the library's copy, and the compiler's if any."""
+        """Each row with all files of its id: the path in the row, the library's copy, and the compiler's if any."""
         under: dict[str, list[str]] = {}
         for row in rows:
             copy = self._at(join(self._files.blueprints, row.blueprint_id + _ARTIFACT))
@@ -250,8 +250,8 @@ class FilesClient:
             raise Unobservable(
                 ErrorKind.UNEXPECTED_REPLY, "artifacts are far larger than kernels of this program (2 kB)"
             )
-        seen = {each.path: each for each in self._reader.look(paths, _MOST_OF_AN_ARTIFACT)}
-        problems = {path: _problem(file) for path, file in seen.items()}
+        artifacts = {each.path: each for each in self._reader.look(paths, _MOST_OF_AN_ARTIFACT)}
+        problems = {path: _problem(file) for path, file in artifacts.items()}
         return tuple(
             Blueprint(
                 id=row.blueprint_id,
@@ -262,8 +262,8 @@ class FilesClient:
                     f"{path}: {problems[path]}" for path in under[row.blueprint_id] if problems[path]
                 ),
                 copies=sum(_id_of(path) == row.blueprint_id for path in listed),
-                size=seen[self._at(row.artifact_path)].size,
-                stamp=seen[self._at(row.artifact_path)].stamp,
+                size=artifacts[self._at(row.artifact_path)].size,
+                stamp=artifacts[self._at(row.artifact_path)].stamp,
                 risk=row.risk,
             )
             for row in rows
@@ -285,7 +285,7 @@ def _id_of(path: str) -> str:
 
 def _rows(catalog: FileSeen) -> tuple[list[LibraryRow], str]:
     if catalog.content is None:
-        return [], "it is no file"
+        return [], "it is not a regular file"
     try:
         return library_rows(catalog.content), ""
     except NoLibrary as wrong:
@@ -295,4 +295,4 @@ def _rows(catalog: FileSeen) -> tuple[list[LibraryRow], str]:
 def _problem(file: FileSeen) -> str:
     if not file.there:
         return "it does not exist"
-    return "it is no file" if file.content is None else artifact_problem(file.content)
+    return "it is not a regular file" if file.content is None else artifact_problem(file.content)

@@ -1,4 +1,4 @@
-"""Tamiyo's field-report log: records of a length and a FieldReport, one after the other. Pure; client and twin share it.
+"""Format of Tamiyo's field-report log: length-prefixed FieldReport records. Pure; client and twin share it.
 
 A record is a uint32 (little-endian) and that many bytes. There is no checksum: a flipped bit that leaves a report
 decodable cannot be seen.
@@ -23,13 +23,13 @@ __all__ = ["ReportReader", "encode_report", "outcome_name", "read_all", "stored_
 
 _LENGTH = struct.Struct("<I")
 _LONGEST = 64 * 1024
-"""A report weighs some 130 bytes; a length beyond this is no length."""
+"""A report has some 130 bytes; a length beyond this is garbage."""
 _START = re.compile(rb"(?=..\x00\x00\x08[\x01-\x7f]\x12)", re.DOTALL)
 """How every record begins: a length below 64 KiB, then the fields version and report_id."""
 _START_BYTES = 7
 _SHOWN = 20
 _MOST_TRIES = 20_000
-"""How often what looks like a record is decoded in search of one, so that no log can keep us busy."""
+"""Most attempts to decode a possible record while searching for one, so that no log can keep us busy."""
 _PREFIX = "FIELD_REPORT_OUTCOME_"
 
 
@@ -46,7 +46,7 @@ def outcome_name(report: leyline.FieldReport) -> str:
 
 
 class ReportReader:
-    """Reads a log page by page in bounded memory: counts what decodes, names by offset what does not.
+    """Reads a log page by page in bounded memory: counts the records that decode, and the offsets of bytes that do not.
 
     `garbage` are (offset, bytes) of stretches that hold no record, the first of them; `oldest` and `newest` the
     earliest time of issue and that of the last record.
@@ -81,29 +81,29 @@ class ReportReader:
         while True:
             size = self._record_at(at) if self._bad_from is None else None
             if size is None:
-                found = self._next_record(at if self._bad_from is not None else at + 1, at)
-                if found is None:
+                begin = self._next_record(at if self._bad_from is not None else at + 1, at)
+                if begin is None:
                     break
-                self._close_garbage(self._offset + found)
-                at = found
+                self._close_garbage(self._offset + begin)
+                at = begin
             elif size == 0:  # unfinished
                 break
             else:
                 at += size
         self._offset, self._buffer = self._offset + at, self._buffer[at:]
         if self._bad_from is not None and len(self._buffer) > _LONGEST + _START_BYTES:
-            # Whatever begins before this would have ended by now: it is no record.
+            # A record that began before this would have ended by now.
             drop = len(self._buffer) - _LONGEST - _START_BYTES
             self._offset, self._buffer = self._offset + drop, self._buffer[drop:]
 
     def finish(self) -> None:
         """The log has ended: what was left over is garbage, or a torn tail (`torn_at`)."""
         if self._bad_from is None and self._buffer:
-            # A record that was torn and then followed by more: its length reaches over its followers.
-            found = self._next_record(1, 0)
-            if found is not None:
-                self._close_garbage(self._offset + found)
-                self._offset, self._buffer = self._offset + found, self._buffer[found:]
+            # A torn record with others appended: its length covers those too.
+            begin = self._next_record(1, 0)
+            if begin is not None:
+                self._close_garbage(self._offset + begin)
+                self._offset, self._buffer = self._offset + begin, self._buffer[begin:]
                 self.feed(b"")
                 self.finish()
                 return

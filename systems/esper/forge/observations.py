@@ -1,4 +1,4 @@
-"""What is observed of the program's files: the field-report log, what the forge left, the library; and its alert."""
+"""Observations of the program's files: report log, the forge's WALs, the library; and of the compile-retry alert."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def report_log(esper: EsperClient) -> ReportLog:
 
 @observation(of="files", deadline=seconds(15), window="window")
 async def forge(esper: EsperClient, window: timedelta) -> Forge:
-    """The forge's write-ahead logs, in two samples: a forge at work moves them."""
+    """The forge's write-ahead logs, in two samples: a running forge changes them."""
     first, first_stamps = await esper.files.wals()
     await asyncio.sleep(window.total_seconds())
     last, last_stamps = await esper.files.wals()
@@ -38,7 +38,7 @@ async def forge(esper: EsperClient, window: timedelta) -> Forge:
         compiler=compiler,
         library=library,
         moved=f"{_progress(first)} became {_progress(last)}" if left and first_stamps != last_stamps else "",
-        investigation=await _investigated(esper, last) if left else (),
+        investigation=await _investigation(esper, last) if left else (),
         seconds=window.total_seconds(),
     )
 
@@ -51,7 +51,7 @@ async def library(esper: EsperClient) -> Library:
 
 @observation(of=("nissa", "redis"), deadline=seconds(5))
 async def retry_alert(esper: EsperClient) -> RetryAlert:
-    """Nissa's alert on compile retries, where its metric is on the bus at all."""
+    """Nissa's alert on compile retries, if its metric is on the bus at all."""
     alerts, _ = await esper.nissa.summary()
     active = next((alert for alert in alerts if alert.name == _RETRY_ALERT), None)
     most = int(esper.section.limits.telemetry.value)
@@ -60,10 +60,10 @@ async def retry_alert(esper: EsperClient) -> RetryAlert:
     if active is None and not newest:
         raise Unobservable(ErrorKind.EMPTY, "there is no telemetry, so the alert could not have fired")
     if active is None and not counts:
-        told = (
+        message = (
             f"{_RETRY_METRIC} is in none of the newest {len(newest)} telemetry entries: the alert cannot fire"
         )
-        raise Unobservable(ErrorKind.NOT_PUBLISHED, told)
+        raise Unobservable(ErrorKind.NOT_PUBLISHED, message)
     return RetryAlert(
         active=active is not None,
         value=active.value if active else None,
@@ -79,32 +79,32 @@ def _progress(wals: Wals) -> str:
     return f"{pending}{f' with {compiler.blueprint} in flight' if compiler.blueprint else ''}"
 
 
-async def _investigated(esper: EsperClient, wals: Wals) -> tuple[str, ...]:
-    """What the runbook has an operator look at next: the blueprint in flight, its row and its artifact."""
+async def _investigation(esper: EsperClient, wals: Wals) -> tuple[str, ...]:
+    """Lines for the operator, as the runbook asks: the blueprint in flight, its row and its artifact."""
     wal, compiler, library_wal = wals
     in_flight = compiler.blueprint or library_wal.blueprint or (wal.pending[0] if wal.pending else "")
     if not in_flight:
         return ()
     try:
-        seen = await esper.files.library()
+        library = await esper.files.library()
     except Unobservable as trouble:
-        return (f"in flight: {in_flight}; the library could not be looked at: {trouble}",)
-    row = next((b for b in seen.blueprints if b.id == in_flight), None)
+        return (f"in flight: {in_flight}; the library could not be read: {trouble}",)
+    row = next((b for b in library.blueprints if b.id == in_flight), None)
     lines = [
         f"in flight: {in_flight} ({'compiler WAL' if compiler.blueprint else 'library WAL' if library_wal.blueprint else 'first of the pending'})"
     ]
     if row is None:
-        loose = [path for path in seen.orphans if path.endswith(f"/{in_flight}.pt")]
+        loose = [path for path in library.orphans if path.endswith(f"/{in_flight}.pt")]
         lines.append(
             f"{in_flight} has no row in the library; artifact: {', '.join(loose) or 'none'}: a re-run compiles it"
         )
     else:
         lines.append(
-            f"{in_flight} has a row in the library, its artifact is {f'not whole ({row.problem})' if row.problem else 'whole'}: "
+            f"{in_flight} has a row in the library, its artifact is {f'damaged ({row.problem})' if row.problem else 'intact'}: "
             f"a re-run skips it{' while the row is there' if row.problem else ''}"
         )
-    done = sum(1 for b in seen.blueprints if b.id in wal.pending)
+    done = sum(1 for b in library.blueprints if b.id in wal.pending)
     lines.append(
-        f"library: {len(seen.blueprints)} rows{f', {done} of them still named as pending' if done else ''}"
+        f"library: {len(library.blueprints)} rows{f', {done} of them still listed as pending' if done else ''}"
     )
     return tuple(lines)

@@ -1,7 +1,7 @@
 """Actions on the forge and its library (runbook 3.4, 5 "Tezzeret Forge Crash Recovery").
 
-The real forge is a Python object without a command or an interface: on a live target a person acts, and is told the
-exact lines.
+The real forge is a Python object without a command line or an API: on a live target a person acts, and gets the exact
+lines.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class ForgeActions(EsperActions):
 
     @action
     async def run_forge(self) -> str:
-        """Run the forge to its end: it goes on with what is pending, or finds what the library lacks."""
+        """Run the forge to its end: it resumes with the pending blueprints, or compiles those that the library lacks."""
         files = self._section.files
         if self._twin is None:
             names = (
@@ -43,31 +43,31 @@ class ForgeActions(EsperActions):
                 else ("var/urza", "var/artifacts", "var/urza/forge_wal.json")
             )
             lines = _REPL.format(blueprints=names[0], artifacts=names[1], wal=names[2])
-            msg = f"the forge has no command of its own; in {self._root}, with the program's Python:\n{lines}"
+            msg = f"the forge has no command line; in {self._root}, with the program's Python:\n{lines}"
             raise ByHand(msg, verified_by=("E-URZ-1", "E-URZ-2", "E-URZ-3"))
         return await in_thread(self._on_twin, "run_forge")
 
     @action
     async def remove_artifact(self, blueprint: str) -> str:
         """Delete a blueprint's artifact, in the library's folder and the compiler's. Alone it changes nothing: see drop_library_row."""
-        _refuse_odd(blueprint)
+        _require_blueprint_id(blueprint)
         if self._twin is None:
             files = self._section.files
             folders = (files.blueprints, files.artifacts) if files else ("var/urza", "var/artifacts")
             paths = " ".join(shlex.quote(join(self._root, folder, f"{blueprint}.pt")) for folder in folders)
-            msg = f"this suite writes to no file of a live host: rm -- {paths}"
+            msg = f"the suite does not write to files of a live host: rm -- {paths}"
             raise ByHand(msg, verified_by=("E-URZ-1", "E-URZ-2", "E-URZ-3"))
         return await in_thread(self._on_twin, "remove_artifact", blueprint)
 
     @action
     async def drop_library_row(self, blueprint: str) -> str:
         """Delete a blueprint's row from catalog.db: a blueprint with a row is never compiled again, whatever its artifact."""
-        _refuse_odd(blueprint)
+        _require_blueprint_id(blueprint)
         if self._twin is None:
             files = self._section.files
             path = shlex.quote(join(self._root, files.library if files else "var/urza/catalog.db"))
             statement = shlex.quote(_DROP.format(blueprint))
-            msg = f"this suite writes to no file of a live host; with no forge running: cp {path} {path}.before && sqlite3 {path} {statement}"
+            msg = f"the suite does not write to files of a live host; with no forge running: cp {path} {path}.before && sqlite3 {path} {statement}"
             raise ByHand(msg, verified_by=("E-URZ-1", "E-URZ-2", "E-URZ-3"))
         return await in_thread(self._on_twin, "drop_library_row", blueprint)
 
@@ -80,8 +80,8 @@ class ForgeActions(EsperActions):
         return str(getattr(twin, what)(*arguments))
 
 
-def _refuse_odd(blueprint: str) -> None:
+def _require_blueprint_id(blueprint: str) -> None:
     # It becomes part of a path and of a statement.
     if not _BLUEPRINT.fullmatch(blueprint):
-        msg = f"{blueprint!r} is no blueprint id; they are BP001 to BP050"
+        msg = f"{blueprint!r} is not a blueprint id (BP001 to BP050)"
         raise ValueError(msg)

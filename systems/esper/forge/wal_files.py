@@ -1,4 +1,4 @@
-"""What the forge's write-ahead logs and artifacts hold. Pure: bytes in, what they are or why they are not out."""
+"""Decoders of the forge's write-ahead logs and artifacts. Pure: bytes to their content, or to why they are invalid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN = 60
 def forge_wal(path: str, content: bytes | None) -> ForgeWal:
     """The forge's WAL, `{"pending": [ids]}`; None is a file that is not there.
 
-    The program takes an unreadable one for an empty one and starts over; here it is a problem.
+    The program treats an unreadable one as empty and starts over; here it is a problem.
     """
     if content is None:
         return ForgeWal(path=path, present=False, problem="", pending=())
@@ -31,10 +31,10 @@ def forge_wal(path: str, content: bytes | None) -> ForgeWal:
     if problem:
         pending = []
     elif not isinstance(pending, list) or not all(isinstance(each, str) for each in pending):
-        seen = "no pending" if "pending" not in document else f"pending is {_shown(pending)}"
-        problem, pending = f"it has no list of pending ids: {seen}", []
+        value = "no pending" if "pending" not in document else f"pending is {_shown(pending)}"
+        problem, pending = f"it has no list of pending ids: {value}", []
     elif len(pending) > _MOST_PENDING:
-        problem, pending = f"{len(pending)} pending ids are no catalogue", []
+        problem, pending = f"{len(pending)} pending ids are more than any catalogue has", []
     ids = tuple(bounded_text(each, _SHOWN) for each in pending)
     return ForgeWal(path=path, present=True, problem=problem, pending=ids)
 
@@ -56,7 +56,7 @@ def left_wal(path: str, content: bytes | None) -> LeftWal:
 
 
 def artifact_problem(content: bytes) -> str:
-    """Why these bytes are no whole artifact (a zip archive with right checksums), or "". It is never unpickled."""
+    """Why these bytes are not an intact artifact (a zip archive with valid checksums), or "". It is never unpickled."""
     if not content:
         return "it is empty (0 bytes)"
     try:
@@ -76,8 +76,8 @@ def artifact_problem(content: bytes) -> str:
         ValueError,
         OSError,
     ) as error:
-        # What zipfile raises for a directory, a member, a stream or a method that cannot be.
-        return bounded_text(f"no whole zip archive: {error}", 200)
+        # The errors of zipfile for an invalid directory, member, stream or method.
+        return bounded_text(f"damaged zip archive: {error}", 200)
     return bounded_text(f"the checksum of {wrong} is wrong", 200) if wrong else ""
 
 

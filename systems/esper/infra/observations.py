@@ -1,4 +1,4 @@
-"""What is observed of Prometheus, Grafana and Elasticsearch."""
+"""Observations of Prometheus, Grafana and Elasticsearch."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _PAUSE_S = 0.25
 
 @observation(of="prometheus", deadline=seconds(12))
 async def scraping(esper: EsperClient) -> Scraping:
-    """Prometheus's active targets: which are up, when each was scraped last, and whether Nissa's series come of it.
+    """Prometheus's active targets: health and last scrape of each, and whether Nissa's series are scraped.
 
-    Looked at again for a while where it knows no target at all, or has not scraped one yet.
+    Asked again for a while if it has no target at all, or has not scraped one yet.
     """
     clock = Deadline(_FIRST_SCRAPE)
     while True:
-        seen = await esper.infra.scraping()
-        waiting = any(t.health == "unknown" for t in seen.targets)
-        if clock.passed or (seen.targets and not waiting):
-            return seen
+        reply = await esper.infra.scraping()
+        waiting = any(t.health == "unknown" for t in reply.targets)
+        if clock.passed or (reply.targets and not waiting):
+            return reply
         await asyncio.sleep(_PAUSE_S)
 
 
 @observation(of="grafana", deadline=seconds(3))
 async def grafana_health(esper: EsperClient) -> GrafanaHealth:
-    """What Grafana says of itself and of its database."""
+    """Grafana's health page."""
     return await esper.infra.grafana()
 
 
 @observation(of="elasticsearch", deadline=seconds(3))
 async def cluster_health(esper: EsperClient) -> ClusterHealth:
-    """What Elasticsearch says of its cluster."""
+    """Elasticsearch's cluster health."""
     return await esper.infra.elasticsearch()

@@ -1,4 +1,4 @@
-"""What is observed of Kasmina, where the target publishes it at all: the real program does not."""
+"""Observations of Kasmina: isolation violations and kernel fetches. The real program publishes neither."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ VIOLATIONS, FETCH = "kasmina.isolation.violations", "kasmina.kernel.fetch_latenc
 async def isolation(esper: EsperClient) -> Isolation:
     """Kasmina's count of isolation violations, and what the target acknowledges."""
     telemetry = await read_telemetry(esper)
-    packets = [p for p in _published(telemetry) if VIOLATIONS in p.metrics]
+    packets = [p for p in _packets_of(telemetry) if VIOLATIONS in p.metrics]
     if not packets:
-        raise Unobservable(ErrorKind.EMPTY, f"packets of {SOURCE} come without {VIOLATIONS}")
+        raise Unobservable(ErrorKind.EMPTY, f"packets of {SOURCE} have no {VIOLATIONS}")
     newest = [reading_of(telemetry, p, VIOLATIONS) for p in reversed(packets)][:MOST_READINGS]
     for reading in newest:
         usable(reading)
-    given = esper.section.isolation
+    acknowledged = esper.section.isolation
     return Isolation(
         source=source_of(esper, telemetry, SOURCE, packets),
         at=datetime.fromtimestamp(telemetry.now_ms / 1000, UTC),
@@ -40,17 +40,19 @@ async def isolation(esper: EsperClient) -> Isolation:
             f"{e.attributes.get('seed_id', '?')} {e.attributes.get('stage', '?')}"
             for e in events_of(telemetry, packets[-1:], "seed_stage")
         ),
-        acknowledged=Acknowledged(count=given.count, owner=given.owner, expires=given.expires)
-        if given
+        acknowledged=Acknowledged(
+            count=acknowledged.count, owner=acknowledged.owner, expires=acknowledged.expires
+        )
+        if acknowledged
         else None,
     )
 
 
 @observation(of="redis", deadline=seconds(8))
 async def kernels(esper: EsperClient) -> Kernels:
-    """How long Kasmina's newest kernels took to fetch, and where it had to fall back."""
+    """Fetch latency of Kasmina's newest kernels, and fallbacks."""
     telemetry = await read_telemetry(esper)
-    packets = _published(telemetry)
+    packets = _packets_of(telemetry)
     loads = [
         KernelLoad(
             fetch=reading_of(telemetry, p, FETCH), fallbacks=events_of(telemetry, [p], "fallback_applied")
@@ -62,9 +64,9 @@ async def kernels(esper: EsperClient) -> Kernels:
     return Kernels(source=source_of(esper, telemetry, SOURCE, packets), loads=tuple(loads))
 
 
-def _published(telemetry: Telemetry) -> list[Packet]:
+def _packets_of(telemetry: Telemetry) -> list[Packet]:
     packets = telemetry.of(SOURCE)
     if not packets:
-        told = f"no packet of {SOURCE} among the newest {telemetry.read} entries of {telemetry.stream}; the program has no "
-        raise Unobservable(ErrorKind.NOT_PUBLISHED, f"{told}way to send them")
+        message = f"no packet of {SOURCE} among the newest {telemetry.read} entries of {telemetry.stream}"
+        raise Unobservable(ErrorKind.NOT_PUBLISHED, f"{message}; the real program publishes none")
     return packets

@@ -1,4 +1,4 @@
-"""Isolation violations that somebody has explained."""
+"""Acknowledged isolation violations of an Esper-Lite target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["IsolationAcknowledged"]
 
 
 class IsolationAcknowledged(Table):
-    """Isolation violations that somebody has looked into: the counter never goes back by itself."""
+    """Isolation violations that somebody has investigated: the counter never goes down while Kasmina runs."""
 
     count: int = Field(ge=0)
     owner: str = Field(min_length=1)

@@ -1,1 +1,1 @@
-"""Leyline, the contracts of all messages: generated protobuf code and its enum values."""
+"""Leyline, the message contracts: generated protobuf code, and its enum values."""

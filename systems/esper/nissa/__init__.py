@@ -1,1 +1,1 @@
-"""Nissa, the observability service: its pages, and whether it ingests."""
+"""Nissa, the observability service: its HTTP pages, and its ingest."""

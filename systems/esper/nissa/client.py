@@ -1,4 +1,4 @@
-"""Read-only access to Nissa over HTTP: liveness, metrics, and the summary of alerts and SLOs."""
+"""Client of Nissa's HTTP API, read-only: liveness, metrics, and the summary of alerts and SLOs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class NissaClient:
         return f"{self._url}{path}"
 
     async def health(self) -> NissaHealth:
-        """/healthz: 200 with `{"status": "ok"}`. Any other 200 comes from another program and is not observed."""
+        """/healthz: 200 with `{"status": "ok"}`. Any other 200 is another program's: unobservable."""
         reply = await self._http.get(self._at("/healthz"), answers={200})
         body = reply.json()
         status = body.get("status") if isinstance(body, dict) else None
@@ -73,13 +73,15 @@ class NissaClient:
         return (reply.date, datetime.now(UTC)) if reply.date else None
 
     async def metrics(self) -> NissaMetrics:
-        """/metrics, parsed. HTML or JSON comes from another program and is not observed."""
+        """/metrics, parsed. HTML or JSON is another program's: unobservable."""
         reply = await self._http.get(self._at("/metrics"), answers={200})
         if not reply.content_type.startswith(_EXPOSITION_TYPES):
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"/metrics is no exposition but {reply.shown()}")
+            raise Unobservable(
+                ErrorKind.UNEXPECTED_REPLY, f"/metrics is not a Prometheus exposition: {reply.shown()}"
+            )
         if reply.cut:
             raise Unobservable(
-                ErrorKind.UNEXPECTED_REPLY, "/metrics is longer than 1 MiB; the rest was not looked at"
+                ErrorKind.UNEXPECTED_REPLY, "/metrics is longer than 1 MiB; the rest was not read"
             )
         return parse_exposition(reply.text)
 
@@ -90,8 +92,8 @@ class NissaClient:
             summary = _SUMMARY.validate_python(reply.json(), strict=True)
         except ValidationError as error:
             first = error.errors()[0]
-            told = f"/metrics/summary is not of the known shape at {'.'.join(map(str, first['loc'])) or 'its top'}: {first['msg']}; {reply.shown()}"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
+            message = f"/metrics/summary does not have the known shape at {'.'.join(map(str, first['loc'])) or 'its top'}: {first['msg']}; {reply.shown()}"
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None
         if any(s["violations"] > s["total"] for s in summary["slo"].values()):
             raise Unobservable(
                 ErrorKind.UNEXPECTED_REPLY,
@@ -117,7 +119,7 @@ class NissaClient:
 
 
 def parse_exposition(text: str) -> NissaMetrics:
-    """Families and counters of a Prometheus text exposition, or what makes it none. Never raises."""
+    """Families and counters of a Prometheus text exposition, or why it is invalid. Never raises."""
     longest = max(map(len, text.split("\n")))
     if longest > _LONGEST_LINE:  # the parser's time grows with the square of it
         return NissaMetrics(invalid=f"it has a line of {longest} characters", families=(), counters={})
@@ -129,7 +131,7 @@ def parse_exposition(text: str) -> NissaMetrics:
             if family.type == "counter":
                 counters |= {_series(s): float(s.value) for s in family.samples if s.name.endswith("_total")}
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
-        # The parser raises whatever its string handling runs into.
+        # The parser raises whatever error its string handling runs into.
         return NissaMetrics(
             invalid=bounded_text(f"it does not parse: {type(error).__name__}: {error}"),
             families=(),
@@ -138,12 +140,12 @@ def parse_exposition(text: str) -> NissaMetrics:
     wrong = [name for name, value in counters.items() if not math.isfinite(value) or value < 0]
     if wrong:
         return NissaMetrics(
-            invalid=f"{wrong[0]} is {counters[wrong[0]]}, which no counter can be",
+            invalid=f"{wrong[0]} is {counters[wrong[0]]}, which is not a counter value",
             families=tuple(families),
             counters={},
         )
     if text and not text.endswith("\n"):
-        return NissaMetrics(invalid="its last line is cut", families=tuple(families), counters={})
+        return NissaMetrics(invalid="its last line is incomplete", families=tuple(families), counters={})
     return NissaMetrics(invalid="", families=tuple(families), counters=counters)
 
 

@@ -1,4 +1,4 @@
-"""Whether Nissa really ingests: arrivals against counters, and a canary followed to its counter."""
+"""Nissa's ingest: arrivals compared with counters, and a canary message followed to its counter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from opsverify.model.deadline import Deadline
 from opsverify.model.observation import ErrorKind, Unobservable
 from systems.esper.bus.models import order
-from systems.esper.nissa.models import CanaryRun, Ingest
+from systems.esper.nissa.models import CanaryMessage, Ingest
 from systems.esper.training.telemetry import CANARY_SOURCE
 
 if TYPE_CHECKING:
@@ -30,19 +30,19 @@ _COUNTED: Mapping[Role, tuple[str, ...]] = {
     "telemetry": ("esper_telemetry_packets_total",),
     "normal": ("esper_system_state_packets_total", "esper_field_reports_total"),
 }
-# The same by message type: each message that Nissa takes in moves its counter by one.
+# The same by message type: each ingested message increments its counter.
 _COUNTER_OF: Mapping[str, str] = {
     "TELEMETRY": "esper_telemetry_packets_total",
     "SYSTEM_STATE": "esper_system_state_packets_total",
     "FIELD_REPORT": "esper_field_reports_total",
 }
 _NISSAS_GROUP = "nissa-service"
-_MOST_HANDLED = 500  # fewer than were handled is still a lower bound of what must be counted
-_AT_WORK_S = 5.0  # Nissa asks each of its streams every 1.5 s
+_MOST_HANDLED = 500  # with more, the result is a lower bound of what must be counted
+_ACTIVE_S = 5.0  # Nissa reads each of its streams every 1.5 s
 
 
 class PublishCanary(Protocol):
-    """The one action that the canary may take."""
+    """The only action of the canary: publish its packet."""
 
     async def __call__(self, *, packet: str, signed: bool) -> str:
         """Publish the canary packet and return its entry id."""
@@ -53,12 +53,12 @@ def _without_canary(counters: Mapping[str, float]) -> dict[str, float]:
 
 
 async def _all_counters(esper: EsperClient) -> dict[str, float]:
-    seen = await esper.nissa.metrics()
-    if seen.invalid:
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"/metrics cannot be read: {seen.invalid}")
-    if not any(family.startswith("esper_") for family in seen.families):
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, "/metrics carries no esper series; see E-NIS-2")
-    return seen.counters
+    metrics = await esper.nissa.metrics()
+    if metrics.invalid:
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"/metrics cannot be parsed: {metrics.invalid}")
+    if not any(family.startswith("esper_") for family in metrics.families):
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, "/metrics has no esper series; see E-NIS-2")
+    return metrics.counters
 
 
 async def _streams(esper: EsperClient) -> dict[Role, StreamState]:
@@ -66,7 +66,7 @@ async def _streams(esper: EsperClient) -> dict[Role, StreamState]:
 
 
 def _moved(first: Mapping[str, float], last: Mapping[str, float]) -> dict[Role, float]:
-    """How far each role's counters went forward, our own messages left out."""
+    """By how much each role's counters rose, without our own messages."""
     first, last = _without_canary(first), _without_canary(last)
     return {
         role: sum(_counter_moved(name, first, last) for name in names) for role, names in _COUNTED.items()
@@ -74,7 +74,7 @@ def _moved(first: Mapping[str, float], last: Mapping[str, float]) -> dict[Role, 
 
 
 def _counter_moved(name: str, first: Mapping[str, float], last: Mapping[str, float]) -> float:
-    """How far all series of a counter went forward; after a reset, from zero."""
+    """By how much all series of a counter rose; after a reset, from zero."""
     series = [s for s in last if s.split("{")[0] == name]
     return sum(_forward(first.get(s, 0.0), last[s]) for s in series)
 
@@ -86,8 +86,8 @@ def _forward(first: float, last: float) -> float:
 async def observe_ingest(esper: EsperClient, window: timedelta) -> Ingest:
     """Count arrivals over `window`, and give Nissa its settling time to count them too.
 
-    The counters are read before the arrivals begin and after they end, so that an entry which arrived in the
-    window and was counted at all is never called uncounted.
+    The counters are read before the first and after the last look at the streams, so that an entry which arrived in the
+    window and was counted never looks uncounted.
     """
     before = await _all_counters(esper)
     first = await _streams(esper)
@@ -105,7 +105,7 @@ async def observe_ingest(esper: EsperClient, window: timedelta) -> Ingest:
         if clock.passed or not (flat or any(kinds[kind] < count for kind, count in handled.items())):
             break
         await asyncio.sleep(_PAUSE)
-    owed = _owed(esper, last)
+    backlog = _backlog(esper, last)
     return Ingest(
         workload=esper.section.workload,
         names={role: stream.name for role, stream in last.items()},
@@ -116,9 +116,9 @@ async def observe_ingest(esper: EsperClient, window: timedelta) -> Ingest:
         counted=dict(moved),
         handled=handled,
         counted_kinds=kinds,
-        consumers=await _at_work(esper, last),
-        caught_up=not owed,
-        owed=owed,
+        consumers=await _active_consumers(esper, last),
+        caught_up=not backlog,
+        owed=backlog,
         reset=tuple(s for s, v in after.items() if v < before.get(s, 0.0)),
         seconds=window.total_seconds(),
         settled=max(0.0, (clock.elapsed - window).total_seconds()),
@@ -126,13 +126,13 @@ async def observe_ingest(esper: EsperClient, window: timedelta) -> Ingest:
 
 
 def _quiet_s(stream: StreamState, now_ms: int) -> float | None:
-    """How long ago the stream was given its last entry, or None where it never was."""
+    """Seconds since the stream's last entry, or None if it never had one."""
     last_ms = order(stream.last_id)[0]
     return (now_ms - last_ms) / 1000 if last_ms else None
 
 
 def _nissas_group(esper: EsperClient) -> str | None:
-    """The group whose work one Nissa's counters tell; None where several consumers share it on purpose."""
+    """The group whose entries one Nissa counts; None if several consumers share it on purpose."""
     groups = esper.section.groups
     name = _NISSAS_GROUP if _NISSAS_GROUP in groups else next(iter(groups)) if len(groups) == 1 else None
     return name if name is not None and groups[name].consumers == 1 else None
@@ -141,52 +141,54 @@ def _nissas_group(esper: EsperClient) -> str | None:
 async def _handled(
     esper: EsperClient, first: Mapping[Role, StreamState], last: Mapping[Role, StreamState]
 ) -> dict[str, int]:
-    """By message type, what Nissa's group has had and acknowledged between two looks at the streams."""
-    name, found, seen = _nissas_group(esper), dict.fromkeys(_COUNTER_OF, 0), set[str]()
+    """By message type, how many entries Nissa's group acknowledged between two looks at the streams."""
+    name, counts, done = _nissas_group(esper), dict.fromkeys(_COUNTER_OF, 0), set[str]()
     if name is None:
         return {}
     for role in (r for r in esper.section.groups[name].reads if r in last):
         before, after = first[role].group(name), last[role].group(name)
-        if before is None or after is None or last[role].name in seen:
+        if before is None or after is None or last[role].name in done:
             continue
-        seen.add(last[role].name)  # telemetry falls back to the normal stream: then they are one
+        done.add(
+            last[role].name
+        )  # telemetry may fall back to the normal stream: then both roles are one stream
         for entry in await esper.bus.acknowledged_between(
             role, name, before.last_delivered, after.last_delivered, _MOST_HANDLED
         ):
-            if entry.decoded.message_type in found and not entry.decoded.problem:
-                found[entry.decoded.message_type] += 1
-    return found
+            if entry.decoded.message_type in counts and not entry.decoded.problem:
+                counts[entry.decoded.message_type] += 1
+    return counts
 
 
-async def _at_work(esper: EsperClient, streams: Mapping[Role, StreamState]) -> tuple[str, ...]:
-    """Consumers of Nissa's group that have asked for entries lately."""
-    name, found = _nissas_group(esper), dict[str, None]()
+async def _active_consumers(esper: EsperClient, streams: Mapping[Role, StreamState]) -> tuple[str, ...]:
+    """Consumers of Nissa's group that have read recently."""
+    name, active = _nissas_group(esper), dict[str, None]()
     for stream in streams.values() if name is not None else ():
         if name is not None and stream.group(name) is not None:
             rows = await esper.bus.consumers(stream.name, name)
-            found |= {consumer: None for consumer, idle_s in rows if idle_s <= _AT_WORK_S}
-    return tuple(found)
+            active |= {consumer: None for consumer, idle_s in rows if idle_s <= _ACTIVE_S}
+    return tuple(active)
 
 
-def _owed(esper: EsperClient, streams: Mapping[Role, StreamState]) -> str:
-    """What stands between the groups and being caught up, or nothing."""
+def _backlog(esper: EsperClient, streams: Mapping[Role, StreamState]) -> str:
+    """Why the groups have not caught up; empty if they have."""
     pairs = [(name, r) for name, roles in esper.section.groups.items() for r in roles.reads if r in streams]
     for name, role in pairs:
         group = streams[role].group(name)
         if group is None:
             return f"group {name} does not exist on {streams[role].name}"
         if group.lag or group.pending:
-            return f"group {name} owes {group.lag} undelivered and {group.pending} unacknowledged entries on {streams[role].name}"
+            return f"group {name} on {streams[role].name} has lag {group.lag}, pending {group.pending}"
     return "" if pairs else "no group of the target reads telemetry or the normal stream"
 
 
-async def observe_canary(esper: EsperClient, publish: PublishCanary) -> CanaryRun:
+async def observe_canary(esper: EsperClient, publish: PublishCanary) -> CanaryMessage:
     """Publish one telemetry packet without metrics and follow it until Nissa has counted it.
 
-    It is signed as the newest real entries are, and not sent where they disagree.
+    It is signed like the newest real entries, and not sent if those disagree.
 
     Raises:
-        Unobservable: no group reads telemetry, or the real entries are none, mixed, or signed with a secret that is not ours.
+        Unobservable: no group reads telemetry, or there are no real entries, or they are mixed or signed with another secret.
     """
     if not _readers(esper):
         raise Unobservable(ErrorKind.EMPTY, "no group of the target reads telemetry; canary not sent")
@@ -197,7 +199,7 @@ async def observe_canary(esper: EsperClient, publish: PublishCanary) -> CanaryRu
     try:
         entry = await publish(packet=packet, signed=signed)
     except ResponseError as error:
-        return CanaryRun(
+        return CanaryMessage(
             entry="",
             packet=packet,
             signed=signed,
@@ -211,9 +213,9 @@ async def observe_canary(esper: EsperClient, publish: PublishCanary) -> CanaryRu
     delivered = acknowledged = counted = False
     while not (delivered and acknowledged and counted) and not clock.passed:
         await asyncio.sleep(_PAUSE)
-        delivered, acknowledged = await _taken(esper, entry)
+        delivered, acknowledged = await _delivery(esper, entry)
         counted = await _canary_count(esper) > before
-    return CanaryRun(
+    return CanaryMessage(
         entry=entry,
         packet=packet,
         signed=signed,
@@ -230,7 +232,7 @@ def _signed_as(esper: EsperClient, newest: tuple[Entry, ...]) -> bool:
     real = [e.decoded.signature for e in newest if e.decoded.source != CANARY_SOURCE]
     if not real:
         raise Unobservable(
-            ErrorKind.EMPTY, "no real telemetry entry to tell whether messages are signed; canary not sent"
+            ErrorKind.EMPTY, "no real telemetry entry shows whether messages are signed; canary not sent"
         )
     kinds = set(real)
     if kinds == {"valid"}:
@@ -238,8 +240,8 @@ def _signed_as(esper: EsperClient, newest: tuple[Entry, ...]) -> bool:
     if kinds == {"missing"} and esper.section.secret is None:
         return False
     if kinds == {"unverified"}:
-        told = "messages are signed and the target has no secret; set leyline_secret_env. Canary not sent"
-        raise Unobservable(ErrorKind.CREDENTIAL_MISSING, told)
+        message = "messages are signed, and the target has no secret: set leyline_secret_env; canary not sent"
+        raise Unobservable(ErrorKind.CREDENTIAL_MISSING, message)
     shown = ", ".join(f"{real.count(k)} {k}" for k in sorted(kinds))
     raise Unobservable(
         ErrorKind.PRECONDITION,
@@ -260,8 +262,8 @@ def _readers(esper: EsperClient) -> list[str]:
     return [name for name, roles in esper.section.groups.items() if "telemetry" in roles.reads]
 
 
-async def _taken(esper: EsperClient, entry: str) -> tuple[bool, bool]:
-    """Whether every group that reads telemetry has had the entry, and whether each has acknowledged it."""
+async def _delivery(esper: EsperClient, entry: str) -> tuple[bool, bool]:
+    """Whether the entry was delivered to every group that reads telemetry, and whether each has acknowledged it."""
     stream = await esper.bus.stream("telemetry")
     readers = _readers(esper)
     groups = [stream.group(name) for name in readers]

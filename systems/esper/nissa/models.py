@@ -1,4 +1,4 @@
-"""What can be seen of Nissa: the shapes of its observed values."""
+"""Observed values of Nissa: its pages, its ingest, and the canary message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opsverify.model.observation import Observed
 from systems.esper.section import Workload
 
 __all__ = [
-    "CanaryRun",
+    "CanaryMessage",
     "CoreAlert",
     "Ingest",
     "NissaHealth",
@@ -19,14 +19,14 @@ __all__ = [
 
 
 class NissaHealth(Observed):
-    """The answer of /healthz."""
+    """Reply of /healthz."""
 
     status: int
     body: str
 
 
 class NissaMetrics(Observed):
-    """The answer of /metrics: families found, counters by `name{labels}`, or why it is no exposition."""
+    """Reply of /metrics: families, counters by `name{labels}`, or why it is not a valid exposition."""
 
     invalid: str
     families: tuple[str, ...]
@@ -52,7 +52,7 @@ class Slo(Observed):
 
 
 class NissaSummary(Observed):
-    """The answer of /metrics/summary, with how long ago (s) each core alert's metric came last: None where it did not."""
+    """Reply of /metrics/summary, with the age (s) of each core alert's metric on the bus: None if it is not there."""
 
     workload: Workload
     alerts: tuple[CoreAlert, ...]
@@ -63,11 +63,12 @@ class NissaSummary(Observed):
 class Ingest(Observed):
     """Arrivals against Nissa's counters over a window.
 
-    `arrived` and `counted` are by stream role; `handled` and `counted_kinds` by message type: what Nissa's group has had
-    and acknowledged in the window (a lower bound), and how far Nissa's counters of it moved. `handled` is empty where
-    several consumers share the work on purpose. `missing` are the roles without a stream. `consumers` are those at work. `caught_up` says that groups exist and owe nothing; `reset`
-    names counters that went backwards. `quiet_s` is how long ago each role's stream, where there is one, was given its
-    last entry (None: never); `rerouted` says that the emergency stream was given one after the normal stream's last.
+    `arrived` and `counted` are by stream role; `handled` and `counted_kinds` by message type: how many entries Nissa's
+    group acknowledged in the window (a lower bound), and by how much Nissa's counters of them rose. `handled` is empty if
+    several consumers share the work on purpose. `missing` are the roles without a stream. `consumers` are the active ones.
+    `caught_up` says that the groups exist with lag and pending 0, `owed` why not; `reset` names counters that went
+    backwards. `quiet_s` is the age of the last entry of each role's stream (None: it never had one); `rerouted` says that
+    the emergency stream got an entry after the normal stream's last.
     """
 
     workload: Workload
@@ -87,8 +88,8 @@ class Ingest(Observed):
     settled: float
 
 
-class CanaryRun(Observed):
-    """A canary message's way. `refused` is the bus's own words where it took no write."""
+class CanaryMessage(Observed):
+    """A canary message from XADD to Nissa's counter. `refused` is Redis's error if it refused the XADD."""
 
     entry: str
     packet: str

@@ -1,4 +1,4 @@
-"""What is observed of Nissa: its pages, and whether it really ingests."""
+"""Observations of Nissa: its pages, its ingest, and the canary message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from opsverify.model.deadline import seconds
 from opsverify.model.observation import observation
 from systems.esper.client import EsperClient
 from systems.esper.nissa.ingest import PublishCanary, observe_canary, observe_ingest
-from systems.esper.nissa.models import CanaryRun, Ingest, NissaHealth, NissaMetrics, NissaSummary
+from systems.esper.nissa.models import CanaryMessage, Ingest, NissaHealth, NissaMetrics, NissaSummary
 
 __all__ = ["CORE_ALERTS", "canary", "ingest", "nissa_health", "nissa_metrics", "nissa_summary"]
 
@@ -23,19 +23,19 @@ CORE_ALERTS = {
 
 @observation(of="nissa", deadline=seconds(3))
 async def nissa_health(esper: EsperClient) -> NissaHealth:
-    """What /healthz answers."""
+    """Reply of /healthz."""
     return await esper.nissa.health()
 
 
 @observation(of="nissa", deadline=seconds(3))
 async def nissa_metrics(esper: EsperClient) -> NissaMetrics:
-    """What /metrics exposes."""
+    """Metrics that /metrics exposes."""
     return await esper.nissa.metrics()
 
 
 @observation(of=("nissa", "redis"), deadline=seconds(5))
 async def nissa_summary(esper: EsperClient) -> NissaSummary:
-    """Active alerts and SLOs, and how long ago the metric of each core alert was on the bus last."""
+    """Active alerts and SLOs, and the age of each core alert's metric on the bus."""
     alerts, slos = await esper.nissa.summary()
     telemetry = await esper.bus.telemetry()
     newest = {metric: packet for packet in telemetry.packets for metric in packet.metrics}
@@ -52,11 +52,11 @@ async def nissa_summary(esper: EsperClient) -> NissaSummary:
 
 @observation(of=("nissa", "redis"), deadline=seconds(10), window="window")
 async def ingest(esper: EsperClient, window: timedelta) -> Ingest:
-    """Entries that arrive on the bus against the counters that Nissa keeps of them."""
+    """Entries that arrive on the bus, compared with Nissa's counters of them."""
     return await observe_ingest(esper, window)
 
 
 @observation(of=("nissa", "redis"), deadline=seconds(12), active="publish_canary")
-async def canary(esper: EsperClient, publish_canary: PublishCanary) -> CanaryRun:
+async def canary(esper: EsperClient, publish_canary: PublishCanary) -> CanaryMessage:
     """A canary message followed from the bus to Nissa's counter."""
     return await observe_canary(esper, publish_canary)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Service", "ServiceActions"]
 
-# The program's services run under whatever their operators chose; the suite has no way in, and must not guess one.
+# The services run under whatever their operators chose: the suite cannot restart them, and must not guess how.
 _RESTART: Mapping[str, str] = {
-    "nissa": "restart esper-nissa-service where it runs (it creates its missing groups); while it is down nothing is ingested",
-    "trainer": "end the training process and start it again, after Nissa: run_demo does not resume, it begins anew",
-    "redis": "restart the Redis container (docker compose restart redis): streams and groups vanish with it where nothing is persisted",
-    "forge": "let the forge end, or press Ctrl-C in its process: its log keeps what is pending; run it again to go on",
+    "nissa": "restart esper-nissa-service where it runs (it creates its missing groups at start); while it is down nothing is ingested",
+    "trainer": "stop the training process and start it again, after Nissa: run_demo does not resume, it starts over",
+    "redis": "restart the Redis container (docker compose restart redis): without persistence this loses all streams and groups",
+    "forge": "let the forge end, or press Ctrl-C in its process: its WAL keeps the pending blueprints; run it again to resume",
     "prometheus": "restart Prometheus where it runs (docker compose restart prometheus)",
 }
 _VERIFIES: Mapping[str, tuple[str, ...]] = {
@@ -48,11 +48,9 @@ class ServiceActions(EsperActions):
 
     @action
     async def stop_service(self, service: Service) -> str:
-        """End a service in order, as Ctrl-C does (runbook 6); says with which status it ended."""
+        """Stop a service as Ctrl-C does (runbook 6); returns the status it ended with."""
         if self._twin is None:
-            msg = (
-                f"end {service} where it runs (Ctrl-C, or SIGINT), producers before Nissa, Nissa before Redis"
-            )
+            msg = f"stop {service} where it runs (Ctrl-C, or SIGINT): producers before Nissa, Nissa before Redis"
             raise ByHand(msg)
         return str(await in_thread(self._twin.end, service))  # type: ignore[attr-defined]
 
@@ -69,15 +67,15 @@ class ServiceActions(EsperActions):
         """Pack var/tamiyo and var/urza into an archive for the post-mortem (runbook 6)."""
         if self._twin is None:
             root = self._section.files.root if self._section.files else "the program's working directory"
-            msg = f"this suite writes to no file of a live host: tar -C {shlex.quote(root)} -czf {shlex.quote(destination)} var/tamiyo var/urza"
+            msg = f"the suite does not write to files of a live host: tar -C {shlex.quote(root)} -czf {shlex.quote(destination)} var/tamiyo var/urza"
             raise ByHand(msg)
         return str(await in_thread(self._twin.archive_logs, Path(destination)))  # type: ignore[attr-defined]
 
     @action
     async def release_consumers(self) -> str:
-        """End the consumers that were started beside Nissa."""
+        """Stop the consumers that were started in addition to Nissa."""
         if self._twin is None:
-            msg = "end each further esper-nissa-service that was started for the group nissa-service; Nissa itself goes on"
+            msg = "stop each extra esper-nissa-service that was started in the group nissa-service; leave Nissa itself running"
             raise ByHand(msg, verified_by=("E-OON-5", "E-NIS-4"))
         return str(self._twin.release())  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""What is observed of Simic: its training, what came of its validation, and whether its policies arrive."""
+"""Observations of Simic: training metrics, outcome of its validation, policy updates."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ async def simic_training(esper: EsperClient) -> Training:
 
 @observation(of="redis", deadline=seconds(8))
 async def policy_validation(esper: EsperClient) -> PolicyValidation:
-    """What came of Simic's validation, and whether training is newer than that."""
+    """Outcome of Simic's validation, and by how much training is newer."""
     telemetry = await read_telemetry(esper)
     packets, trained = telemetry.of(SOURCE), [p.at_ms for p in telemetry.of("tolaria")]
     if not packets and not trained:
         source_of(esper, telemetry, SOURCE, packets)
-        raise Unobservable(ErrorKind.EMPTY, "neither Tolaria nor Simic shows among the newest telemetry")
-    # Where nothing of Simic shows, that is the finding: it is judged by how long training has been waiting.
+        raise Unobservable(ErrorKind.EMPTY, "no packet of tolaria or simic in the newest telemetry")
+    # Without a packet of Simic the finding is judged by how long training has been waiting for one.
     source = source_of(esper, telemetry, SOURCE, packets or telemetry.of("tolaria"))
     newest = packets[-1] if packets else None
     passed = newest.metrics.get(PASS) if newest else None
@@ -66,7 +66,7 @@ async def policy_validation(esper: EsperClient) -> PolicyValidation:
 
 @observation(of="redis", deadline=seconds(8))
 async def policy_updates(esper: EsperClient) -> PolicyStream:
-    """The newest entry of the policy stream, and how new Simic's newest packet is."""
+    """The newest entry of the policy stream, and the age of Simic's newest packet."""
     streams = esper.section.streams
     shared = streams.policy in (streams.normal, streams.telemetry)
     entries = await esper.bus.newest("policy", _SHARED if shared else _POLICIES)
@@ -75,9 +75,12 @@ async def policy_updates(esper: EsperClient) -> PolicyStream:
     if shared:
         entries = tuple(e for e in entries if e.decoded.message_type == "POLICY_UPDATE")
     if not entries and (shared or not simic):
-        told = f"no policy update on {streams.policy}, and nothing of Simic that should have made one"
+        message = f"no policy update on {streams.policy}, and no packet of simic that should have led to one"
         raise Unobservable(
-            ErrorKind.EMPTY, told if not shared else f"none among the newest {_SHARED} entries"
+            ErrorKind.EMPTY,
+            message
+            if not shared
+            else f"no policy update among the newest {_SHARED} entries of {streams.policy}",
         )
     newest = entries[0] if entries else None
     if newest is not None:
@@ -95,11 +98,11 @@ async def policy_updates(esper: EsperClient) -> PolicyStream:
 
 
 def _lag_s(esper: EsperClient, telemetry: Telemetry) -> float:
-    """By how many seconds training is newer than Simic's newest packet, or how long it has been waiting for a first one."""
-    trained, said = [p.at_ms for p in telemetry.of("tolaria")], [p.at_ms for p in telemetry.of(SOURCE)]
+    """Seconds by which training is newer than Simic's newest packet, or since when it has been waiting for a first one."""
+    trained, published = [p.at_ms for p in telemetry.of("tolaria")], [p.at_ms for p in telemetry.of(SOURCE)]
     if not trained:
         return 0.0
-    if said:
-        return max(0.0, (max(trained) - max(said)) / 1000)
+    if published:
+        return max(0.0, (max(trained) - max(published)) / 1000)
     since = min(trained) if esper.section.workload == "running" else max(trained)
     return (telemetry.now_ms - since) / 1000

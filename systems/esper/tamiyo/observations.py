@@ -1,4 +1,4 @@
-"""What is observed of Tamiyo on the bus: its mode, and what it decides on."""
+"""Observations of Tamiyo: conservative mode, the values it decides on, and quarantined blueprints."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ _REPORTS = 50
 
 @observation(of="redis", deadline=seconds(8))
 async def conservative_mode(esper: EsperClient) -> Conservative:
-    """Tamiyo's conservative mode in each of its packets, and what it says of pauses and quarantines."""
+    """Tamiyo's conservative mode in each of its packets, with its pause and quarantine events."""
     telemetry = await read_telemetry(esper)
     packets = telemetry.of(SOURCE)
     source = source_of(esper, telemetry, SOURCE, packets)
     modes = [reading_of(telemetry, p, MODE) for p in reversed(packets)][:MOST_READINGS]
     if modes and modes[0].value not in (0.0, 1.0):
-        told = f"{MODE} is {modes[0].value} in packet {modes[0].packet} ({modes[0].entry}), neither 0 nor 1"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+        message = (
+            f"{MODE} is {modes[0].value} in packet {modes[0].packet} ({modes[0].entry}), neither 0 nor 1"
+        )
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
     newest = packets[-1].metrics if packets else {}
     return Conservative(
         source=source,
@@ -40,7 +42,7 @@ async def conservative_mode(esper: EsperClient) -> Conservative:
 
 @observation(of="redis", deadline=seconds(8))
 async def tamiyo_decisions(esper: EsperClient) -> Decisions:
-    """Loss, its change, and risk: of the newest packet while it runs, else the highest of the last run."""
+    """Loss, loss delta and risk: of the newest packet while it runs, else the highest of the last run."""
     telemetry = await read_telemetry(esper)
     packets = telemetry.of(SOURCE)
     source = source_of(esper, telemetry, SOURCE, packets)
@@ -48,28 +50,28 @@ async def tamiyo_decisions(esper: EsperClient) -> Decisions:
     highest = []
     for metric in (*ALWAYS, *SOMETIMES):
         readings = [reading_of(telemetry, p, metric) for p in judged]
-        told = [r for r in readings if r.value is not None]
-        if metric in SOMETIMES and not told:
+        published = [r for r in readings if r.value is not None]
+        if metric in SOMETIMES and not published:
             highest += readings[-1:]
         elif readings:
-            highest.append(max(told if metric in SOMETIMES else readings, key=usable))
+            highest.append(max(published if metric in SOMETIMES else readings, key=usable))
     return Decisions(source=source, highest=tuple(highest))
 
 
 @observation(of=("redis", "files"), deadline=seconds(20))
 async def quarantine(esper: EsperClient) -> Quarantine:
-    """The newest risk that Tamiyo published, and what the library says of that blueprint."""
+    """The newest risk that Tamiyo published, and that blueprint's row in the library."""
     telemetry = await read_telemetry(esper)
     packets = telemetry.of(SOURCE)
     source = source_of(esper, telemetry, SOURCE, packets)
     judged = [p for p in packets if RISK in p.metrics]
     if not judged:
-        told = f"{RISK} is in none of the newest {len(packets)} packets of {SOURCE}: it is only with a library attached"
-        raise Unobservable(ErrorKind.NOT_PUBLISHED, told)
+        message = f"{RISK} is in none of the newest {len(packets)} packets of {SOURCE}: published only with a library attached"
+        raise Unobservable(ErrorKind.NOT_PUBLISHED, message)
     newest = reading_of(telemetry, judged[-1], RISK)
     usable(newest)
-    said = judged[-1].said
-    tiers = [said.indicators.get("tier", ""), *(e.attributes.get("tier", "") for e in said.events)]
+    packet = judged[-1].message
+    tiers = [packet.indicators.get("tier", ""), *(e.attributes.get("tier", "") for e in packet.events)]
     library = await esper.files.library()
     return Quarantine(
         source=source,
@@ -84,7 +86,7 @@ async def quarantine(esper: EsperClient) -> Quarantine:
 
 
 async def _reported(esper: EsperClient) -> str:
-    """The blueprint of the newest field report: telemetry itself does not name it."""
+    """The blueprint of the newest field report: telemetry does not name it."""
     entries = await esper.bus.newest("normal", _REPORTS)
     return next((e.decoded.blueprint for e in entries if e.decoded.blueprint), "")
 

@@ -1,4 +1,4 @@
-"""What is observed of Tolaria: its epochs, how it feels, and whether Nissa's alert agrees with its epochs."""
+"""Observations of Tolaria: epochs, health, and Nissa's latency alert beside the epochs."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = ["latency_alert", "tolaria_health", "tolaria_run"]
 
 SOURCE, ALERT, SEEDS = "tolaria", "training_latency_high", "tolaria.seeds.active"
 RULE_MS, RULE_PACKETS = 18.0, 3
-"""Nissa's own rule, which no target can set: above it in so many packets in a row (facts of the wire, 3.4)."""
+"""Nissa's own alert rule, which no target can set: latency above RULE_MS in RULE_PACKETS packets in a row."""
 _MOST_EPOCHS = 200
 
 
 @observation(of="redis", deadline=seconds(8))
 async def tolaria_run(esper: EsperClient) -> TolariaRun:
-    """The epochs of Tolaria, whatever their losses and latencies are."""
+    """Tolaria's epochs with loss and latency."""
     return _run(esper, await read_telemetry(esper))
 
 
 @observation(of="redis", deadline=seconds(8))
 async def tolaria_health(esper: EsperClient) -> TolariaHealth:
-    """Tolaria's seeds and health in what is judged of it, with the events that go with it."""
+    """Tolaria's active seeds and health in the judged epochs, with their events."""
     telemetry = await read_telemetry(esper)
     packets = [p for p in telemetry.of(SOURCE) if is_epoch(p) or is_completion(p)]
     source = source_of(esper, telemetry, SOURCE, packets)
-    # A completion packet is always in health; the run that it ends is told by its epochs.
+    # A completion packet always says HEALTHY; the run is judged by its epochs.
     judged = packets if source.workload == "running" else [*runs(packets), []][-2]
     epochs = [p for p in judged if is_epoch(p)][-_MOST_EPOCHS:] or packets[-1:]
     judged = epochs[-1:] if source.workload == "running" else epochs
@@ -45,11 +45,11 @@ async def tolaria_health(esper: EsperClient) -> TolariaHealth:
         count=len(judged),
         told=tuple(
             HealthTold(
-                packet=p.said.packet_id[:80],
+                packet=p.message.packet_id[:80],
                 entry=p.entry,
-                health=p.said.health,
-                summary=p.said.summary,
-                indicators=p.said.indicators,
+                health=p.message.health,
+                summary=p.message.summary,
+                indicators=p.message.indicators,
                 seeds=p.metrics.get(SEEDS),
             )
             for p in judged
@@ -60,20 +60,20 @@ async def tolaria_health(esper: EsperClient) -> TolariaHealth:
 
 @observation(of=("nissa", "redis"), deadline=seconds(12))
 async def latency_alert(esper: EsperClient) -> AlertAgreement:
-    """Nissa's latency alert against the epochs; looked at once more where it is not what Nissa's own rule makes of them."""
-    seen = await _agreement(esper, looks=1)
-    if seen.active not in seen.by_rule:
+    """Nissa's latency alert beside the epochs; sampled again if it contradicts Nissa's own rule."""
+    agreement = await _agreement(esper, looks=1)
+    if agreement.active not in agreement.by_rule:
         await asyncio.sleep(min(esper.section.limits.settle.duration, seconds(5)).total_seconds())
-        seen = await _agreement(esper, looks=2)
-    return seen
+        agreement = await _agreement(esper, looks=2)
+    return agreement
 
 
 async def _agreement(esper: EsperClient, *, looks: int) -> AlertAgreement:
-    alerts, _ = await esper.nissa.summary()  # first: what it has had by now, the stream holds a moment later
+    alerts, _ = await esper.nissa.summary()  # first: the stream read afterwards holds all that Nissa has had
     telemetry = await read_telemetry(esper, fresh=True)
     run = _run(esper, telemetry)
     if not run.epochs:
-        raise Unobservable(ErrorKind.EMPTY, f"no epochs of {SOURCE} to hold the alert against; see E-TOL-1")
+        raise Unobservable(ErrorKind.EMPTY, f"no epochs of {SOURCE} to compare the alert with; see E-TOL-1")
     active = next((a for a in alerts if a.name == ALERT), None)
     behind_ms = int(esper.section.limits.settle.value * 1000)
     return AlertAgreement(
@@ -90,7 +90,7 @@ async def _agreement(esper: EsperClient, *, looks: int) -> AlertAgreement:
 
 
 def _by_rule(telemetry: Telemetry, behind_ms: int) -> tuple[bool, ...]:
-    """What the alert may be, with Nissa anywhere between the stream's end and `behind_ms` before it."""
+    """Possible states of the alert, with Nissa anywhere between the stream's end and `behind_ms` before it."""
     in_a_row, active, possible = 0, False, set[bool]()
     for packet in telemetry.packets:
         if packet.at_ms > telemetry.now_ms - behind_ms:
@@ -106,7 +106,7 @@ def _reset_by(telemetry: Telemetry, entry: str) -> str:
     beyond = False
     for packet in telemetry.packets:
         if beyond and packet.metrics and not packet.metrics.get(LATENCY, 0.0) > RULE_MS:
-            return f"packet {packet.said.packet_id[:80]} of {packet.source[:80]} ({packet.entry})"
+            return f"packet {packet.message.packet_id[:80]} of {packet.source[:80]} ({packet.entry})"
         beyond = beyond or packet.entry == entry
     return ""
 
@@ -117,14 +117,14 @@ def _run(esper: EsperClient, telemetry: Telemetry) -> TolariaRun:
     last = packets if source.workload == "running" else [*runs(packets), []][-2]
     judged = [p for p in last if is_epoch(p)][-_MOST_EPOCHS:]
     if packets and not judged:
-        told = f"the last run of {SOURCE} shows only its completion packet among the newest {telemetry.read} entries"
-        raise Unobservable(ErrorKind.EMPTY, told)
+        message = f"of the last run of {SOURCE} only the completion packet is among the newest {telemetry.read} entries"
+        raise Unobservable(ErrorKind.EMPTY, message)
     return TolariaRun(
         source=source,
         count=len(judged),
         epochs=tuple(
             Epoch(
-                packet=p.said.packet_id[:80],
+                packet=p.message.packet_id[:80],
                 entry=p.entry,
                 loss=p.metrics.get(LOSS),
                 latency_ms=p.metrics.get(LATENCY),

@@ -1,1 +1,1 @@
-"""What the training side's observations share: telemetry packets and their shapes."""
+"""Telemetry of the training side: packets, readings, observed values, and the actions on its programs."""

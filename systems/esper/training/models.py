@@ -1,4 +1,4 @@
-"""What can be seen of the training side on the bus: the shapes of its observed values."""
+"""Observed values of the training side: Tolaria, Kasmina, Tamiyo, Simic, and enum values on the bus."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ __all__ = [
 
 
 MOST_READINGS = 1000
-"""Of so many packets of a source, the newest, each reading is kept."""
+"""Most readings kept of a source, of its newest packets."""
 
 
 class SourceSeen(Observed):
-    """How a source of telemetry shows itself among the `read` newest entries.
+    """A source of telemetry among the newest `read` entries.
 
-    `age_s` is that of its newest packet by Redis's clock, None where there is none; `others` are the sources that
-    do show. Health, its summary and indicators are those of the newest packet.
+    `age_s` is that of its newest packet by Redis's clock, None if there is none; `others` are the sources
+    with packets. Health, its summary and indicators are those of the newest packet.
     """
 
     source: str
@@ -54,12 +54,12 @@ class SourceSeen(Observed):
     others: tuple[str, ...]
 
     def has_more(self, readings: int) -> bool:
-        """Whether it shows more packets than there are readings of one each."""
+        """Whether it has more packets than these readings, one of each."""
         return readings < min(self.packets, MOST_READINGS)
 
 
 class Reading(Observed):
-    """A metric in one packet: its value, None where the packet lacks it."""
+    """A metric in one packet: its value, or None if the packet lacks it."""
 
     metric: str
     value: float | None
@@ -79,7 +79,7 @@ class EventSeen(Observed):
 
 
 class Epoch(Observed):
-    """An epoch of Tolaria's: loss and latency (ms) as its packet tells them."""
+    """An epoch of Tolaria: loss and latency (ms) in its packet."""
 
     packet: str
     entry: str
@@ -100,7 +100,7 @@ class TolariaRun(Observed):
 
 
 class HealthTold(Observed):
-    """What one packet of Tolaria says of its health (empty where it carries none) and its active seeds."""
+    """Health (empty if it has none) and active seeds in one packet of Tolaria."""
 
     packet: str
     entry: str
@@ -111,7 +111,7 @@ class HealthTold(Observed):
 
 
 class TolariaHealth(Observed):
-    """How Tolaria feels: in its newest epoch while it runs, else in each of its last run, `count` in all.
+    """Tolaria's health: in its newest epoch while it runs, else in each epoch of its last run, `count` in all.
 
     `events` go with these.
     """
@@ -125,9 +125,9 @@ class TolariaHealth(Observed):
 class AlertAgreement(Observed):
     """Nissa's latency alert against the packets that feed it.
 
-    `active` is what Nissa says; `by_rule` what its rule makes of the packets, at their end or within what Nissa may be
+    `active` is what Nissa says; `by_rule` what its rule says for these packets, at their end or as far back as Nissa may be
     behind. `latencies` are those of the `epochs`, oldest first, the newest `behind` of which Nissa may not have had
-    yet; `reset_by` is the packet that came after the last of them and cleared the alert, `looks` how often it was looked.
+    yet; `reset_by` is the packet that came after the last of them and cleared the alert, `looks` the number of samples.
     """
 
     workload: Workload
@@ -142,7 +142,7 @@ class AlertAgreement(Observed):
 
 
 class Acknowledged(Observed):
-    """Violations that somebody has looked into, until when."""
+    """Violations that somebody has investigated, and until when that is valid."""
 
     count: int
     owner: str
@@ -150,7 +150,7 @@ class Acknowledged(Observed):
 
 
 class Isolation(Observed):
-    """Kasmina's violation counter, newest first, at `at` (UTC) of Redis's clock; and what it says of single seeds."""
+    """Kasmina's violation counter, newest first, at `at` (UTC) of Redis's clock; with its events and seeds."""
 
     source: SourceSeen
     at: datetime
@@ -161,21 +161,21 @@ class Isolation(Observed):
 
 
 class KernelLoad(Observed):
-    """What one packet of Kasmina says of kernels: its fetch latency (None: the last load used the fallback), and fallbacks."""
+    """Kernels in one packet of Kasmina: fetch latency (None: the last load used the fallback), and fallbacks."""
 
     fetch: Reading
     fallbacks: tuple[EventSeen, ...]
 
 
 class Kernels(Observed):
-    """Kasmina's kernels as its newest packets tell of them, newest first."""
+    """Kernel loads in Kasmina's newest packets, newest first."""
 
     source: SourceSeen
     loads: tuple[KernelLoad, ...]
 
 
 class Conservative(Observed):
-    """Tamiyo's conservative mode, newest first in `modes`; and what it says of the reasons."""
+    """Tamiyo's conservative mode, newest first in `modes`; with the events that explain it."""
 
     source: SourceSeen
     modes: tuple[Reading, ...]
@@ -185,7 +185,7 @@ class Conservative(Observed):
 
 
 class BlueprintRisk(Observed):
-    """A blueprint's risk and tier as the library tells them; `risk` is None where its metadata tell none."""
+    """A blueprint's risk and tier in the library; `risk` is None if its metadata have none."""
 
     id: str
     tier: str
@@ -193,9 +193,9 @@ class BlueprintRisk(Observed):
 
 
 class Quarantine(Observed):
-    """The risk and tier of the blueprint that Tamiyo last decided on, against the library's.
+    """Risk and tier of the blueprint that Tamiyo last decided on, beside the library's.
 
-    `blueprint` is the id in the newest field report, empty where there is none; `library` are the library's `rows`, or
+    `blueprint` is the id in the newest field report, empty if there is none; `library` are the library's `rows`, or
     `unreadable` says why there are none. `response` are Tamiyo's quarantines and pauses.
     """
 
@@ -210,7 +210,7 @@ class Quarantine(Observed):
 
 
 class Decisions(Observed):
-    """What Tamiyo decides on, the highest value of each metric in the packets that are judged; None: in none of them."""
+    """The values that Tamiyo decides on: the highest of each metric in the judged packets; None: in none of them."""
 
     source: SourceSeen
     highest: tuple[Reading, ...]
@@ -219,7 +219,7 @@ class Decisions(Observed):
 class Training(Observed):
     """Simic's reward and loss in its newest packet.
 
-    Where nothing of Simic shows, `waiting_s` is how long training has been waiting for it; otherwise None.
+    Without a packet of Simic `waiting_s` is how long training has been waiting for one; otherwise None.
     """
 
     source: SourceSeen
@@ -228,9 +228,9 @@ class Training(Observed):
 
 
 class PolicyValidation(Observed):
-    """What came of Simic's validation.
+    """Outcome of Simic's validation.
 
-    `passed` is the newest packet's simic.validation.pass, None where it says nothing of it; `lag_s` by how much
+    `passed` is the newest packet's simic.validation.pass, None if it has none; `lag_s` by how much
     training is newer than that packet, or has been waiting for a first one; `pauses` how often Tamiyo paused.
     """
 

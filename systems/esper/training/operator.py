@@ -1,4 +1,4 @@
-"""Actions on the training side (runbook 4 and 5). It has no network interface: on a live target a person acts."""
+"""Actions on the training side (runbook 4 and 5). It has no network API: on a live target a person acts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class TrainingActions(EsperActions):
 
     @action
     async def ease_publishers(self) -> str:
-        """Have non-critical producers pause."""
-        return await self._tell_producers(
+        """Slow down non-critical producers."""
+        return await self._command_producers(
             "ease", "reduce the publish rate of Tolaria and Tamiyo, or stop non-critical producers"
         )
 
     @action
     async def resume_publishers(self) -> str:
-        """Have the eased producers go back to their normal rate; what flooded the bus stays stopped."""
-        return await self._tell_producers("resume", "start the producers that were stopped")
+        """Return slowed producers to their normal rate; what flooded the bus stays stopped."""
+        return await self._command_producers("resume", "start the producers that were stopped")
 
     @action
     async def set_conservative_mode(self, *, on: bool) -> str:
@@ -35,27 +35,27 @@ class TrainingActions(EsperActions):
                 "(TAMIYO_CONSERVATIVE_MODE has no effect)"
             )
             raise ByHand(msg, verified_by=("E-TAM-2",))
-        return self._tell("conditions", conservative=on)
+        return self._control("conditions", conservative=on)
 
     @action
     async def cull_seed(self, seed_id: str) -> str:
         """Retire a seed: SEED_OP_CULL (an AdaptationCommand of COMMAND_SEED with seed_operation 8)."""
         if self._twin is None:
             msg = (
-                f"{_NO_WAY_IN}: nobody consumes commands from Oona, so publishing one would do nothing. In the process that "
+                f"{_NO_WAY_IN}: no program consumes commands from Oona, so publishing one has no effect. In the process that "
                 f"holds Kasmina, call KasminaSeedManager.handle_command with an AdaptationCommand of command_type "
                 f"COMMAND_SEED, target_seed_id {seed_id!r}, seed_operation.operation SEED_OP_CULL (8). The violation counter "
-                "stays where it is: acknowledge it in the target ([esper.isolation])."
+                "stays where it is: acknowledge it in the target ([esper.isolation])"
             )
             raise ByHand(msg, verified_by=("E-KAS-1", "E-TOL-3"))
-        return self._tell("cull", seed_id=seed_id)
+        return self._control("cull", seed_id=seed_id)
 
     @action
     async def choose_blueprint(self, blueprint: str) -> str:
         """Have Tamiyo's next seed commands name another blueprint than a quarantined one."""
         if self._twin is None:
             msg = (
-                f"{_NO_WAY_IN}: Tamiyo's policy chooses the blueprint. Cull the seed that holds the quarantined one "
+                f"{_NO_WAY_IN}: Tamiyo's policy chooses the blueprint. Cull the seed with the quarantined one "
                 f"(SEED_OP_CULL), verify its row in catalog.db, and train again with {blueprint!r} or another one of tier "
                 "SAFE in the catalogue"
             )
@@ -76,21 +76,21 @@ class TrainingActions(EsperActions):
 
     @action
     async def stop_publishers(self) -> str:
-        """End every producer."""
-        return await self._tell_producers(
-            "stop", "end every program that publishes to the bus (run_demo: Ctrl-C)"
+        """Stop every producer."""
+        return await self._command_producers(
+            "stop", "stop every program that publishes to the bus (run_demo: Ctrl-C)"
         )
 
     @action
     async def start_publishers(self) -> str:
         """Start the producers again; only when the consumer groups are there, or what they publish is never delivered."""
-        return await self._tell_producers("start", "start the producers again, after Nissa")
+        return await self._command_producers("start", "start the producers again, after Nissa")
 
-    async def _tell_producers(self, what: str, by_hand: str) -> str:
+    async def _command_producers(self, what: str, by_hand: str) -> str:
         if self._twin is None:
-            msg = f"producers have no network interface (conservative mode is a method inside the training process): {by_hand}"
+            msg = f"producers have no network API (conservative mode is a method inside the training process): {by_hand}"
             raise ByHand(msg, verified_by=("E-OON-2", "E-OON-4", "E-OON-5"))
         return str(self._twin.tell_producers(what))  # type: ignore[attr-defined]
 
-    def _tell(self, command: str, **arguments: object) -> str:
+    def _control(self, command: str, **arguments: object) -> str:
         return str(self._twin.stack.control(command, **arguments))  # type: ignore[union-attr]

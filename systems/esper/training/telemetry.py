@@ -1,4 +1,4 @@
-"""The telemetry stream as a source: packets out of entries, runs out of packets, ages by Redis's own clock. Pure."""
+"""Telemetry packets of the bus: packets from entries, runs from packets, ages by Redis's own clock. Pure."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ _EPOCH = re.compile(r"-epoch-(\d{1,9})$")
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A telemetry packet: the entry that brought it first, when that came (ms), and what it says."""
+    """A telemetry packet: its first entry, the time of that entry (ms), and the decoded message."""
 
     entry: str
     at_ms: int
-    said: Decoded
+    message: Decoded
 
     @property
     def source(self) -> str:
         """The subsystem that it comes from."""
-        return self.said.source
+        return self.message.source
 
     @property
     def metrics(self) -> dict[str, float]:
         """Its metrics by name."""
-        return self.said.metrics
+        return self.message.metrics
 
     @property
     def epoch(self) -> int | None:
         """The number of its epoch, from its id or its health indicator, where it has one."""
-        named = _EPOCH.search(self.said.packet_id)
-        told = named[1] if named else self.said.indicators.get("epoch", "")
-        return int(told) if told.isascii() and told.isdecimal() else None
+        named = _EPOCH.search(self.message.packet_id)
+        number = named[1] if named else self.message.indicators.get("epoch", "")
+        return int(number) if number.isascii() and number.isdecimal() else None
 
     @property
     def when(self) -> tuple[int, int, int]:
-        """When its sender made it; sorts packets of one source, whatever order they came in.
+        """When its sender made it; sorts packets of one source, whatever order they arrived in.
 
-        A time beyond the one at which it came is not believed: it would stay the newest for ever.
+        A time after its arrival is not believed: the packet would stay the newest for ever.
         """
-        came_us, made = self.at_ms * 1000, self.said.issued_at
-        told_us = came_us if made is None else int(made.timestamp() * 1_000_000)
-        return (came_us if told_us > came_us + _SKEW_US else told_us, self.epoch or 0, self.at_ms)
+        came_us, made = self.at_ms * 1000, self.message.issued_at
+        made_us = came_us if made is None else int(made.timestamp() * 1_000_000)
+        return (came_us if made_us > came_us + _SKEW_US else made_us, self.epoch or 0, self.at_ms)
 
     def age_s(self, now_ms: int) -> float:
-        """Seconds since it came onto the bus."""
+        """Seconds since it arrived on the bus."""
         return (now_ms - self.at_ms) / 1000
 
 
@@ -86,16 +86,16 @@ class Telemetry:
         """The packets of one source, each once, in the order in which they were made."""
         first: dict[tuple[str, object], Packet] = {}
         for packet in self.packets:  # the same id comes again in the next run, then with another timestamp
-            made = packet.said.issued_at or packet.entry
+            made = packet.message.issued_at or packet.entry
             if packet.source == source:
-                first.setdefault((packet.said.packet_id, made), packet)
+                first.setdefault((packet.message.packet_id, made), packet)
         return sorted(first.values(), key=lambda p: p.when)
 
 
 def evidence(entries: Iterable[Entry]) -> tuple[Packet, ...]:
-    """The telemetry packets among stream entries, oldest first: not our own, and none that a consumer would refuse."""
+    """The telemetry packets among stream entries, oldest first, without our own and those that a consumer would reject."""
     packets = [
-        Packet(entry=entry.id, at_ms=milliseconds(entry.id), said=entry.decoded)
+        Packet(entry=entry.id, at_ms=milliseconds(entry.id), message=entry.decoded)
         for entry in entries
         if not entry.decoded.problem
         and entry.decoded.message_type == "TELEMETRY"
@@ -111,16 +111,16 @@ def milliseconds(entry: str) -> int:
 
 def runs(packets: Sequence[Packet]) -> list[list[Packet]]:
     """One source's packets by run: a completion packet ends one, and an epoch that is not beyond the last begins one."""
-    found: list[list[Packet]] = []
+    grouped: list[list[Packet]] = []
     ended, last = True, -1
     for packet in packets:
         number = packet.epoch
         if ended or (number is not None and number <= last):
-            found.append([])
+            grouped.append([])
             last = -1
-        found[-1].append(packet)
+        grouped[-1].append(packet)
         ended, last = is_completion(packet), last if number is None else number
-    return found
+    return grouped
 
 
 def is_completion(packet: Packet) -> bool:
@@ -130,7 +130,7 @@ def is_completion(packet: Packet) -> bool:
 
 
 def is_epoch(packet: Packet) -> bool:
-    """Whether a packet of Tolaria tells of an epoch."""
+    """Whether a packet of Tolaria is that of an epoch."""
     return any(name.startswith("tolaria.") for name in packet.metrics) and not is_completion(packet)
 
 

@@ -1,1 +1,1 @@
-"""Activity-core's PostgreSQL: the sweep's definition and the audit trail of its runs."""
+"""Activity-core's PostgreSQL: the sweep's definition and its ActivityRuns."""

@@ -1,4 +1,4 @@
-"""Read-only access to activity-core's PostgreSQL: one read-only transaction for each look, with a statement timeout."""
+"""Client of activity-core's PostgreSQL: one read-only transaction for each observation, with a statement timeout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGEST = 65536  # characters of one sweep result
 
 
 class ActivityClient:
-    """What can be read of definitions and runs, without a lock or a write."""
+    """Reads definitions and runs, without locks or writes."""
 
     def __init__(self, section: StateHubSection) -> None:
         self._section = section
@@ -43,15 +43,15 @@ class ActivityClient:
         except Unobservable as failed:
             if failed.kind is not ErrorKind.UNEXPECTED_REPLY:
                 raise
-            named = "names of tables and columns are set in the target: [statehub.tables], [statehub.columns]"
-            raise Unobservable(failed.kind, f"{failed.seen}; {named}") from None
+            hint = "set the names of tables and columns in the target: [statehub.tables], [statehub.columns]"
+            raise Unobservable(failed.kind, f"{failed.seen}; {hint}") from None
 
     async def server(self) -> ActivityServer:
-        """Which server answers, since when it is up, and what time it has."""
+        """Version, identity, start time and clock of the server, and whether it is a standby."""
         query = (
             "select current_setting('server_version') as version, pg_postmaster_start_time() as started, "
             "clock_timestamp() as clock, "
-            # A setting of our own role says nothing of others.
+            # A setting of our own role does not apply to others.
             "(select setting = 'on' and source not in ('user', 'database user', 'client', 'session') from pg_settings "
             "where name = 'default_transaction_read_only') as refuses, "
             "has_function_privilege('pg_control_system()', 'execute') as may"
@@ -132,8 +132,8 @@ class ActivityClient:
         return rows, server
 
     async def _replay(self, cursor: psycopg.AsyncCursor[dict[str, Any]]) -> dict[str, Any]:
-        """Whether it is a standby, and by how much at most it is behind: nothing while it has replayed all that a
-        living connection to its primary has brought; otherwise the age of the last transaction that it has replayed.
+        """Whether it is a standby, and at most how far behind: 0 if it has replayed everything that a live connection to its
+        primary delivered, else the age of the last replayed transaction.
         """
         query = (
             "select pg_is_in_recovery() as standby, case when not pg_is_in_recovery() or "
@@ -157,7 +157,7 @@ def _table(name: str) -> sql.Composable:
 
 
 def _ahead(clock: datetime, before: datetime) -> timedelta:
-    """How far the server's clock is ahead of ours; zero where the question's own time explains it."""
+    """How far the server's clock is ahead of ours; zero if it lies within the duration of the query."""
     after = datetime.now(UTC)
     if before <= clock <= after:
         return seconds(0)

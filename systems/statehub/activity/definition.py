@@ -1,4 +1,4 @@
-"""What activity-core's rows mean: a definition's trigger, and runs with their results, or unobservable."""
+"""Parser of activity-core's rows: definitions with their trigger, and ActivityRuns with their results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _ZONE = ("timezone", "time_zone", "tz")
 _MISFIRE = ("misfire_policy", "misfire")
 
 
-def _said(trigger: dict[str, Any], keys: tuple[str, ...]) -> str:
+def _first_of_keys(trigger: dict[str, Any], keys: tuple[str, ...]) -> str:
     value = next((trigger[k] for k in keys if trigger.get(k)), "")
-    if isinstance(value, dict):  # the schedule as an object of its own
-        return _said(value, keys)
+    if isinstance(value, dict):  # the schedule is a nested object
+        return _first_of_keys(value, keys)
     return " ".join(str(value).split())[:80]
 
 
@@ -29,8 +29,10 @@ def _zoned(value: Any, where: str) -> datetime | None:
     if value is None:
         return None
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        told = f"{where} is {str(value)[:60]!r} without a zone; the column should be timestamp with time zone"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+        message = (
+            f"{where} is {str(value)[:60]!r} without a time zone; the column must be timestamp with time zone"
+        )
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
     return value.astimezone(UTC)
 
 
@@ -43,16 +45,16 @@ def definition_of(rows: list[dict[str, Any]], promised: Promised) -> Definition:
     if isinstance(trigger, str):
         trigger = {"cron": trigger}
     if not isinstance(trigger, dict) or not isinstance(row["enabled"], bool):
-        told = f"definition {row['id']}: trigger {trigger!r:.80}, enabled {row['enabled']!r:.20} are of no known shape"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+        message = f"definition {row['id']}: unknown shape of trigger {trigger!r:.80} or enabled {row['enabled']!r:.20}"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
     return Definition(
         promised=promised,
         found=len(rows),
         id=row["id"],
         name=str(row["name"])[:120],
-        cron=_said(trigger, _CRON),
-        timezone=_said(trigger, _ZONE),
-        misfire=str(row["misfire"] or _said(trigger, _MISFIRE))[:80],
+        cron=_first_of_keys(trigger, _CRON),
+        timezone=_first_of_keys(trigger, _ZONE),
+        misfire=str(row["misfire"] or _first_of_keys(trigger, _MISFIRE))[:80],
         enabled=row["enabled"],
         trigger=bounded_text(json.dumps(trigger, sort_keys=True, default=str)),
         changed=_zoned(row["changed"], "the definition's last change"),
@@ -60,11 +62,11 @@ def definition_of(rows: list[dict[str, Any]], promised: Promised) -> Definition:
 
 
 def run_of(row: dict[str, Any]) -> ActivityRun:
-    """One run. Raises Unobservable where its snapshot is too large or of no known shape."""
+    """One run. Raises Unobservable if its context snapshot is too large or has an unknown shape."""
     where = f"ActivityRun {row['run']}"
     if row["result"] is None and row["size"]:
-        told = f"{where}: the sweep's result has {row['size']} characters, more than are read"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+        message = f"{where}: the sweep result has {row['size']} characters, more than are read"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
     return ActivityRun(
         run_id=row["run"],
         scheduled_for=_zoned(row["scheduled"], f"{where}: scheduled_for"),

@@ -1,4 +1,4 @@
-"""The sweep's definition, its runs, and the server that holds them."""
+"""Observed values of activity-core's PostgreSQL: the server, the sweep's definition, its ActivityRuns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ActivityRun", "ActivityServer", "Definition", "Promised", "Runs"]
 
 
 class Promised(Observed):
-    """What the target promises of the definition."""
+    """The definition that the target promises."""
 
     id: str
     name: str
@@ -21,7 +21,7 @@ class Promised(Observed):
 
 
 class Definition(Observed):
-    """The definition as activity-core has it, beside what is promised. `found` is how many rows have its id or name."""
+    """The definition in activity-core, and the promised one. `found` is how many rows have its id or name."""
 
     promised: Promised
     found: int
@@ -36,7 +36,7 @@ class Definition(Observed):
 
     @classmethod
     def absent(cls, promised: Promised) -> Definition:
-        """None has its id or name."""
+        """No row has its id or name."""
         return cls(
             promised=promised, found=0, id="", name="", cron="", timezone="", misfire="", enabled=False, trigger="",
             changed=None,
@@ -44,7 +44,7 @@ class Definition(Observed):
 
 
 class ActivityRun(Observed):
-    """One ActivityRun of the definition. `scheduled_for` is None where somebody triggered it by hand."""
+    """One ActivityRun of the definition. `scheduled_for` is None if somebody triggered it by hand."""
 
     run_id: str
     scheduled_for: datetime | None
@@ -53,10 +53,10 @@ class ActivityRun(Observed):
 
 
 class Runs(Observed):
-    """ActivityRuns of the last 24 hours, oldest first; `count` is how many rows the database gave.
+    """ActivityRuns of the last 24 hours, oldest first; `count` is how many rows the database returned.
 
     Judged are the instants from `since` (because of `since_why`) on; `day` is where the 24 hours begin; `ahead` how
-    far the database's clock is ahead of ours; `as_of` the moment that the rows show: before now on a standby.
+    far the database's clock is ahead of ours; `as_of` the time of the data: before now on a standby.
     """
 
     runs: tuple[ActivityRun, ...]
@@ -80,8 +80,8 @@ class Runs(Observed):
 
 
 class ActivityServer(Observed):
-    """The PostgreSQL server of activity-core. `cluster` is empty where our user may not ask for it; `behind` is how far
-    a standby is behind its primary, None where it has replayed nothing; `refuses_writes` a setting of the database.
+    """The PostgreSQL server of activity-core. `cluster` (system_identifier) is empty if our user may not read it; `behind` is how far
+    a standby is behind its primary, None if it has replayed nothing; `refuses_writes` is default_transaction_read_only.
     """
 
     version: str
@@ -94,5 +94,5 @@ class ActivityServer(Observed):
 
     @property
     def identity(self) -> str:
-        """Which server, in one text: another one after a restart."""
+        """Identity of the server as one text; a restart changes it."""
         return f"postgresql {self.version} cluster {self.cluster or '?'} up since {self.started.isoformat()}"

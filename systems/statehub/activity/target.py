@@ -31,7 +31,7 @@ class _Names(Table):
     @classmethod
     def _name(cls, value: str) -> str:
         if value and not _NAME.match(value):
-            msg = f"{value[:40]!r} is no name of a table or column (letters, digits, _; at most one dot)"
+            msg = f"{value[:40]!r} is not a name of a table or column (letters, digits, _; at most one dot)"
             raise ValueError(msg)
         return value
 
@@ -44,7 +44,7 @@ class Tables(_Names):
 
 
 class Columns(_Names):
-    """Names of the columns that are read. `changed` may be empty where a definition does not tell its last change."""
+    """Names of the columns that are read. `changed` may be empty if definitions have no time of change."""
 
     definition: str = "id"
     name: str = "name"

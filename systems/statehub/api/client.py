@@ -1,4 +1,4 @@
-"""Read-only access to State Hub's HTTP API, direct or through the bridge."""
+"""Client of State Hub's HTTP API, read-only, direct or through the bridge."""
 
 from __future__ import annotations
 
@@ -24,21 +24,19 @@ class StateHubApiClient:
         self._surface, self._event_type = surface, event_type
 
     async def events(self, limit: int) -> tuple[tuple[SweepEvent, ...], int, bool]:
-        """The newest events of sweeps, newest first; how many came again; and whether there are no older ones.
+        """The newest sweep events, newest first; how many appeared twice; and whether there are no older ones.
 
         Raises:
-            Unobservable: no events of sweeps came back.
+            Unobservable: the reply has no sweep events.
         """
         reply = await self._progress(limit)
         events, repeated = parse_reply(reply.json(), self._event_type, reply.url)
         if not events:
-            raise Unobservable(
-                ErrorKind.EMPTY, f"{reply.url} shows no event of type {self._event_type} at all"
-            )
+            raise Unobservable(ErrorKind.EMPTY, f"{reply.url} returned no event of type {self._event_type}")
         return events, repeated, len(events) + repeated < limit
 
     async def date(self) -> str:
-        """The server's clock, as the header of its answer tells it."""
+        """The server's clock: the Date header of its reply."""
         return (await self._progress(1)).date
 
     async def _progress(self, limit: int) -> Reply:

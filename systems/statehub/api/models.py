@@ -1,4 +1,4 @@
-"""What State Hub's API answers about its newest event."""
+"""Observed values of State Hub's API: its newest events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NewestEvents"]
 
 
 class NewestEvents(Observed):
-    """The newest events that one way to the API shows, newest first, and how many it showed."""
+    """The newest events on one path to the API (id and time), newest first, and how many it returned."""
 
     events: tuple[tuple[str, datetime], ...]
     count: int

@@ -14,13 +14,13 @@ _NEWEST = 5  # as the runbook asks
 
 @observation(of="api", deadline=seconds(5))
 async def api_newest(statehub: StateHubClient) -> NewestEvents:
-    """The newest sweep events, asked of the API directly."""
+    """The newest sweep events, from the API directly."""
     events, _, _ = await statehub.api.events(_NEWEST)
     return NewestEvents(events=tuple((e.id, e.at) for e in events), count=len(events))
 
 
 @observation(of="bridge", deadline=seconds(5))
 async def bridge_newest(statehub: StateHubClient) -> NewestEvents:
-    """The newest sweep events, asked through the bridge."""
+    """The newest sweep events, through the bridge."""
     events, _, _ = await statehub.bridge.events(_NEWEST)
     return NewestEvents(events=tuple((e.id, e.at) for e in events), count=len(events))

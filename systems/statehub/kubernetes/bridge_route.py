@@ -1,4 +1,4 @@
-"""Where the worker finds State Hub, by its environment; and how long a request through the bridge may take."""
+"""The worker's route to State Hub by its environment, and the time limit of the bridge."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from systems.statehub.kubernetes.client import KubernetesClient
     from systems.statehub.sweeps.models import SweepEvent
 
-__all__ = ["allowance_told", "allowance_used", "route"]
+__all__ = ["configured_allowance", "observed_allowance", "route"]
 
 
 async def route(kubernetes: KubernetesClient) -> Route:
-    """The worker's address of State Hub, with the service that should stand behind it."""
+    """The worker's URL of State Hub, and the service that should be behind it."""
     target = kubernetes.target
     space = f"/namespaces/{target.namespace}"
-    said = await kubernetes.read(f"/apis/apps/v1{space}/deployments/{target.worker}")
-    if said is None:
-        told = f"there is no deployment {target.worker} in {target.namespace}; see S-K8S-1"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
-    url, origin = await _variable(kubernetes, parsed(Containers, said, target.worker))
+    worker = await kubernetes.read(f"/apis/apps/v1{space}/deployments/{target.worker}")
+    if worker is None:
+        message = f"deployment {target.worker} does not exist in {target.namespace}; see S-K8S-1"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
+    url, origin = await _variable(kubernetes, parsed(Containers, worker, target.worker))
     service = await kubernetes.read(f"/api/v1{space}/services/{target.bridge_service}")
     label = f"?labelSelector=kubernetes.io/service-name={target.bridge_service}"
     slices = await kubernetes.read(f"/apis/discovery.k8s.io/v1{space}/endpointslices{label}")
@@ -57,27 +57,27 @@ async def route(kubernetes: KubernetesClient) -> Route:
 
 
 async def _variable(kubernetes: KubernetesClient, worker: Containers) -> tuple[str, str]:
-    """The variable's value and where it stands; empty where the worker has none.
+    """The variable's value and its origin; empty if the worker has none.
 
     Raises:
-        Unobservable: it may stand in a secret, and secrets are not read; or containers have different ones.
+        Unobservable: it may be in a secret, and secrets are not read; or containers have different values.
     """
     name, containers = kubernetes.target.bridge_variable, worker.spec.template.spec.containers
-    given = [await _of_container(kubernetes, each) for each in containers]
-    found = [each for each in given if each is not None]
-    if len({url for url, _ in found}) > 1:
-        told = f"the worker's containers have different {name}: {' and '.join(url for url, _ in found)}"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
-    if found:
-        return found[0]
+    by_container = [await _of_container(kubernetes, each) for each in containers]
+    values = [each for each in by_container if each is not None]
+    if len({url for url, _ in values}) > 1:
+        message = f"the worker's containers have different {name}: {' and '.join(url for url, _ in values)}"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
+    if values:
+        return values[0]
     if any("secretRef" in source for each in containers for source in each.env_from):
-        told = f"the worker's {name} can only come from a secret, which is not read"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
+        message = f"the worker's {name} can only come from a secret, which is not read"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
     return "", "nowhere"
 
 
 async def _of_container(kubernetes: KubernetesClient, container: Container) -> tuple[str, str] | None:
-    """The variable in one container, or None. Of two of one name Kubernetes takes the last, and `env` before `envFrom`."""
+    """The variable in one container, or None. Kubernetes takes the last of two with one name, and `env` before `envFrom`."""
     name = kubernetes.target.bridge_variable
     for variable in reversed(container.env):
         if variable.name == name:
@@ -96,31 +96,31 @@ async def _of_container(kubernetes: KubernetesClient, container: Container) -> t
 async def _referred(kubernetes: KubernetesClient, config: Any) -> tuple[str, str]:
     name = kubernetes.target.bridge_variable
     if not isinstance(config, dict):
-        told = f"the worker's {name} comes from a secret or a field, which is not read"
-        raise Unobservable(ErrorKind.PRECONDITION, told)
+        message = f"the worker's {name} comes from a secret or a field, which is not read"
+        raise Unobservable(ErrorKind.PRECONDITION, message)
     data = await _config(kubernetes, config.get("name"))
     return data.get(str(config.get("key")), ""), f"config map {config.get('name')}"
 
 
 async def _config(kubernetes: KubernetesClient, name: Any) -> dict[str, str]:
     path = f"/api/v1/namespaces/{kubernetes.target.namespace}/configmaps/{quote(str(name), safe='')}"
-    said = await kubernetes.read(path)
-    return parsed(ConfigMap, said, f"config map {name}").data if said else {}
+    config = await kubernetes.read(path)
+    return parsed(ConfigMap, config, f"config map {name}").data if config else {}
 
 
-async def allowance_told(kubernetes: KubernetesClient) -> Allowance | None:
-    """What the configuration of the bridge's proxy allows; None where it does not tell."""
+async def configured_allowance(kubernetes: KubernetesClient) -> Allowance | None:
+    """The time limit in the configuration of the bridge's proxy; None if there is none."""
     target = kubernetes.target
     data = await _config(kubernetes, target.bridge_config)
-    told = seconds_of(ConfigMap(data=data), target.bridge_timeout)
+    limit = seconds_of(ConfigMap(data=data), target.bridge_timeout)
     where = f"{target.bridge_timeout} in config map {target.bridge_config}"
-    if told is None:
+    if limit is None:
         return None
-    return Allowance(configured_s=told, longest_s=None, known_from=where, missing=())
+    return Allowance(configured_s=limit, longest_s=None, known_from=where, missing=())
 
 
-def allowance_used(events: tuple[SweepEvent, ...], source: str) -> Allowance:
-    """The longest scheduled sweep that ended well: the bridge has let that much through; empty where none tells."""
+def observed_allowance(events: tuple[SweepEvent, ...], source: str) -> Allowance:
+    """The longest scheduled sweep without an automation error: the bridge passed a request that long."""
     passed = [
         (e.result.took_s, e)
         for e in events
@@ -128,8 +128,8 @@ def allowance_used(events: tuple[SweepEvent, ...], source: str) -> Allowance:
     ]
     if not passed:
         return Allowance(
-            configured_s=None, longest_s=None, known_from="no sweep tells how long it took", missing=()
+            configured_s=None, longest_s=None, known_from="no sweep event has a duration", missing=()
         )
     took, event = max(passed, key=lambda p: p[0])
-    where = f"the longest sweep that passed, {event.id} of {event.at:%F %T}Z"
+    where = f"the longest sweep that passed: {event.id} of {event.at:%F %T}Z"
     return Allowance(configured_s=None, longest_s=took, known_from=where, missing=())

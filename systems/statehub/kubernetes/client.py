@@ -1,4 +1,4 @@
-"""Read-only access to the Kubernetes API, by its own client with the kubeconfig of the target, in a thread."""
+"""Client of the Kubernetes API, read-only: Kubernetes' own library with the target's kubeconfig, in a thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["KubernetesClient", "why"]
 _CONNECT_S, _READ_S = 3.0, 3.0
 _FOUND, _NOT_FOUND, _SERVER_ERRORS = 200, 404, range(500, 600)
 _DENIED = (401, 403)
-# What urllib3 says of a request that came to nothing; it keeps the operating system's words.
+# Texts of urllib3's errors; it keeps the operating system's words.
 _BY_TEXT = (
     (r"Connection refused", ErrorKind.REFUSED),
     (r"[Nn]ame or service not known|[Nn]ame resolution|NameResolutionError|nodename nor servname", ErrorKind.NAME_NOT_FOUND),
@@ -39,14 +39,14 @@ _BY_TEXT = (
 
 
 def why(error: Exception) -> Unobservable:
-    """Why the API could not be observed, in the engine's words."""
+    """The engine's error for an exception of the Kubernetes API."""
     text = bounded_text(" ".join(str(error).split()), 300)
     kind = next((k for pattern, k in _BY_TEXT if re.search(pattern, text)), ErrorKind.UNEXPECTED_REPLY)
     return Unobservable(kind, f"{type(error).__name__}: {text}")
 
 
 class KubernetesClient:
-    """Reads single objects and lists. The kubeconfig, and Kubernetes' library, are not loaded before it is asked."""
+    """Reads single objects and lists. The kubeconfig and Kubernetes' library are loaded with the first request."""
 
     def __init__(self, section: StateHubSection) -> None:
         self._section, self._lock = section, threading.Lock()
@@ -54,21 +54,21 @@ class KubernetesClient:
 
     @property
     def target(self) -> KubernetesTarget:
-        """The cluster's part of the target. Raises Unobservable where there is none."""
+        """The cluster's part of the target. Raises Unobservable if there is none."""
         if self._section.kubernetes is None:
             raise Unobservable(ErrorKind.PRECONDITION, "the target configures no kubernetes")
         return self._section.kubernetes
 
     async def read(self, path: str) -> Any:
-        """The object at a path; None where the API says that there is none.
+        """The object at a path; None if the API says NotFound.
 
         Raises:
-            Unobservable: it says anything else, or nothing.
+            Unobservable: any other error, or no reply.
         """
         return (await in_thread(self._read, path))[0]
 
     async def date(self) -> str:
-        """The API server's clock, as its answer's header tells it."""
+        """The API server's clock: the Date header of its reply."""
         return (await in_thread(self._read, "/version"))[1]
 
     def _read(self, path: str) -> tuple[Any, str]:
@@ -96,7 +96,7 @@ class KubernetesClient:
                 reply.close()
         except (HTTPError, OSError, ValueError) as error:
             raise why(error) from None
-        return _meaning(path, reply.status, body, login.values()), reply.headers.get("date", "")
+        return _object(path, reply.status, body, login.values()), reply.headers.get("date", "")
 
     def _client(self) -> ApiClient:
         with self._lock:
@@ -105,15 +105,17 @@ class KubernetesClient:
         return self._loaded
 
     def _load(self) -> ApiClient:
-        # A fifth of a second, if it is asked.
+        # The import takes a fifth of a second.
         from kubernetes.config import ConfigException, new_client_from_config  # noqa: PLC0415
         from yaml import YAMLError  # noqa: PLC0415
 
         load: Callable[..., ApiClient] = new_client_from_config  # untyped
         path = Path(self.target.kubeconfig).expanduser()
         if not path.is_file():
-            told = f"there is no kubeconfig {self.target.kubeconfig}; set statehub.kubernetes.kubeconfig"
-            raise Unobservable(ErrorKind.CREDENTIAL_MISSING, told)
+            message = (
+                f"kubeconfig {self.target.kubeconfig} does not exist; set statehub.kubernetes.kubeconfig"
+            )
+            raise Unobservable(ErrorKind.CREDENTIAL_MISSING, message)
         try:
             return load(str(path), context=self.target.context, persist_config=False)
         except (
@@ -125,31 +127,31 @@ class KubernetesClient:
             KeyError,
             AttributeError,
         ) as error:
-            told = f"kubeconfig {self.target.kubeconfig} cannot be used: {' '.join(str(error).split())}"
-            raise Unobservable(ErrorKind.CREDENTIAL_MISSING, bounded_text(told, 300)) from None
+            message = f"kubeconfig {self.target.kubeconfig} cannot be used: {' '.join(str(error).split())}"
+            raise Unobservable(ErrorKind.CREDENTIAL_MISSING, bounded_text(message, 300)) from None
 
 
-def _meaning(path: str, status: int, body: bytes, secrets: Iterable[str]) -> Any:
-    said_back = body[:4096].decode(errors="replace")
-    for secret in secrets:  # a login of the kubeconfig's, that the target's redaction does not know
+def _object(path: str, status: int, body: bytes, secrets: Iterable[str]) -> Any:
+    excerpt = body[:4096].decode(errors="replace")
+    for secret in secrets:  # credentials of the kubeconfig, unknown to the target's redaction
         for part in (secret, secret.rpartition(" ")[2]):
-            said_back = said_back.replace(part, "(redacted)")
-    shown = bounded_text(f"{path} answered {status} {said_back[:200]!r}")
+            excerpt = excerpt.replace(part, "(redacted)")
+    shown = bounded_text(f"{path} answered {status} {excerpt[:200]!r}")
     if status in _DENIED:
-        told = f"{shown}; the kubeconfig's login has expired or may not read this"
-        raise Unobservable(ErrorKind.DENIED, told)
+        message = f"{shown}; the kubeconfig's login has expired or lacks permission"
+        raise Unobservable(ErrorKind.DENIED, message)
     if status in _SERVER_ERRORS:
         raise Unobservable(ErrorKind.SERVER_ERROR, shown)
     if status not in (_FOUND, _NOT_FOUND) or len(body) > MOST_BYTES:
         raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{len(body)} bytes: {shown}")
     try:
-        said = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"not in JSON: {shown}") from None
-    if not isinstance(said, dict):
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"not JSON: {shown}") from None
+    if not isinstance(document, dict):
         raise Unobservable(ErrorKind.UNEXPECTED_REPLY, shown)
     if status == _FOUND:
-        return said
-    if said.get("reason") != "NotFound":  # a proxy's 404 says nothing of the cluster
+        return document
+    if document.get("reason") != "NotFound":  # a proxy's 404 is not the cluster's
         raise Unobservable(ErrorKind.UNEXPECTED_REPLY, shown)
     return None

@@ -1,4 +1,4 @@
-"""Deployments, the sync job, and the way to the bridge."""
+"""Observed values of the cluster: deployments, the sync job, the worker's route, the bridge's time limit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["Allowance", "Deployment", "Deployments", "Drift", "Route", "SyncJob"
 
 
 class Drift(Observed):
-    """A deployment beside the manifest that was applied last: how many settings were compared, how many of them are
-    the `same`, and in a few words those that are not.
+    """A deployment compared with its last-applied configuration: how many settings were compared, how many are the `same`,
+    and a short text for each difference.
     """
 
     compared: int
@@ -21,10 +21,10 @@ class Drift(Observed):
 
 
 class Deployment(Observed):
-    """One deployment. `drift` is None where it does not tell which manifest was applied last.
+    """One deployment. `drift` is None if it has no last-applied configuration.
 
-    `pods` are its pods in a few words each; `image_ids` what those of the expected image really run, one for each
-    container that tells it; `rolling` says how far a rollout is that goes on.
+    `pods` is a short text for each pod; `image_ids` the image IDs of containers with the expected image, one for each
+    container that reports it; `rolling` the state of a rollout in progress, `stalled` why a rollout does not proceed.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Deployment(Observed):
 
     @classmethod
     def absent(cls, name: str) -> Deployment:
-        """The cluster has none of this name."""
+        """The cluster has no deployment of this name."""
         return cls(
             name=name, found=False, desired=0, available=0, images=(), image_ids=(), pods=(), stalled="", rolling="",
             drift=None,
@@ -56,7 +56,7 @@ class Deployments(Observed):
 
 
 class SyncJob(Observed):
-    """The job that syncs definitions: `complete`, `failed`, `running` or `absent`; absent, the definition that it left."""
+    """The job that syncs definitions: `complete`, `failed`, `running` or `absent`; if absent, with the definition that it wrote."""
 
     name: str
     state: str
@@ -65,7 +65,7 @@ class SyncJob(Observed):
 
 
 class Route(Observed):
-    """Where the worker finds State Hub, and what serves there."""
+    """The worker's URL of State Hub, and the service behind it."""
 
     variable: str
     url: str
@@ -79,7 +79,7 @@ class Route(Observed):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port of `url`; empty and 0 where it is none."""
+        """Host and port of `url`; empty and 0 if it is not a URL."""
         try:
             parts = urlsplit(self.url)
             return parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
@@ -91,9 +91,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Allowance(Observed):
-    """How long a request through the bridge may take, by its configuration or else by the longest sweep that passed.
+    """The bridge's time limit for a request, by its configuration or else by the longest sweep that passed.
 
-    `known_from` says where the one or the other was found; `missing` what did not show it.
+    `known_from` is the source of that number; `missing` are the sources without one.
     """
 
     configured_s: float | None

@@ -1,4 +1,4 @@
-"""What Kubernetes' objects mean: deployments with their pods, the job, the way to the bridge; or unobservable."""
+"""Kubernetes objects as types, and what is read of them: deployments with pods, jobs, services, config maps."""
 
 from __future__ import annotations
 
@@ -193,15 +193,15 @@ class ConfigMap(_Part):
     data: dict[str, str] = {}
 
 
-def parsed(kind: type[_P], said: Any, where: str) -> _P:
-    """An object of this kind. Raises Unobservable naming the field that is none of its shape."""
+def parsed(kind: type[_P], document: Any, where: str) -> _P:
+    """An object of this kind. Raises Unobservable with the name of the first invalid field."""
     try:
-        return kind.model_validate(said)
+        return kind.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         at = ".".join(map(str, first["loc"]))
-        told = bounded_text(f"{where}: {at}: {first['msg']}", 200)
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
+        message = bounded_text(f"{where}: {at}: {first['msg']}", 200)
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None
 
 
 def selector_of(deployment: Containers) -> str:
@@ -209,48 +209,48 @@ def selector_of(deployment: Containers) -> str:
     return ",".join(f"{name}={value}" for name, value in deployment.spec.selector.match_labels.items())
 
 
-def deployment_of(name: str, seen: Containers, pods: Iterable[Pod], image: str) -> Deployment:
-    """What is judged of a deployment and its pods."""
+def deployment_of(name: str, live: Containers, pods: Iterable[Pod], image: str) -> Deployment:
+    """The observed value of a deployment and its pods."""
     living = [p for p in pods if p.metadata.deletion_timestamp is None]
     statuses = [c for pod in living for c in pod.status.container_statuses]
-    images = tuple(c.image for c in seen.spec.template.spec.containers)
-    ours = {c.name for c in seen.spec.template.spec.containers if same_image(c.image, image)}
+    images = tuple(c.image for c in live.spec.template.spec.containers)
+    ours = {c.name for c in live.spec.template.spec.containers if same_image(c.image, image)}
     ids = [c.image_id for c in statuses if c.name in ours and c.image_id]
     return Deployment(
         name=name,
         found=True,
-        desired=seen.spec.replicas,
-        available=seen.status.available_replicas,
+        desired=live.spec.replicas,
+        available=live.status.available_replicas,
         images=images,
         image_ids=tuple(sorted(ids)),
         pods=tuple(_shown(pod) for pod in living[:_MOST]),
-        stalled=_stalled(seen),
-        rolling=_rolling(seen),
-        drift=_drift(seen),
+        stalled=_stalled(live),
+        rolling=_rolling(live),
+        drift=_drift(live),
     )
 
 
 def same_image(name: str, expected: str) -> bool:
-    """Whether two names are of one image: a registry may stand before the shorter one."""
+    """Whether two names are of one image: the longer one may have a registry in front."""
     return name == expected or name.endswith(f"/{expected}")
 
 
-def _rolling(seen: Containers) -> str:
-    """How far its rollout is; empty where none goes on."""
-    status, wanted = seen.status, seen.spec.replicas
-    rolling = status.observed_generation < seen.metadata.generation or (
+def _rolling(deployment: Containers) -> str:
+    """State of a rollout in progress; empty if there is none."""
+    status, wanted = deployment.status, deployment.spec.replicas
+    rolling = status.observed_generation < deployment.metadata.generation or (
         wanted and (status.updated_replicas < wanted or status.replicas > status.updated_replicas)
     )
-    if not rolling or _stalled(seen):
+    if not rolling or _stalled(deployment):
         return ""
-    return f"{status.updated_replicas} of {wanted} replicas are up to date"
+    return f"{status.updated_replicas} of {wanted} replicas updated"
 
 
-def _stalled(seen: Containers) -> str:
-    """Why its rollout does not go on; empty where nothing holds it."""
-    if seen.spec.paused:
-        return "its rollout is paused"
-    for condition in seen.status.conditions:
+def _stalled(deployment: Containers) -> str:
+    """Why its rollout does not proceed; empty if nothing stops it."""
+    if deployment.spec.paused:
+        return "rollout paused (spec.paused)"
+    for condition in deployment.status.conditions:
         if condition.type == "Progressing" and condition.status == "False":
             return bounded_text(f"{condition.reason}: {condition.message}", 200)
     return ""
@@ -266,33 +266,35 @@ def _shown(pod: Pod) -> str:
     return bounded_text(f"{pod.metadata.name} {pod.status.phase}: {'; '.join(words) or 'no container'}", 200)
 
 
-def _drift(seen: Containers) -> Drift | None:
-    """Where a deployment is not as the manifest says that was applied last; values of variables are not told."""
-    text = seen.metadata.annotations.get(APPLIED)
+def _drift(deployment: Containers) -> Drift | None:
+    """Differences from the last-applied configuration. Values of variables are not shown: they may be secret."""
+    text = deployment.metadata.annotations.get(APPLIED)
     if text is None:
         return None
     try:
-        said = json.loads(text)
-        applied = Containers.model_validate({**said, "status": {}})
-        told_replicas = said["spec"].get("replicas")
+        manifest = json.loads(text)
+        applied = Containers.model_validate({**manifest, "status": {}})
+        replicas = manifest["spec"].get("replicas")
     except (ValueError, RecursionError, TypeError, AttributeError):
-        told = f"{seen.metadata.name}: the annotation {APPLIED} is no deployment"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
-    compared = []  # whether it is as applied, and how it differs
-    if told_replicas is not None:
-        told = f"replicas {seen.spec.replicas}, applied {applied.spec.replicas}"
-        compared.append((applied.spec.replicas == seen.spec.replicas, told))
-    live, was = (_by_name(d.spec.template.spec.containers) for d in (seen, applied))
-    compared += [(False, f"container {name} is only in one of both") for name in sorted(set(live) ^ set(was))]
+        message = f"{deployment.metadata.name}: the annotation {APPLIED} is not a deployment"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None
+    compared = []  # whether a setting is as applied, and the text if it is not
+    if replicas is not None:
+        text = f"replicas {deployment.spec.replicas}, applied {applied.spec.replicas}"
+        compared.append((applied.spec.replicas == deployment.spec.replicas, text))
+    live, was = (_by_name(d.spec.template.spec.containers) for d in (deployment, applied))
+    compared += [
+        (False, f"container {name} is live or applied, but not both") for name in sorted(set(live) ^ set(was))
+    ]
     for name in sorted(set(live) & set(was)):
-        told = f"{name}: image {live[name].image}, applied {was[name].image}"
-        compared.append((live[name].image == was[name].image, told))
+        text = f"{name}: image {live[name].image}, applied {was[name].image}"
+        compared.append((live[name].image == was[name].image, text))
         now, then = ({v.name: v for v in c.env} for c in (live[name], was[name]))
         compared += [
-            (_as_applied(now.get(key), then.get(key)), f"{name}: variable {key}")
+            (_as_applied(now.get(key), then.get(key)), f"{name}: env {key}")
             for key in sorted(set(now) | set(then))
         ]
-    different = [bounded_text(told, 200) for same, told in compared if not same]
+    different = [bounded_text(text, 200) for same, text in compared if not same]
     return Drift(
         compared=len(compared),
         same=len(compared) - len(different),
@@ -301,7 +303,7 @@ def _drift(seen: Containers) -> Drift | None:
 
 
 def _as_applied(live: EnvVariable | None, was: EnvVariable | None) -> bool:
-    """Whether a variable is as applied. The API server leaves out an empty value, and adds defaults to a reference."""
+    """Whether a variable is as applied. The API server drops empty values, and adds defaults to references."""
     if live is None or was is None:
         return False
     refers, referred = live.value_from or {}, was.value_from or {}
@@ -318,10 +320,10 @@ def _by_name(containers: Iterable[Container]) -> Mapping[str, Container]:
 
 
 def seconds_of(config: ConfigMap, setting: str) -> float | None:
-    """A time limit by its setting's name, in seconds (`360`, `360s`, `6m`): the shortest of all; None where none is told."""
+    """A time limit by its setting's name, in seconds (`360`, `360s`, `6m`): the shortest of all; None if there is none."""
     pattern = rf"\b{re.escape(setting)}\b[\"']?\s*[:=]?\s*[\"']?(\d{{1,9}})\s*(ms|s|m|h)?\b"
     units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
-    # A config map may also have the setting as a key of its own.
+    # The setting may also be a key of the config map.
     texts = [f"{key} {text}" for key, text in config.data.items()]
-    found = [float(m[1]) * units.get(m[2] or "s", 1) for text in texts for m in re.finditer(pattern, text)]
-    return min(found, default=None)
+    limits = [float(m[1]) * units.get(m[2] or "s", 1) for text in texts for m in re.finditer(pattern, text)]
+    return min(limits, default=None)

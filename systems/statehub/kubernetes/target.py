@@ -13,10 +13,10 @@ _LABEL = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
 
 
 class KubernetesTarget(Table):
-    """The cluster that activity-core runs in, by a kubeconfig, and what its parts are called there (runbook, "Schedule
+    """The cluster that activity-core runs in, by a kubeconfig, and the names of its objects there (runbook, "Schedule
     Check").
 
-    `bridge_config` is the ConfigMap of the bridge's proxy and `bridge_timeout` the setting in it that tells how long a
+    `bridge_config` is the ConfigMap of the bridge's proxy and `bridge_timeout` the setting in it that limits how long a
     request may take; both are assumed.
     """
 

@@ -1,4 +1,4 @@
-"""Read-only access to Temporal: three calls about schedules and namespaces, by its own client."""
+"""Client of Temporal, read-only: namespace and schedules, by Temporal's own library."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ __all__ = ["TemporalClient", "why"]
 
 _CALL = seconds(3)
 _MOST_DESCRIBED, _MOST_LISTED, _MOST_NAMED = 3, 200, 20
-# gRPC's own words for a status (https://grpc.io/docs/guides/status-codes/), and what its Rust client says of a
-# connection that did not come about.
+# gRPC status codes (https://grpc.io/docs/guides/status-codes/), and texts of its Rust client for failed connections.
 _BY_STATUS = {
     "UNAVAILABLE": ErrorKind.SERVER_ERROR,
     "INTERNAL": ErrorKind.SERVER_ERROR,
@@ -54,7 +53,7 @@ _BY_TEXT = (
 
 
 def why(error: Exception) -> Unobservable:
-    """Why Temporal could not be observed, in the engine's words."""
+    """The engine's error for an exception of Temporal's client."""
     text = bounded_text(" ".join(str(error).split()), 300)
     status = getattr(getattr(error, "status", None), "name", "")
     kind = next((k for pattern, k in _BY_TEXT if re.search(pattern, text)), None)
@@ -63,7 +62,7 @@ def why(error: Exception) -> Unobservable:
 
 
 class TemporalClient:
-    """What can be read of the schedule. Nothing is connected, and Temporal's library not loaded, before it is asked."""
+    """Reads namespace and schedules. Temporal's library is loaded, and a connection made, with the first request."""
 
     def __init__(self, section: StateHubSection) -> None:
         self._section = section
@@ -72,7 +71,7 @@ class TemporalClient:
     async def frontend(self) -> Frontend:
         """Temporal's version, and whether the namespace is there and registered."""
         target, service = self._target(), (await self._client()).workflow_service
-        # A quarter of a second to load, so only where it is asked.
+        # The import takes a quarter of a second.
         from temporalio.api.enums.v1 import NamespaceState  # noqa: PLC0415
         from temporalio.api.workflowservice.v1 import (  # noqa: PLC0415
             DescribeNamespaceRequest,
@@ -89,7 +88,7 @@ class TemporalClient:
         return Frontend(version=info.server_version[:40], namespace=target.namespace, state=state)
 
     async def schedule(self) -> Schedule:
-        """The schedule with the target's id, the definition's id or its name; or one whose id holds the definition's."""
+        """The schedule with the target's id, the definition's id or its name; or one whose id contains the definition's."""
         target, promised = self._target(), self._section.schedule
         service = (await self._client()).workflow_service
         from temporalio.api.workflowservice.v1 import (  # noqa: PLC0415 -- see frontend
@@ -104,19 +103,19 @@ class TemporalClient:
             raise self._no_namespace()
         names = [entry.schedule_id[:200] for entry in listed.schedules[:_MOST_LISTED]]
         own = [target.schedule, promised.id, promised.name]
-        # The list may lag behind: what is looked for is described even where it does not show.
+        # ListSchedules may lag: the expected ids are described even if they are not listed.
         candidates = dict.fromkeys([*filter(None, own), *(n for n in names if promised.id in n)])
-        found: dict[str, Any] = {}
+        described: dict[str, Any] = {}
         for name in list(candidates)[: _MOST_DESCRIBED + len(own)]:
             record_source(f"DescribeSchedule {name} in {target.namespace}")
             request_one = DescribeScheduleRequest(namespace=target.namespace, schedule_id=name)
-            said = await _call(service.describe_schedule, request_one)
-            if said is not None:
-                found[name] = said
-        others = tuple(n for n in names if n not in found)[:_MOST_NAMED]
-        if not found:
+            reply = await _call(service.describe_schedule, request_one)
+            if reply is not None:
+                described[name] = reply
+        others = tuple(n for n in names if n not in described)[:_MOST_NAMED]
+        if not described:
             return Schedule.absent(others, promised.id)
-        return _read(tuple(found), others, promised.id, next(iter(found.values())))
+        return _read(tuple(described), others, promised.id, next(iter(described.values())))
 
     def _target(self) -> TemporalTarget:
         if self._section.temporal is None:
@@ -124,12 +123,12 @@ class TemporalClient:
         return self._section.temporal
 
     def _no_namespace(self) -> Unobservable:
-        told = f"Temporal knows no namespace {self._target().namespace!r}; set statehub.temporal.namespace"
-        return Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+        message = f"Temporal has no namespace {self._target().namespace!r}; set statehub.temporal.namespace"
+        return Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
 
     async def _client(self) -> Client:
         if self._connected is None:
-            await in_thread(import_module, "temporalio.client")  # nobody else waits for it
+            await in_thread(import_module, "temporalio.client")  # a slow import, outside the event loop
             from temporalio.client import Client  # noqa: PLC0415 -- see frontend
             from temporalio.service import TLSConfig  # noqa: PLC0415
 
@@ -156,7 +155,7 @@ def _bytes_of(path: str) -> bytes:
 
 
 async def _call(method: Callable[..., Awaitable[Any]], request: Any) -> Any:
-    """One call, never tried again; None where Temporal says that there is no such thing."""
+    """One call, never retried; None if Temporal answers NOT_FOUND."""
     from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415 -- see frontend
 
     try:
@@ -165,24 +164,24 @@ async def _call(method: Callable[..., Awaitable[Any]], request: Any) -> Any:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise why(error) from None
-    except RuntimeError as error:  # how its Rust side tells that no connection came about
+    except RuntimeError as error:  # how its Rust core reports a failed connection
         raise why(error) from None
 
 
-def _read(found: tuple[str, ...], others: tuple[str, ...], definition: str, said: Any) -> Schedule:
+def _read(ids: tuple[str, ...], others: tuple[str, ...], definition: str, reply: Any) -> Schedule:
     from temporalio.api.enums.v1 import ScheduleOverlapPolicy  # noqa: PLC0415 -- see frontend
 
-    policy, spec, state, info = said.schedule.policies, said.schedule.spec, said.schedule.state, said.info
+    policy, spec, state, info = reply.schedule.policies, reply.schedule.spec, reply.schedule.state, reply.info
     actions = [_instant(action.schedule_time) for action in info.recent_actions]
     try:
         overlap = ScheduleOverlapPolicy.Name(policy.overlap_policy).removeprefix("SCHEDULE_OVERLAP_POLICY_")
     except ValueError:
         overlap = str(policy.overlap_policy)
-    if overlap == "UNSPECIFIED":  # which Temporal takes for its default, SKIP
+    if overlap == "UNSPECIFIED":  # Temporal's default is SKIP
         overlap = "SKIP"
     return Schedule(
-        found=found,
-        count=len(found),
+        found=ids,
+        count=len(ids),
         others=others,
         definition=definition,
         paused=state.paused,
@@ -202,8 +201,8 @@ def _instant(moment: Any) -> datetime:
     try:
         return moment.ToDatetime(tzinfo=UTC)  # type: ignore[no-any-return]
     except (ValueError, OverflowError):
-        told = f"Temporal names the time {moment.seconds} s, which is no instant"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
+        message = f"Temporal returned the time {moment.seconds} s, which is out of range"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None
 
 
 def _duration(value: Any) -> timedelta:

@@ -1,4 +1,4 @@
-"""Temporal's frontend and the schedule in it."""
+"""Observed values of Temporal: its frontend with the namespace, and the sweep's schedule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Frontend", "Schedule"]
 
 
 class Frontend(Observed):
-    """Temporal as it answers: its version, and the state of the namespace."""
+    """Temporal's frontend: server version, and the state of the namespace."""
 
     version: str
     namespace: str
@@ -18,8 +18,9 @@ class Frontend(Observed):
 
 
 class Schedule(Observed):
-    """The sweep's schedule in Temporal. `found` are the ids of all that are this definition's, `count` is how many they
-    are; the others are empty where there is none. `next` are its coming fire times as Temporal computes them, `last` its newest action.
+    """The sweep's schedule in Temporal. `found` are the ids of all schedules of this definition, `count` their number; the
+    other fields are empty if there is none. `next` are the next fire times that Temporal computes, `last` its newest
+    action, `missed` its actions beyond the catch-up window.
     """
 
     found: tuple[str, ...]
@@ -39,7 +40,7 @@ class Schedule(Observed):
 
     @classmethod
     def absent(cls, others: tuple[str, ...], definition: str) -> Schedule:
-        """None is this definition's."""
+        """No schedule belongs to this definition."""
         nothing = timedelta(0)
         return cls(
             found=(), count=0, others=others, definition=definition, paused=False, note="", overlap="", next=(), last=None,

@@ -1,4 +1,4 @@
-"""Observations of Temporal: its frontend and the schedule."""
+"""Observations of Temporal: its frontend with the namespace, and the sweep's schedule."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ async def temporal_frontend(statehub: StateHubClient) -> Frontend:
 
 @observation(of="temporal", deadline=seconds(8))
 async def temporal_schedule(statehub: StateHubClient) -> Schedule:
-    """The sweep's schedule as Temporal has it."""
+    """The sweep's schedule in Temporal."""
     return await statehub.temporal.schedule()

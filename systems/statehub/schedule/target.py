@@ -19,7 +19,7 @@ _HOUR = timedelta(hours=1)
 class TemporalTarget(Table):
     """The Temporal frontend that fires the schedule: `grpc://host:7233`, or grpcs:// with TLS.
 
-    `schedule` is the schedule's id where it is neither the definition's id nor its name.
+    `schedule` is the schedule's id if it is neither the definition's id nor its name.
     """
 
     url: str
@@ -39,7 +39,7 @@ class TemporalTarget(Table):
 
 
 class PromisedSchedule(Table):
-    """What the runbook promises of the definition ("Schedule Check")."""
+    """The definition that the runbook promises ("Schedule Check")."""
 
     id: str = "7c4e9a12-8f3b-4d5e-9c6a-1b2d3e4f5a6b"
     name: str = "State Hub Consistency Sweep"

@@ -1,1 +1,1 @@
-"""All the sources of a State Hub at once: the same instance, and clocks that agree."""
+"""All sources of a State Hub at once: who sweeps, and whether the clocks agree."""

@@ -1,4 +1,4 @@
-"""What the sources tell of themselves: instance and clock."""
+"""Observed values across sources: who sweeps, and the clocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Clocks", "Source", "Sources"]
 
 
 class Source(Observed):
-    """One source of sweeps: how many events, and the newest of them."""
+    """One source of sweeps (activity-core, manual, …): number of events, and the newest one."""
 
     name: str
     count: int
@@ -21,7 +21,7 @@ class Source(Observed):
 class Sources(Observed):
     """Who swept since `since` (because of `since_why`), and before that since `day`, where the last 24 hours begin.
 
-    `covers` is the instant from which on all sweeps are here; `ahead` how far the newest is ahead of our clock;
+    `covers` is the instant from which on the events are complete; `ahead` how far the newest is ahead of our clock;
     `count` how many sweeps there were since `day`.
     """
 
@@ -37,9 +37,9 @@ class Sources(Observed):
 
 
 class Clocks(Observed):
-    """How far the clock of each source that was `asked` is ahead of ours (at least that far); which are `missing`, and why.
+    """How far the clock of each source that was `asked` is ahead of ours (at least); and the `missing` ones, with the reason.
 
-    `clockless` are sources that show no clock by nature.
+    `clockless` are sources whose API has no clock.
     """
 
     asked: tuple[str, ...]

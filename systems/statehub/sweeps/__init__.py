@@ -1,1 +1,1 @@
-"""Sweeps by their progress events, and the manual canary."""
+"""Sweeps: their progress events, their results, and the manual canary."""

@@ -1,4 +1,4 @@
-"""Sweeps as their progress events tell them, and the manual canary."""
+"""Observed values of sweeps: results, progress events, and the manual canary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Gaps", "ManualCanary", "Repos", "SweepEvent", "SweepResult", "Sweeps
 
 
 class Repos(Observed):
-    """Repositories of a sweep: how many, and which; `names` is None where it tells a number only."""
+    """Repositories of a sweep: how many, and which; `names` is None if the sweep reports only a number."""
 
     count: int
     names: tuple[str, ...] | None
@@ -22,22 +22,22 @@ class Repos(Observed):
 
 
 class Gaps(Observed):
-    """Hygiene gaps that a sweep lists: repository and code of each, and how many these are."""
+    """Assessment failures that a sweep lists: repository and code of each, and their number."""
 
     count: int
     names: tuple[str, ...]
 
     @property
     def all_named(self) -> bool:
-        """Whether each of them is here."""
+        """Whether each of them has a name."""
         return len(self.names) == self.count
 
 
 class SweepResult(Observed):
-    """What a sweep says of itself. None and empty texts stand for what it does not say.
+    """Result of a sweep. None and empty texts stand for fields that it does not have.
 
-    `automation_error` means that it could not do its work (`error` says why); `assessment_failures` that it did,
-    and found hygiene gaps (`gaps`, where it lists them).
+    `automation_error` means that it could not do its work (`error` says why); `assessment_failures` that it did, and
+    how many hygiene gaps it found (`gaps`, if it lists them).
     """
 
     source: str
@@ -55,7 +55,7 @@ class SweepResult(Observed):
 
 
 class SweepEvent(Observed):
-    """A progress event of a sweep, recorded when it ended."""
+    """A progress event of a sweep, recorded at its end."""
 
     id: str
     at: datetime
@@ -65,8 +65,8 @@ class SweepEvent(Observed):
 class Sweeps(Observed):
     """Progress events of the window, newest first; `count` is how many of them the reply had.
 
-    `looked` is when they were asked for, by our clock; `covers` the instant from which on all of them are here;
-    `repeated` how many came more than once; `source` is what scheduled ones call themselves, `manual` what others may.
+    `looked` is when they were asked for, by our clock; `covers` the instant from which on they are complete;
+    `repeated` how many appeared twice; `source` is the source of scheduled sweeps, `manual` are those of manual ones.
     """
 
     events: tuple[SweepEvent, ...]
@@ -79,7 +79,7 @@ class Sweeps(Observed):
 
     @property
     def ahead(self) -> timedelta:
-        """How far the newest event is ahead of our clock; negative where it is of the past."""
+        """How far the newest event is ahead of our clock; negative if it is in the past."""
         return max((e.at for e in self.events), default=self.looked) - self.looked
 
     @property
@@ -94,15 +94,15 @@ class Sweeps(Observed):
 
     @property
     def own(self) -> tuple[SweepEvent, ...]:
-        """The schedule's own among them: what anybody else sweeps shows nothing of the schedule."""
+        """Those with the schedule's own source: sweeps of others say nothing about the schedule."""
         return tuple(e for e in self.events if e.result.source == self.source and not e.result.lock_skipped)
 
 
 class ManualCanary(Observed):
-    """One sweep that this run asked for by hand, and what came of it.
+    """One sweep that this run requested, with its reply and its events.
 
-    `reply` is None where none came back, for the reason in `no_reply`; `events` are those that are new since and
-    of a source that can be its own; `others` are the other new ones; `count` is how many are new in all.
+    `reply` is None if there was none, for the reason in `no_reply`; `events` are new ones of a source that can be the
+    canary's; `others` are the other new ones; `count` is how many are new in all.
     """
 
     posted: datetime

@@ -1,4 +1,4 @@
-"""Observations of sweeps: progress events, and a sweep asked for by hand."""
+"""Observations of sweeps: progress events, and the manual canary."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ async def progress_events(statehub: StateHubClient) -> Sweeps:
 
 @observation(of=("bridge", "api"), deadline=CANARY_AROUND, window="canary", active="post_sweep")
 async def sweep_canary(statehub: StateHubClient, post_sweep: PostSweep, window: timedelta) -> ManualCanary:
-    """One sweep asked for through the bridge, and followed to its progress event."""
-    del window  # its budget; the operator has it from the same limit
+    """One sweep requested through the bridge, followed to its progress event."""
+    del window  # the budget; the operator reads it from the same limit
     return await observe_canary(statehub, post_sweep)

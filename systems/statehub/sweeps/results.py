@@ -1,4 +1,4 @@
-"""What a sweep's result means: progress events and context snapshots, in the shapes that are known, or unobservable."""
+"""Parser of sweep results in progress events and context snapshots. An unknown shape is unobservable."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _MOST = 2**53
 _LONGEST_S = 86400
 
 
-def _odd(where: str, told: str) -> Unobservable:
-    return Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(f"{where}: {told}"))
+def _unexpected(where: str, problem: str) -> Unobservable:
+    return Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(f"{where}: {problem}"))
 
 
 def _shown(value: Any) -> str:
@@ -31,29 +31,29 @@ def _shown(value: Any) -> str:
 
 
 def instant(value: Any, where: str) -> datetime:
-    """An ISO 8601 instant with its zone. Raises Unobservable: without a zone nobody knows when it was."""
+    """An ISO 8601 instant with time zone. Raises Unobservable: without a zone the instant is unknown."""
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise _odd(where, f"{_shown(value)} is no instant") from None
+        raise _unexpected(where, f"{_shown(value)} is not an instant") from None
     if moment.utcoffset() is None:
-        raise _odd(where, f"the time {_shown(value)} has no zone, so nobody knows when it was")
+        raise _unexpected(where, f"the time {_shown(value)} has no time zone")
     try:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _odd(where, f"{_shown(value)} is no instant") from None
+        raise _unexpected(where, f"{_shown(value)} is not an instant") from None
 
 
 def _flag(raw: Mapping[str, Any], key: str, where: str) -> bool:
     value = raw.get(key)
     if not isinstance(value, bool):
-        raise _odd(where, f"{key} is {_shown(value)}; should be true or false")
+        raise _unexpected(where, f"{key} is {_shown(value)}; expected true or false")
     return value
 
 
 def _whole(value: Any, key: str, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MOST:
-        raise _odd(where, f"{key} is {_shown(value)}; should be a number")
+        raise _unexpected(where, f"{key} is {_shown(value)}; expected a number")
     return value
 
 
@@ -78,7 +78,7 @@ def _repos(raw: Mapping[str, Any], key: str, where: str) -> Repos | None:
 
 
 def _gaps(item: Any) -> list[str]:
-    """Repository and code of what one entry tells: one for each of its codes."""
+    """Repository and code of one entry, one for each of its codes."""
     if not isinstance(item, dict):
         return [str(item)[:80]]
     codes = next((item[k] for k in ("code", "check", "codes") if k in item), "")
@@ -98,10 +98,10 @@ def _failures(raw: Mapping[str, Any], where: str) -> tuple[int | None, Gaps | No
 
 
 def _error(raw: Mapping[str, Any]) -> str:
-    found = [raw[k] for k in _ERRORS if raw.get(k)]
+    texts = [raw[k] for k in _ERRORS if raw.get(k)]
     codes = raw.get("automation_errors")
     return bounded_text(
-        "; ".join(str(f)[:200] for f in [*found, *(codes if isinstance(codes, list) else [])])
+        "; ".join(str(f)[:200] for f in [*texts, *(codes if isinstance(codes, list) else [])])
     )
 
 
@@ -116,13 +116,13 @@ def parse_result(raw: Any, where: str, *, source: bool) -> SweepResult:
     """A sweep's result. `source` says that it must name who started it.
 
     Raises:
-        Unobservable: it is none, or a field that decides is missing or of another type.
+        Unobservable: it is not one, or a required field is missing or of another type.
     """
     if not isinstance(raw, dict):
-        raise _odd(where, f"{_shown(raw)} is no sweep result")
+        raise _unexpected(where, f"{_shown(raw)} is not a sweep result")
     named = raw.get("source")
     if (named is not None or source) and not isinstance(named, str):
-        raise _odd(where, f"source is {_shown(named)}; should be a name")
+        raise _unexpected(where, f"source is {_shown(named)}; expected a name")
     skipped = _flag(raw, "lock_skipped", where)
     exit_code, failed = raw.get("exit_code"), False
     if not skipped or "automation_error" in raw:
@@ -150,36 +150,40 @@ def _rows(body: Any, url: str) -> list[Any]:
     if isinstance(body, dict):
         body = next((body[k] for k in _LISTS if k in body), None)
     if not isinstance(body, list):
-        raise _odd(url, f"{json.dumps(body)[:120]} is neither a list nor an object with items or results")
+        raise _unexpected(
+            url, f"{json.dumps(body)[:120]} is neither a list nor an object with items or results"
+        )
     return body
 
 
 def parse_reply(body: Any, event_type: str, url: str) -> tuple[tuple[SweepEvent, ...], int]:
-    """The events of a progress reply, newest first, each once; and how many came again.
+    """The events of a progress reply, newest first, each once; and how many appeared twice.
 
     Raises:
-        Unobservable: it is no list of events of this type, or one of them cannot be understood.
+        Unobservable: it is not a list of events of this type, or one of them has an unknown shape.
     """
     events: dict[str, SweepEvent] = {}
     rows = _rows(body, url)
     for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get("id"), str | int):
-            raise _odd(url, f"{_shown(row)} is no event with an id")
+            raise _unexpected(url, f"{_shown(row)} is not an event with an id")
         name = str(row["id"])[:80]
         where = f"event {name}"
         if row.get("event_type", event_type) != event_type:
-            raise _odd(where, f"is of type {_shown(row['event_type'])}, although {event_type} was asked for")
+            raise _unexpected(
+                where, f"is of type {_shown(row['event_type'])}, although {event_type} was asked for"
+            )
         detail = row.get("detail")
         if isinstance(detail, dict):
             fields: Any = detail
         elif detail is None and "lock_skipped" in row:
             fields = row
         else:
-            raise _odd(where, f"detail is {_shown(detail)}: it says nothing of the sweep")
+            raise _unexpected(where, f"detail is {_shown(detail)}: it has no sweep result")
         at = instant(row.get("created_at"), where)
         event = SweepEvent(id=name, at=at, result=parse_result(fields, where, source=True))
         if name in events and events[name] != event:
-            raise _odd(where, "came twice with different contents")
+            raise _unexpected(where, "came twice with different contents")
         events[name] = event
     ordered = sorted(events.values(), key=lambda e: (e.at, e.id), reverse=True)
     return tuple(ordered), len(rows) - len(ordered)

@@ -1,4 +1,4 @@
-"""What several observations look at in the same way: the events of the window, and where what is judged begins."""
+"""Shared by several observations: the events of the window, the promised definition, and the begin of the judged period."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from systems.statehub.sweeps.models import Sweeps
 if TYPE_CHECKING:
     from systems.statehub.client import StateHubClient
 
-__all__ = ["TROUBLES", "begin", "promised", "sweeps"]
+__all__ = ["SOURCE_ERRORS", "begin", "promised", "sweeps"]
 
-TROUBLES = (Unobservable, OSError, aiohttp.ClientError)
-"""What keeps one of several sources from being seen; `classify` says why."""
+SOURCE_ERRORS = (Unobservable, OSError, aiohttp.ClientError)
+"""Errors of one of several sources that is not reachable; `classify` makes an Unobservable of them."""
 
 
 async def sweeps(statehub: StateHubClient) -> Sweeps:
@@ -39,13 +39,19 @@ async def sweeps(statehub: StateHubClient) -> Sweeps:
 
 
 def promised(statehub: StateHubClient) -> Promised:
-    """What the target promises of the definition."""
-    said = statehub.section.schedule
-    return Promised(id=said.id, name=said.name, cron=said.cron, timezone=said.timezone, misfire=said.misfire)
+    """The definition that the target promises."""
+    schedule = statehub.section.schedule
+    return Promised(
+        id=schedule.id,
+        name=schedule.name,
+        cron=schedule.cron,
+        timezone=schedule.timezone,
+        misfire=schedule.misfire,
+    )
 
 
 def begin(day: datetime, changed: datetime | None, incident: datetime | None) -> tuple[datetime, str]:
-    """The latest of the three beginnings, and what it is."""
-    day_ago = (day, "24 h ago" if changed else "24 h ago; the definition's last change is not told")
+    """The begin of the judged period: the latest of the three instants, and which one it is."""
+    day_ago = (day, "24 h ago" if changed else "24 h ago; the definition has no time of change")
     others = [(changed, "the definition's last change"), (incident, "the incident's end")]
     return max([day_ago, *((at, what) for at, what in others if at is not None)], key=lambda p: p[0])

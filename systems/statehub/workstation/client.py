@@ -1,4 +1,4 @@
-"""Read-only access to the workstation's systemd, by testinfra: here or by ssh, in a thread."""
+"""Client of the workstation's systemd, read-only: systemctl by testinfra, locally or by ssh, in a thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["WorkstationClient", "meaning"]
 _REMOTE_S, _CONNECT_S = 4, 4
 _SSH = "-o BatchMode=yes -o ServerAliveInterval=2 -o ServerAliveCountMax=2"
 _TIMED_OUT, _NO_PROGRAM = 124, (126, 127)
-# systemctl(1), "is-enabled" and "is-active": each word that means yes or no, with the exit codes it comes with.
+# systemctl(1), "is-enabled" and "is-active": each state that means yes or no, with its exit codes.
 _ENABLED: Mapping[str, tuple[bool, tuple[int, ...]]] = {
     **dict.fromkeys(("enabled", "enabled-runtime", "static", "alias", "indirect", "generated"), (True, (0,))),
     "transient": (True, (0, 1)),
@@ -49,10 +49,10 @@ _SSH_TEXT = (
 
 
 def meaning(verb: str, status: int, out: str, err: str) -> tuple[bool, str]:
-    """Whether `systemctl VERB` said yes, and its word.
+    """Whether `systemctl VERB` means yes, and the state that it printed.
 
     Raises:
-        Unobservable: the word or the exit code is none of those that mean yes or no.
+        Unobservable: the state or the exit code is not a known one.
     """
     word = out.strip()
     if verb == "is-enabled" and not word and status == 1 and "No such file or directory" in err:
@@ -60,26 +60,26 @@ def meaning(verb: str, status: int, out: str, err: str) -> tuple[bool, str]:
     yes, statuses = WORDS[verb].get(word, (False, ()))
     if status in statuses:
         return yes, word
-    told = bounded_text(f"systemctl {verb} ended with {status}: {out.strip()!r} {err.strip()!r}", 300)
+    message = bounded_text(f"systemctl {verb} ended with {status}: {out.strip()!r} {err.strip()!r}", 300)
     if status == _TIMED_OUT:
-        raise Unobservable(ErrorKind.SILENT, told)
+        raise Unobservable(ErrorKind.SILENT, message)
     if status in _NO_PROGRAM:
-        raise Unobservable(ErrorKind.PRECONDITION, f"{told}: is it a host with systemd?")
-    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+        raise Unobservable(ErrorKind.PRECONDITION, f"{message}: does the host have systemd?")
+    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
 
 
 class WorkstationClient:
-    """What can be asked of the timer's unit, and the host's time."""
+    """Reads the state of the timer's unit, and the host's time."""
 
     def __init__(self, section: StateHubSection) -> None:
         self._section = section
 
     async def timer(self) -> Timer:
-        """Whether the timer is enabled, and active, for each service manager of the target."""
+        """Whether the timer is enabled and active, for each systemd manager (system, user) of the target."""
         return await in_thread(self._timer)
 
     async def date(self) -> str:
-        """Seconds since the epoch, as the host counts them."""
+        """Seconds since the epoch by the host's clock."""
         return await in_thread(self._date)
 
     @property
@@ -115,7 +115,7 @@ class WorkstationClient:
         return out.strip()
 
     def _host(self) -> Any:
-        import testinfra  # noqa: PLC0415 -- only where a workstation is asked
+        import testinfra  # noqa: PLC0415 -- only if a workstation is configured
 
         target = self._target
         if target.host == "local://":
@@ -125,13 +125,13 @@ class WorkstationClient:
             ssh_config=target.ssh_config,
             ssh_identity_file=target.identity_file,
             timeout=_CONNECT_S,
-            controlpersist=0,  # nothing of us stays behind
+            controlpersist=0,  # leave no ssh master process behind
             ssh_extra_args=_SSH,
         )
 
 
 def _run(host: Any, *command: str) -> tuple[int, str, str]:
-    """Run a command there, bounded there too; its exit status, output and errors."""
+    """Run a command on the host, under `timeout`; exit status, stdout and stderr."""
     record_source(" ".join(command))
     bounded = ("timeout", "-k", "1", str(_REMOTE_S), *command)
     try:

@@ -1,4 +1,4 @@
-"""The units of the workstation's systemd."""
+"""Observed values of the workstation: the timer's systemd units."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Timer", "Unit"]
 
 
 class Unit(Observed):
-    """The timer's unit as one service manager has it, in systemctl's own words."""
+    """The timer's unit of one systemd manager, with systemctl's own words."""
 
     scope: str
     enabled: bool
@@ -18,7 +18,7 @@ class Unit(Observed):
 
 
 class Timer(Observed):
-    """The local timer as each service manager has it; `scopes` are those that were asked."""
+    """The local timer in each systemd manager; `scopes` are those that were asked."""
 
     name: str
     host: str

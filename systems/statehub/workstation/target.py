@@ -14,8 +14,8 @@ __all__ = ["WorkstationTarget"]
 class WorkstationTarget(Table):
     """The workstation on which the local timer was retired: `local://` or `ssh://[user@]host[:port]`.
 
-    `scopes` are the service managers that are asked for the unit: nobody wrote down whether it was a system's or a
-    user's. `systemctl` is the program, where it is not on the PATH.
+    `scopes` are the systemd managers that are asked for the unit: it is not documented whether it was a system or a user
+    unit. `systemctl` is the program, if it is not on the PATH.
     """
 
     host: str

@@ -1,1 +1,1 @@
-"""Criteria of capacity: use now, where it leads, and latency."""
+"""Criteria of capacity: use now, projection, latency."""

@@ -1,4 +1,4 @@
-"""What must hold of the use of nodes over days, of tasks' memory, and of latency against an earlier run."""
+"""Criteria of capacity ahead: projected use of nodes, memory of tasks, latency against a baseline."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _BAND_POINTS = 9
 
 
 class _Outlook(NamedTuple):
-    """Where the trails of one resource lead: those with a date (`fitted`), those of them that are below the limit now, the
-    most urgent first (`ahead`), and those that reach it `soon`; those with too few days for one; and those that ended.
+    """The trails of one resource: `fitted` have a projection; of those, `ahead` are below the limit now, the most urgent
+    first, and `soon` reach it within the days that are judged. `short` have too few days for a projection, `gone` ended.
     """
 
     fitted: list[tuple[Trail, Projection]]
@@ -45,14 +45,14 @@ class _Outlook(NamedTuple):
     gone: list[Trail]
 
 
-def _outlook(seen: Trails, resource: Resource, limit: Limit, limits: BzzzLimits) -> _Outlook:
-    """What is at its limit already is told by the check of the present use; a trail of too few days gets no date, nor one
-    that ended days ago: that node, or its disk, is gone.
+def _outlook(trails: Trails, resource: Resource, limit: Limit, limits: BzzzLimits) -> _Outlook:
+    """Sort the trails of a resource. What is at its limit already is B-CAP-1's; a trail that ended days ago is of a node,
+    or a disk, that is gone.
     """
     least = timedelta(days=limits.history_least.value)
-    trails = [t for t in seen.trails if t.resource == resource]
-    gone = [t for t in trails if t.ended(seen.at)]
-    projected = [(t, project(t.points, limit.value, least)) for t in trails if t not in gone]
+    chosen = [t for t in trails.trails if t.resource == resource]
+    gone = [t for t in chosen if t.ended(trails.at)]
+    projected = [(t, project(t.points, limit.value, least)) for t in chosen if t not in gone]
     fitted = [(t, p) for t, p in projected if p is not None]
     ahead = sorted(
         ((t, p) for t, p in fitted if t.points[-1][1] < limit.value), key=lambda each: _urgency(each[1])
@@ -65,62 +65,64 @@ def _outlook(seen: Trails, resource: Resource, limit: Limit, limits: BzzzLimits)
     return _Outlook(fitted, ahead, soon, [t for t, p in projected if p is None], gone)
 
 
-def cpu_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
-    """No node's use of its CPUs reaches its limit within the days that are planned ahead."""
-    found = _outlook(seen, "cpu", limits.cpu_use, limits)
+def cpu_lasts(trails: Trails, limits: BzzzLimits) -> Finding:
+    """No node's CPU use reaches its limit within the days that are planned ahead."""
+    outlook = _outlook(trails, "cpu", limits.cpu_use, limits)
     judged = first_of(
-        fail("cpu-full-soon", found.soon),
-        unknown("too-few-days", not found.fitted),
-        fine("limit-judged", not found.ahead),
+        fail("cpu-full-soon", outlook.soon),
+        unknown("too-few-days", not outlook.fitted),
+        fine("limit-judged", not outlook.ahead),
         ok="cpu-lasts",
     )
-    return _lasting(seen, found, "cpu", limits.cpu_use, judged, limits)
+    return _lasting(trails, outlook, "cpu", limits.cpu_use, judged, limits)
 
 
-def memory_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
-    """The same of its memory."""
-    found = _outlook(seen, "memory", limits.memory_use, limits)
+def memory_lasts(trails: Trails, limits: BzzzLimits) -> Finding:
+    """No node's memory use reaches its limit within the days that are planned ahead."""
+    outlook = _outlook(trails, "memory", limits.memory_use, limits)
     judged = first_of(
-        fail("memory-full-soon", found.soon),
-        unknown("too-few-days", not found.fitted),
-        fine("limit-judged", not found.ahead),
+        fail("memory-full-soon", outlook.soon),
+        unknown("too-few-days", not outlook.fitted),
+        fine("limit-judged", not outlook.ahead),
         ok="memory-lasts",
     )
-    return _lasting(seen, found, "memory", limits.memory_use, judged, limits)
+    return _lasting(trails, outlook, "memory", limits.memory_use, judged, limits)
 
 
-def disk_lasts(seen: Trails, limits: BzzzLimits) -> Finding:
-    """The same of its disks."""
-    found = _outlook(seen, "disk", limits.disk_use, limits)
+def disk_lasts(trails: Trails, limits: BzzzLimits) -> Finding:
+    """No node's disk use reaches its limit within the days that are planned ahead."""
+    outlook = _outlook(trails, "disk", limits.disk_use, limits)
     judged = first_of(
-        fail("disk-full-soon", found.soon),
-        unknown("too-few-days", not found.fitted),
-        fine("limit-judged", not found.ahead),
+        fail("disk-full-soon", outlook.soon),
+        unknown("too-few-days", not outlook.fitted),
+        fine("limit-judged", not outlook.ahead),
         ok="disk-lasts",
     )
-    return _lasting(seen, found, "disk", limits.disk_use, judged, limits)
+    return _lasting(trails, outlook, "disk", limits.disk_use, judged, limits)
 
 
 def _lasting(
-    seen: Trails, found: _Outlook, resource: Resource, limit: Limit, judged: Judgement, limits: BzzzLimits
+    trails: Trails, outlook: _Outlook, resource: Resource, limit: Limit, judged: Judgement, limits: BzzzLimits
 ) -> Finding:
-    most_urgent = found.ahead[0] if found.ahead else None
-    shown = [f"{_who(t)}: {_told(p)}" for t, p in found.ahead[:_MOST]]
+    most_urgent = outlook.ahead[0] if outlook.ahead else None
+    shown = [f"{_who(t)}: {_projection(p)}" for t, p in outlook.ahead[:_MOST]]
     shown += [
-        f"{_who(t)}: at its limit now, see B-CAP-1" for t, p in found.fitted if (t, p) not in found.ahead
+        f"{_who(t)}: at its limit already, see B-CAP-1"
+        for t, p in outlook.fitted
+        if (t, p) not in outlook.ahead
     ]
-    shown += [f"{_who(t)}: too few days for a date" for t in found.short[:_MOST]]
-    shown += [f"{_who(t)}: not seen since {t.points[-1][0]:%Y-%m-%d}" for t in found.gone[:_MOST]]
-    longest = max((t.length for t in found.short), default=timedelta(0)) / timedelta(days=1)
-    none = f"a projection takes at least {limits.history_least}; Prometheus has {longest:.1f} days of the {resource}"
+    shown += [f"{_who(t)}: too few days of data for a projection" for t in outlook.short[:_MOST]]
+    shown += [f"{_who(t)}: no samples since {t.points[-1][0]:%Y-%m-%d}" for t in outlook.gone[:_MOST]]
+    longest = max((t.length for t in outlook.short), default=timedelta(0)) / timedelta(days=1)
+    none = f"Prometheus has {longest:.1f} days of {resource} use; a projection needs at least {limits.history_least}"
     return judged.finding(
-        expected=f"{resource} of each node below {limit.value:.0%} for {limits.projected} to come",
-        observed=f"{_who(most_urgent[0])} {_told(most_urgent[1])}"
+        expected=f"{resource} of each node below {100 * limit.value:g}% for the next {limits.projected}",
+        observed=f"{_who(most_urgent[0])} {_projection(most_urgent[1])}"
         if most_urgent
-        else f"each {resource} is at its limit now"
-        if found.fitted
+        else f"every {resource} is at its limit already, see B-CAP-1"
+        if outlook.fitted
         else none,
-        details=(*shown, *(f"Prometheus warns: {w}" for w in seen.warnings)),
+        details=(*shown, *(f"Prometheus warns: {w}" for w in trails.warnings)),
         limits=(
             limit.named(f"{resource}_use"),
             limits.projected.named("projected"),
@@ -138,24 +140,24 @@ def _who(trail: Trail) -> str:
     return f"{trail.node} {trail.what}".strip()
 
 
-def _told(one: Projection) -> str:
+def _projection(one: Projection) -> str:
     now = f"{one.level:.1%} now"
     if not one.grows:
-        return f"{now}, no growth that can be told from noise ({one.slope:+.2%} a day ± {2 * one.slope_error:.2%})"
+        return f"{now}, no significant growth ({one.slope:+.2%} a day ± {2 * one.slope_error:.2%})"
     rate = f"{now}, {one.slope:+.2%} a day"
     if one.reached is None:
-        return f"{rate}: its limit is more than ten years away"
-    return f"{rate}: its limit on {_date(one, one.reached)} ({one.reached:.0f} days), between {_date(one, one.earliest)} and {_date(one, one.latest)}"
+        return f"{rate}: reaches its limit in more than ten years"
+    return f"{rate}: reaches its limit on {_date(one, one.reached)} ({one.reached:.0f} days), between {_date(one, one.earliest)} and {_date(one, one.latest)}"
 
 
 def _date(one: Projection, days: float | None) -> str:
     at = one.when(days)
-    return "no day that can be told" if at is None else f"{at:%Y-%m-%d}"
+    return "more than ten years ahead" if at is None else f"{at:%Y-%m-%d}"
 
 
 def _figure(trail: Trail, one: Projection, limit: Limit) -> Figure:
     history = (one.end - one.begin) / timedelta(days=1)
-    # As far ahead as there is to see: to the limit, but not so far that the days that were seen become a dot.
+    # Drawn up to the day of the limit, but no farther than the measured days stay visible.
     ahead = min(max((one.reached or 0) * 1.15, history / 2), history * 7) if one.grows else history / 2
     days = [-history + (history + ahead) * step / (_BAND_POINTS - 1) for step in range(_BAND_POINTS)]
     band = []
@@ -181,22 +183,22 @@ def _figure(trail: Trail, one: Projection, limit: Limit) -> Figure:
     )
 
 
-def tasks_within_memory(seen: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
+def tasks_within_memory(uses: Sequence[TaskUse], limits: BzzzLimits) -> Finding:
     """No task comes near the memory limit at which it would be killed."""
     limit = limits.task_memory
-    bounded = [u for u in seen if u.memory_limit]
+    bounded = [u for u in uses if u.memory_limit]
     near = [u for u in bounded if not u.memory < limit.value * u.memory_limit]
-    ranked = sorted(seen, key=lambda u: -u.memory)
+    ranked = sorted(uses, key=lambda u: -u.memory)
     return first_of(
         fail("memory-near-limit", near),
-        unknown("no-tasks", not seen),
+        unknown("no-tasks", not uses),
         fine("no-limits", not bounded),
         ok="memory-within-limit",
     ).finding(
-        expected=f"each task below {limit.value:.0%} of its memory limit",
-        observed=f"{len(near)} of {len(bounded)} tasks with a limit at or above it"
+        expected=f"each task below {100 * limit.value:g}% of its memory limit",
+        observed=f"{len(near)} of {len(bounded)} tasks with a memory limit at or above {100 * limit.value:g}% of it"
         if near
-        else f"{len(bounded)} of {len(seen)} tasks have a limit, none is near it",
+        else f"{len(bounded)} of {len(uses)} tasks have a memory limit, none is near it",
         details=tuple(_use(u) for u in (near or ranked)[:_MOST]),
         limits=(limit.named("task_memory"),),
     )
@@ -208,7 +210,7 @@ def _use(use: TaskUse) -> str:
 
 
 def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
-    """No kind of operation is slower than in the earlier run by more than the limit, and by more than its floor."""
+    """No operation is slower than in the baseline by more than the limit, and by more than the floor."""
     then = {p.operation: p for p in before.operations}
     both = [(then[p.operation], p) for p in now.operations if p.operation in then]
     slower = [(old, new) for old, new in both if _slower(old, new, limits)]
@@ -222,8 +224,8 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
         unknown("operations-differ", gone or not both),
         ok="latency-as-before",
     ).finding(
-        expected=f"median and 95th percentile at most {limits.latency_growth} of {before.at:%Y-%m-%d %H:%M UTC}",
-        observed=_beside(before, now, len(slower), len(both), gone),
+        expected=f"p50 and p95 at most {limits.latency_growth} of {before.at:%Y-%m-%d %H:%M UTC}",
+        observed=_comparison(before, now, len(slower), len(both), gone),
         details=tuple(_compared(old, new) for old, new in slower or both),
         limits=(
             limits.latency_growth.named("latency_growth"),
@@ -233,16 +235,14 @@ def no_slower(before: Latency, now: Latency, limits: BzzzLimits) -> Finding:
     )
 
 
-def _beside(before: Latency, now: Latency, slower: int, both: int, gone: list[str]) -> str:
+def _comparison(before: Latency, now: Latency, slower: int, both: int, gone: list[str]) -> str:
     if before.window_s != now.window_s:
-        return f"the earlier latency is over {before.window_s:g} s, this one over {now.window_s:g} s: save one anew"
+        return f"windows differ: baseline over {before.window_s:g} s, now over {now.window_s:g} s; save a new baseline"
     if not both:
         then, since = (", ".join(sorted(p.operation for p in of.operations)) for of in (before, now))
-        return bounded_text(
-            f"measured then {then or 'nothing'}, now {since or 'nothing'}: nothing to compare"
-        )
-    left = f"; measured then, not now: {', '.join(gone)}" if gone else ""
-    compared = f"{slower} of {both} operations slower" if slower else f"{both} operations as fast"
+        return bounded_text(f"no operation in common: baseline has {then or 'none'}, now {since or 'none'}")
+    left = f"; in the baseline, not measured now: {', '.join(gone)}" if gone else ""
+    compared = f"{slower} of {both} operations slower" if slower else f"none of {both} operations slower"
     return bounded_text(f"{compared}{left}")
 
 

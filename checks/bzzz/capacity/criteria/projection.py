@@ -1,7 +1,7 @@
-"""Where a straight line through a resource's use leads: least squares, with the uncertainty of the day it meets a limit.
+"""Linear projection of a resource's use: least squares, with the uncertainty of the day on which it meets a limit.
 
-The bounds are those of the line itself at 95 % (Fieller): where the daily ups and downs are large, or the days few,
-they lie far apart. Growth that cannot be told from noise has no such days.
+The bounds are those of the line itself at 95 % (Fieller): where the daily variation is large, or the days few, they lie
+far apart. Growth that is not significant has no such days.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Projection", "project"]
 _FEWEST = 8
 _DAY = timedelta(days=1)
 _Z = 1.96  # of the normal distribution, at 95 %
-_FARTHEST = 3650.0  # days; beyond it nobody plans, and a date may not exist
+_FARTHEST = 3650.0  # days; a date beyond it is of no use, and may overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Projection:
 
     @property
     def grows(self) -> bool:
-        """Whether growth can be told from noise."""
+        """Whether growth is significant."""
         return self.slope > _Z * self.slope_error and self.slope > 0
 
     def at(self, days: float) -> tuple[float, float]:
@@ -98,13 +98,13 @@ def _bounds(
 ) -> tuple[float | None, float | None]:
     """Days from the centre at which the upper, and the lower, edge of the band has risen so far.
 
-    The edges meet it where (slope·x - rise)² = (z·residual)²·(1/n + x²/spread): a square equation. It has a day for each
-    edge only where growth can be told from noise; else the edges turn back, or have always been beyond it.
+    The edges meet it where (slope·x - rise)² = (z·residual)²·(1/n + x²/spread): a quadratic equation. It has a day for
+    each edge only where growth is significant; else the edges turn back, or have always been beyond it.
     """
     noise = (_Z * residual) ** 2
     sure = slope**2 - noise / spread
     if slope <= 0 or sure <= 0:
         return None, None
-    # Of the square equation's root, in a form in which nothing large is taken from something as large.
+    # The discriminant in a form without the difference of two large numbers.
     root = math.sqrt(noise * (sure / count + rise**2 / spread))
     return (slope * rise - root) / sure, (slope * rise + root) / sure

@@ -1,4 +1,4 @@
-"""What must hold of the messages on the Oona bus: they decode and are signed alike, and one of our own is counted."""
+"""Criteria of the messages on the Oona bus: decoding, signatures, and the canary message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from opsverify.model.verdict import Finding
     from systems.esper.bus.models import NewestEntries
     from systems.esper.limits import EsperLimits
-    from systems.esper.nissa.models import CanaryRun
+    from systems.esper.nissa.models import CanaryMessage
 
 __all__ = ["canary_counted", "decodes"]
 
@@ -23,7 +23,7 @@ _PROBLEMS = (
     "unknown-type",
     "no-payload",
 )
-"""What can be wrong with an entry (systems/esper/bus/entries.py), the worst first."""
+"""Problems of an entry (systems/esper/bus/entries.py), the worst first."""
 
 
 def decodes(newest: NewestEntries) -> Finding:
@@ -34,7 +34,7 @@ def decodes(newest: NewestEntries) -> Finding:
     for stream, entries in newest.streams.items():
         kinds = Counter(e.decoded.message_type or "?" for e in entries)
         details.append(
-            f"{stream}: {len(entries)} newest: {', '.join(f'{n} {k}' for k, n in sorted(kinds.items())) or 'empty'}"
+            f"{stream}: newest {len(entries)} entries: {', '.join(f'{n} {k}' for k, n in sorted(kinds.items())) or 'none'}"
         )
         for entry in entries:
             signed += entry.decoded.signature != "missing"
@@ -46,7 +46,7 @@ def decodes(newest: NewestEntries) -> Finding:
     if mixed and not bad:
         details.insert(
             0,
-            f"{signed} signed and {unsigned} unsigned: some program has no secret, and a verifying consumer refuses its messages",
+            f"{signed} entries signed, {unsigned} unsigned: a producer runs without ESPER_LEYLINE_SECRET, and consumers that verify reject its messages",
         )
     how = (
         "signatures verified"
@@ -61,14 +61,17 @@ def decodes(newest: NewestEntries) -> Finding:
         unknown("no-entries", not signed + unsigned),
         ok="decodes",
     ).finding(
-        expected="every newest entry decodes, is of a known type, and verifies",
-        observed=", ".join(f"{n} {k}" for k, n in bad.items())
-        or ("signatures mixed" if mixed else f"{signed + unsigned} entries decode, {how}"),
+        expected="every newest entry decodes, has a known message type, and is signed like the others (verified if the target has the secret)",
+        observed=f"of {signed + unsigned} newest entries {', '.join(f'{n} {k}' for k, n in bad.items())}"
+        if bad
+        else f"{signed} entries signed, {unsigned} unsigned"
+        if mixed
+        else f"{signed + unsigned} newest entries decode, {how}",
         details=tuple(details),
     )
 
 
-def canary_counted(run: CanaryRun, limits: EsperLimits) -> Finding:
+def canary_counted(run: CanaryMessage, limits: EsperLimits) -> Finding:
     """The canary was delivered to Nissa's group, acknowledged, and counted by Nissa."""
     judged = first_of(
         fail("refused", run.refused),
@@ -77,17 +80,17 @@ def canary_counted(run: CanaryRun, limits: EsperLimits) -> Finding:
         fail("not-counted", not run.counted),
         ok="counted",
     )
-    told = {
-        "refused": f"the bus refused it: {run.refused}",
-        "not-delivered": "published, never delivered to the groups that read telemetry",
-        "not-acknowledged": "delivered, never acknowledged",
-        "not-counted": "acknowledged, never counted by Nissa",
-    }.get(judged.reason, "counted")
+    outcome = {
+        "refused": f"Redis refused the XADD: {run.refused}",
+        "not-delivered": "published, but not delivered to every group that reads telemetry",
+        "not-acknowledged": "delivered, but still pending (no XACK)",
+        "not-counted": "acknowledged, but esper_telemetry_packets_total did not rise",
+    }.get(judged.reason, "delivered, acknowledged and counted")
     return judged.finding(
-        expected=f"published, delivered, acknowledged and counted within {limits.canary}",
-        observed=f"{told} after {run.waited_s:.1f} s",
+        expected=f"Nissa receives, acknowledges and counts the canary message within {limits.canary}",
+        observed=f"{outcome}; waited {run.waited_s:.1f} s",
         limits=(limits.canary.named("canary"),),
         details=(
-            f"packet {run.packet}, entry {run.entry or 'none'}, {'signed' if run.signed else 'unsigned'}; left behind: {run.left_behind}",
+            f"packet {run.packet}, entry {run.entry or 'none'}, {'signed' if run.signed else 'unsigned'}; left on the target: {run.left_behind}",
         ),
     )

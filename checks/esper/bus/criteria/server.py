@@ -1,4 +1,4 @@
-"""What must hold of the Redis under the bus."""
+"""Criteria of the Redis under the Oona bus: identity, writes, persistence, memory."""
 
 from __future__ import annotations
 
@@ -15,62 +15,64 @@ if TYPE_CHECKING:
 __all__ = ["accepts_writes", "durable", "memory_is_safe", "same_server"]
 
 _REPLICA = (
-    "a replica tells how the bus stands, not whether anybody can publish: programs that use this address are dead; "
-    "where only the suite does, name the primary in [esper.redis], or waive E-INF-1 (refuses-writes) for this target"
+    "a replica is read-only: programs that publish to this address fail. Where only this suite uses it, name the primary "
+    "in [esper.redis], or waive E-INF-1 (refuses-writes) for this target"
 )
 
 
-def same_server(seen: Bracketed[RedisStatus]) -> Finding:
+def same_server(servers: Bracketed[RedisStatus]) -> Finding:
     """The server that answered first is the one that answered last."""
-    judged = first_of(fail("server-replaced", seen.first.run_id != seen.last.run_id), ok="same-server")
+    judged = first_of(fail("server-replaced", servers.first.run_id != servers.last.run_id), ok="same-server")
     return judged.finding(
-        expected="one Redis (run_id) from start to end of the run",
-        observed=f"{seen.first.identity}, up {seen.first.uptime_s} s"
+        expected="the same Redis server (run_id) from start to end of the run",
+        observed=f"{servers.first.identity}, up {servers.first.uptime_s} s"
         if judged.holds
-        else f"{seen.first.identity}, then {seen.last.identity}",
+        else f"{servers.first.identity}, then {servers.last.identity}",
     )
 
 
 def accepts_writes(server: RedisStatus) -> Finding:
     """Redis knows streams, and nothing in its INFO says that it would refuse an XADD."""
-    why = server.refuses or ("" if server.has_streams else f"{server.version} has no streams (5.0 has)")
+    why = server.refuses or (
+        "" if server.has_streams else f"Redis {server.version} has no streams (they came with 5.0)"
+    )
     return first_of(fail("refuses-writes", why), ok="accepts-writes").finding(
-        expected="Redis accepts stream entries",
-        observed=f"it would refuse: {why}" if why else f"{server.role}, nothing in INFO speaks against it",
+        expected="Redis would accept an XADD (judged by INFO, without writing)",
+        observed=f"XADD would be refused: {why}"
+        if why
+        else f"role {server.role}, no reason in INFO to refuse a write",
         details=(_REPLICA,) if server.role == "slave" else (),
     )
 
 
 def durable(bus: Durability) -> Finding:
     """A restart does not empty the bus: an append-only file or snapshots are on."""
-    how = "an append-only file" if bus.append_only else f"snapshots ({bus.save})" if bus.save else ""
+    how = "appendonly yes" if bus.append_only else f"snapshots, save {bus.save}" if bus.save else ""
     return first_of(fail("not-persistent", not how), ok="durable").finding(
         expected="streams and groups survive a restart of Redis",
-        observed=f"kept by {how}"
-        if how
-        else "neither append-only file nor snapshots: a restart loses every stream and group",
+        observed=how or "appendonly no and no save rules: a restart loses every stream and group",
         details=()
         if how
-        else ("after a restart: Nissa first (it creates its groups), then the producers; see E-OON-1",),
+        else ("after a restart start Nissa first (it creates its groups), then the producers; see E-OON-1",),
     )
 
 
 def memory_is_safe(bus: Durability, limits: EsperLimits) -> Finding:
-    """Full memory neither evicts streams nor is near."""
+    """maxmemory-policy evicts no stream, and used_memory is below its limit."""
     share = bus.used_memory / bus.maxmemory if bus.maxmemory else 0.0
     size = (
-        f"{bus.used_memory} of {bus.maxmemory} bytes"
+        f"used_memory {bus.used_memory} of maxmemory {bus.maxmemory} bytes"
         if bus.maxmemory
-        else f"{bus.used_memory} bytes used, no limit"
+        else f"used_memory {bus.used_memory} bytes, no maxmemory"
     )
-    told = "with no limit the host's memory is the limit: untrimmed streams grow until the kernel ends Redis"
+    unlimited = "without maxmemory, untrimmed streams grow until the host's OOM killer ends Redis"
     return first_of(
         fail("evicts-streams", bus.maxmemory and bus.policy.startswith("allkeys")),
         fail("nearly-full", not share < limits.memory_use.value),
         ok="memory-safe",
     ).finding(
-        expected="no eviction of streams, and memory to spare",
+        expected=f"no eviction of streams, and used_memory below {limits.memory_use}",
         observed=f"{size}, maxmemory-policy {bus.policy}",
-        details=(told,) if not bus.maxmemory else (),
+        details=(unlimited,) if not bus.maxmemory else (),
         limits=(limits.memory_use.named("memory_use"),),
     )

@@ -1,4 +1,4 @@
-"""What must hold of the Oona bus: its streams, their depth, and their consumers."""
+"""Criteria of the Oona bus: depth and flow of its streams, and their consumer groups."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from opsverify.model.ladder import fail, fine, first_of, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opsverify.model.ladder import Judgement, Rung
     from opsverify.model.verdict import Finding
     from systems.esper.bus.models import (
@@ -35,13 +37,13 @@ __all__ = [
 
 _SEE = "see E-OON-1"
 _UNTRIMMED = (
-    "untrimmed, not backlog: every reader is at the end, and acknowledging never shortens a stream. Publishers with "
-    "thresholds reroute or drop by length all the same. Set max_stream_length (XADD MAXLEN ~), or XTRIM MINID once"
+    "untrimmed, not a backlog: every group has read to the end, and XACK does not shorten a stream. Publishers with "
+    "thresholds reroute or drop by XLEN all the same. Set max_stream_length (XADD MAXLEN ~), or run XTRIM MINID once"
 )
 
 
 def emergency_low_and_still(flow: Flow, limits: EsperLimits) -> Finding:
-    """Few entries are on the emergency stream, and none arrive that nobody reads."""
+    """The emergency stream has few entries, and gets no new ones while no group reads it."""
     length, added = flow.lengths.get("emergency", 0), flow.added.get("emergency", 0)
     judged = first_of(
         fail("growing-unread", added > 0 and not flow.emergency_read_by),
@@ -50,18 +52,18 @@ def emergency_low_and_still(flow: Flow, limits: EsperLimits) -> Finding:
         unknown("no-window", not flow.seconds > 0),
         ok="low",
     )
-    unread = "no configured group reads this stream: what arrives here is never ingested"
+    unread = "no group of the target reads this stream: its entries are never ingested"
     return judged.finding(
-        expected="few entries, and none arriving that no service reads",
+        expected=f"at most {limits.emergency_depth}, and no new ones while no group reads the stream",
         observed=f"{length} entries on {flow.names.get('emergency', 'the emergency stream')}, {added} arrived in {flow.seconds:g} s",
-        details=(*((unread,) if judged.holds is False else ()), *_instead(flow)),
+        details=(*((unread,) if judged.holds is False else ()), *_missing_streams(flow)),
         limits=(limits.emergency_depth.named("emergency_depth"),),
     )
 
 
 def nothing_dropped(flow: Flow, limits: EsperLimits) -> Finding:
-    """Nothing speaks for messages being rerouted or dropped. Inferred: publishers keep their counters to themselves."""
-    depth = flow.lengths.get("normal", 0)
+    """No sign of rerouted or dropped messages. Inferred from lengths: publishers do not export their counters."""
+    depth, name = flow.lengths.get("normal", 0), flow.names.get("normal", "the normal stream")
     normal, emergency = flow.added.get("normal", 0), flow.added.get("emergency", 0)
     arrives = any(count > 0 for count in flow.added.values())
     judged = first_of(
@@ -74,28 +76,28 @@ def nothing_dropped(flow: Flow, limits: EsperLimits) -> Finding:
         ok="none-seen",
     )
     observed = {
-        "dropping": "the normal stream is past its drop threshold and takes nothing while other streams do",
-        "rerouting": f"{emergency} entries went to the emergency stream while the normal one is past its threshold",
-        "no-traffic": "nothing was published, so nothing could be dropped or rerouted; the target says workload = running",
-    }.get(judged.reason, f"{normal} entries on the normal stream, {emergency} on the emergency stream")
+        "dropping": f"no entry was added to {name} at its drop threshold, while other streams got entries",
+        "rerouting": f"{emergency} entries went to the emergency stream, with {name} at its reroute threshold",
+        "no-traffic": "nothing was published, so nothing could be dropped or rerouted, although the target says workload = running",
+    }.get(judged.reason, f"{normal} entries added to {name}, {emergency} to the emergency stream")
     return judged.finding(
-        expected="publishes are neither dropped nor rerouted",
-        observed=f"{observed} in {flow.seconds:g} s, normal depth {depth}",
+        expected="no publish is dropped or rerouted",
+        observed=f"{observed}; window {flow.seconds:g} s, XLEN {name} {depth}",
         details=(
-            "inferred from two samples: publish_dropped and publish_rerouted live inside each publisher",
-            *_instead(flow),
+            "inferred from two samples: publishers count publish_dropped and publish_rerouted, and do not export them",
+            *_missing_streams(flow),
         ),
         limits=(limits.normal_depth.named("normal_depth"), limits.drop_depth.named("drop_depth")),
     )
 
 
 def _unread(flow: Flow) -> list[str]:
-    """The streams of which nothing is said."""
+    """Streams without a length or a count of added entries."""
     return [name for role, name in flow.names.items() if role not in flow.lengths or role not in flow.added]
 
 
-def _instead(flow: Flow) -> tuple[str, ...]:
-    return tuple(f"{told}; {_SEE}" for told in dict.fromkeys(flow.missing.values()))
+def _missing_streams(flow: Flow) -> tuple[str, ...]:
+    return tuple(f"{text}; {_SEE}" for text in dict.fromkeys(flow.missing.values()))
 
 
 def groups_exist(groups: ServiceGroups) -> Finding:
@@ -109,46 +111,45 @@ def groups_exist(groups: ServiceGroups) -> Finding:
         unknown("no-groups", not groups.found),
         ok="groups-exist",
     ).finding(
-        expected=f"{names} on {', '.join(dict.fromkeys(stream for _, stream in groups.needed))}",
-        observed=f"{len(missing)} of {count} missing"
+        expected=f"consumer group {names} on {', '.join(dict.fromkeys(stream for _, stream in groups.needed))}",
+        observed=f"{len(missing)} of {count} consumer groups missing"
         if missing
-        else f"nothing is told of {', '.join(groups.untold)}"
+        else f"not observed: {', '.join(groups.untold)}"
         if groups.untold
-        else f"all {count} exist",
+        else f"all {count} consumer groups exist",
         details=missing,
     )
 
 
 def _why_missing(group: GroupPresence) -> str:
     if group.kind == "none":
-        return f"no such stream, so no group {group.group}"
+        return f"the stream does not exist, so neither does group {group.group}"
     if group.kind != "stream":
-        return f"a {group.kind}, not a stream; producers and consumers both fail on it"
-    return f"group {group.group} is missing (groups there: {', '.join(group.others) or 'none'}); what arrives now never reaches it"
+        return f"key of type {group.kind}, not a stream: XADD and XREADGROUP fail with WRONGTYPE"
+    return f"group {group.group} does not exist (groups there: {', '.join(group.others) or 'none'}); entries that arrive now are never delivered to it"
 
 
 def _depth(
-    queue: QueueState, judged: Judgement, limits: EsperLimits, *, expected: str, told: tuple[str, ...] = ()
+    queue: QueueState, judged: Judgement, limits: EsperLimits, *, expected: str, details: tuple[str, ...] = ()
 ) -> Finding:
-    behind = (
+    backlog = (
         ", ".join(
-            f"{group} owes {'at least ' if group in queue.at_least else ''}{count}"
+            f"group {group}: lag + pending {'at least ' if group in queue.at_least else ''}{count}"
             for group, count in queue.behind.items()
         )
-        or "no reader is configured"
+        or "no group of the target reads it"
     )
-    details = list(told)
     if queue.untold:
-        details.append(f"groups that do not exist: {', '.join(queue.untold)}; {_SEE}")
-        behind = behind if queue.behind else "the readers' groups do not exist"
+        details = (*details, f"missing consumer groups: {', '.join(queue.untold)}; {_SEE}")
+        backlog = backlog if queue.behind else "its consumer groups do not exist"
     if queue.others:
-        details.append(f"further groups there: {', '.join(queue.others)}")
+        details = (*details, f"other groups on the stream: {', '.join(queue.others)}")
     if queue.kind != "stream":
-        behind = f"it is no stream (type {queue.kind}); {_SEE}"
+        backlog = f"{_no_stream(queue.kind)}; {_SEE}"
     return judged.finding(
         expected=expected,
-        observed=f"{queue.length} entries on {queue.name}; {behind}",
-        details=tuple(details),
+        observed=f"{queue.length} entries on {queue.name}; {backlog}",
+        details=details,
         limits=(
             limits.normal_depth.named("normal_depth"),
             limits.drop_depth.named("drop_depth"),
@@ -157,20 +158,24 @@ def _depth(
     )
 
 
-def _owed(queue: QueueState, limits: EsperLimits) -> bool:
-    """Whether a reader is known to be further behind than what is in flight at any moment, or nobody reads at all."""
+def _no_stream(kind: str) -> str:
+    return "the stream does not exist" if kind == "none" else f"the key has type {kind}, not stream"
+
+
+def _has_backlog(queue: QueueState, limits: EsperLimits) -> bool:
+    """Whether a group is known to be behind by more than what is in flight at any moment, or nobody reads at all."""
     if not queue.behind:
         return not queue.untold
     return max(queue.behind.values()) > limits.in_flight.value
 
 
 def _only_untrimmed(queue: QueueState, limits: EsperLimits) -> bool:
-    """Whether each reader is known to be at the end: then what stands there is only what nobody has trimmed."""
-    return not (_owed(queue, limits) or queue.untold or queue.at_least)
+    """Whether each group is known to have read to the end: then the entries are only untrimmed, not a backlog."""
+    return not (_has_backlog(queue, limits) or queue.untold or queue.at_least)
 
 
-def _untold(queue: QueueState) -> tuple[Rung, ...]:
-    """What keeps from saying how far the readers are."""
+def _unreadable(queue: QueueState) -> tuple[Rung, ...]:
+    """Reasons why the groups' backlog is not known."""
     return (
         unknown("stream-missing", queue.kind != "stream"),
         unknown("group-missing", queue.untold),
@@ -178,53 +183,59 @@ def _untold(queue: QueueState) -> tuple[Rung, ...]:
 
 
 def not_in_reroute_band(queue: QueueState, limits: EsperLimits) -> Finding:
-    """The queue is not between the emergency and the drop threshold with readers behind, nor untrimmed at the latter.
+    """The queue has no backlog between the reroute and the drop threshold, and is not untrimmed at the latter.
 
-    From there on publishers lose every message by length alone, whoever has read what stands there.
+    At the drop threshold publishers drop every message by XLEN alone, even if every group has read the stream.
     """
     long = queue.length >= limits.drop_depth.value
-    inside, owed = limits.normal_depth.value <= queue.length and not long, _owed(queue, limits)
+    inside, backlog = limits.normal_depth.value <= queue.length and not long, _has_backlog(queue, limits)
     judged = first_of(
-        fail("reroute-band", inside and owed),
+        fail("reroute-band", inside and backlog),
         fail("untrimmed-at-drop", long and _only_untrimmed(queue, limits)),
-        *_untold(queue),
-        unknown("lag-not-counted", (inside or (long and not owed)) and queue.at_least),
+        *_unreadable(queue),
+        unknown("lag-not-counted", (inside or (long and not backlog)) and queue.at_least),
         ok="depth",
     )
     expected = (
-        f"not in the reroute band from {limits.normal_depth} on (E-OON-2b judges from {limits.drop_depth} on)"
+        f"below {limits.normal_depth} (reroute threshold), or no backlog and below {limits.drop_depth} (drop threshold); "
+        "a backlog at the drop threshold is E-OON-2b"
     )
     untrimmed = judged.reason == "untrimmed-at-drop"
-    return _depth(queue, judged, limits, expected=expected, told=(_UNTRIMMED,) if untrimmed else ())
+    return _depth(queue, judged, limits, expected=expected, details=(_UNTRIMMED,) if untrimmed else ())
 
 
 def not_at_drop(queue: QueueState, limits: EsperLimits) -> Finding:
-    """The queue is not at the drop threshold with readers behind."""
+    """The queue has no backlog at the drop threshold."""
     long = queue.length >= limits.drop_depth.value
     judged = first_of(
-        fail("drop-threshold", long and _owed(queue, limits)),
-        *_untold(queue),
+        fail("drop-threshold", long and _has_backlog(queue, limits)),
+        *_unreadable(queue),
         unknown("lag-not-counted", long and queue.at_least),
-        ok="depth",
-    )
-    return _depth(queue, judged, limits, expected=f"below {limits.drop_depth}, where publishes are dropped")
-
-
-def not_untrimmed(queue: QueueState, limits: EsperLimits) -> Finding:
-    """The queue is not above the emergency threshold only because nobody trims it."""
-    long, owed = queue.length >= limits.normal_depth.value, _owed(queue, limits)
-    judged = first_of(
-        fail("untrimmed", long and _only_untrimmed(queue, limits)),
-        *_untold(queue),
-        unknown("lag-not-counted", long and not owed and queue.at_least),
         ok="depth",
     )
     return _depth(
         queue,
         judged,
         limits,
-        expected=f"below {limits.normal_depth} once everything is consumed",
-        told=(_UNTRIMMED,) if judged.holds is False else (),
+        expected=f"below {limits.drop_depth}, where publishes are dropped, or no backlog",
+    )
+
+
+def not_untrimmed(queue: QueueState, limits: EsperLimits) -> Finding:
+    """The queue is not at the reroute threshold only because nobody trims it."""
+    long, backlog = queue.length >= limits.normal_depth.value, _has_backlog(queue, limits)
+    judged = first_of(
+        fail("untrimmed", long and _only_untrimmed(queue, limits)),
+        *_unreadable(queue),
+        unknown("lag-not-counted", long and not backlog and queue.at_least),
+        ok="depth",
+    )
+    return _depth(
+        queue,
+        judged,
+        limits,
+        expected=f"below {limits.normal_depth} once every group has read to the end",
+        details=(_UNTRIMMED,) if judged.holds is False else (),
     )
 
 
@@ -232,103 +243,116 @@ def _lag(progress: Progress) -> str:
     return f"{'' if progress.last.lag_exact else 'at least '}{progress.last.lag}"
 
 
-def keeps_up(seen: Consumption, limits: EsperLimits) -> Finding:
-    """No group lags far, stands still while entries arrive, loses entries, or piles up deliveries that nobody acknowledges."""
-    gone = [p for p in seen.progress if p.deleted_undelivered]
-    stuck = [p for p in seen.progress if p.last.lag and not p.advanced]
-    far = [p for p in seen.progress if p not in stuck and not p.last.lag <= limits.lag.value]
-    grows = [p for p in seen.progress if p.pending_grows]
-    uncounted = [p for p in seen.progress if not p.last.lag_exact]
+def keeps_up(consumption: Consumption, limits: EsperLimits) -> Finding:
+    """No group lags far, stands still while entries arrive, loses entries before delivery, or piles up pending ones."""
+    gone = [p for p in consumption.progress if p.deleted_undelivered]
+    stuck = [p for p in consumption.progress if p.last.lag and not p.advanced]
+    far = [p for p in consumption.progress if p not in stuck and not p.last.lag <= limits.lag.value]
+    grows = [p for p in consumption.progress if p.pending_grows]
+    uncounted = [p for p in consumption.progress if not p.last.lag_exact]
     judged = first_of(
         fail("deleted-undelivered", gone),
-        fail("pending-grows", grows),  # nobody claims them: they are as good as lost, what waits is not
+        fail(
+            "pending-grows", grows
+        ),  # no program runs XCLAIM: pending entries are as good as lost, a lag is not
         fail("group-stuck", stuck),
         fail("lagging", far),
-        unknown("group-missing", seen.missing or seen.untold),
+        unknown("group-missing", consumption.missing or consumption.untold),
         unknown("lag-not-counted", uncounted),
-        unknown("not-a-number", any(p.untold for p in seen.progress)),
-        unknown("no-groups", not seen.progress),
-        unknown("no-window", any(not p.seconds > 0 for p in seen.progress)),
+        unknown("not-a-number", any(p.untold for p in consumption.progress)),
+        unknown("no-groups", not consumption.progress),
+        unknown("no-window", any(not p.seconds > 0 for p in consumption.progress)),
         ok="keeps-up",
     )
-    details = [f"{told}; {_SEE}" for told in seen.missing]
-    for p in seen.progress:
-        troubles = []
+    details = [f"{text}; {_SEE}" for text in consumption.missing]
+    for p in consumption.progress:
+        lines = []
         if p in gone:
             how_many = f"{p.last.gone} entries" if p.last.gone else f"entries up to {p.deleted}"
-            troubles.append(
-                f"{how_many} were trimmed or deleted before the group had them (it stands at {p.last.last_delivered}): "
-                "they never reach it; trim by MINID at what every group has had, never by length"
+            lines.append(
+                f"{how_many} were trimmed or deleted before delivery (last-delivered-id {p.last.last_delivered}): the group "
+                "never gets them; trim with XTRIM MINID at what every group has read, never with MAXLEN"
             )
         if p in stuck:
-            troubles.append(
-                f"nothing delivered for {p.seconds + p.settled:.1f} s while {p.added} arrived and {_lag(p)} wait"
+            lines.append(
+                f"nothing delivered for {p.seconds + p.settled:.1f} s while {p.added} entries arrived; lag {_lag(p)}"
             )
         if p in far:
-            troubles.append(f"{_lag(p)} entries behind")
+            lines.append(f"lag {_lag(p)} entries")
         if p in grows:
-            troubles.append(
-                f"unacknowledged deliveries grew from {p.first.pending} to {p.last.pending}, oldest {', '.join(p.oldest[:1])} for {p.oldest_idle_s:.1f} s"
+            lines.append(
+                f"pending grew from {p.first.pending} to {p.last.pending}, oldest {', '.join(p.oldest[:1])} idle for {p.oldest_idle_s:.1f} s"
             )
         state = (
-            "; ".join(troubles)
-            or f"lag {_lag(p)}, pending {p.last.pending}, {p.added} arrived in {p.seconds:g} s"
+            "; ".join(lines)
+            or f"lag {_lag(p)}, pending {p.last.pending}, {p.added} entries arrived in {p.seconds:g} s"
         )
         details.append(f"{p.group} on {p.stream}: {state}")
-    wrong = {
-        "deleted-undelivered": gone,
-        "pending-grows": grows,
-        "group-stuck": stuck,
-        "lagging": far,
-        "missing": seen.missing or seen.untold,
+    problems = {
+        "entries lost before delivery": gone,
+        "pending grows": grows,
+        "no progress": stuck,
+        "lag above its limit": far,
     }
+    shown = [f"{what}: {_groups(progress)}" for what, progress in problems.items() if progress]
+    shown += consumption.missing or [f"{group}: not observed" for group in consumption.untold]
     return judged.finding(
-        expected="every group advances, with bounded lag and pending",
-        observed=", ".join(what for what, found in wrong.items() if found)
-        or f"{len(seen.progress)} groups keep up{', as far as they are counted' if uncounted else ''}",
+        expected=f"every group advances, its lag is at most {limits.lag}, and its pending entries do not grow",
+        observed="; ".join(shown)
+        or f"{len(consumption.progress)} groups keep up{' (lag is a lower bound)' if uncounted else ''}",
         details=tuple(details),
         limits=(limits.lag.named("lag"), limits.settle.named("settle")),
     )
 
 
-def no_old_pending(seen: Consumption, limits: EsperLimits) -> Finding:
-    """No delivered entry has been waiting for its acknowledgement for long, in a set that does not grow."""
-    grows = [p for p in seen.progress if p.pending_grows]
-    old = [p for p in seen.progress if p not in grows and not p.oldest_idle_s <= limits.pending_age.value]
+def _groups(progress: Sequence[Progress]) -> str:
+    return ", ".join(f"{p.group} on {p.stream} (lag {_lag(p)}, pending {p.last.pending})" for p in progress)
+
+
+def no_old_pending(consumption: Consumption, limits: EsperLimits) -> Finding:
+    """No entry has been pending for long, in a set of pending entries that does not grow."""
+    grows = [p for p in consumption.progress if p.pending_grows]
+    old = [
+        p for p in consumption.progress if p not in grows and not p.oldest_idle_s <= limits.pending_age.value
+    ]
     judged = first_of(
         fail("old-pending", old),
-        unknown("group-missing", seen.missing or seen.untold),
-        unknown("not-a-number", any(p.untold for p in seen.progress)),
-        unknown("no-groups", not seen.progress),
+        unknown("group-missing", consumption.missing or consumption.untold),
+        unknown("not-a-number", any(p.untold for p in consumption.progress)),
+        unknown("no-groups", not consumption.progress),
         fine("growing", grows),
         ok="none-old",
     )
     details = tuple(
-        f"{p.group} on {p.stream}: {p.last.pending} unacknowledged, oldest for {p.oldest_idle_s:.0f} s: {', '.join(p.oldest)}; "
-        "no program takes them again: acknowledge or replay by hand"
+        f"{p.group} on {p.stream}: {p.last.pending} pending, oldest idle for {p.oldest_idle_s:.0f} s: {', '.join(p.oldest) or 'none'}; "
+        "no program runs XCLAIM: XACK or replay them by hand"
         for p in old
     )
-    pending = sum(p.last.pending for p in seen.progress)
-    calm = "they grow: E-OON-5 judges them" if grows else "none of them old"
+    pending = sum(p.last.pending for p in consumption.progress)
+    age = "growing: see E-OON-5" if grows else f"none idle for more than {limits.pending_age}"
     return judged.finding(
-        expected=f"no delivery unacknowledged for more than {limits.pending_age}",
-        observed=f"{sum(p.last.pending for p in old)} old deliveries"
+        expected=f"no entry pending for more than {limits.pending_age}",
+        observed=f"{sum(p.last.pending for p in old)} pending, oldest idle for {max(p.oldest_idle_s for p in old):.0f} s"
         if old
-        else f"{pending} unacknowledged, {calm}",
-        details=(*details, *(f"{told}; {_SEE}" for told in seen.missing)),
+        else f"{pending} pending, {age}",
+        details=(*details, *(f"{text}; {_SEE}" for text in consumption.missing)),
         limits=(limits.pending_age.named("pending_age"),),
     )
 
 
 def emptied(stream: StreamState) -> Finding:
-    """The emergency stream holds nothing: whatever was rerouted in a spike is on a stream that no service reads."""
-    there = stream.kind == "stream"
+    """The emergency stream is empty: no service reads it, so what was rerouted in a spike stays there unread."""
+    exists = stream.kind == "stream"
     return first_of(
         fail("rerouted-unread", stream.length),
-        unknown("stream-missing", not there),
+        unknown("stream-missing", not exists),
         ok="nothing-rerouted",
     ).finding(
-        expected="no rerouted message left unread",
-        observed=f"{stream.length} entries on {stream.name}{'' if there else f', which is no stream (type {stream.kind})'}",
-        details=("no shipped program reads it: replay these by hand, then XTRIM",) if stream.length else (),
+        expected="emergency stream empty: no rerouted message left unread",
+        observed=f"{stream.length} entries on {stream.name}{'' if exists else f': {_no_stream(stream.kind)}'}",
+        details=(
+            "no shipped program reads this stream: replay the entries to the normal stream by hand, then XTRIM",
+        )
+        if stream.length
+        else (),
     )

@@ -1,1 +1,1 @@
-"""Criteria of activity-core: the server and the definition, and its runs."""
+"""Criteria of activity-core: its PostgreSQL server, the definition, and the ActivityRuns."""

@@ -1,4 +1,4 @@
-"""Criteria of activity-core's server and of the sweep's definition."""
+"""Criteria of activity-core's PostgreSQL server, and of the sweep's definition in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFINITION = ("not-synced", "disabled", "name", "trigger", "timezone", "misfire
 
 
 def promised_definition(definition: Definition) -> Finding:
-    """The definition is there once, enabled, and says what the runbook promises."""
+    """The definition exists once, is enabled, and has the fields that the runbook promises."""
     p = definition.promised
     pairs = (
         ("name", definition.name, p.name),
@@ -29,34 +29,36 @@ def promised_definition(definition: Definition) -> Finding:
         ("id", definition.id, p.id),
     )
     troubles = [
-        (key, f"{key} is {seen!r}; should be {right!r}") for key, seen, right in pairs if seen != right
+        (key, f"{key} is {value!r}, expected {right!r}") for key, value, right in pairs if value != right
     ]
     if definition.found > 1:
         troubles.append(("ambiguous", f"{definition.found} definitions have this id or name"))
     if not definition.enabled:
-        troubles.insert(0, ("disabled", "the definition is disabled: nothing is scheduled"))
+        troubles.insert(0, ("disabled", "the definition is disabled (enabled = false): nothing is scheduled"))
     if not definition.found:
-        troubles = [("not-synced", f"no definition with id {p.id} or name {p.name!r}: the sync did not run")]
+        troubles = [
+            ("not-synced", f"no definition with id {p.id} or name {p.name!r}: the sync job did not write it")
+        ]
     changed = f", last changed {at(definition.changed)}" if definition.changed else ""
-    found = by_reason(troubles, _DEFINITION)
-    return first_of(*(fail(reason, found[reason]) for reason in _DEFINITION), ok="as-promised").finding(
+    problems = by_reason(troubles, _DEFINITION)
+    return first_of(*(fail(reason, problems[reason]) for reason in _DEFINITION), ok="as-promised").finding(
         expected=f"{p.name!r}, {p.cron} {p.timezone}, misfire {p.misfire}, enabled",
-        observed=f"{', '.join(key for key, _ in troubles)} not as promised{changed}"
-        if troubles
-        else f"as promised{changed}",
+        observed=f"{troubles[0][1] if troubles else 'as promised'}{changed}",
         details=(
-            *(told for _, told in troubles),
+            *(text for _, text in troubles[1:]),
             *([f"trigger: {definition.trigger}"] if definition.found else []),
         ),
     )
 
 
-def same_server(seen: Bracketed[ActivityServer]) -> Finding:
+def same_server(servers: Bracketed[ActivityServer]) -> Finding:
     """The database server that answered first is the one that answered last."""
-    same = seen.first.identity == seen.last.identity
+    same = servers.first.identity == servers.last.identity
     return first_of(fail("server-replaced", not same), ok="same-server").finding(
-        expected="one PostgreSQL (cluster and start) from start to end of the run",
-        observed=seen.first.identity if same else f"{seen.first.identity}, then {seen.last.identity}",
+        expected="the same PostgreSQL server (system_identifier, start time) from start to end of the run",
+        observed=servers.first.identity
+        if same
+        else f"{servers.first.identity}, then {servers.last.identity}",
     )
 
 
@@ -66,9 +68,9 @@ def current(server: ActivityServer, limits: StateHubLimits) -> Finding:
     lag = (
         ""
         if not server.standby
-        else ", a standby that has replayed nothing"
+        else ", standby without any replayed transaction"
         if server.behind is None
-        else f", a standby {server.behind.total_seconds():.0f} s behind its primary"
+        else f", standby {server.behind.total_seconds():.0f} s behind its primary"
     )
     return first_of(
         fail("clock-skew", not abs(server.ahead) <= skew),
@@ -76,22 +78,22 @@ def current(server: ActivityServer, limits: StateHubLimits) -> Finding:
         unknown("standby-ahead", late is not None and not late >= -skew),
         ok="current",
     ).finding(
-        expected=f"its clock within {limits.skew} of ours, a standby within {limits.standby} of its primary",
-        observed=f"clock {signed(server.ahead)}{lag}",
+        expected=f"database clock within {limits.skew} of ours; a standby at most {limits.standby} behind its primary",
+        observed=f"database clock {signed(server.ahead)} against ours{lag}",
         limits=(limits.skew.named("skew"), limits.standby.named("standby")),
     )
 
 
 def takes_writes(server: ActivityServer) -> Finding:
-    """The database takes what activity-core writes: runs that are not written down look like sweeps that stopped."""
+    """The database accepts writes: runs that activity-core cannot record look like sweeps that stopped."""
     refuses = server.refuses_writes and not server.standby
     return first_of(
         fail("refuses-writes", refuses), fine("standby", server.standby), ok="takes-writes"
     ).finding(
-        expected="a database that takes writes (a standby is one to read from)",
-        observed="default_transaction_read_only is on for everybody"
+        expected="a database that accepts writes (a standby is read-only)",
+        observed="default_transaction_read_only is on for all roles"
         if refuses
-        else "a standby"
+        else "standby, read-only"
         if server.standby
-        else "transactions may write",
+        else "default_transaction_read_only is not on for all roles",
     )

@@ -1,1 +1,1 @@
-"""Criteria of sweeps: events, who sweeps, the lock, the manual canary."""
+"""Criteria of sweeps: progress events, who sweeps, lock and budget, the manual canary."""

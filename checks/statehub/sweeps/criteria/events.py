@@ -1,4 +1,4 @@
-"""Criteria of progress events: fresh, healthy, without automation errors."""
+"""Criteria of progress events: freshness, evidence of a healthy sweep, automation errors."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def _missed(sweeps: Sweeps, now: datetime, limits: StateHubLimits) -> tuple[Swee
 
 
 def fresh(sweeps: Sweeps, now: datetime, limits: StateHubLimits, *, worse: bool) -> Finding:
-    """The newest scheduled event is young. `worse` judges sweeps missed in a row, otherwise fewer than that."""
+    """The newest scheduled event is recent. `worse` judges the P0 row (several sweeps missed), otherwise fewer."""
     newest, missed = _missed(sweeps, now, limits)
     row = int(limits.in_a_row.value)
     cut = newest is None and missed < row  # the events do not reach back far enough
     oldest = limits.interval.duration + limits.sweep.duration + limits.slack.duration
     observed = (
-        f"newest scheduled event {newest.id} of {at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago: {missed} missed"
+        f"newest scheduled event {newest.id} at {at(newest.at)}, {(now - newest.at).total_seconds():.0f} s ago; sweeps missed: {missed}"
         if newest
-        else f"no event of {sweeps.source} since {at(sweeps.covers)}"
+        else f"no event with source {sweeps.source} since {at(sweeps.covers)}"
     )
     clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
     if newest and not clock and newest.at - now > limits.skew.duration:
-        clock = f"the newest event is of {at(newest.at)}, and it is {at(now)}"
+        clock = f"the newest event is dated {at(newest.at)}, our clock says {at(now)}"
     expected = (
         f"fewer than {row} sweeps missed in a row"
         if worse
-        else f"younger than {oldest.total_seconds():g} s (interval, sweep and slack; from {row} missed on the P0 check judges)"
+        else f"newest scheduled event younger than {oldest.total_seconds():g} s (interval + sweep + slack); S-PRG-1 judges {row} or more missed"
     )
     return first_of(
         fail("no-scheduled-event", worse and newest is None and not cut),
@@ -69,7 +69,7 @@ def _named(repos: Repos | None) -> set[str]:
 
 
 def _half_named(event: SweepEvent) -> bool:
-    """Whether it names some of the repositories that it has processed or left alone, and not all."""
+    """Whether it names some, but not all, of the repositories that it counts as processed or clean."""
     parts = (event.result.processed, event.result.skipped_clean)
     return any(part and part.names is not None and not part.all_named for part in parts)
 
@@ -77,16 +77,20 @@ def _half_named(event: SweepEvent) -> bool:
 def _evidence_troubles(event: SweepEvent, sweeps: Sweeps) -> list[tuple[str, str]]:
     result, troubles = event.result, []
     if result.source != sweeps.source:
-        troubles.append(("wrong-source", f"source is {result.source!r}, neither {sweeps.source} nor by hand"))
+        troubles.append(
+            ("wrong-source", f"source {result.source!r} is neither {sweeps.source} nor a manual one")
+        )
     if result.lock_skipped or result.automation_error:
-        return troubles  # what the lock skipped has nothing to tell; an automation error is S-PRG-3's
+        return troubles  # a sweep that was skipped has no evidence; S-PRG-3 judges automation errors
     if result.exit_code != 0:
-        troubles.append(("exit-code", f"exit_code {result.exit_code}, although no automation error is told"))
+        troubles.append(("exit-code", f"exit_code {result.exit_code} without automation_error"))
     if all(part is None for part in (result.processed, result.skipped_clean)):
-        troubles.append(("accounting-missing", "tells neither repos_processed nor skipped_clean"))
+        troubles.append(("accounting-missing", "neither repos_processed nor skipped_clean"))
     both = set.intersection(*(_named(part) for part in (result.processed, result.skipped_clean)))
     if both:
-        troubles.append(("processed-clean", f"processed although clean: {', '.join(sorted(both)[:5])}"))
+        troubles.append(
+            ("processed-clean", f"in repos_processed and in skipped_clean: {', '.join(sorted(both)[:5])}")
+        )
     return troubles
 
 
@@ -98,20 +102,20 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     ]
     for newer, older in pairwise(recent):
         if newer.result.lock_skipped and older.result.lock_skipped:
-            told = f"{older.id} of {at(older.at)} and {newer.id}: skipped by the lock, one after the other"
-            troubles.append(("lock-skipped", f"{told}: who holds it?"))
-    found = by_reason(troubles, _EVIDENCE)
+            text = f"{older.id} of {at(older.at)} and {newer.id}: lock_skipped twice in a row; which sweep holds the lock?"
+            troubles.append(("lock-skipped", text))
+    problems = by_reason(troubles, _EVIDENCE)
     _, missed = _missed(sweeps, sweeps.looked, limits)
     single = sum(e.result.lock_skipped for e in recent)
     clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
     nameless = [e.id for e in recent if _half_named(e)]
-    observed = f"{len(recent)} newest scheduled events are healthy, {single} skipped by the lock"
+    observed = f"the newest {len(recent)} scheduled events are healthy, {single} of them lock_skipped"
     if troubles:
-        observed = f"{len(troubles)} troubles in {len(recent)} newest scheduled events"
+        observed = f"problems in the newest {len(recent)} scheduled events: {len(troubles)}"
     elif not recent:
-        observed = f"only events by hand since {at(sweeps.covers)}"
+        observed = f"only manual events since {at(sweeps.covers)}"
     return first_of(
-        *(fail(reason, found[reason]) for reason in _EVIDENCE),
+        *(fail(reason, problems[reason]) for reason in _EVIDENCE),
         fail("no-scheduled-event", not recent and missed),
         unknown("clock-ahead", clock),
         unknown("out-of-window", astray),
@@ -119,33 +123,32 @@ def healthy_evidence(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         unknown("names-missing", nameless),
         ok="healthy",
     ).finding(
-        expected="source, exit_code, accounting as the runbook says; never two lock skips in a row",
+        expected="source, exit_code and accounting as in the runbook; never lock_skipped twice in a row",
         observed="; ".join(filter(None, (observed, clock, astray, lost))),
         details=(
-            *(words for _, words in troubles[:10]),
+            *(text for _, text in troubles[:10]),
             *(f"{name} does not name all repositories that it counts" for name in nameless),
-            *([f"{sweeps.repeated} events came twice in the reply"] if sweeps.repeated else []),
+            *([f"{sweeps.repeated} events appeared twice in the reply"] if sweeps.repeated else []),
         ),
         limits=(limits.recent.named("recent"), limits.skew.named("skew")),
     )
 
 
 def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) -> Finding:
-    """The newest scheduled sweeps could do their work. `worse` judges errors in a row, otherwise fewer than that."""
+    """The newest scheduled sweeps have no automation_error. `worse` judges the P0 row (several in a row), otherwise fewer."""
     worked, row = sweeps.own, int(limits.in_a_row.value)
     streak = next((n for n, e in enumerate(worked) if not e.result.automation_error), len(worked))
     failed = [e for e in worked if e.result.automation_error]
     shown = tuple(
-        f"{e.id} of {at(e.at)}: {e.result.error or 'the fault is not named: look into its log'}"
-        for e in failed[:5]
+        f"{e.id} of {at(e.at)}: {e.result.error or 'no error text: see its log'}" for e in failed[:5]
     )
-    over = f"; {len(failed)} earlier in the window are over" if failed and not streak else ""
+    over = f"; {len(failed)} earlier ones in the window had one" if failed and not streak else ""
     clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
-    observed = f"the newest of {len(worked)} scheduled sweeps did its work{over}"
+    observed = f"no automation_error in the newest of {len(worked)} scheduled sweeps{over}"
     if streak:
-        observed = f"the newest {streak} of {len(worked)} scheduled sweeps could not do their work"
+        observed = f"automation_error in the newest {streak} of {len(worked)} scheduled sweeps"
     elif not worked:
-        observed = f"no scheduled sweep that the lock let work since {at(sweeps.covers)}"
+        observed = f"no scheduled sweep got the lock since {at(sweeps.covers)}"
     return first_of(
         fail("automation-error", streak >= row if worse else 0 < streak < row),
         unknown("clock-ahead", clock),
@@ -155,7 +158,9 @@ def no_automation_error(sweeps: Sweeps, limits: StateHubLimits, *, worse: bool) 
         fine("critical-judged", not worse and streak >= row),
         ok="no-automation-error",
     ).finding(
-        expected=f"fewer than {row} automation errors in a row" if worse else "the newest sweep did its work",
+        expected=f"fewer than {row} automation errors in a row"
+        if worse
+        else "no automation_error in the newest sweep",
         observed="; ".join(filter(None, (observed, clock, astray, lost))),
         details=shown,
         limits=(limits.in_a_row.named("in_a_row"), limits.skew.named("skew")),

@@ -1,4 +1,4 @@
-"""What must hold of who sweeps, of the lock and the budget, and how hygiene gaps develop."""
+"""Criteria of sweeps as a whole: who sweeps, the lock, the budget, and the trend of assessment failures."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ __all__ = ["assessment_trend", "known_sources", "lock_is_free", "no_earlier_stra
 _MOST = 10
 
 
-def _strangers(found: Iterable[Source], allowed: tuple[str, ...]) -> list[str]:
+def _strangers(sources: Iterable[Source], allowed: tuple[str, ...]) -> list[str]:
     return [
-        f"{s.name or '(no name)'}: {s.count} sweeps, the newest {s.newest_id} of {at(s.newest)}"
-        for s in found
+        f"{s.name or '(no name)'}: {s.count} sweeps, newest {s.newest_id} at {at(s.newest)}"
+        for s in sources
         if s.name not in allowed
     ]
 
 
 def known_sources(sources: Sources, limits: StateHubLimits) -> Finding:
-    """Only the cluster and people have swept since the rules are in force."""
+    """Since the rules are in force all sweeps came from the cluster or from people."""
     strange = _strangers(sources.judged, sources.allowed)
     counts = ", ".join(f"{s.name} {s.count}" for s in sources.judged)
     cut = sources.covers > sources.since
-    more = f"events reach back to {at(sources.covers)} only" if cut else ""
+    more = f"events reach back only to {at(sources.covers)}" if cut else ""
     lost, astray = _lost(sources), stretch_astray(sources.day, sources.since)
     return first_of(
         fail("stranger", strange),
@@ -60,7 +60,16 @@ def known_sources(sources: Sources, limits: StateHubLimits) -> Finding:
     ).finding(
         expected=f"only {', '.join(sources.allowed)} since {at(sources.since)} ({sources.since_why})",
         observed="; ".join(
-            filter(None, (counts or "no sweep at all since then", more, lost, astray, _clock(sources)))
+            filter(
+                None,
+                (
+                    f"sweeps by source: {counts}" if counts else "no sweep since then",
+                    more,
+                    lost,
+                    astray,
+                    _clock(sources),
+                ),
+            )
         ),
         details=tuple(strange[:_MOST]),
         limits=(limits.skew.named("skew"),),
@@ -68,30 +77,34 @@ def known_sources(sources: Sources, limits: StateHubLimits) -> Finding:
 
 
 def _lost(sources: Sources) -> str:
-    """How many sweeps of the day are of no source that is here. Empty where none is."""
+    """How many sweeps of the last 24 h have no source in the evidence; empty if all have one."""
     here = sum(s.count for s in (*sources.judged, *sources.earlier))
-    return "" if here == sources.count else f"{sources.count} sweeps of the day, of {here} the source is here"
+    return (
+        ""
+        if here == sources.count
+        else f"{sources.count} sweeps in 24 h, the evidence has the source of {here}"
+    )
 
 
 def _clock(sources: Sources) -> str:
-    """How far the newest sweep is in the future, if it is."""
+    """How far the newest sweep is in the future; empty if it is not."""
     ahead = sources.ahead.total_seconds()
-    return f"the newest is {ahead:.1f} s in the future" if ahead > 0 else ""
+    return f"the newest event is {ahead:.1f} s in the future" if ahead > 0 else ""
 
 
 def no_earlier_strangers(sources: Sources, limits: StateHubLimits) -> Finding:
-    """In the part of the 24 hours that is judged no longer nobody else swept either."""
+    """In the part of the 24 h that S-SRC-1 no longer judges there was no other source either."""
     strange = _strangers(sources.earlier, sources.allowed)
     counts = ", ".join(f"{s.name} {s.count}" for s in sources.earlier)
-    # Sweeps of these instants have ended before the stretch begins that is judged.
+    # Sweeps of instants up to here ended before the period that S-SRC-1 judges.
     astray, lost = stretch_astray(sources.day, sources.since), _lost(sources)
     until = sources.since - limits.sweep.duration - limits.slack.duration
     ended = at_or_after(sources.day, limits.interval.duration) <= until
     cut = ended and sources.covers > sources.day
-    observed = counts or ("no sweep" if ended else "no older sweep: the stretch is the whole day")
-    more = f"events reach back to {at(sources.covers)} only" if cut else ""
+    observed = counts or ("no sweep in that period" if ended else "nothing older: S-SRC-1 judges all 24 h")
+    more = f"events reach back only to {at(sources.covers)}" if cut else ""
     if not sources.judged:
-        more = f"no sweep at all since {at(sources.since)} either"
+        more = f"no sweep since {at(sources.since)} either"
     return first_of(
         fail("earlier-stranger", strange),
         unknown("clock-ahead", not sources.ahead <= limits.skew.duration),
@@ -101,7 +114,7 @@ def no_earlier_strangers(sources: Sources, limits: StateHubLimits) -> Finding:
         fine("whole-day", not ended),
         ok="none",
     ).finding(
-        expected=f"nobody else before {at(sources.since)} ({sources.since_why})",
+        expected=f"no other source before {at(sources.since)} ({sources.since_why})",
         observed="; ".join(filter(None, (observed, more, lost, astray, _clock(sources)))),
         details=tuple(strange[:_MOST]),
         limits=tuple(getattr(limits, n).named(n) for n in ("interval", "sweep", "slack", "skew")),
@@ -109,20 +122,20 @@ def no_earlier_strangers(sources: Sources, limits: StateHubLimits) -> Finding:
 
 
 def lock_is_free(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
-    """The lock never skips two scheduled sweeps in a row. Whether a skip is told by its event or its run is the same."""
+    """The lock never skips two scheduled sweeps in a row, by their events or their runs."""
     step = limits.interval.duration
-    told = [
+    skips = [
         (at_or_before(e.at + limits.skew.duration, step), e.result.lock_skipped)
         for e in sweeps.scheduled
         if e.at >= runs.since
     ]
-    told += [
+    skips += [
         (at_or_before(r.scheduled_for, step), r.result.lock_skipped)
         for r in runs.scheduled
         if r.scheduled_for is not None and r.result is not None and r.scheduled_for >= runs.since
     ]
-    known = {instant for instant, _ in told}
-    skipped = {instant for instant, skip in told if skip}
+    known = {instant for instant, _ in skips}
+    skipped = {instant for instant, skip in skips if skip}
     rows = [group for group in consecutive(sorted(skipped), step) if len(group) > 1]
     details = [
         f"{len(group)} in a row from {at(group[0])} to {at(group[-1])}: {_before(group[0], sweeps)}"
@@ -132,16 +145,18 @@ def lock_is_free(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     astray = runs_astray(runs, limits) or events_astray(sweeps, limits)
     lost = runs_lost(runs) or events_lost(sweeps)
     cut = [i for i in ripe(runs, limits) if i < sweeps.covers and i not in known]
-    observed = f"{len(skipped)} skipped since {at(runs.since)} ({runs.since_why}), never two in a row"
+    observed = (
+        f"{len(skipped)} sweeps lock_skipped since {at(runs.since)} ({runs.since_why}), never two in a row"
+    )
     if rows:
-        observed = f"{len(rows)} times two or more in a row"
+        observed = f"lock_skipped two or more times in a row, {len(rows)} times since {at(runs.since)}"
     more = (
-        f"events reach back to {at(sweeps.covers)} only, and {len(cut)} older runs tell nothing"
+        f"events reach back only to {at(sweeps.covers)}, and {len(cut)} older runs have no result"
         if cut
         else ""
     )
     return first_of(
-        fail("held", rows and not ahead),  # by two clocks one skip may look like two
+        fail("held", rows and not ahead),  # with a wrong clock one skip may count twice
         unknown("clock-ahead", ahead),
         unknown("clock-skew", clock),
         unknown("out-of-window", astray),
@@ -150,11 +165,11 @@ def lock_is_free(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         unknown("no-sweep", not known),
         ok="free",
     ).finding(
-        expected="a sweep that the lock skips now and then, never two in a row",
+        expected="never two scheduled sweeps in a row with lock_skipped",
         observed="; ".join(
             filter(
                 None,
-                (observed, ahead, clock, astray, lost, early, more, "" if known else "no sweep is known"),
+                (observed, ahead, clock, astray, lost, early, more, "" if known else "no sweep found"),
             )
         ),
         details=tuple(details),
@@ -163,16 +178,16 @@ def lock_is_free(runs: Runs, sweeps: Sweeps, limits: StateHubLimits) -> Finding:
 
 
 def _before(first: datetime, sweeps: Sweeps) -> str:
-    """The last sweep that worked before a moment: it, or one after it that never ended, holds the lock."""
+    """The last sweep that ended before a moment: the lock is held by it, or by a later sweep that never ended."""
     worked = [e for e in sweeps.events if not e.result.lock_skipped and e.at < first]
     if not worked:
-        return "no sweep before them has ended in the window"
+        return "no sweep ended before them in the window"
     last = max(worked, key=lambda e: e.at)
-    return f"the last that ended before them is {last.id} of {at(last.at)} ({last.result.source})"
+    return f"last sweep that ended before them: {last.id} at {at(last.at)} ({last.result.source})"
 
 
 def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
-    """No repository is left out by the budget of every one of the newest sweeps."""
+    """No repository is in skipped_budget of every one of the newest sweeps."""
     count = max(1, int(limits.starved.value))
     newest = [e for e in sweeps.own if not e.result.automation_error][:count]
     skipped = [(e, e.result.skipped_budget) for e in newest]
@@ -182,16 +197,14 @@ def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     always = set() if few else set.intersection(*names)
     clock, astray, lost = future(sweeps, limits), events_astray(sweeps, limits), events_lost(sweeps)
     most = max((repos.count for _, repos in skipped if repos), default=0)
-    observed = f"at most {most} left out by one sweep, none by all {len(newest)}"
+    observed = f"at most {most} repositories in skipped_budget of one sweep, none in all {len(newest)}"
     if always:
-        observed = f"{', '.join(sorted(always)[:_MOST])}: {len(always)} left out from {at(newest[-1].at)} to {at(newest[0].at)}"
+        observed = f"{', '.join(sorted(always)[:_MOST])}: {len(always)} repositories in skipped_budget of every sweep from {at(newest[-1].at)} to {at(newest[0].at)}"
     elif few:
-        observed = (
-            f"only {len(newest)} scheduled sweeps have done their work in the window, {count} are compared"
-        )
+        observed = f"only {len(newest)} of {count} scheduled sweeps to compare are in the window"
     elif nameless:
         first = nameless[0]
-        observed = f"event {first.id} of {at(first.at)} counts repositories in skipped_budget, and does not name them all"
+        observed = f"event {first.id} of {at(first.at)} does not name all repositories in skipped_budget"
     return first_of(
         fail("starved", always),
         unknown("clock-ahead", clock),
@@ -208,7 +221,7 @@ def nobody_starves(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
 
 
 def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
-    """Hygiene gaps do not rise over the window, and none is new. Only ever advisory: work to follow up, no failure."""
+    """Assessment failures do not rise over the window, and none is new. Advisory: to follow up, never a failure."""
     worked, clock = sweeps.own, future(sweeps, limits)
     astray, lost = events_astray(sweeps, limits), events_lost(sweeps)
     counted = [e for e in reversed(worked) if e.result.assessment_failures is not None]
@@ -220,19 +233,15 @@ def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
     named = not nameless and bool(was or not before) and bool(has or not now)
     new, fixed = (sorted(has - was), sorted(was - has)) if named else ([], [])
     details: list[str] = []
-    observed = f"none of {len(worked)} scheduled events counts them"
+    observed = f"none of {len(worked)} scheduled events has assessment_failures"
     if first and last:
-        observed = f"{now} now ({at(last.at)}), {before} at {at(first.at)}"
+        observed = f"{now} assessment failures at {at(last.at)}, {before} at {at(first.at)}"
         counts = [e.result.assessment_failures or 0 for e in counted]
-        details = [f"least {min(counts)}, most {max(counts)} over {len(counted)} sweeps"]
+        details = [f"min {min(counts)}, max {max(counts)} over {len(counted)} sweeps"]
         details += [
             f"{what}: {', '.join(gaps[:_MOST])}" for what, gaps in (("new", new), ("fixed", fixed)) if gaps
         ]
-        details += (
-            _trends(first, last)
-            if named
-            else ["which repositories and codes they are is not told by every sweep"]
-        )
+        details += _trends(first, last) if named else ["not every sweep names its repositories and codes"]
     return first_of(
         fail("rising", now > before),
         fail("new", new),
@@ -246,7 +255,7 @@ def assessment_trend(sweeps: Sweeps, limits: StateHubLimits) -> Finding:
         unknown("names-missing", nameless),
         ok="not-rising",
     ).finding(
-        expected="no more assessment failures, and no others, than at the beginning of the window (never counted by a gate)",
+        expected="no more assessment failures than at the start of the window, and no new ones (advisory: no gate counts it)",
         observed="; ".join(filter(None, (observed, clock, astray, lost))),
         details=tuple(details),
         limits=(limits.skew.named("skew"),),

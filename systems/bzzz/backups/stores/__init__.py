@@ -1,4 +1,4 @@
-"""Where dumps are kept: a folder on a host, or an S3-compatible store; and the one place that chooses."""
+"""Stores of dumps: a folder on a host, or an S3-compatible store; and the choice between them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["open_dumps", "open_offsite"]
 
 
 def open_dumps(target: BackupsTarget) -> DumpPlace:
-    """Where the dumps lie. Nothing is asked yet."""
+    """The store of the dumps. Nothing is sent yet."""
     if is_s3(target.folder):
         return _s3(target.folder, target.s3, target.programs)
     return FolderPlace(target, target.folder, target.programs)
 
 
 def open_offsite(target: BackupsTarget, offsite: str) -> DumpPlace:
-    """Where their copies lie off-site. Nothing is asked yet."""
+    """The store of the off-site copies. Nothing is sent yet."""
     if is_s3(offsite):
         return _s3(offsite, target.offsite_s3 or target.s3, target.programs)
     return FolderPlace(OffsiteHost(target), offsite, target.programs)
 
 
 def _s3(place: str, store: S3Target, programs: str | None) -> DumpPlace:
-    # Its library is an optional one, and large: loaded where it is needed only.
+    # boto3 is optional and large: imported only for a store.
     from systems.bzzz.backups.stores.s3 import S3Place  # noqa: PLC0415
 
     return S3Place(place, store, programs)

@@ -1,4 +1,4 @@
-"""Dumps in a folder on a host: they are read where they lie, and nothing of them comes here but for a restore."""
+"""Store of dumps in a folder on a host: they are read on that host, and transferred only for a restore."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["FolderPlace", "OffsiteHost"]
 
 _DIGEST = re.compile(rb"\\?(?P<digest>[0-9a-f]{64}) .*", re.DOTALL)
 _SHA256 = 'sha256sum -- "$1"'
-# The last bytes and gzip's own status of one reading, since a pipe tells only of its last program.
+# Last bytes and gzip's own exit status from one read: a pipe's status is only that of its last program.
 _TO_THE_END = (
     'exec 4>&1; s=$({ { gzip -dc -- "$1"; echo $? >&3; } | tail -c 600 >&4; } 3>&1); printf "\\n%s" "$s"'
 )
@@ -37,7 +37,7 @@ _SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInte
 
 
 class OffsiteHost:
-    """How the off-site folder's host is reached: as the backups', under its own address."""
+    """Address of the off-site host, reached with the backups' SSH settings."""
 
     def __init__(self, target: BackupsTarget) -> None:
         self.host = target.offsite_host or target.host
@@ -58,11 +58,11 @@ class FolderPlace:
     def listing(self) -> Listing:
         """What lies in the folder, by the host's clock."""
         record_source(f"{self._host.host}: ls {self._folder}")
-        found = self._reader.listing(self._folder)
-        if found is None:
-            told = f"there is no folder {self._folder} on {self._host.host}: it is not mounted, nothing was ever kept there, or the target names another"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
-        return found
+        listing = self._reader.listing(self._folder)
+        if listing is None:
+            message = f"no folder {self._folder} on {self._host.host}: it is not mounted, nothing was ever written there, or the target names another"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
+        return listing
 
     def read(self, dump: DumpFile, within: timedelta) -> DumpRead:
         """Read a dump to its end on the host, by gzip or pg_restore."""
@@ -73,42 +73,42 @@ class FolderPlace:
             return self._listed(dump, within)
         answer = self._reader.ask(_TO_THE_END, dump.path, within=within)
         end, _, status = answer.output.rpartition(b"\n")
-        said = answer.errors.strip().removeprefix("gzip: ").removeprefix(f"{dump.path}: ")
-        _refuse_gone(dump, said)
+        stderr = answer.errors.strip().removeprefix("gzip: ").removeprefix(f"{dump.path}: ")
+        _refuse_gone(dump, stderr)
         if status not in {b"0", b"1", b"2"}:
             raise self._reader.trouble(
-                said or f"gzip ended with status {status.decode(errors='replace')[:20]}"
+                stderr or f"gzip ended with status {status.decode(errors='replace')[:20]}"
             )
-        problem = damage(said)
+        problem = damage(stderr)
         if status != b"0" and not problem:
-            raise self._reader.trouble(said or "gzip could not read it")
+            raise self._reader.trouble(stderr or "gzip could not read it")
         begin = self._reader.ask(_BEGINNING, dump.path, str(HEAD), within=within).output
         if problem:
-            return DumpRead(problem=problem, told=said[:300], version=version_in(begin))
+            return DumpRead(problem=problem, told=stderr[:300], version=version_in(begin))
         return by_its_ends(begin, end)
 
     def _listed(self, dump: DumpFile, within: timedelta) -> DumpRead:
         answer = self._reader.ask(_LIST, dump.path, self._programs or "", str(HEAD), within=within)
-        said = answer.errors.strip()
-        _refuse_gone(dump, said)
-        read = by_its_list(answer.output, said)
+        stderr = answer.errors.strip()
+        _refuse_gone(dump, stderr)
+        read = by_its_list(answer.output, stderr)
         if read is not None:
             return read
-        if "not found" in said:
-            told = (
+        if "not found" in stderr:
+            message = (
                 f"{self._host.host} has no pg_restore in its PATH; name its folder: [bzzz.backups] programs"
             )
-            raise Unobservable(ErrorKind.PRECONDITION, told)
-        raise self._reader.trouble(said or f"pg_restore --list ended with status {answer.status}")
+            raise Unobservable(ErrorKind.PRECONDITION, message)
+        raise self._reader.trouble(stderr or f"pg_restore --list ended with status {answer.status}")
 
     def checksum(self, name: str, within: timedelta) -> Checksum:
-        """What sha256sum says of a file, on the host."""
+        """sha256sum of a file, on the host."""
         path = f"{self._folder}/{name}"
         record_source(f"{self._host.host}: sha256sum {path}")
         answer = self._reader.ask(_SHA256, path, within=within)
         match = _DIGEST.fullmatch(answer.output)
         if answer.status != 0 or match is None:
-            raise self._reader.trouble(answer.errors or "sha256sum gave no digest")
+            raise self._reader.trouble(answer.errors or "sha256sum printed no digest")
         return Checksum(match["digest"].decode(), "sha256sum on its host")
 
     def beginning(self, name: str, most: int) -> bytes:
@@ -130,19 +130,19 @@ class FolderPlace:
         return ["ssh", *options, "--", where, f"cat -- {shlex.quote(dump.path)}"]
 
     def unpacked(self, dump: DumpFile) -> int:
-        """By gzip's own last four bytes, where they are at hand and can be believed."""
+        """By gzip's size field (the last four bytes), where the file is local and the field plausible."""
         if dump.form != "gzip":
             return dump.size
         if self._host.host == "local://" and dump.size:
             with Path(dump.path).open("rb") as file:
                 file.seek(max(0, dump.size - 4))
-                told = int.from_bytes(file.read(4), "little")
-            if dump.size * GROWN < 1 << 32 and dump.size < told < dump.size * GROWN * 10:
-                return told
+                size = int.from_bytes(file.read(4), "little")
+            if dump.size * GROWN < 1 << 32 and dump.size < size < dump.size * GROWN * 10:
+                return size
         return dump.size * GROWN
 
 
-def _refuse_gone(dump: DumpFile, said: str) -> None:
-    if "No such file" in said:
-        msg = f"{dump.path} went away while it was read"
+def _refuse_gone(dump: DumpFile, stderr: str) -> None:
+    if "No such file" in stderr:
+        msg = f"{dump.path} disappeared while it was read"
         raise Changed(msg)

@@ -1,4 +1,4 @@
-"""Dumps in an S3-compatible store, under a prefix: what has to be read comes here as a stream, and none of it is kept."""
+"""Store of dumps in an S3-compatible bucket, under a prefix: objects are streamed, and never kept here."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class S3Place:
         self.name = folder + (f" at {store.endpoint}" if store.endpoint else "")
 
     def listing(self) -> Listing:
-        """What lies under the prefix, by the store's clock. A prefix that nothing has is an empty place."""
+        """The objects under the prefix, by the store's clock. A prefix without objects is an empty folder."""
         bucket, prefix = self._address.bucket, self._address.prefix
         record_source(f"ListObjectsV2 {self.name}")
-        found, at, pages = list[FileEntry](), None, 0
+        entries, at, pages = list[FileEntry](), None, 0
         with open_store(self.name, self._store, Deadline(_LISTED)) as client:
             listed = client.get_paginator("list_objects_v2").paginate(
                 Bucket=bucket, Prefix=prefix, Delimiter="/"
@@ -64,31 +64,34 @@ class S3Place:
             for page in listed:
                 pages += 1
                 if "IsTruncated" not in page:
-                    told = f"{self.name} does not answer as S3 does: its reply is no listing"
-                    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+                    message = f"{self.name} does not answer as S3 does: the reply is no listing"
+                    raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
                 if pages > _MOST_PAGES:
                     raise Unobservable(
-                        ErrorKind.UNEXPECTED_REPLY, f"{self.name} holds more names than are looked at"
+                        ErrorKind.UNEXPECTED_REPLY,
+                        f"{self.name} holds more than {_MOST_PAGES} pages of names",
                     )
                 at = self._clock_of(page)
-                found += [self._entry(one) for one in page.get("Contents", ()) if one.get("Key") != prefix]
+                entries += [self._entry(one) for one in page.get("Contents", ()) if one.get("Key") != prefix]
         if at is None:
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{self.name} gave no page of a listing")
-        return Listing(self._folder, at, tuple(sorted(found, key=lambda each: each.name)))
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{self.name} returned no page of a listing")
+        return Listing(self._folder, at, tuple(sorted(entries, key=lambda each: each.name)))
 
     def _clock_of(self, reply: Any) -> datetime:
         date = reply["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         try:
             return parsedate_to_datetime(date).astimezone(UTC)
         except ValueError:
-            told = f"{self.name} does not tell its clock: Date is {date[:40]!r}"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told) from None
+            message = f"{self.name} sends no valid Date header: {date[:40]!r}"
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message) from None
 
     def _entry(self, one: Any) -> FileEntry:
         key, size, written = one["Key"], one["Size"], one["LastModified"]
         if not key.startswith(self._address.prefix) or size < 0 or written.tzinfo is None:
-            told = f"{self.name} does not answer as S3 does: it lists {key[:60]!r} of {size} bytes, {written}"
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+            message = (
+                f"{self.name} does not answer as S3 does: it lists {key[:60]!r} of {size} bytes, {written}"
+            )
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
         name = key.removeprefix(self._address.prefix)
         return FileEntry(name, folder=False, regular=True, size=size, written=written)
 
@@ -105,23 +108,23 @@ class S3Place:
                     begin = (begin + data)[:HEAD] if len(begin) < HEAD else begin
                     end = (end + data)[-ENDING:]
         except NotRestored as refused:
-            problem = damage(refused.told)
+            problem = damage(refused.message)
             if problem is None:
                 kind = (
                     ErrorKind.SILENT
                     if refused.reason is RestoreErrorReason.TOO_SLOW
                     else ErrorKind.UNEXPECTED_REPLY
                 )
-                raise Unobservable(kind, f"{dump.path}: {refused.told}") from None
-            return DumpRead(problem=problem, told=refused.told[:300], version=version_in(begin))
+                raise Unobservable(kind, f"{dump.path}: {refused.message}") from None
+            return DumpRead(problem=problem, told=refused.message[:300], version=version_in(begin))
         return by_its_ends(begin, end)
 
     def _listed(self, dump: DumpFile, within: timedelta) -> DumpRead:
         paths = os.pathsep.join([self._programs or "", os.environ.get("PATH", "")]).lstrip(os.pathsep)
         program = shutil.which("pg_restore", path=paths)
         if program is None:
-            told = "this machine has no pg_restore in its PATH; name its folder: [bzzz.backups] programs"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
+            message = "this machine has no pg_restore in its PATH; name its folder: [bzzz.backups] programs"
+            raise Unobservable(ErrorKind.PRECONDITION, message)
         record_source(f"GetObject {dump.path}; pg_restore --list")
         first = b""
         for data in self._chunks(dump.path, Deadline(within)):
@@ -134,13 +137,13 @@ class S3Place:
             check=False,
             env={**os.environ, "LC_ALL": "C"},
         )
-        said = done.stderr.decode(errors="replace").strip()
-        read = by_its_list(done.stdout[:HEAD], said)
+        stderr = done.stderr.decode(errors="replace").strip()
+        read = by_its_list(done.stdout[:HEAD], stderr)
         if read is None or (read.problem and len(first) < dump.size):
-            told = (
-                f"{dump.path}: pg_restore --list tells nothing of its first {len(first)} bytes: {said[:200]}"
+            message = (
+                f"{dump.path}: pg_restore --list does not read its first {len(first)} bytes: {stderr[:200]}"
             )
-            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+            raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
         return read
 
     def checksum(self, name: str, within: timedelta) -> Checksum:

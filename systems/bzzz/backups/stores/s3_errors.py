@@ -1,10 +1,10 @@
-"""What an S3-compatible store's refusals mean: AWS's own codes, which the others use too."""
+"""Errors of S3-compatible stores: AWS's error codes, which other stores use too, and what they mean."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore import exceptions as told_by
+from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
 from opsverify.model.observation import ErrorKind, Unobservable
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["TROUBLES", "trouble"]
 
-TROUBLES = (told_by.BotoCoreError, told_by.ClientError, ResponseParserError, ValueError, TypeError, KeyError)
-"""What the library raises; the last three where a reply's fields are not what they should be."""
+TROUBLES = (
+    botocore_errors.BotoCoreError,
+    botocore_errors.ClientError,
+    ResponseParserError,
+    ValueError,
+    TypeError,
+    KeyError,
+)
+"""Exceptions of the library; it raises the last three for fields of a wrong type."""
 _MOST = 300
 _OK, _SERVER_ERROR = 200, 500
 _CODES: tuple[tuple[frozenset[str], ErrorKind, str], ...] = (
@@ -47,7 +54,7 @@ _CODES: tuple[tuple[frozenset[str], ErrorKind, str], ...] = (
     (
         frozenset({"NoSuchBucket", "InvalidBucketName"}),
         ErrorKind.PRECONDITION,
-        "nothing was ever kept there, or the target names another",
+        "nothing was ever stored there, or the target names another bucket",
     ),
     (
         frozenset({"InvalidObjectState"}),
@@ -77,17 +84,17 @@ _CODES: tuple[tuple[frozenset[str], ErrorKind, str], ...] = (
 _KNOWN = frozenset().union(*(codes for codes, _, _ in _CODES))
 _GONE = {"NoSuchKey", "404", "PreconditionFailed", "412"}
 _NO_CREDENTIALS = (
-    told_by.NoCredentialsError,
-    told_by.PartialCredentialsError,
-    told_by.CredentialRetrievalError,
-    told_by.ProfileNotFound,
-    told_by.SSOError,
-    told_by.LoginError,
+    botocore_errors.NoCredentialsError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.ProfileNotFound,
+    botocore_errors.SSOError,
+    botocore_errors.LoginError,
 )
 _NOT_S3 = (
     ResponseParserError,
-    told_by.PaginationError,
-    told_by.FlexibleChecksumError,
+    botocore_errors.PaginationError,
+    botocore_errors.FlexibleChecksumError,
     ValueError,
     TypeError,
     KeyError,
@@ -95,38 +102,38 @@ _NOT_S3 = (
 
 
 def trouble(error: Exception, place: str, status: int = 0) -> Unobservable:
-    """Why `place` could not be looked at; `status` is of its last reply, 0 where none came."""
-    if isinstance(error, told_by.ClientError):
+    """Why `place` could not be read; `status` is the HTTP status of its last reply, 0 where none came."""
+    if isinstance(error, botocore_errors.ClientError):
         return _refusal(error, place, status)
-    said = bounded_text(" ".join(str(error).split()), _MOST)
+    text = bounded_text(" ".join(str(error).split()), _MOST)
     if isinstance(error, _NO_CREDENTIALS):
-        told = f"{place}: {said}; name who asks: access_key_env and secret_key_env, or profile"
-        return Unobservable(ErrorKind.CREDENTIAL_MISSING, told)
+        message = f"{place}: {text}; set credentials: access_key_env and secret_key_env, or profile"
+        return Unobservable(ErrorKind.CREDENTIAL_MISSING, message)
     if isinstance(error, _NOT_S3):
-        return Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{place} does not answer as S3 does: {said}")
-    found = classify(error)
-    # Its own cause stands in the library's error: a status line that is none, or none before the end.
+        return Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{place} does not answer as S3 does: {text}")
+    classified = classify(error)
+    # The library wraps the cause: an invalid status line, or one that does not end.
     cause = repr(getattr(error, "kwargs", {}).get("error"))
     garbled = "BadStatusLine(" in cause or "LineTooLong(" in cause
-    kind = ErrorKind.UNEXPECTED_REPLY if garbled else found.kind
-    return Unobservable(kind, f"{place}: {bounded_text(found.seen, _MOST)}")
+    kind = ErrorKind.UNEXPECTED_REPLY if garbled else classified.kind
+    return Unobservable(kind, f"{place}: {bounded_text(classified.seen, _MOST)}")
 
 
-def _refusal(error: told_by.ClientError, place: str, status: int) -> Unobservable:
+def _refusal(error: botocore_errors.ClientError, place: str, status: int) -> Unobservable:
     reply: Mapping[str, Any] = error.response
-    told, meta = reply.get("Error", {}), reply.get("ResponseMetadata", {})
-    code = str(told.get("Code") or status)
+    fields, meta = reply.get("Error", {}), reply.get("ResponseMetadata", {})
+    code = str(fields.get("Code") or status)
     if status == _OK and code not in _KNOWN:  # the library calls a reply that is no XML a 500
-        said = "200, and what cannot be parsed"
-        return Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{place} does not answer as S3 does: {said}")
-    said = bounded_text(f"{status} {code}: {told.get('Message') or 'no message'}", _MOST)
+        text = "status 200 with a body that cannot be parsed"
+        return Unobservable(ErrorKind.UNEXPECTED_REPLY, f"{place} does not answer as S3 does: {text}")
+    text = bounded_text(f"{status} {code}: {fields.get('Message') or 'no message'}", _MOST)
     if code in _GONE:
-        return Changed(f"{place} went away, or was written, while it was looked at ({said})")
-    found = next(((kind, hint) for codes, kind, hint in _CODES if code in codes), None)
-    if found is not None:
-        kind, hint = found
+        return Changed(f"{place} disappeared or changed while it was read ({text})")
+    known = next(((kind, hint) for codes, kind, hint in _CODES if code in codes), None)
+    if known is not None:
+        kind, hint = known
         region = meta.get("HTTPHeaders", {}).get("x-amz-bucket-region", "")
         where = f"; it is in region {bounded_text(region, 40)}" if region else ""
-        return Unobservable(kind, f"{place}: {said}{where}; {hint}")
+        return Unobservable(kind, f"{place}: {text}{where}; {hint}")
     kind = ErrorKind.SERVER_ERROR if status >= _SERVER_ERROR else ErrorKind.UNEXPECTED_REPLY
-    return Unobservable(kind, f"{place} answered {said}")
+    return Unobservable(kind, f"{place} answered {text}")

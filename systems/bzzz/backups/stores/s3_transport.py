@@ -1,4 +1,4 @@
-"""The way to an S3-compatible store: AWS's own library signs and parses, and each reply is bounded in size and time."""
+"""Transport to an S3-compatible store: AWS's library signs and parses, each reply is bounded in size and time."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ __all__ = ["CHUNK", "open_store"]
 
 CHUNK = 1 << 20
 _MOST_PARSED = 8 << 20
-"""Bytes of a reply that is parsed as a whole: a page of a listing has 1000 keys of at most 1024 bytes, quoted."""
+"""Bytes of a reply that is parsed at once: a page of a listing has 1000 keys of at most 1024 bytes, URL-quoted."""
 _CONNECT, _NEXT_BYTE = seconds(4), seconds(10)
 _SHORTEST = seconds(0.001)  # the library refuses a timeout of nothing
-_DESCRIPTIONS = create_loader()  # of AWS's services: 20 MB, read once and not for each question
-_TRIES = 3  # the store's own word to try again (503 SlowDown) is no trouble yet
+_DESCRIPTIONS = create_loader()  # of AWS's services: 20 MB, read once and not per request
+_TRIES = 3  # a store may ask for a retry (503 SlowDown)
 
 
 class _Bounded:
-    """The body of a reply: given as it comes, no longer than the clock allows, in whole no more than is parsed."""
+    """The body of a reply: streamed within the deadline, and bounded in size where it is parsed at once."""
 
     def __init__(self, raw: Any, place: str, clock: Deadline) -> None:
         self._raw, self._place, self._clock = raw, place, clock
@@ -61,8 +61,8 @@ class _Bounded:
         while data := self.read():
             size += len(data)
             if size > _MOST_PARSED:
-                told = f"{self._place} sent more than {_MOST_PARSED} bytes of what should be a short reply"
-                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+                message = f"{self._place} sent more than {_MOST_PARSED} bytes where a short reply is expected"
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, message)
             yield data
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class _Bounded:
 
 
 class _Sender:
-    """Sends what the library has signed, once. It follows no redirect to another host."""
+    """Sends a signed request once. It follows no redirect to another host."""
 
     def __init__(self, place: str, target: S3Target, url: str, clock: Deadline) -> None:
         self._place, self._clock = place, clock
@@ -107,7 +107,7 @@ class _Sender:
 
 @contextmanager
 def open_store(place: str, target: S3Target, clock: Deadline) -> Iterator[S3Client]:
-    """The library's client of a store; all that it and its replies raise becomes Unobservable, named by `place`."""
+    """The library's client of a store; every error of it and of its replies becomes Unobservable, named by `place`."""
     _refuse_bad_authorities(target.ca_file)
     sender = None
     try:
@@ -125,19 +125,19 @@ def open_store(place: str, target: S3Target, clock: Deadline) -> Iterator[S3Clie
 
 def _refuse_late(place: str, clock: Deadline) -> None:
     if clock.passed:
-        told = f"{place} gave no complete reply within {clock.within.total_seconds():g} s"
-        raise Unobservable(ErrorKind.SILENT, told)
+        message = f"{place} gave no complete reply within {clock.within.total_seconds():g} s"
+        raise Unobservable(ErrorKind.SILENT, message)
 
 
 def _refuse_bad_authorities(ca_file: str | None) -> None:
-    """The library would call it a connection that was closed."""
+    """Raise Unobservable for an unusable ca_file: the library would report a closed connection."""
     if ca_file is None:
         return
     try:
         ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl's own errors too
-        told = f"[bzzz.backups] ca_file {ca_file} cannot be used: {error.strerror or error}"
-        raise Unobservable(ErrorKind.PRECONDITION, told) from None
+        message = f"[bzzz.backups] ca_file {ca_file} cannot be used: {error.strerror or error}"
+        raise Unobservable(ErrorKind.PRECONDITION, message) from None
 
 
 def _client(target: S3Target) -> S3Client:
@@ -159,7 +159,7 @@ def _client(target: S3Target) -> S3Client:
         endpoint_url=target.endpoint,
         config=Config(
             retries={"mode": "standard", "total_max_attempts": _TRIES},
-            # Few of the others have a name for each bucket.
+            # Few stores other than AWS have a host name per bucket.
             s3={"addressing_style": "path" if target.endpoint else "auto"},
             user_agent_extra="opsverify",
         ),

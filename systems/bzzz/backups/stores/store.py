@@ -1,4 +1,4 @@
-"""What a place of dumps is to whoever looks at them, wherever it is."""
+"""Protocol of a store of dumps: listing, reading, checksum, streaming."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 __all__ = ["GROWN", "Checksum", "DumpPlace"]
 
 GROWN = 10
-"""A gzipped dump becomes about so much larger, where nobody can tell."""
+"""Assumed growth of a gzipped dump, where its uncompressed size is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """SHA-256 of a file's content, in hexadecimal digits, and whence it is known."""
+    """SHA-256 of a file's content, in hexadecimal digits, and how it was computed."""
 
     digest: str
     how: str
 
 
 class DumpPlace(Protocol):
-    """A place of dumps, read only. Its methods block, each for a bounded time, and raise Unobservable."""
+    """A read-only store of dumps. Its methods block, each for a bounded time, and raise Unobservable."""
 
     name: str
-    """As a person would say it, with the host or the store."""
+    """The folder with its host, or the address in the store."""
 
     def listing(self) -> Listing:
-        """What lies there at this moment of the place's own clock. Raises Unobservable where there is no such place."""
+        """The files now, by the store's own clock. Raises Unobservable where the folder does not exist."""
 
     def read(self, dump: DumpFile, within: timedelta) -> DumpRead:
         """Read a dump that has bytes to its end, and keep nothing of it. Raises Changed where it is gone."""

@@ -53,7 +53,7 @@ async def open_bzzz(section: BzzzSection) -> AsyncIterator[BzzzClient]:
         yield BzzzClient(
             section,
             http,
-            services=open_services(section.services, http),
+            services=open_services(section.services),
             prometheus=prometheus,
             capacity=CapacityClient(prometheus, section),
             hosts=HostsClient(section),

@@ -6,18 +6,21 @@ import json
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opsverify.model.observation import ErrorKind, Unobservable
 from systems.bzzz.services import docker_api as api_module
+from systems.bzzz.services import swarm_operator as operator_module
 from systems.bzzz.services.client import ServiceFailed
 from systems.bzzz.services.models import ServiceSeen
 from systems.bzzz.services.swarm import SwarmClient
 from systems.bzzz.services.swarm_operator import SwarmOperator
 from systems.bzzz.services.target import ServicesTarget
+from tests.hostile.servers import Stage, http, page, resets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,7 +55,7 @@ def _serve(listener: socket.socket, replies: Mapping[str, tuple[int, Any]]) -> N
 
 
 def _answer(connection: socket.socket, replies: Mapping[str, tuple[int, Any]]) -> None:
-    with connection:
+    with connection, suppress(ConnectionResetError):
         while request := connection.recv(65536):
             path = request.split(b" ")[1].decode()
             path = path.removeprefix("/v1.41")
@@ -185,13 +188,55 @@ async def test_a_docker_that_is_not_there(tmp_path: Path) -> None:
     assert (await told(ServicesTarget(manager="docker+tcp://127.0.0.1:9"))).kind is ErrorKind.REFUSED
 
 
-async def test_a_docker_that_says_nothing_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A daemon that accepts and does not answer costs its timeout, and is silent."""
+@pytest.mark.parametrize("answered", [{}, {"/version": (200, VERSION)}], ids=["at-once", "later"])
+async def test_a_docker_that_says_nothing_is_silent(
+    answered: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that accepts and does not answer, at once or later, costs its timeout, and is silent; an act on it fails."""
     monkeypatch.setattr(api_module, "SOCKET_S", 1)
-    with daemon(tmp_path, {"/version": (200, VERSION), "/services": (0, None)}) as target:
+    monkeypatch.setattr(operator_module, "_ANSWER_S", 1)
+    with daemon(tmp_path, {**answered, "/": (0, None)}) as target:
         begin = time.monotonic()
         assert (await told(target)).kind is ErrorKind.SILENT
-    assert time.monotonic() - begin < 3
+        with pytest.raises(ServiceFailed, match=r"timed out|Read timeout"):
+            await SwarmOperator(target).restart("bzzz-v2_bzzz-agent")
+    assert time.monotonic() - begin < api_module.SOCKET_S + 6
+
+
+async def test_a_manager_over_tcp_that_breaks_off(stage: Stage) -> None:
+    """A manager that resets, refuses or redirects is not observed, for that reason, and an act on it has failed."""
+    moved = page(status=302, headers=("Location: http://127.0.0.1:1/",))
+    for address, kind in (
+        (stage.http(resets), ErrorKind.RESET),
+        ("http://127.0.0.1:9", ErrorKind.REFUSED),
+        (stage.http(http({"/version": page(VERSION), "/v1.41/services": moved})), ErrorKind.UNEXPECTED_REPLY),
+    ):
+        target = ServicesTarget(manager=f"docker+tcp://{address.removeprefix('http://')}")
+        assert (await told(target)).kind is kind
+        with pytest.raises(ServiceFailed):
+            await SwarmOperator(target).scale("bzzz-v2_bzzz-agent", 1)
+
+
+async def test_no_proxy_of_the_environment_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon is asked directly, its version too, whatever proxy is set for others."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    pages = {"/version": page(VERSION), "/v1.41/secrets": page([{"Spec": {"Name": "word"}}])}
+    address = stage.http(http(pages)).removeprefix("http://")
+    assert await SwarmClient(ServicesTarget(manager=f"docker+tcp://{address}")).secrets() == ("word",)
+
+
+@pytest.mark.parametrize("reply", [b"<html>", [], {}, {"Id": 3}, {"Id": "e1"}, b"[" * 100_000, None])
+async def test_an_act_whose_answers_are_not_understood_has_failed(reply: Any, tmp_path: Path) -> None:
+    """A command inside a task of which nobody knows what came of it has failed."""
+    replies = {
+        **whole([service()], [task()]),
+        "/containers/json": (200, [{"Id": "c0"}]),
+        "/containers/c0/exec": (201, reply),
+        "/exec": (200, reply),
+    }
+    with daemon(tmp_path, replies) as target, pytest.raises(ServiceFailed):
+        await SwarmOperator(target).run("bzzz-v2_bzzz-agent", ["true"], within=timedelta(seconds=0.2))
 
 
 @pytest.mark.parametrize(
@@ -203,6 +248,11 @@ async def test_a_docker_that_says_nothing_is_silent(tmp_path: Path, monkeypatch:
         [service(Mode={"Replicated": {"Replicas": "three"}})],
         [service(container={"Env": {"A": "b"}})],
         [service(TaskTemplate="none")],
+        None,
+        [service(Mode={"Replicated": {"Replicas": float("nan")}})],
+        b"",
+        b"<html>proxy</html>",
+        b"\xff\xfe",
         b"[",
         b"[" * 100_000,
         b'"' + b"x" * (33 * 1024 * 1024) + b'"',

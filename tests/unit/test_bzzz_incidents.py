@@ -68,7 +68,7 @@ class World:
         self.section = BzzzSection.model_validate(
             {
                 "nodes": nodes,
-                "services": {"manager": "supervisor+http://127.0.0.1:1"},
+                "services": {"manager": "docker+tcp://127.0.0.1:1"},
                 **({"recovered_at": given["recovered"]} if "recovered" in given else {}),
                 "limits": {"watched": 3600, **given.get("limits", {})},
             }

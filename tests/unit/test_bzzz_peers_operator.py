@@ -27,9 +27,7 @@ NODES = {
     for name, port in (("walnut", 9101), ("ironwood", 9102), ("acacia", 9103))
 }
 ALONE = BzzzSection.model_validate({"nodes": NODES})
-MANAGED = BzzzSection.model_validate(
-    {"nodes": NODES, "services": {"manager": "supervisor+http://127.0.0.1:1"}}
-)
+MANAGED = BzzzSection.model_validate({"nodes": NODES, "services": {"manager": "docker+tcp://127.0.0.1:1"}})
 BY_HAND = {
     "restart_bootstraps": "docker service update --force bzzz-v2_dht-bootstrap-ironwood",
     "restart_agents": "docker service update --force bzzz-v2_bzzz-agent",

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from checks.bzzz.services.criteria import as_they_should, safe_settings
 from opsverify.model.observation import ErrorKind, Unobservable
+from opsverify.target.file import TargetError, load_target
 from systems.bzzz.limits import BzzzLimits
+from systems.bzzz.section import BzzzSection
 from systems.bzzz.services.baseline import Accepted, accepted_path, read_accepted, write_accepted
 from systems.bzzz.services.models import (
     RunningServices,
@@ -270,3 +272,18 @@ def test_what_was_accepted_comes_back(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(Unobservable) as damaged:
         read_accepted(target)
     assert damaged.value.kind is ErrorKind.UNEXPECTED_REPLY
+
+
+@pytest.mark.parametrize("manager", ["supervisor+http://127.0.0.1:1", "docker+unix://walnut", "walnut:2377"])
+def test_a_manager_of_another_scheme_is_told_with_the_right_ones(manager: str, tmp_path: Path) -> None:
+    """An address that is no Swarm manager's is an error of the target file: where it stands, what was found, what is right."""
+    path = tmp_path / "target.toml"
+    path.write_text(f'name = "x"\n[bzzz.services]\nmanager = "{manager}"\n', encoding="utf-8")
+    with pytest.raises(TargetError) as caught:
+        load_target(path, {"bzzz": BzzzSection})
+    told = str(caught.value)
+    assert str(path) in told
+    assert "bzzz.services.manager" in told
+    assert f"found {manager.split(':', maxsplit=1)[0]!r}" in told
+    for right in ("docker+unix:///var/run/docker.sock", "docker+ssh://", "docker+tcp://", "docker+https://"):
+        assert right in told

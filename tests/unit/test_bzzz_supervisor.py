@@ -1,4 +1,4 @@
-"""The supervisor of a twin's services: its promises, with real children."""
+"""The stand-in for a Swarm manager, with real children: its promises, read and acted on as a live Swarm is."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.bzzz.twin.services import start_supervisor
-from fixtures.bzzz.twin.supervisor.images import Image, NoImage, read_image, write_image
-from fixtures.bzzz.twin.supervisor.plan import Change, ServicePlan, SlotPlan
+from fixtures.bzzz.twin.supervisor.images import NoImage, ProcessImage, read_image, write_image
+from fixtures.bzzz.twin.supervisor.plan import ServicePlan, SlotPlan, UpdatePlan
 from opsverify.model.deadline import eventually, seconds
-from opsverify.probes.http import open_http
 from opsverify.servers.guard import Guard
 from opsverify.servers.process import free_port
-from systems.bzzz.services.client import ServiceFailed
-from systems.bzzz.services.supervisor import SupervisorClient, SupervisorOperator
+from systems.bzzz.services import swarm_operator as operator_module
+from systems.bzzz.services.client import NotEnded, ServiceFailed
+from systems.bzzz.services.swarm import SwarmClient
+from systems.bzzz.services.swarm_operator import SwarmOperator
 from systems.bzzz.services.target import ServicesTarget
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fixtures.bzzz.twin.services import Supervisor
     from systems.bzzz.services.models import ServiceSeen
 
-SLEEPER = Image(("sh", "-c", "echo up $WORD; exec sleep 600"))
-ENDS = Image(("sh", "-c", "echo cannot >&2; exit 1"))
-NEVER_UP = Image(("sleep", "600"), health="/health", health_port="PORT", health_s=0.3)
-QUICK = Change(delay_s=0.01, monitor_s=0.2)
+SLEEPER = ProcessImage(("sh", "-c", "echo up $WORD; exec sleep 600"))
+ENDS = ProcessImage(("sh", "-c", "echo cannot >&2; exit 1"))
+NEVER_UP = ProcessImage(("sleep", "600"), health="/health", health_port="PORT", health_s=0.3)
+QUICK = UpdatePlan(delay_s=0.01, monitor_s=0.2)
 WITHIN = seconds(10)
 
 
@@ -50,16 +51,15 @@ def supervisor() -> Iterator[Supervisor]:
 
 
 @pytest.fixture
-async def client(supervisor: Supervisor) -> AsyncIterator[SupervisorClient]:
+def client(supervisor: Supervisor) -> SwarmClient:
     """What reads it."""
-    async with open_http() as http:
-        yield SupervisorClient(_target(supervisor), http)
+    return SwarmClient(_target(supervisor))
 
 
 @pytest.fixture
-def operator(supervisor: Supervisor) -> SupervisorOperator:
+def operator(supervisor: Supervisor) -> SwarmOperator:
     """What acts on it."""
-    return SupervisorOperator(_target(supervisor))
+    return SwarmOperator(_target(supervisor))
 
 
 def _target(supervisor: Supervisor) -> ServicesTarget:
@@ -73,17 +73,17 @@ def _service(supervisor: Supervisor, name: str, *, replicas: int = 2, **more: ob
     return name
 
 
-async def _seen(client: SupervisorClient, name: str) -> ServiceSeen:
+async def _seen(client: SwarmClient, name: str) -> ServiceSeen:
     return next(s for s in await client.services() if s.name == name)
 
 
-async def _running(client: SupervisorClient, name: str, many: int) -> ServiceSeen:
+async def _running(client: SwarmClient, name: str, many: int) -> ServiceSeen:
     return await eventually(
         lambda: _seen(client, name), lambda s: len(s.running) == many, expected=f"{many} run", within=WITHIN
     )
 
 
-async def _begun(client: SupervisorClient, name: str) -> ServiceSeen:
+async def _begun(client: SwarmClient, name: str) -> ServiceSeen:
     return await eventually(
         lambda: _seen(client, name),
         lambda s: s.update_state == "updating",
@@ -93,7 +93,7 @@ async def _begun(client: SupervisorClient, name: str) -> ServiceSeen:
     )
 
 
-async def test_a_task_that_is_killed_is_replaced(supervisor: Supervisor, client: SupervisorClient) -> None:
+async def test_a_task_that_is_killed_is_replaced(supervisor: Supervisor, client: SwarmClient) -> None:
     """A task that is killed is replaced, and the ended one tells its exit status."""
     name = _service(supervisor, "killed")
     before = await _running(client, name, 2)
@@ -108,7 +108,7 @@ async def test_a_task_that_is_killed_is_replaced(supervisor: Supervisor, client:
     assert (ended.exit_code, ended.error) == (137, "task: non-zero exit (137)")
 
 
-async def test_a_restart_loop_can_be_seen(supervisor: Supervisor, client: SupervisorClient) -> None:
+async def test_a_restart_loop_can_be_seen(supervisor: Supervisor, client: SwarmClient) -> None:
     """A program that ends at once leaves many failed tasks with its exit status, a bounded number, and its log."""
     name = _service(supervisor, "looping", replicas=1, image="app:bad")
     seen = await eventually(
@@ -120,32 +120,31 @@ async def test_a_restart_loop_can_be_seen(supervisor: Supervisor, client: Superv
 
 
 async def test_scaling_up_and_down(
-    supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator
 ) -> None:
     """Scaling returns when so many run; more than there are places is refused."""
     name = _service(supervisor, "scaled")
     await operator.scale(name, 4)
-    assert [t.node for t in (await _seen(client, name)).running] == ["walnut", "ironwood"] * 2
+    places = sorted((t.slot, t.node) for t in (await _seen(client, name)).running)
+    assert places == [(1, "walnut"), (2, "ironwood"), (3, "walnut"), (4, "ironwood")]
     await operator.scale(name, 0)
     assert not supervisor.processes(name)
     with pytest.raises(ServiceFailed, match="ports for 4 tasks, not for 5"):
         await operator.scale(name, 5)
 
 
-async def test_a_rolling_update(
-    supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
-) -> None:
-    """An update gives every task the new image, by its digest."""
+async def test_a_rolling_update(supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator) -> None:
+    """An update gives every task the new image, under the name that it was asked for by."""
     name = _service(supervisor, "updated")
     assert "completed" in await operator.update(name, image="app:v2")
     seen = await _seen(client, name)
-    assert {t.image for t in seen.running} == {read_image(supervisor.images, "app:v2").reference}
+    assert {t.image for t in seen.running} == {"app:v2"}
     assert "up two" in await client.logs(name, since=seconds(60), most=10)
 
 
 @pytest.mark.parametrize("image", ["app:bad", "app:sick"])
 async def test_a_bad_image_rolls_back(
-    supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator, image: str
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator, image: str
 ) -> None:
     """An image whose program ends, or never becomes healthy, is rolled back by itself; the other task is not touched."""
     name = _service(supervisor, f"rolled-{image[4:]}")
@@ -154,18 +153,22 @@ async def test_a_bad_image_rolls_back(
     after = await _seen(client, name)
     assert len(after.running) == 2
     assert {t.image for t in after.running} == {before.image} == {after.image}
-    assert before.running[1].id in {t.id for t in after.running}
+    untouched = next(t.id for t in before.running if t.slot == 2)
+    assert untouched in {t.id for t in after.running}
 
 
-async def test_an_unknown_image_is_refused(supervisor: Supervisor, operator: SupervisorOperator) -> None:
-    """An image that is not there changes nothing."""
+async def test_an_image_that_is_not_there_rolls_back(
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator
+) -> None:
+    """A task of an image that is not there is rejected with Docker's words, and the update rolls back."""
     name = _service(supervisor, "unknown-image")
-    with pytest.raises(ServiceFailed, match="No such image: app:v9"):
-        await operator.update(name, image="app:v9")
+    assert "rollback_completed" in await operator.update(name, image="app:v9")
+    rejected = [t for t in (await _seen(client, name)).tasks if t.state == "rejected"]
+    assert [(t.error, t.image) for t in rejected] == [("No such image: app:v9", "app:v9")]
 
 
 async def test_scaling_during_an_update(
-    supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator
 ) -> None:
     """Scaling in the middle of an update ends with so many tasks, all of the new image."""
     name = _service(supervisor, "both", replicas=3)
@@ -175,26 +178,26 @@ async def test_scaling_during_an_update(
     await asyncio.gather(updating, operator.scale(name, 4))
     await operator.scale(name, 1)
     seen = await _running(client, name, 1)
-    assert {t.image for t in seen.running} == {read_image(supervisor.images, "app:v2").reference}
+    assert {t.image for t in seen.running} == {"app:v2"}
     assert len(supervisor.processes(name)) == 1
 
 
 async def test_an_update_in_the_middle_of_another(
-    supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator
 ) -> None:
     """An update back, begun before the first has ended, leaves every slot with one task of the first image."""
     name = _service(supervisor, "back", replicas=3)
     before = await _running(client, name, 3)
     first = asyncio.create_task(operator.update(name, image="app:v2"))
     await _begun(client, name)
-    await asyncio.gather(first, operator.update(name, image="app:v1"))
+    await asyncio.gather(first, operator.update(name, image=before.image))
     seen = await _running(client, name, 3)
     assert {t.image for t in seen.running} == {before.image}
     assert len(supervisor.processes(name)) == 3
 
 
 async def test_a_secret_is_exchanged(
-    supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator
 ) -> None:
     """A new secret takes the place of the old under the name that the tasks find inside."""
     supervisor.store("secrets", "word", b"first")
@@ -205,19 +208,23 @@ async def test_a_secret_is_exchanged(
     assert (ran.output, ran.status) == ("second", 3)
     assert (await _seen(client, name)).secrets == {"word": "word_v2"}
     with pytest.raises(ServiceFailed, match="already exists"):
-        await operator.replace_secret(name, old="word_v2", new="word_v2", payload=b"")
+        await operator.replace_secret(name, old="word_v2", new="word_v2", payload=b"third")
+    assert await client.secrets() == ("word", "word_v2")
 
 
-async def test_a_command_that_hangs_is_ended(supervisor: Supervisor, operator: SupervisorOperator) -> None:
-    """A command inside a task ends with its time, and its output is bounded."""
+async def test_a_command_that_hangs_is_told(
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator
+) -> None:
+    """A command inside a task that does not end in time goes on, as in Docker, and ends with its task; output is bounded."""
     name = _service(supervisor, "hangs", replicas=1)
-    with pytest.raises(ServiceFailed, match="not done in time"):
-        await operator.run(name, ["sleep", "60"], within=timedelta(seconds=0.2))
+    await _running(client, name, 1)
+    with pytest.raises(NotEnded, match=r"has not ended after 0\.2 s"):
+        await operator.run(name, ["sh", "-c", "echo $$; exec sleep 60"], within=timedelta(seconds=0.2))
     ran = await operator.run(name, ["sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x"], within=WITHIN)
     assert len(ran.output) <= 64 * 1024
 
 
-async def test_what_a_task_uses(supervisor: Supervisor, client: SupervisorClient) -> None:
+async def test_what_a_task_uses(supervisor: Supervisor, client: SwarmClient) -> None:
     """A task's memory is that of its process and all below it, beside its limit."""
     name = _service(supervisor, "uses", replicas=1, memory_limit=5)
     task = (await _running(client, name, 1)).running[0]
@@ -227,7 +234,7 @@ async def test_what_a_task_uses(supervisor: Supervisor, client: SupervisorClient
 
 
 async def test_another_s_process_is_listed_and_left_alone(
-    supervisor: Supervisor, client: SupervisorClient, operator: SupervisorOperator
+    supervisor: Supervisor, client: SwarmClient, operator: SwarmOperator
 ) -> None:
     """A process that the stack started is a service whose end is seen, and which is not restarted from here."""
     port = free_port()
@@ -254,3 +261,17 @@ def test_an_image_is_its_bytes(tmp_path: Path) -> None:
     write_image(tmp_path, "app:v1", ENDS)
     with pytest.raises(NoImage, match="has the digest"):
         read_image(tmp_path, reference)
+
+
+async def test_an_update_whose_status_is_gone(
+    supervisor: Supervisor, operator: SwarmOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update that leaves no status (nothing to replace, or a change came after it) ends; another template is a failure."""
+    monkeypatch.setattr(operator_module, "_GONE_S", 0.5)
+    name = _service(supervisor, "gone", replicas=0)
+    assert (await operator.restart(name)).startswith("completed: its status is gone")
+    overtaken = asyncio.create_task(operator.restart(name))
+    await asyncio.sleep(0.2)
+    supervisor.begin(name, "force")
+    with pytest.raises(ServiceFailed, match="somebody else has changed it meanwhile"):
+        await overtaken

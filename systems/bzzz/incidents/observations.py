@@ -191,11 +191,13 @@ async def standing_memory(bzzz: BzzzClient) -> IncidentState:
 @observation(of="nodes", deadline=seconds(8))
 async def standing_dht(bzzz: BzzzClient) -> IncidentState:
     """Whether DHT operations fail: each agent's own put and get (1 works, 0 fails), and the bootstraps."""
-    answers, silent = await bzzz.nodes.ask(lambda agent, _: agent.checks(), await running_agents(bzzz))
+    running, bootstraps, errors = await asyncio.gather(
+        running_agents(bzzz), bootstrap_evidence(bzzz), log_evidence(bzzz, word="dht")
+    )
+    answers, silent = await bzzz.nodes.ask(lambda agent, _: agent.checks(), running)
     checks = {node: each.named("dht-health") for node, each in answers.items()}
     if not any(checks.values()):
         raise Unobservable(ErrorKind.EMPTY, "no agent lists dht-health")
-    bootstraps, errors = await asyncio.gather(bootstrap_evidence(bzzz), log_evidence(bzzz, word="dht"))
     return IncidentState(
         alert="DHT Operations Failing",
         wanted=len(checks) + len(silent),

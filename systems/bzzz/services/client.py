@@ -1,4 +1,4 @@
-"""Who runs BZZZ's services: one interface, two managers (a Docker Swarm, a twin's supervisor of processes)."""
+"""What a manager of BZZZ's services can be asked for (a client) and be told to do (an operator): Docker's Swarm answers both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from opsverify.probes.http import Http
     from systems.bzzz.services.models import NetworkSeen, ServiceSeen, SwarmNode, TaskUse
     from systems.bzzz.services.target import ServicesTarget
 
@@ -24,8 +23,6 @@ __all__ = [
     "open_services",
     "operate_services",
 ]
-
-SUPERVISOR = "supervisor+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +109,17 @@ class _None:
         )
 
 
-def open_services(target: ServicesTarget | None, http: Http) -> ServicesClient:
+def open_services(target: ServicesTarget | None) -> ServicesClient:
     """The client of the target's manager; nothing is sent before it is asked for."""
     if target is None:
         return cast("ServicesClient", _None())
-    if target.manager.startswith(SUPERVISOR):
-        from systems.bzzz.services.supervisor import SupervisorClient  # noqa: PLC0415 -- only what is asked for is loaded
-
-        return SupervisorClient(target, http)
-    from systems.bzzz.services.swarm import SwarmClient  # noqa: PLC0415
+    from systems.bzzz.services.swarm import SwarmClient  # noqa: PLC0415 -- only what is asked for is loaded
 
     return SwarmClient(target)
 
 
 def operate_services(target: ServicesTarget) -> ServicesOperator:
     """The operator of the target's manager."""
-    if target.manager.startswith(SUPERVISOR):
-        from systems.bzzz.services.supervisor import SupervisorOperator  # noqa: PLC0415
-
-        return SupervisorOperator(target)
     from systems.bzzz.services.swarm_operator import SwarmOperator  # noqa: PLC0415
 
     return SwarmOperator(target)

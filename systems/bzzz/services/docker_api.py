@@ -29,7 +29,7 @@ MOST_BYTES = 32 * 1024 * 1024
 NOT_FOUND = 404
 _CHUNK = 16 * 1024
 _OK, _DENIED, _SERVER_ERROR = 200, (401, 403), 500
-NO_PACKAGE = "BZZZ's Swarm is read through Docker's SDK: pip install 'opsverify[containers]' ({error})"
+NO_PACKAGE = "BZZZ's Swarm is read through Docker's SDK: pip install 'opsverify[systems]' ({error})"
 # What the daemon says, in its own words (moby, daemon/cluster/errors.go), and what it means for a look.
 _SAID = (
     ("needs to be unlocked", ErrorKind.SERVER_ERROR, "the swarm is locked; a person unlocks it: docker swarm unlock"),
@@ -127,17 +127,17 @@ def open_docker(target: ServicesTarget, *, within_s: int = SOCKET_S) -> Iterator
     try:
         import docker.errors  # noqa: PLC0415 -- an extra's package, a third of a second
         import requests  # noqa: PLC0415
-        from docker.api.client import APIClient  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        from systems.bzzz.services.docker_session import DirectClient  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise Unobservable(ErrorKind.PRECONDITION, NO_PACKAGE.format(error=error)) from None
     try:
         with ssh_way(target) as address:
             _knock(address)
             secured = address.startswith("https://")
-            sdk = APIClient(base_url=address, version="auto", timeout=within_s, tls=secured)
+            sdk = DirectClient(base_url=address, version="auto", timeout=within_s, tls=secured)
             try:
-                sdk.trust_env = False
                 yield DockerApi(sdk)
             finally:
                 sdk.close()

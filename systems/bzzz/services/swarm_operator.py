@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["SwarmOperator"]
 
 _WITHIN_S, _POLL_S = 300.0, 0.1
+_ANSWER_S = 30
+"""Of one read or write; a manager that is busy with an update takes its time."""
 _AGAIN = 5
+_GONE_S = 5.0
+"""An update whose status is gone for so long has ended unseen: each later change of a service clears it."""
 _MOST_OUTPUT = 64 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}")
 _ENDED = {"completed", "paused", "rollback_completed", "rollback_paused"}
@@ -83,16 +87,19 @@ class SwarmOperator:
         return await in_thread(self._wire, service, network, connect=True)
 
     @contextmanager
-    def _open(self, *names: str, within_s: int = 30) -> Iterator[DockerApi]:
+    def _open(self, *names: str) -> Iterator[DockerApi]:
         for name in names:
             if not _NAME.fullmatch(name):
                 msg = f"{bounded_text(name, 100)!r} is no name that Docker gives: nothing was done"
                 raise ServiceFailed(msg)
         try:
-            with open_docker(self._target, within_s=within_s) as api:
+            with open_docker(self._target, within_s=_ANSWER_S) as api:
                 yield api
         except Unobservable as error:
             raise ServiceFailed(error.seen) from None
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            msg = f"{self._target.manager}: an answer of another shape than Docker's: {type(error).__name__}: {bounded_text(str(error), 200)}"
+            raise ServiceFailed(msg) from error
 
     def _find(
         self, api: DockerApi, service: str
@@ -118,8 +125,10 @@ class SwarmOperator:
             raise ServiceFailed(msg)
         return reached
 
-    def _change(self, api: DockerApi, service: str, change: Callable[[dict[str, Any]], None]) -> str | None:
-        """Change a service's specification, as it is now, and tell when its last update began before.
+    def _change(
+        self, api: DockerApi, service: str, change: Callable[[dict[str, Any]], None]
+    ) -> tuple[str, dict[str, Any]] | None:
+        """Change a service's specification, as it is now; when its last update began before, and what was written.
 
         None where that changes nothing: Docker begins no update then, and one that is awaited would never end.
         """
@@ -148,7 +157,7 @@ class SwarmOperator:
                     raise
                 time.sleep(_POLL_S)  # somebody else, or Swarm itself, wrote it meanwhile: look again
                 continue
-            return str((raw.get("UpdateStatus") or {}).get("StartedAt", ""))
+            return str((raw.get("UpdateStatus") or {}).get("StartedAt", "")), spec
         raise AssertionError  # unreachable: the last attempt raises
 
     def _completed(self, service: str, change: Callable[[dict[str, Any]], None]) -> str:
@@ -160,12 +169,17 @@ class SwarmOperator:
 
     def _updated(self, service: str, change: Callable[[dict[str, Any]], None]) -> str:
         with self._open(service) as api:
-            before = self._change(api, service, change)
-            if before is None:
+            changed = self._change(api, service, change)
+            if changed is None:
                 return "completed: it was so already"
-            end, state = time.monotonic() + _WITHIN_S, "nothing"
+            before, written = changed
+            end, state, told = time.monotonic() + _WITHIN_S, "nothing", time.monotonic()
             while time.monotonic() < end:
-                progress = api.sdk.inspect_service(service).get("UpdateStatus") or {}
+                now = api.sdk.inspect_service(service)
+                progress = now.get("UpdateStatus") or {}
+                told = time.monotonic() if progress else told
+                if time.monotonic() - told > _GONE_S:
+                    return self._overtaken(api, service, now["Spec"], written, end)
                 if progress.get("StartedAt", "") != before:
                     state = f"{progress.get('State')}: {bounded_text(str(progress.get('Message', '')), 300)}"
                     if progress.get("State") in _ENDED:
@@ -174,6 +188,16 @@ class SwarmOperator:
                 time.sleep(_POLL_S)
         msg = f"{service}: the update has not ended after {_WITHIN_S:g} s; last seen {state}"
         raise ServiceFailed(msg)
+
+    def _overtaken(
+        self, api: DockerApi, service: str, spec: dict[str, Any], written: dict[str, Any], end: float
+    ) -> str:
+        """What came of an update after which somebody else has changed the service."""
+        if spec["TaskTemplate"] != written["TaskTemplate"]:
+            msg = f"{service}: somebody else has changed it meanwhile, and its tasks are not what they were to be"
+            raise ServiceFailed(msg)
+        self._await(api, service, None, end)
+        return "completed: its status is gone, since somebody else has changed the service meanwhile; the tasks run as they were to"
 
     def _scale(self, service: str, replicas: int) -> str:
         def to(spec: dict[str, Any]) -> None:
@@ -231,11 +255,12 @@ class SwarmOperator:
             made = api.sdk.exec_create(task.container, command)["Id"]
             output = api.written(f"/exec/{made}/start", {"Detach": False, "Tty": False}, within_s)
             state = api.sdk.exec_inspect(made)
+            status = None if state["Running"] or state["ExitCode"] is None else int(state["ExitCode"])
         text = bounded_text(unframed(output).decode(errors="replace"), _MOST_OUTPUT)
-        if state["Running"] or state["ExitCode"] is None:
+        if status is None:
             msg = f"{' '.join(command)} in {service}.{task.slot} has not ended after {within_s:g} s, and goes on; it wrote {text!r}"
             raise NotEnded(msg)
-        return Ran(int(state["ExitCode"]), text)
+        return Ran(status, text)
 
     def _wire(self, service: str, network: str, *, connect: bool) -> str:
         with self._open(service, network) as api:

@@ -93,7 +93,7 @@ def test_a_part_that_does_not_start_ends_the_others(monkeypatch: pytest.MonkeyPa
 
     run_ids: list[str] = []
     monkeypatch.setattr("fixtures.bzzz.twin.stack.DatabasePart.start", fails)
-    monkeypatch.setattr("fixtures.bzzz.twin.site.Guard.close", _noting(run_ids))
+    monkeypatch.setattr("opsverify.servers.guard.Guard.close", _noting(run_ids))
     with pytest.raises(ServerFailed, match="no disk"):
         start_twin(BzzzSection(), ServersTable(provider="embedded"))
     assert [marked(run_id) for run_id in run_ids] == [[]]

@@ -107,7 +107,7 @@ def pytest_sessionstart() -> None:
 
 def _open(config: pytest.Config) -> Run:
     if getattr(config.option, "numprocesses", None) or getattr(config.option, "dist", "no") != "no":
-        msg = "-n (xdist) splits a run over processes; checks are judged on one moment. Leave it out: observations already run all at once"
+        msg = "-n (xdist) splits a run over processes, but all checks are judged on one moment. Leave it out: observations already run concurrently"
         raise pytest.UsageError(msg)
     run = start.open_run(config, config.stash[_SYSTEMS])
     attach_history_and_waivers(config, run)

@@ -42,7 +42,7 @@ class CanaryRun:
         try:
             self.history.hold(self.run_id)
         except HistoryError as error:
-            self.troubles.append(f"other machines are not kept away: {error}")
+            self.troubles.append(f"the target is not locked against runs on other machines: {error}")
         except BaseException:
             self.local.release()
             raise

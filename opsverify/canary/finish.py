@@ -19,7 +19,7 @@ def before_reports(run: Run) -> None:
         if run.canary is not None and (run.busy is not None or run.looked):
             _remember(run)
         elif run.target.notify and run.options.profile == "canary" and run.looked:
-            run.warnings.append("nobody was told of anything: this run is not remembered")
+            run.warnings.append("no notification was sent: this run is not kept in a history, so what changed is not known")
         url = run.target.canary.ping_url_env
         # A canary that can tell nobody is as good as silent: then somebody else has to notice.
         mute = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
@@ -31,7 +31,7 @@ def before_reports(run: Run) -> None:
         run.interrupted = True
     except Exception as error:  # noqa: BLE001 - whatever is wrong here, the verdicts are in and the reports are written
         run.unwritable = True
-        run.problem(f"remembering or telling failed: {type(error).__name__}: {error}")
+        run.problem(f"writing the history or sending notifications failed: {type(error).__name__}: {error}")
 
 
 def _remember(run: Run) -> None:

@@ -262,7 +262,7 @@ class History:
                 who = (
                     f"run {held.run_id} (pid {held.pid} on {held.host}) since {held.since:%Y-%m-%dT%H:%M:%S%z}"
                     if held
-                    else "a run that has not said who it is yet"
+                    else "a run that has not written its id yet"
                 )
                 msg = f"held by {who}"
                 raise TargetBusy(msg)

@@ -155,7 +155,7 @@ def migrate(connection: Connection, to: int = VERSION) -> None:
         connection.execute(_VERSION.insert().values(version=0))
     found = connection.execute(select(_VERSION.c.version)).scalar_one()
     if found > VERSION:
-        msg = f"is of version {found}, written by a newer opsverify; this one knows {VERSION}"
+        msg = f"has schema version {found}, written by a newer opsverify; this one reads up to {VERSION}"
         raise SchemaTooNew(msg)
     for statements in _MIGRATIONS[found:to]:
         for statement in statements:

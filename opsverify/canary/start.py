@@ -70,7 +70,7 @@ def _place(config: pytest.Config, run: Run) -> str | Path | None:
     named: str | None = config.getoption("history")
     table = run.target.history
     if run.options.profile != "canary" and named not in (None, "off"):
-        msg = "--history goes with --profile canary: only its runs make up a history"
+        msg = "--history needs --profile canary: only canary runs are kept in a history"
         raise pytest.UsageError(msg)
     twin_of_one_run = run.target.owned and not named and table is None
     if named == "off" or run.options.profile != "canary" or twin_of_one_run:
@@ -105,6 +105,6 @@ def _remember(run: Run, place: str | Path) -> None:
             raise pytest.UsageError(run.redactor.text(str(error))) from None
         # A database that cannot be reached keeps nobody from looking at the target.
         run.unwritable = True
-        run.problem(f"this run is not remembered, and other machines are not kept away: {error}")
+        run.problem(f"this run is not kept in the history, and the target is not locked against runs on other machines: {error}")
     else:
         run.canary = run.lock = CanaryRun(history, run.target, run.lock)

@@ -51,7 +51,7 @@ def order_of(config: pytest.Config) -> Order:
     text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
     if text is not None:
         return read_order(text, dry=dry, verify_within=within)
-    msg = "--dry-run and --verify-within belong to --act SYSTEM.ACTION; what a run would do is told by --plan"
+    msg = "--dry-run and --verify-within need --act SYSTEM.ACTION; --plan shows what a run would do"
     raise pytest.UsageError(msg)
 
 
@@ -106,7 +106,7 @@ def _arguments(operator: Operator, order: Order) -> dict[str, Any]:
     known = operator.actions()
     if order.action not in known:
         near = get_close_matches(order.action, known, n=1, cutoff=0.4)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        meant = f"; did you mean {near[0]}?" if near else "."
         listed = "\n".join(f"  {order.system}.{name}: {what}" for name, what in known.items())
         msg = f"--act: {order.system} has no action {order.action!r}{meant} It has:\n{listed}"
         raise pytest.UsageError(msg)
@@ -117,8 +117,8 @@ def _arguments(operator: Operator, order: Order) -> dict[str, Any]:
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in order.arguments]
     strange = [n for n in order.arguments if n not in parameters]
     if missing or strange:
-        told = [f"is missing {', '.join(missing)}"] if missing else []
-        told += [f"does not know {', '.join(strange)}"] if strange else []
+        told = [f"needs {', '.join(missing)}"] if missing else []
+        told += [f"has no argument {', '.join(strange)}"] if strange else []
         msg = f"--act: {order.action} {' and '.join(told)}; it takes {takes}"
         raise pytest.UsageError(msg)
     read = {}
@@ -143,7 +143,7 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
             async with asyncio.timeout(_LONGEST.total_seconds()):
                 result = await getattr(operator, order.action)(**arguments)
         except ByHand as by_hand:
-            lines.append(f"this target offers no way in; by hand: {by_hand}")
+            lines.append(f"the target gives no access for this action; do it by hand: {by_hand}")
             return await _by_hand(run, site, order, by_hand, lines)
         except Refused as refused:
             return CommandResult((*lines, f"refused, and nothing was changed: {refused}"), worked=False)
@@ -151,7 +151,7 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
             # How far it had come nobody knows.
             run.left_changed = True
             run.problem(
-                f"{order.action} was cut short: {type(error).__name__}: {error}; look at what it has changed"
+                f"{order.action} did not finish: {type(error).__name__}: {error}; check what it has changed"
             )
             if not isinstance(error, Exception):
                 raise
@@ -170,7 +170,7 @@ async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: l
     checks = [known[i] for i in by_hand.verified_by if i in known]
     if order.verify_within is None or not checks:
         told = ", ".join(by_hand.verified_by)
-        more = (f"then verify it: {told} (--verify-within 10m waits for them)",) if told else ()
+        more = (f"then verify it with {told} (--verify-within 10m waits until they pass)",) if told else ()
         return CommandResult((*lines, *more), worked=False)
     last: dict[str, Outcome] = {}
 

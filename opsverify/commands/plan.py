@@ -106,7 +106,7 @@ async def preflight(run: Run, checks: Iterable[Check]) -> CommandResult:
                     steps.append(await _step(f"{name}.{surface}", what, question))
     if not steps:
         return CommandResult(
-            (f"{run.target.name} starts servers of its own: there is no endpoint to reach",), worked=True
+            (f"{run.target.name} starts its own servers: there is no endpoint to reach",), worked=True
         )
     lines = [f"{'ok    ' if s.worked else 'FAILED'} {s.surface:<16} {s.what:<11} {s.seen}" for s in steps]
     for name, section in run.target.sections().items():

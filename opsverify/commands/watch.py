@@ -57,12 +57,12 @@ def verdict_of(rounds: Sequence[Round]) -> tuple[Exit, str, bool]:
     """
     looked = [r for r in rounds if r.status != Exit.BUSY]
     if not looked:
-        return Exit.BUSY, "another run held the target's lock each time; nothing was looked at", False
+        return Exit.BUSY, "another run held the target's lock in every round; nothing was looked at", False
     last = looked[-1]
     if last.status in _ENDS:
         return (
             Exit(last.status),
-            f"round {last.number} ended with {last.status}; looking again would not help",
+            f"round {last.number} ended with exit {last.status}; another round would not help",
             True,
         )
     green = [r for r in looked if r.status in (Exit.HOLDS, Exit.UNGATED)]
@@ -71,11 +71,11 @@ def verdict_of(rounds: Sequence[Round]) -> tuple[Exit, str, bool]:
         return _own_status(last.status), told, False
     since, after = green[0], [r for r in looked if r.number > green[0].number]
     if any(r.status == Exit.GATED_FAIL for r in after):
-        told = f"relapse in round {last.number}: recovered since {since.started:%H:%M:%SZ}, red again"
+        told = f"relapse in round {last.number}: red again after it had recovered at {since.started:%H:%M:%SZ}"
         return Exit.GATED_FAIL, told, True
     gaps = [r for r in after if r not in green]
     if gaps:
-        told = f"recovered since {since.started:%H:%M:%SZ}, but {len(gaps)} of the rounds after could not look: that it stayed clear was not observed"
+        told = f"recovered since {since.started:%H:%M:%SZ}, but {len(gaps)} later round(s) could not look: whether it stayed clear is not known"
         return Exit.GATED_UNKNOWN, told, False
     return (
         Exit(last.status),
@@ -94,7 +94,7 @@ class Watch:
     def __init__(self, config: pytest.Config) -> None:
         option = config.getoption
         if option("replay") or any(option(name) for name in COMMANDS):
-            msg = "--watch looks again and again; a saved run, --plan and their like have nothing to look at"
+            msg = "--watch repeats live runs: it cannot be combined with --replay, --plan, --preflight, --runbook, --explain or --act"
             raise pytest.UsageError(msg)
         systems = {system.name: system.section for system in config.hook.pytest_opsverify_system()}
         self.target = read_target(config, systems)

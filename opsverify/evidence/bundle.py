@@ -118,13 +118,13 @@ def read_member(path: Path, name: str) -> bytes:
             sums = {member: digest for digest, member in listed}
             content = _read(archive, name)
     except KeyError:
-        msg = f"{path}: holds no {name}; it is no bundle of opsverify"
+        msg = f"{path}: contains no {name}; it is not an opsverify bundle"
         raise BundleError(msg) from None
     except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
         msg = f"{path}: cannot be read as a bundle: {error}"
         raise BundleError(msg) from None
     if sums.get(name) != hashlib.sha256(content).hexdigest():
-        msg = f"{path}: {name} is not what was packed (its checksum differs)"
+        msg = f"{path}: {name} was changed after it was packed (its checksum differs)"
         raise BundleError(msg)
     return content
 
@@ -133,6 +133,6 @@ def _read(archive: tarfile.TarFile, name: str) -> bytes:
     entry = archive.getmember(name)
     file = archive.extractfile(entry) if entry.isfile() else None
     if file is None or entry.size > _MOST_BYTES:
-        msg = f"{name} is no ordinary file, or larger than {_MOST_BYTES // 1024**2} MiB"
+        msg = f"{name} is not a regular file, or is larger than {_MOST_BYTES // 1024**2} MiB"
         raise ValueError(msg)
     return file.read(_MOST_BYTES)

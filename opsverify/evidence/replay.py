@@ -60,7 +60,7 @@ class SavedRun:
             try:
                 outcome = spec.adapter.validate_json(json.dumps(saved["value"]))
             except ValidationError as error:
-                why = f"the saved value of {spec.name!r} has another shape than this version's: {error.errors()[0]['msg']}"
+                why = f"the saved value of {spec.name!r} does not fit this version's model: {error.errors()[0]['msg']}"
                 outcome = Unobservable(ErrorKind.UNEXPECTED_REPLY, why)
         return Observation(
             name=spec.name,
@@ -102,7 +102,7 @@ def load_run(folder: Path) -> SavedRun:
         said = record.pop("seal", None)
         before = seal(before, json.dumps(record, sort_keys=True))
         if said != before:
-            msg = f"{path}, line {number}: was changed after it was written, or a line before it was removed or put in"
+            msg = f"{path}, line {number}: was changed after it was written, or a line before it was removed or inserted"
             raise ReplayError(msg)
         records.append(record)
     run = next((r for r in records if r["kind"] == "run"), None)
@@ -122,11 +122,11 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
-        msg = f"{path}, line {number}: is no journal record"
+        msg = f"{path}, line {number}: is not a journal record"
         raise ReplayError(msg)
     if number == 1 and record.get("format") != JOURNAL_FORMAT:
         msg = (
-            f"{path}: is of journal format {record.get('format')!r} (opsverify {record.get('opsverify', '?')}); "
+            f"{path}: has journal format {record.get('format')!r} (opsverify {record.get('opsverify', '?')}); "
             f"this version reads format {JOURNAL_FORMAT}"
         )
         raise ReplayError(msg)

@@ -127,7 +127,7 @@ def _check(function: Callable[..., Any], marker: pytest.Mark, path: Path, nodeid
             else [f"severity {said.get('severity')!r} is none of P0, P1, P2, P3"]
         ),
         *(
-            ["it is a coroutine; only drills are: a check is a plain function of what was observed"]
+            ["it is a coroutine function; only a drill may be one, a check is a plain function of observations"]
             if inspect.iscoroutinefunction(function) and "drill" not in str(said.get("profiles")).split()
             else []
         ),

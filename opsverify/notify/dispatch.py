@@ -67,7 +67,7 @@ async def _tell_one(
     taken = [check for post in posts if post not in troubles for check in post.checks]
     canary.history.tell(table.title, {check: LastNotified(standings[check].state, now) for check in taken})
     return [
-        f"{table.title} was not told of {', '.join(post.checks)}: {why}" for post, why in troubles.items()
+        f"{table.title} was not notified of {', '.join(post.checks)}: {why}" for post, why in troubles.items()
     ]
 
 
@@ -106,7 +106,7 @@ def _notice(
     return Notification(
         key=f"opsverify/{target.key}/{check}"[:255],
         check=check,
-        title=result.name if result else "the canary looks at it",
+        title=result.name if result else "the canary can run",
         system=result.system if result else "",
         subsystem=result.subsystem if result else "",
         target=report.target,
@@ -117,7 +117,7 @@ def _notice(
         reminder=reminder,
         expected=(failing.expected if failing else result.promise) if result else "",
         observed=failing.observed if failing else observed,
-        next_step=result.next_step if result else "see which run holds the target, and whether it hangs",
+        next_step=result.next_step if result else "find the run that holds the target's lock, and check whether it hangs",
         respond_within=result.respond_within if result else "",
         contact=report.contact,
         overdue=f"since {overdue:%Y-%m-%d %H:%MZ}; {escalation(report.contact)}"

@@ -42,7 +42,7 @@ def _paragraph(notice: Notification) -> str:
                 ("expected", notice.expected),
                 ("observed", notice.observed),
                 ("next", notice.next_step),
-                ("answer within", notice.respond_within),
+                ("respond within", notice.respond_within),
                 ("contact", notice.contact),
                 ("overdue", notice.overdue),
             )

@@ -58,7 +58,7 @@ async def ping(url: str, within: timedelta = _ALTOGETHER) -> list[str]:
 
 
 async def _all(asked: Mapping[_Key, _Request], within: timedelta) -> dict[_Key, str]:
-    troubles = dict.fromkeys(asked, f"not taken within {within.total_seconds():g} s")
+    troubles = dict.fromkeys(asked, f"not accepted within {within.total_seconds():g} s")
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(session: aiohttp.ClientSession, key: _Key) -> None:

@@ -21,7 +21,7 @@ def overdue_lines(report: RunReport) -> list[str]:
     """A line for each check that is red past the time in which its severity has to be resolved, worst first."""
     stands = {one.check: one for one in report.canary.states} if report.canary else {}
     return [
-        f"OVERDUE {check.severity} {check.id} {check.name}: red since {one.red_since:%Y-%m-%d %H:%MZ}, had to be resolved"
+        f"OVERDUE {check.severity} {check.id} {check.name}: red since {one.red_since:%Y-%m-%d %H:%MZ}, resolution was due"
         f" by {one.overdue_since:%Y-%m-%d %H:%MZ} ({check.resolve_within}); {escalation(report.contact)}"
         for check in report.worst_first()
         if (one := stands.get(check.id)) is not None and one.overdue_since is not None
@@ -65,10 +65,10 @@ def rates_by_subsystem(summary: CanarySummary) -> dict[str, list[SubsystemRate]]
 
 def _told(rate: SubsystemRate) -> str:
     if rate.success is None or rate.budget_left is None:
-        return f"{rate.window} nothing seen"
+        return f"{rate.window} no data"
     budget = (
         f"{rate.budget_left:.0%} of the error budget left"
         if rate.budget_left >= 0
-        else "error budget overdrawn"
+        else "error budget exhausted"
     )
     return f"{rate.window} {rate.success:.2%} ({budget})"

@@ -134,7 +134,7 @@ def _headline(report: RunReport, red: list[CheckResult]) -> str:
     if not report.counts:
         return report.headline
     ungated = sum(not c.gated for c in red)
-    beside = f"; below it {ungated} not green" if ungated else ""
+    beside = f"; {ungated} below the gate not green" if ungated else ""
     return headline(f"Gate {report.gate} holds{beside}", report.not_looked_at, report.only)
 
 

@@ -53,7 +53,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
         ]
         lines += [_row(check) for check in red]
     if stands := canary_lines(shown.canary):
-        lines += ["", "How it stands:", "", *(f"- {_cell(text)}" for text, _ in stands)]
+        lines += ["", "State over the canary's runs:", "", *(f"- {_cell(text)}" for text, _ in stands)]
     if shown.comparison:
         then = shown.comparison
         title = f"{len(then.changes) or 'No'} changes since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"

@@ -96,17 +96,17 @@ def next_command(report: RunReport) -> str:
     profile = f" --profile {report.profile}" if report.profile else ""
     if report.exit_status == Exit.HOLDS and report.incident and report.kind == "live" and report.checks:
         return (
-            f"pytest --incident {report.incident.alert} {here} --watch 24h --every 5m  (does it stay clear?)"
+            f"pytest --incident {report.incident.alert} {here} --watch 24h --every 5m  (checks that it stays clear)"
         )
     if report.exit_status in (Exit.GATED_FAIL, Exit.GATED_UNKNOWN):
         worst = next(
             c for c in report.worst_first() if c.gated and c.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
         )
         if worst.verdict is Verdict.UNKNOWN and report.kind == "live":
-            return f"pytest {here}{profile} --preflight  (what of it can be reached?)"
+            return f"pytest {here}{profile} --preflight  (shows which endpoints can be reached)"
         if worst.alert and report.incident is None and report.kind == "live":
             return f"pytest --incident {worst.alert} {here} --baseline last-green"
         return f"pytest --explain {worst.id}" if not worst.id.startswith("expect:") else worst.again
     if report.exit_status == Exit.VACUOUS:
-        return f"pytest {here}{profile} --plan  (what would run, and why not the rest? --only requires just a part)"
+        return f"pytest {here}{profile} --plan  (shows what would run and why the rest would not; --only requires just a part)"
     return ""

@@ -46,12 +46,12 @@ def expected_items(run: Run, options: Iterable[str], items: Iterable[pytest.Item
         name, _, wanted = option.partition("=")
         spec = known.get(name)
         if spec is None or not wanted:
-            msg = f"--expect {option}: must be SYSTEM.SURFACE=WORD{nearest(name, known)}; the identity is observed of {', '.join(sorted(known)) or 'nothing'}"
+            msg = f"--expect {option}: must be SYSTEM.SURFACE=WORD{nearest(name, known)}; identities are observed of {', '.join(sorted(known)) or 'nothing'}"
             raise pytest.UsageError(msg)
         function = _expects(spec, wanted)
         module = modules.get(spec.system)
         if module is None:
-            msg = f"--expect {option}: no check of {spec.system} was collected, so nothing would look there"
+            msg = f"--expect {option}: no check of {spec.system} was collected, so its servers would not be observed"
             raise pytest.UsageError(msg)
         item = pytest.Function.from_parent(module, name=f"{function.__name__}[{option}]", callobj=function)
         checks[item.nodeid] = _check(spec, option, number, item.nodeid, function)

@@ -158,7 +158,7 @@ async def observations(
             o.unobservable and o.unobservable.kind is ErrorKind.OBSERVER_CUT_OFF for o in gathered.values()
         ):
             run.problem(
-                f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
+                f"observer cut off: no endpoint of {run.target.name} was reachable from this machine; check its network first"
             )
         look_for_the_alert(run, gathered)
         yield {**gathered, **missing}

@@ -102,7 +102,7 @@ class Gatherer:
                 if endpoint.silent is not None:
                     told = Unobservable(
                         ErrorKind.SILENT,
-                        f"endpoint {surface} was silent to its deadline, see {endpoint.silent}",
+                        f"endpoint {surface} did not answer before its deadline, see {endpoint.silent}",
                     )
                     return self._made(spec, told)
             result = await self._look(spec, site)
@@ -215,7 +215,7 @@ def _bracket(
         if after.unobservable:
             results.append(after)
             doubts[before.system, surface] = (
-                f"{surface} was there at the start and not at the end ({after.unobservable})"
+                f"{surface} answered at the start of the run and not at its end ({after.unobservable})"
             )
             continue
         shape: Any = Bracketed.__class_getitem__(type(before.value))
@@ -223,7 +223,7 @@ def _bracket(
         results.append(replace(before, outcome=both, identity=identity))
         if identity != after.value.identity:
             doubts[before.system, surface] = (
-                f"{surface} was {identity} at the start and {after.value.identity} at the end"
+                f"{surface} was {identity} at the start of the run and {after.value.identity} at its end"
             )
     for one in seen:
         doubt = next((doubts[one.system, s] for s in one.surfaces if (one.system, s) in doubts), None)
@@ -253,6 +253,6 @@ def _cut_off(one: Observation[Any]) -> Observation[Any]:
     return replace(
         one,
         outcome=Unobservable(
-            ErrorKind.OBSERVER_CUT_OFF, f"nothing of this target was reachable; here: {trouble}"
+            ErrorKind.OBSERVER_CUT_OFF, f"no endpoint of this target was reachable; this one: {trouble}"
         ),
     )

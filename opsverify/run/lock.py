@@ -42,7 +42,7 @@ class StateError(Exception):
 
     def __init__(self, folder: Path | str, why: str) -> None:
         super().__init__(
-            f"the state folder {folder} cannot be used: {why}; set {VARIABLE} to a folder that this user may write"
+            f"the state folder {folder} cannot be used: {why}; set {VARIABLE} to a folder that this user can write to"
         )
 
 
@@ -142,7 +142,7 @@ class TargetLock:
                     f"run {holder['run']} (pid {holder['pid']} on {holder['host']}) since {holder['since']}"
                 )
             except (OSError, ValueError, KeyError, TypeError):
-                told = "a run that has not said who it is yet"
+                told = "a run that has not written its id yet"
             msg = f"held by {told}"
             raise TargetBusy(msg) from None
 

@@ -98,7 +98,7 @@ def part_of(words: Iterable[str], systems: Mapping[str, System], checks: Collect
                 f"{name}: {', '.join(dict.fromkeys((*system.subsystems, *system.section.surfaces)))}"
                 for name, system in systems.items()
             )
-            msg = f"{word!r} is no system, subsystem, surface or check of this target{told} There are, by system, {there}; and checks such as {min(checks, default='none')}"
+            msg = f"{word!r} is not a system, subsystem, surface or check of this target{told} Names by system: {there}; checks have ids such as {min(checks, default='none')}"
             raise PartError(msg)
 
     def among(pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:

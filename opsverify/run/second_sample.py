@@ -86,7 +86,7 @@ def final(run: Run, check: Check, outcome: Outcome) -> Outcome:
 
 def _with_first(outcome: Outcome, first: Outcome) -> Outcome:
     failed = next(f for f in first.findings if f.holds is False)
-    told = f"looked at twice, and the second sample counts; the first was FAIL {failed.reason}: {failed.observed}"
+    told = f"observed twice, and the second sample counts; the first was FAIL {failed.reason}: {failed.observed}"
     if not outcome.findings:
         return outcome.model_copy(update={"explanation": f"{outcome.explanation}; {told}"})
     head, *rest = outcome.findings

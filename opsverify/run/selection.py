@@ -36,7 +36,7 @@ __all__ = [
 def plain_markers(systems: Iterable[System]) -> list[str]:
     """Marker lines for `-m`: severities, profiles, systems and subsystems."""
     words = {f"{p}: a severity" for p in ("P0", "P1", "P2", "P3")} | {f"{p}: a profile" for p in PROFILES}
-    words.add("deployed: what --expect asks for")
+    words.add("deployed: checks made from --expect")
     for system in systems:
         words |= {f"{system.name}: {system.title}"} | {f"{s}: a subsystem" for s in system.subsystems}
     return sorted(words)
@@ -122,7 +122,7 @@ def _tell_of_part(run: Run, part: Part, chosen: list[Check]) -> None:
     """Warn of words in vain, and of checks that look at the part's surfaces and at others too: those are not of it."""
     where = f"profile {run.options.profile}" if run.options.profile else "this run"
     in_vain = part.without_any(chosen, run.surfaces_of)
-    run.warnings += [f"only {word}: no check of it runs in {where}" for word in in_vain]
+    run.warnings += [f"only {word}: none of its checks runs in {where}" for word in in_vain]
     run.in_vain = frozenset(in_vain) if chosen else frozenset()
     there = run.target.sections()
     both = [
@@ -134,7 +134,7 @@ def _tell_of_part(run: Run, part: Part, chosen: list[Check]) -> None:
     ]
     if both:
         run.warnings.append(
-            f"not of the part, since they look at other surfaces too: {', '.join(sorted(both))}"
+            f"outside the selected part, because they look at other surfaces too: {', '.join(sorted(both))}"
         )
 
 

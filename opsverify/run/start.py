@@ -102,8 +102,8 @@ def _target_of(saved: SavedRun, where: str, config: pytest.Config, systems: Mapp
             fetched = saved.run["limits"][system][name]["value"]
             if isinstance(limit, Window) and value != fetched:
                 msg = (
-                    f"--limit {system}.{name}={value:g}: the saved run looked with {name} = {fetched:g} {limit.unit},"
-                    f" and judging it again cannot change that; leave it out, or run without --replay"
+                    f"--limit {system}.{name}={value:g}: the saved run observed with {name} = {fetched:g} {limit.unit},"
+                    f" which a replay cannot change; leave it out, or run without --replay"
                 )
                 raise pytest.UsageError(msg)
     return target
@@ -131,7 +131,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     armed = config.getoption("arm")
     if armed is not None and armed != target.name:
         msg = (
-            f"--arm {armed}: the target is called {target.name!r}; --arm confirms the target by its own name"
+            f"--arm {armed}: the target is named {target.name!r}; confirm it with --arm {target.name}"
         )
         raise pytest.UsageError(msg)
     if saved is None and not any(config.getoption(option) for option in LOOKS_AT_NOTHING):
@@ -332,7 +332,7 @@ def take_target(run: Run, *, undone: str | None) -> None:
         left = run.ledger.in_force()
     except (OSError, ValueError) as error:
         run.left_changed = True
-        run.problem(f"what earlier runs left changed is not known: {error}")
+        run.problem(f"cannot read what earlier runs left changed: {error}")
         return
     known = {change.id: change for change in left}
     if undone in known:
@@ -344,8 +344,8 @@ def take_target(run: Run, *, undone: str | None) -> None:
     for change in known.values():
         run.left_changed = True
         run.problem(
-            f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r}, "
-            f"left {change.left!r}. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
+            f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r} before, "
+            f"{change.left!r} after. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
         )
 
 

@@ -193,7 +193,7 @@ class Target(Table):
         titles = [table.title for table in notify]
         twice = next((title for title in titles if titles.count(title) > 1), None)
         if twice is not None:
-            msg = f"two are called {twice!r}; give each a name"
+            msg = f"two receivers are called {twice!r}; give each its own name"
             raise ValueError(msg)
         return notify
 

@@ -104,7 +104,7 @@ class Waivers:
             title = f"{self._where}: waiver of {waiver.check} ({waiver.code}, {waiver.owner})"
             result = judged.get(waiver.check)
             if waiver.expires <= now:
-                told.append(f"{title} expired at {_instant(waiver.expires)}; remove it, or decide again")
+                told.append(f"{title} expired at {_instant(waiver.expires)}; remove it or renew it")
             elif result is not None and waiver.code not in _failing(result):
                 seen = f"FAIL for {result.reason}" if result.verdict is Verdict.FAIL else result.verdict.value
                 told.append(f"{title} matches nothing: the check is {seen}")

@@ -54,7 +54,7 @@ def test_a_record_that_is_too_large_says_so(journal: Journal) -> None:
     journal.write("observation", name="small", value="x")
     large, small = (json.loads(line) for line in journal.path.read_text(encoding="utf-8").splitlines())
     assert large["name"] == "heap"
-    assert "too much" in large["not_saved"]
+    assert "exceed the journal's limit" in large["not_saved"]
     assert small["value"] == "x"
 
 

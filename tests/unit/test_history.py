@@ -183,7 +183,7 @@ def test_a_newer_history_is_refused(tmp_path: Path) -> None:
     made.open()
     with made._engine.begin() as connection:
         connection.execute(text("UPDATE opsverify_history SET version = 99"))
-    with pytest.raises(HistoryError, match="version 99, written by a newer opsverify") as caught:
+    with pytest.raises(HistoryError, match="schema version 99, written by a newer opsverify") as caught:
         History(path, "key").open()
     assert caught.value.newer
 

@@ -168,11 +168,11 @@ def test_a_wrong_watch_is_told(left_by: Callable[[str], Ran]) -> None:
     is wrong is not repeated.
     """
     told = {
-        "bad time": "'soon' is no duration; write a number with s, m, h or d",
+        "bad time": "'soon' is not a duration; write a number with s, m, h or d",
         "bad target": "no such target file",
         "plan": "have nothing to look at",
         "every alone": "give --watch TIME too",
-        "usage in a round": "looking again would not help",
+        "usage in a round": "another round would not help",
     }
     for name, text in told.items():
         assert left_by(name).code == 4, (name, left_by(name).said)

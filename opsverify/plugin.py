@@ -18,15 +18,22 @@ from opsverify.model.text import clean_text
 from opsverify.model.verdict import Verdict
 from opsverify.run import fixtures, garbage, interrupt, options, second_sample, selection, start
 from opsverify.run.finish import (
-    give_back,
-    leave_no_folder,
+    ensure_html,
+    release_target,
+    remove_folder,
     show,
-    write_html_all_the_same,
-    write_ours,
+    write_reports,
     write_run_bundle,
 )
-from opsverify.run.pytest_report import LETTERS, apply_verdict, outcome_of, seen_by, trace, without_source
-from opsverify.run.pytest_root import rooted
+from opsverify.run.pytest_report import (
+    LETTERS,
+    apply_verdict,
+    observations_of,
+    outcome_of,
+    trace,
+    without_source,
+)
+from opsverify.run.pytest_root import ensure_root
 from opsverify.run.run import RUN, Run
 
 if TYPE_CHECKING:
@@ -61,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     """Make sure of the root before any conftest is read, and before pytest captures what is printed."""
-    rooted(early_config)
+    ensure_root(early_config)
     return (yield)
 
 
@@ -86,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     for line in selection.plain_markers(systems.values()):
         config.addinivalue_line("markers", line)
-    options.settle(config)
+    options.reconcile(config)
     asked_for = list(systems.values())
     if not config.option.collectonly and start.is_operational(config):
         run = _open(config)
@@ -123,8 +130,8 @@ def _open(config: pytest.Config) -> Run:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the checks, attach plain markers, and keep those that the profile and the target ask for."""
-    checks = selection.declared(items, config.stash[_SYSTEMS])
-    selection.mark_plainly(items, checks)
+    checks = selection.read_checks(items, config.stash[_SYSTEMS])
+    selection.add_plain_markers(items, checks)
     run = config.stash.get(RUN, None)
     if run is None:
         if not checks or config.option.collectonly:
@@ -138,7 +145,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from opsverify.run.expected_version import expected_items  # noqa: PLC0415 -- only what is asked for is loaded
 
         asked_for = expected_items(run, config.getoption("expect"), items)
-        selection.mark_plainly(asked_for, checks)
+        selection.add_plain_markers(asked_for, checks)
         items += asked_for
     if left:
         config.hook.pytest_deselected(items=left)
@@ -156,7 +163,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Take the target's lock before anything is looked at."""
-    garbage.of_the_run()
+    garbage.resume()
     run = session.config.stash.get(RUN, None)
     if run is None:
         return None
@@ -169,13 +176,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if any(session.config.getoption(option) for option in ("act", "dry_run", "verify_within")):
         from opsverify.commands import act  # noqa: PLC0415 -- only what is asked for is loaded
 
-        run.command = act.act(run, act.order_of(session.config), lambda: start.take_target(run, undone=None))
+        run.command = act.act(
+            run, act.read_options(session.config), lambda: start.take_target(run, undone=None)
+        )
         return True
     if _is_command(session.config):
-        from opsverify.commands.explain import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.commands.explain import run_command  # noqa: PLC0415 -- only what is asked for is loaded
 
         chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
-        run.command = rehearsed(run, chosen, session.config.getoption)
+        run.command = run_command(run, chosen, session.config.getoption)
         return True
     run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
     start.take_target(run, undone=session.config.getoption("undone"))
@@ -244,10 +253,10 @@ def pytest_runtest_makereport(
         return report
     if report.when == "setup" and report.passed:
         return report
-    outcome = second_sample.final(run, check, outcome_of(run, item, error))
+    outcome = second_sample.final_outcome(run, check, outcome_of(run, item, error))
     took = time.perf_counter() - item.stash[_STARTED]
     detail = trace(call.excinfo) if call.excinfo and outcome.reason == "check-broken" else ""
-    result = run.record(check, outcome, seen_by(item), took, detail)
+    result = run.record(check, outcome, observations_of(item), took, detail)
     apply_verdict(item, report, result)
     return report
 
@@ -278,8 +287,8 @@ class _Redacting:
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any) -> None:
         """What pytest prints of its own end."""
-        told = self._redactor.text(str(excrepr))
-        excrepr.toterminal = lambda terminal: terminal.write(told)
+        text = self._redactor.text(str(excrepr))
+        excrepr.toterminal = lambda terminal: terminal.write(text)
 
 
 class _Closing:
@@ -352,15 +361,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     except OSError as error:
         run.unwritable = True
         run.problem(f"a report could not be written: {error}")
-        write_html_all_the_same(session, run)
+        ensure_html(session, run)
     except BaseException as error:  # noqa: BLE001 - closing down goes on to the reports, whatever stops a part of it
         if isinstance(error, KeyboardInterrupt):
             run.interrupted = True
         else:
             run.left_changed = True
             run.problem(f"closing down failed: {type(error).__name__}: {error}")
-        write_html_all_the_same(session, run)
-    write_ours(run)
+        ensure_html(session, run)
+    write_reports(run)
     run.journal.write("end", exit_status=int(run.finished_with()))
     write_run_bundle(run)
     session.exitstatus = int(run.finished_with())
@@ -387,8 +396,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.journal.close()
         acted = config.getoption("act") and not config.getoption("dry_run")
         if _is_command(config) and not acted:
-            leave_no_folder(run)
-        for trouble in give_back(run):
+            remove_folder(run)
+        for trouble in release_target(run):
             print(trouble, file=sys.stderr)  # noqa: T201 - reports and terminal are done with
     interrupt.closed()
     restores: Sequence[Any] = config.stash.get(_RESTORE, ())

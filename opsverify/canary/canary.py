@@ -33,7 +33,7 @@ class CanaryRun:
     def __init__(self, history: History, target: Target, local: Lock) -> None:
         self.history, self.local = history, local
         self.troubles: list[str] = []
-        self.standings: dict[str, CheckStatus] = {}
+        self.statuses: dict[str, CheckStatus] = {}
         self._target = target
 
     def acquire(self) -> None:
@@ -55,12 +55,12 @@ class CanaryRun:
     def release(self) -> None:
         """Give the target back everywhere."""
         try:
-            self.history.let_go()
+            self.history.release()
         except HistoryError as error:
             self.troubles.append(str(error))  # its connection has ended, and the lock with it
         self.local.release()
 
-    def found_busy(self, report: RunReport) -> int:
+    def record_busy(self, report: RunReport) -> int:
         """Remember a run that found the target busy; returns how many in a row did so."""
         before = self.history.runs_since_look()
         self.history.record(_past(report, looked=False), [], {}, self._keep)
@@ -68,15 +68,15 @@ class CanaryRun:
 
     def add(self, report: RunReport, confirmed: frozenset[str]) -> CanarySummary:
         """Remember a run that looked, and say how everything stands now. Raises HistoryError."""
-        earlier, last = self.history.standings(), self.history.last_look()
+        earlier, last = self.history.statuses(), self.history.last_look()
         judged = [
-            JudgedCheck(c.id, c.system, c.subsystem, c.reason, _look(c, report, confirmed))
+            JudgedCheck(c.id, c.system, c.subsystem, c.reason, _sample(c, report, confirmed))
             for c in report.checks
         ]
-        self.standings = {
-            one.check: step(earlier.get(one.check), one.look, self._target.canary) for one in judged
+        self.statuses = {
+            one.check: step(earlier.get(one.check), one.sample, self._target.canary) for one in judged
         }
-        self.history.record(_past(report, looked=True), judged, self.standings, self._keep)
+        self.history.record(_past(report, looked=True), judged, self.statuses, self._keep)
         return CanarySummary(
             history=self.history.where,
             last_run=last.finished if last else None,
@@ -90,7 +90,7 @@ class CanaryRun:
         return tuple(
             Trend(id=check, moments=tuple(Moment(at=at, verdict=verdict) for at, verdict in moments))
             for check, moments in sorted(self.history.trends(_DRAWN).items())
-            if check in self.standings
+            if check in self.statuses
         )
 
     @property
@@ -98,7 +98,7 @@ class CanaryRun:
         return timedelta(days=self._target.canary.keep)
 
     def _state(self, check: CheckResult, before: CheckStatus | None, at: datetime) -> CheckState:
-        now = self.standings[check.id]
+        now = self.statuses[check.id]
         overdue_since = now.overdue_since(check.severity)
         was = before.state if before else State.NEW
         return CheckState(
@@ -133,7 +133,7 @@ class CanaryRun:
         return tuple(rates)
 
 
-def _look(check: CheckResult, report: RunReport, confirmed: frozenset[str]) -> CheckSample:
+def _sample(check: CheckResult, report: RunReport, confirmed: frozenset[str]) -> CheckSample:
     return CheckSample(check.verdict, check.severity, report.finished, confirmed=check.nodeid in confirmed)
 
 

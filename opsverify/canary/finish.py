@@ -19,7 +19,9 @@ def before_reports(run: Run) -> None:
         if run.canary is not None and (run.busy is not None or run.looked):
             _remember(run)
         elif run.target.notify and run.options.profile == "canary" and run.looked:
-            run.warnings.append("no notification was sent: this run is not kept in a history, so what changed is not known")
+            run.warnings.append(
+                "no notification was sent: this run is not kept in a history, so what changed is not known"
+            )
         url = run.target.canary.ping_url_env
         # A canary that can tell nobody is as good as silent: then somebody else has to notice.
         mute = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
@@ -36,21 +38,21 @@ def before_reports(run: Run) -> None:
 
 def _remember(run: Run) -> None:
     from opsverify.canary.history import HistoryError  # noqa: PLC0415 - a run without a history loads no database library
-    from opsverify.notify.dispatch import tell  # noqa: PLC0415
+    from opsverify.notify.dispatch import notify  # noqa: PLC0415
 
     canary = run.canary
     if canary is None:
         return
     report = run.build_report().redacted(run.redactor)
     try:
-        in_a_row = canary.found_busy(report) if run.busy is not None else 0
+        in_a_row = canary.record_busy(report) if run.busy is not None else 0
         if run.busy is None:
-            run.standing = canary.add(report, run.confirmed)
+            run.canary_summary = canary.add(report, run.confirmed)
             run.trends = canary.trends()
             run.warnings += [
-                f"identity changed since the last run: {c}" for c in run.standing.changed_identities
+                f"identity changed since the last run: {c}" for c in run.canary_summary.changed_identities
             ]
-        run.warnings += asyncio.run(tell(run.target, canary, report, busy_in_a_row=in_a_row))
+        run.warnings += asyncio.run(notify(run.target, canary, report, busy_in_a_row=in_a_row))
     except HistoryError as error:
         canary.troubles.append(str(error))
     if canary.troubles:

@@ -153,12 +153,12 @@ def migrate(connection: Connection, to: int = VERSION) -> None:
     if not inspect(connection).has_table(_VERSION.name):
         connection.execute(text("CREATE TABLE opsverify_history (version INTEGER NOT NULL)"))
         connection.execute(_VERSION.insert().values(version=0))
-    found = connection.execute(select(_VERSION.c.version)).scalar_one()
-    if found > VERSION:
-        msg = f"has schema version {found}, written by a newer opsverify; this one reads up to {VERSION}"
+    version = connection.execute(select(_VERSION.c.version)).scalar_one()
+    if version > VERSION:
+        msg = f"has schema version {version}, written by a newer opsverify; this one reads up to {VERSION}"
         raise SchemaTooNew(msg)
-    for statements in _MIGRATIONS[found:to]:
+    for statements in _MIGRATIONS[version:to]:
         for statement in statements:
             connection.execute(text(statement))
-    if found < to:
+    if version < to:
         connection.execute(_VERSION.update().values(version=to))

@@ -105,6 +105,8 @@ def _remember(run: Run, place: str | Path) -> None:
             raise pytest.UsageError(run.redactor.text(str(error))) from None
         # A database that cannot be reached keeps nobody from looking at the target.
         run.unwritable = True
-        run.problem(f"this run is not kept in the history, and the target is not locked against runs on other machines: {error}")
+        run.problem(
+            f"this run is not kept in the history, and the target is not locked against runs on other machines: {error}"
+        )
     else:
         run.canary = run.lock = CanaryRun(history, run.target, run.lock)

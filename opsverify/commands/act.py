@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opsverify.model.verdict import Outcome
     from opsverify.run.run import Run
 
-__all__ = ["Order", "act", "order_of", "read_order"]
+__all__ = ["Order", "act", "read_options", "read_order"]
 
 _LONGEST = seconds(120)
 _EVERY = seconds(2)
@@ -46,7 +46,7 @@ class Order:
     verify_within: timedelta | None
 
 
-def order_of(config: pytest.Config) -> Order:
+def read_options(config: pytest.Config) -> Order:
     """What `--act` asks for. Raises pytest.UsageError, also for its companions without it."""
     text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
     if text is not None:
@@ -57,10 +57,10 @@ def order_of(config: pytest.Config) -> Order:
 
 def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
     """Read the option. Raises pytest.UsageError."""
-    named, _, given = text.partition(":")
-    system, _, action = named.partition(".")
+    action_text, _, argument_text = text.partition(":")
+    system, _, action = action_text.partition(".")
     # A comma ends a value only where another key follows.
-    pairs = [p.partition("=") for p in re.split(r",(?=\w+=)", given) if p]
+    pairs = [p.partition("=") for p in re.split(r",(?=\w+=)", argument_text) if p]
     if not action or any(not equals for _, equals, _ in pairs):
         msg = f"--act {text}: must be SYSTEM.ACTION or SYSTEM.ACTION:key=value,key=value"
         raise pytest.UsageError(msg)
@@ -115,20 +115,20 @@ def _arguments(operator: Operator, order: Order) -> dict[str, Any]:
     parameters = {n: p for n, p in inspect.signature(method).parameters.items() if n != "self"}
     takes = ", ".join(f"{name}: {_type(hints[name])}" for name in parameters) or "no arguments"
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in order.arguments]
-    strange = [n for n in order.arguments if n not in parameters]
-    if missing or strange:
-        told = [f"needs {', '.join(missing)}"] if missing else []
-        told += [f"has no argument {', '.join(strange)}"] if strange else []
-        msg = f"--act: {order.action} {' and '.join(told)}; it takes {takes}"
+    unknown = [n for n in order.arguments if n not in parameters]
+    if missing or unknown:
+        errors = [f"needs {', '.join(missing)}"] if missing else []
+        errors += [f"has no argument {', '.join(unknown)}"] if unknown else []
+        msg = f"--act: {order.action} {' and '.join(errors)}; it takes {takes}"
         raise pytest.UsageError(msg)
-    read = {}
+    values = {}
     for name, text in order.arguments.items():
         try:
-            read[name] = TypeAdapter(hints[name]).validate_strings(text)
+            values[name] = TypeAdapter(hints[name]).validate_strings(text)
         except ValidationError as error:
             msg = f"--act: {order.action}: {name}={text}: {error.errors()[0]['msg']}; it takes {takes}"
             raise pytest.UsageError(msg) from None
-    return read
+    return values
 
 
 def _type(hint: Any) -> str:
@@ -169,9 +169,9 @@ async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: l
     known = {check.id: check for check in run.checks.values() if check.system == site.system.name}
     checks = [known[i] for i in by_hand.verified_by if i in known]
     if order.verify_within is None or not checks:
-        told = ", ".join(by_hand.verified_by)
-        more = (f"then verify it with {told} (--verify-within 10m waits until they pass)",) if told else ()
-        return CommandResult((*lines, *more), worked=False)
+        ids = ", ".join(by_hand.verified_by)
+        hint = (f"then verify it with {ids} (--verify-within 10m waits until they pass)",) if ids else ()
+        return CommandResult((*lines, *hint), worked=False)
     last: dict[str, Outcome] = {}
 
     async def look() -> dict[str, Outcome]:
@@ -189,9 +189,9 @@ async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: l
             status = Exit.GATED_FAIL
     else:
         verdict, status = "verified", Exit.HOLDS
-    found = [f"  {o.verdict:<7} {i:<9} {o.reason} {o.explanation}".rstrip() for i, o in last.items()]
-    run.journal.write("by-hand", action=order.action, what=str(by_hand), verdict=verdict, checks=found)
-    return CommandResult((*lines, verdict, *found), worked=status is Exit.HOLDS, otherwise=status)
+    rows = [f"  {o.verdict:<7} {i:<9} {o.reason} {o.explanation}".rstrip() for i, o in last.items()]
+    run.journal.write("by-hand", action=order.action, what=str(by_hand), verdict=verdict, checks=rows)
+    return CommandResult((*lines, verdict, *rows), worked=status is Exit.HOLDS, otherwise=status)
 
 
 def _all_pass(outcomes: dict[str, Outcome]) -> bool:

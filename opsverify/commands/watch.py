@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from opsverify.evidence.baseline import LAST_GREEN
-from opsverify.evidence.bundle import prepared, redacted_target, versions, write_bundle
+from opsverify.evidence.bundle import redacted_target, versions, writable_path, write_bundle
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.exit_codes import Exit
@@ -55,31 +55,31 @@ def verdict_of(rounds: Sequence[Round]) -> tuple[Exit, str, bool]:
     recovery leaves a gap: that it stayed clear was then not observed. A round that found another run at work on the
     target looked at nothing and tells nothing.
     """
-    looked = [r for r in rounds if r.status != Exit.BUSY]
-    if not looked:
+    complete = [r for r in rounds if r.status != Exit.BUSY]
+    if not complete:
         return Exit.BUSY, "another run held the target's lock in every round; nothing was looked at", False
-    last = looked[-1]
+    last = complete[-1]
     if last.status in _ENDS:
         return (
             Exit(last.status),
             f"round {last.number} ended with exit {last.status}; another round would not help",
             True,
         )
-    green = [r for r in looked if r.status in (Exit.HOLDS, Exit.UNGATED)]
-    if not green:
-        told = f"not recovered: none of {len(looked)} rounds was green"
-        return _own_status(last.status), told, False
-    since, after = green[0], [r for r in looked if r.number > green[0].number]
+    green_rounds = [r for r in complete if r.status in (Exit.HOLDS, Exit.UNGATED)]
+    if not green_rounds:
+        meaning = f"not recovered: none of {len(complete)} rounds was green"
+        return _own_status(last.status), meaning, False
+    first_green, after = green_rounds[0], [r for r in complete if r.number > green_rounds[0].number]
     if any(r.status == Exit.GATED_FAIL for r in after):
-        told = f"relapse in round {last.number}: red again after it had recovered at {since.started:%H:%M:%SZ}"
-        return Exit.GATED_FAIL, told, True
-    gaps = [r for r in after if r not in green]
+        meaning = f"relapse in round {last.number}: red again after it had recovered at {first_green.started:%H:%M:%SZ}"
+        return Exit.GATED_FAIL, meaning, True
+    gaps = [r for r in after if r not in green_rounds]
     if gaps:
-        told = f"recovered since {since.started:%H:%M:%SZ}, but {len(gaps)} later round(s) could not look: whether it stayed clear is not known"
-        return Exit.GATED_UNKNOWN, told, False
+        meaning = f"recovered since {first_green.started:%H:%M:%SZ}, but {len(gaps)} later round(s) could not look: whether it stayed clear is not known"
+        return Exit.GATED_UNKNOWN, meaning, False
     return (
         Exit(last.status),
-        f"recovered since {since.started:%H:%M:%SZ}, green in {len(green)} rounds",
+        f"recovered since {first_green.started:%H:%M:%SZ}, green in {len(green_rounds)} rounds",
         False,
     )
 
@@ -108,7 +108,7 @@ class Watch:
         started = datetime.now(UTC)
         self.reports = Path(option("reports") or config.rootpath / "reports").resolve()
         self.folder = self.reports / f"{started:%Y%m%dT%H%M%SZ}-watch-{uuid4().hex[:8]}"
-        self.bundle = prepared(here / option("bundle")) if option("bundle") else None
+        self.bundle = writable_path(here / option("bundle")) if option("bundle") else None
         self.arguments = [sys.executable, "-m", "pytest", *_without_own(config.invocation_params.args)]
         self.arguments += [f"--reports={self.folder}"]
         self.baseline = option("baseline")
@@ -120,14 +120,14 @@ class Watch:
             msg = f"{self.folder}: cannot be written ({error.strerror}); choose another folder with --reports"
             raise pytest.UsageError(msg) from None
 
-    def look(self) -> Round:
+    def run_round(self) -> Round:
         """Run one round to its end and read what it left."""
         number, started, clock = len(self.rounds) + 1, datetime.now(UTC), time.monotonic()
         earlier = set(self.folder.glob("2*Z-*"))
         with (self.folder / "output.txt").open("ab") as output:
             output.write(f"\n--- round {number}, {started:%Y-%m-%d %H:%M:%SZ}\n".encode())
             output.flush()
-            status = self._ran(output)
+            status = self._run_process(output)
         took = timedelta(seconds=time.monotonic() - clock)
         new = sorted(set(self.folder.glob("2*Z-*")) - earlier)
         report = _report(new[-1]) if new else {}
@@ -144,9 +144,9 @@ class Watch:
         self.rounds.append(done)
         return done
 
-    def _ran(self, output: Any) -> int:
+    def _run_process(self, output: Any) -> int:
         process = subprocess.Popen(
-            [*self.arguments, *self._compared_with()],
+            [*self.arguments, *self._baseline_options()],
             cwd=self.here,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -167,7 +167,7 @@ class Watch:
                 raise
             return status if status in list(Exit) else int(Exit.GATED_UNKNOWN)
 
-    def _compared_with(self) -> list[str]:
+    def _baseline_options(self) -> list[str]:
         if self.baseline is None:
             return []
         if self.baseline != LAST_GREEN:
@@ -177,7 +177,7 @@ class Watch:
 
     def save(self, status: Exit, meaning: str) -> None:
         """Write the watch down, and point `latest` to its newest round."""
-        told = {
+        record = {
             "exit_status": int(status),
             "meaning": meaning,
             "whole": self.whole.total_seconds(),
@@ -195,7 +195,7 @@ class Watch:
                 for r in self.rounds
             ],
         }
-        (self.folder / "watch.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        (self.folder / "watch.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         newest = next((r.folder for r in reversed(self.rounds) if r.folder), None)
         if newest is not None:
             fresh = self.reports / f".latest-{self.folder.name}"
@@ -203,7 +203,7 @@ class Watch:
             fresh.symlink_to(newest.relative_to(self.reports))
             fresh.replace(self.reports / "latest")
 
-    def packed(self) -> None:
+    def pack(self) -> None:
         """Write the bundle: the newest round where a single run's bundle has it, every round under rounds/."""
         if self.bundle is None:
             return
@@ -217,8 +217,8 @@ class Watch:
             for file in (self.folder / "watch.json", self.folder / "output.txt")
             if file.is_file()
         }
-        told = redacted_target(self.target, Redactor(self.target.secrets()))
-        write_bundle(self.bundle, files, {"versions.txt": versions(), "target.json": told})
+        target = redacted_target(self.target, Redactor(self.target.secrets()))
+        write_bundle(self.bundle, files, {"versions.txt": versions(), "target.json": target})
 
 
 def _files(folder: Path) -> list[Path]:
@@ -227,10 +227,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _report(folder: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found
+    return report
 
 
 def _without_own(arguments: Sequence[Any]) -> list[str]:
@@ -249,18 +249,18 @@ def watch(config: pytest.Config) -> int:
     """Look, wait, look again; returns the exit status."""
     series = Watch(config)
     screen = Screen(sys.stdout, series.whole, series.every)
-    screen.began(series.folder)
+    screen.start(series.folder)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     clock = Deadline(series.whole)
     try:
         status, meaning, over = Exit.BUSY, "nothing was looked at", False
         while not over:
-            screen.looking(len(series.rounds) + 1)
+            screen.round_started(len(series.rounds) + 1)
             due = Deadline(series.every)
-            done = series.look()
+            done = series.run_round()
             status, meaning, over = verdict_of(series.rounds)
             series.save(status, meaning)
-            screen.looked(done, meaning)
+            screen.round_ended(done, meaning)
             if clock.passed or clock.remaining < due.remaining:
                 break
             while not over and not due.passed:
@@ -272,9 +272,9 @@ def watch(config: pytest.Config) -> int:
     finally:
         signal.signal(signal.SIGTERM, before)
     try:
-        series.packed()
+        series.pack()
     except OSError as error:
         meaning = f"{meaning}; the bundle could not be written: {error}"
         status = Exit.UNWRITABLE if status in (Exit.HOLDS, Exit.UNGATED) else status
-    screen.ended(status, meaning, series)
+    screen.end(status, meaning, series)
     return int(status)

@@ -46,8 +46,8 @@ def load_baseline(path: Path) -> Baseline:
         text = read_member(path, "report.json") if is_bundle(path) else (path / "report.json").read_bytes()
         return Baseline(path, RunReport.model_validate_json(text), load_run(path))
     except (OSError, BundleError, ReplayError, ValidationError) as error:
-        told = bounded_text(str(error), 300)
-        msg = f"--baseline {path}: {told}; give last-green, the folder of a run, or its bundle"
+        reason = bounded_text(str(error), 300)
+        msg = f"--baseline {path}: {reason}; give last-green, the folder of a run, or its bundle"
         raise pytest.UsageError(msg) from None
 
 
@@ -82,8 +82,8 @@ def earlier_value(earlier: Baseline | None, spec: ObservationSpec, key: str) -> 
     """
     if earlier is None or spec.baseline is None or earlier.report.target_key != key:
         return None
-    (found,) = earlier.saved.observations([replace(spec, name=spec.baseline)]).values()
-    return None if found.unobservable else found.outcome
+    (observation,) = earlier.saved.observations([replace(spec, name=spec.baseline)]).values()
+    return None if observation.unobservable else observation.outcome
 
 
 def _judged(report: RunReport) -> bool:
@@ -138,13 +138,13 @@ def _verdicts(before: RunReport, now: RunReport) -> Iterator[Change]:
                 now=_shown(check.verdict, check),
             )
     if before.profile == now.profile and now.incident is None:
-        for gone in old.values():
-            yield Change(about="verdict", where=gone.id, before=gone.verdict, now="(did not run)")
+        for missing in old.values():
+            yield Change(about="verdict", where=missing.id, before=missing.verdict, now="(did not run)")
 
 
 def _shown(verdict: Verdict, check: Any) -> str:
-    seen = "; ".join(f.observed for f in check.findings if bool(f.holds) == (verdict is Verdict.PASS))
-    return bounded_text(f"{verdict} {seen or check.explanation}".strip(), 200)
+    observed = "; ".join(f.observed for f in check.findings if bool(f.holds) == (verdict is Verdict.PASS))
+    return bounded_text(f"{verdict} {observed or check.explanation}".strip(), 200)
 
 
 def _surfaces(before: RunReport, now: RunReport) -> Iterator[Change]:
@@ -196,8 +196,8 @@ def _values(name: str, before: Any, now: Any) -> Iterator[Change]:
             now=bounded_text(new.get(where, _ABSENT), 120),
         )
     if len(changed) > _MOST_VALUES:
-        told = f"{len(changed) - _MOST_VALUES} more values differ"
-        yield Change(about="value", where=name, before="", now=told)
+        summary = f"{len(changed) - _MOST_VALUES} more values differ"
+        yield Change(about="value", where=name, before="", now=summary)
 
 
 def _leaves(where: str, value: Any) -> Iterator[tuple[str, str]]:

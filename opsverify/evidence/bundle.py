@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BundleError",
     "is_bundle",
-    "prepared",
     "read_member",
     "redacted_target",
     "versions",
+    "writable_path",
     "write_bundle",
 ]
 
@@ -40,7 +40,7 @@ class BundleError(Exception):
     """An archive is no bundle, is damaged, or lacks what is asked of it. The message names archive and member."""
 
 
-def prepared(path: Path) -> Path:
+def writable_path(path: Path) -> Path:
     """`path`, absolute, having seen that an archive can be written there.
 
     Raises:
@@ -64,8 +64,8 @@ def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def write_bundle(path: Path, files: Mapping[str, Path], made: Mapping[str, str]) -> None:
-    """Pack `files` (name in the archive → file) and the texts `made`, with checksums; `path` is whole or not there.
+def write_bundle(path: Path, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
+    """Pack `files` (name in the archive → file) and `texts` (name → content), with checksums; `path` is whole or not there.
 
     Raises:
         OSError: it could not be written, or a file could not be read.
@@ -75,7 +75,7 @@ def write_bundle(path: Path, files: Mapping[str, Path], made: Mapping[str, str])
         with tarfile.open(part, "w:gz", format=tarfile.PAX_FORMAT) as archive:
             for name, file in files.items():
                 sums.append(_add(archive, name, file.read_bytes()))
-            for name, text in made.items():
+            for name, text in texts.items():
                 sums.append(_add(archive, name, text.encode()))
             _add(archive, _SUMS, "".join(sums).encode())
         part.replace(path)

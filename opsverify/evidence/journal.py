@@ -42,7 +42,13 @@ class Journal:
         body = as_json(record, sort_keys=True)
         if len(body) > _MOST_BYTES:
             kept = {name: value for name, value in record.items() if len(as_json(value)) < _KEPT_BYTES}
-            body = as_json({**kept, "not_saved": f"{len(body)} bytes exceed the journal's limit of {_MOST_BYTES} bytes a line"}, sort_keys=True)
+            body = as_json(
+                {
+                    **kept,
+                    "not_saved": f"{len(body)} bytes exceed the journal's limit of {_MOST_BYTES} bytes a line",
+                },
+                sort_keys=True,
+            )
         self._seal = seal(self._seal, body)
         try:
             self._file.write(f'{body[:-1]}, "seal": "{self._seal}"}}\n')

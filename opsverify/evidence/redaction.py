@@ -130,6 +130,6 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.data(item) for item in value]
         if self._numbers and isinstance(value, (int, float)):
-            told = str(value)
-            return MASK if self.text(told) != told else value
+            text = str(value)
+            return MASK if self.text(text) != text else value
         return value

@@ -44,10 +44,10 @@ class SavedRun:
         if saved is None:
             cut = "" if self.whole else "; the journal was cut before its end"
             started = datetime.fromisoformat(self.run["at"])
-            told = Unobservable(
+            missing = Unobservable(
                 ErrorKind.PRECONDITION, f"the saved run holds no observation {spec.name!r}{cut}"
             )
-            return Observation(spec.name, spec.system, spec.surfaces, told, started)
+            return Observation(spec.name, spec.system, spec.surfaces, missing, started)
         trouble = saved.get("unobservable")
         outcome: Any
         if trouble:
@@ -60,8 +60,8 @@ class SavedRun:
             try:
                 outcome = spec.adapter.validate_json(json.dumps(saved["value"]))
             except ValidationError as error:
-                why = f"the saved value of {spec.name!r} does not fit this version's model: {error.errors()[0]['msg']}"
-                outcome = Unobservable(ErrorKind.UNEXPECTED_REPLY, why)
+                reason = f"the saved value of {spec.name!r} does not fit this version's model: {error.errors()[0]['msg']}"
+                outcome = Unobservable(ErrorKind.UNEXPECTED_REPLY, reason)
         return Observation(
             name=spec.name,
             system=spec.system,
@@ -99,9 +99,9 @@ def load_run(folder: Path) -> SavedRun:
         if not line.endswith(b"\n"):
             break  # cut in the middle of a line
         record = _record(line, path, number)
-        said = record.pop("seal", None)
+        seal_read = record.pop("seal", None)
         before = seal(before, json.dumps(record, sort_keys=True))
-        if said != before:
+        if seal_read != before:
             msg = f"{path}, line {number}: was changed after it was written, or a line before it was removed or inserted"
             raise ReplayError(msg)
         records.append(record)

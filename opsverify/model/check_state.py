@@ -86,15 +86,15 @@ _CALM = (
 )
 
 
-def step(before: CheckStatus | None, look: CheckSample, rules: CanaryTable) -> CheckStatus:
+def step(before: CheckStatus | None, sample: CheckSample, rules: CanaryTable) -> CheckStatus:
     """How a check stands after one more look."""
-    was = before or CheckStatus(since=look.at)
-    letter = _LETTERS.get(look.verdict)
+    was = before or CheckStatus(since=sample.at)
+    letter = _LETTERS.get(sample.verdict)
     if letter is None:
         return replace(was, frozen=True)
     recent = (was.recent + letter)[-rules.flapping_runs :]
     successes = was.successes + 1 if letter == "P" else 0
-    red_since = was.red_since or (look.at if letter == "F" else None)
+    red_since = was.red_since or (sample.at if letter == "F" else None)
     counted = replace(
         was,
         frozen=False,
@@ -106,14 +106,16 @@ def step(before: CheckStatus | None, look: CheckSample, rules: CanaryTable) -> C
         red_since=None if successes >= rules.up_after else red_since,
     )
     now = replace(
-        counted, settled=_settled(counted, look, rules), flapping=_flaps(recent, rules, already=was.flapping)
+        counted,
+        settled=_settled(counted, sample, rules),
+        flapping=_flaps(recent, rules, already=was.flapping),
     )
-    return now if now.state is was.state else replace(now, since=look.at)
+    return now if now.state is was.state else replace(now, since=sample.at)
 
 
-def _settled(counted: CheckStatus, look: CheckSample, rules: CanaryTable) -> State:
-    at_once = look.severity is Severity.P0 and look.confirmed
-    if look.verdict is Verdict.FAIL and (at_once or counted.failures >= rules.down_after):
+def _settled(counted: CheckStatus, sample: CheckSample, rules: CanaryTable) -> State:
+    at_once = sample.severity is Severity.P0 and sample.confirmed
+    if sample.verdict is Verdict.FAIL and (at_once or counted.failures >= rules.down_after):
         return State.DOWN
     if counted.successes >= rules.up_after:
         return State.UP

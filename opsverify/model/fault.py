@@ -56,7 +56,7 @@ class Fault(ABC):
 
 def collect(package: str, *, leaving_out: tuple[str, ...] = ()) -> tuple[type[Fault], ...]:
     """Every fault of a package that expected_failures a check, in any module of it but those called as in `leaving_out`."""
-    found = list[type[Fault]]()
+    faults = list[type[Fault]]()
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if set(module.name.split(".")) & set(leaving_out):
             continue
@@ -68,5 +68,5 @@ def collect(package: str, *, leaving_out: tuple[str, ...] = ()) -> tuple[type[Fa
                 and not inspect.isabstract(value)
                 and getattr(value, "expected_failures", None)
             ):
-                found.append(value)
-    return tuple(found)
+                faults.append(value)
+    return tuple(faults)

@@ -104,9 +104,9 @@ def outcome_from(findings: list[Finding], error: BaseException | None) -> Outcom
     if decided is None:
         return Outcome(verdict=Verdict.PASS, reason=findings[0].reason, findings=tuple(findings))
     if decided.holds is None:
-        told = "; ".join(f.observed for f in findings if f.holds is None)
+        explanation = "; ".join(f.observed for f in findings if f.holds is None)
         return Outcome(
-            verdict=Verdict.UNKNOWN, reason=decided.reason, explanation=told, findings=tuple(findings)
+            verdict=Verdict.UNKNOWN, reason=decided.reason, explanation=explanation, findings=tuple(findings)
         )
     return Outcome(verdict=Verdict.FAIL, reason=decided.reason, findings=tuple(findings))
 

@@ -56,10 +56,10 @@ class Operator:
     @classmethod
     def actions(cls) -> dict[str, str]:
         """Every action with its first line: what it will do."""
-        found = {name: getattr(cls, name) for name in dir(cls)}
+        members = {name: getattr(cls, name) for name in dir(cls)}
         return {
             name: (f.__doc__ or "").splitlines()[0]
-            for name, f in found.items()
+            for name, f in members.items()
             if getattr(f, "is_action", False)
         }
 

@@ -52,8 +52,8 @@ def lazily(path: str) -> Callable[..., Any]:
     """What is at "package.module:name", imported when it is first called; what is no function is returned as it is."""
 
     def call(*arguments: Any) -> Any:
-        found = resolve_name(path)
-        return found(*arguments) if callable(found) else found
+        member = resolve_name(path)
+        return member(*arguments) if callable(member) else member
 
     return call
 

@@ -64,16 +64,16 @@ class Post:
 
 
 def due(
-    standing: CheckStatus, told: LastNotified | None, now: datetime, reminding: timedelta, severity: Severity
+    status: CheckStatus, last: LastNotified | None, now: datetime, reminding: timedelta, severity: Severity
 ) -> bool:
-    """Whether a reader who was last told `told` is to be told of `standing` now; becoming overdue counts as a change."""
-    if standing.frozen or standing.state is State.NEW:
+    """Whether a reader who was last told `last` is to be told of `status` now; becoming overdue counts as a change."""
+    if status.frozen or status.state is State.NEW:
         return False
-    before = told.state if told is not None else State.UP
-    if standing.state is not before:
-        return standing.state.trouble or before.trouble
-    if not standing.state.trouble or told is None:
+    before = last.state if last is not None else State.UP
+    if status.state is not before:
+        return status.state.trouble or before.trouble
+    if not status.state.trouble or last is None:
         return False
-    overdue_since = standing.overdue_since(severity)
-    is_news = overdue_since is not None and told.at < overdue_since <= now
-    return is_news or now - told.at >= reminding
+    overdue_since = status.overdue_since(severity)
+    is_news = overdue_since is not None and last.at < overdue_since <= now
+    return is_news or now - last.at >= reminding

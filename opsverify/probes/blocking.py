@@ -23,14 +23,14 @@ async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwar
     keeps neither the event loop nor the process from ending. Give the library a timeout of its own all the same.
     """
     loop = asyncio.get_running_loop()
-    answered: asyncio.Future[None] = loop.create_future()
-    answers: list[tuple[R | None, BaseException | None]] = []  # one: the future would keep an error for ever
+    finished: asyncio.Future[None] = loop.create_future()
+    outcomes: list[tuple[R | None, BaseException | None]] = []  # one: the future would keep an error for ever
     context = contextvars.copy_context()
 
     def settle(result: R | None, error: BaseException | None) -> None:
-        if not answered.done():
-            answers.append((result, error))
-            answered.set_result(None)
+        if not finished.done():
+            outcomes.append((result, error))
+            finished.set_result(None)
 
     def work() -> None:
         result, error = None, None
@@ -46,8 +46,8 @@ async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwar
             del error  # its traceback holds this frame, and what the function had open with it
 
     threading.Thread(target=work, name=f"opsverify-{function.__name__}", daemon=True).start()
-    await answered
-    result, error = answers.pop()
+    await finished
+    result, error = outcomes.pop()
     if error is None:
         return result  # type: ignore[return-value]
     try:

@@ -48,13 +48,13 @@ _CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
+    visited: set[int] = set()
     queue: list[BaseException | None] = [error]
     while queue:
         current = queue.pop(0)
-        if current is None or id(current) in seen:
+        if current is None or id(current) in visited:
             continue
-        seen.add(id(current))
+        visited.add(id(current))
         yield current
         if isinstance(current, BaseExceptionGroup):
             queue.extend(current.exceptions)

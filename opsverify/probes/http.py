@@ -104,21 +104,21 @@ class _Asking:
         ) as response:
             encoding = response.headers.get("content-encoding", "identity")
             if encoding != "identity":
-                told = f"{url} answered {response.status} with content-encoding {bounded_text(encoding, 40)}, which was not asked for"
-                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+                reason = f"{url} answered {response.status} with content-encoding {bounded_text(encoding, 40)}, which was not asked for"
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, reason)
             body = await response.content.read(MOST_BYTES + 1)
             while len(body) <= MOST_BYTES and (
                 more := await response.content.read(MOST_BYTES + 1 - len(body))
             ):
                 body += more
-            said = response.headers
+            fields = response.headers
             return Reply(
                 url,
                 response.status,
-                said.get("content-type", ""),
+                fields.get("content-type", ""),
                 body[:MOST_BYTES],
                 len(body) > MOST_BYTES,
-                said.get("date", ""),
+                fields.get("date", ""),
             )
 
 

@@ -29,8 +29,8 @@ def parse_as(reply: Reply, adapter: TypeAdapter[T], value: Any) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the top level"
-        told = f"{reply.url} sent unexpected JSON at {where}: {first['msg']}; {reply.shown()}"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(told)) from None
+        reason = f"{reply.url} sent unexpected JSON at {where}: {first['msg']}; {reply.shown()}"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(reason)) from None
 
 
 def basic_login(username: str | None, password: SecretStr | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from opsverify.model.text import clean_text
 from opsverify.model.verdict import Severity, Verdict, deciding
-from opsverify.report.canary import escalation, rates_by_subsystem, unsettled
+from opsverify.report.canary import escalation, notable_states, rates_by_subsystem
 from opsverify.report.figure import drawn
 from opsverify.report.headline import headline
 from opsverify.report.model import CheckResult, RunReport
@@ -100,7 +100,7 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
     checks = shown.worst_first()
     red = [c for c in checks if c.verdict in _NEEDS_SOMEBODY]
     drills = [c for c in checks if c.timeline]
-    stands = {one.check: one for one in shown.canary.states} if shown.canary else {}
+    states = {one.check: one for one in shown.canary.states} if shown.canary else {}
     drawn = _drawn()
     return drawn.template.render(
         run=shown,
@@ -114,10 +114,10 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
         groups=by_subsystem(shown),
         drills=drills,
         spans={c.id: max(s.after + s.took for s in c.timeline) + 0.001 for c in drills},
-        stands=stands,
-        overdue=[c for c in checks if c.id in stands and stands[c.id].overdue_since],
+        states=states,
+        overdue=[c for c in checks if c.id in states and states[c.id].overdue_since],
         escalate=escalation(shown.contact),
-        unsettled=unsettled(shown.canary) if shown.canary else [],
+        notable=notable_states(shown.canary) if shown.canary else [],
         rates=rates_by_subsystem(shown.canary) if shown.canary else {},
         trends={t.id: t.moments for t in shown.trends},
         times={

@@ -52,8 +52,8 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
             "|---|---|---|---|---|---|",
         ]
         lines += [_row(check) for check in red]
-    if stands := canary_lines(shown.canary):
-        lines += ["", "State over the canary's runs:", "", *(f"- {_cell(text)}" for text, _ in stands)]
+    if states := canary_lines(shown.canary):
+        lines += ["", "State over the canary's runs:", "", *(f"- {_cell(text)}" for text, _ in states)]
     if shown.comparison:
         then = shown.comparison
         title = f"{len(then.changes) or 'No'} changes since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"
@@ -64,7 +64,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
         lines += ["", "</details>"]
     if shown.not_looked_at:
         lines += ["", "<details><summary>What was not looked at</summary>", ""]
-        lines += [f"- {gone.id}: {_cell(gone.reason)}" for gone in shown.not_looked_at]
+        lines += [f"- {check.id}: {_cell(check.reason)}" for check in shown.not_looked_at]
         lines += ["", "</details>"]
     passed = [c for c in shown.worst_first() if c.verdict is Verdict.PASS]
     if passed:

@@ -135,5 +135,5 @@ def _last_success(path: Path, report: RunReport) -> float | None:
     except (OSError, ValueError):  # none yet, or not ours: it is replaced
         return None
     mine = {"target": report.target, "profile": report.profile or ""}
-    found = (s.value for f in families if f.name == _SUCCESS for s in f.samples if s.labels == mine)
-    return next(found, None)
+    values = (s.value for f in families if f.name == _SUCCESS for s in f.samples if s.labels == mine)
+    return next(values, None)

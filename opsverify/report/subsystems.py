@@ -24,7 +24,7 @@ class Subsystem:
     checks: tuple[CheckResult, ...]
 
     @property
-    def told(self) -> str:
+    def tally(self) -> str:
         """How many checks have each verdict, worst first."""
         counts = Counter(check.verdict for check in self.checks)
         return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])

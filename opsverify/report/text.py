@@ -49,10 +49,10 @@ def message(result: CheckResult) -> str:
         lines += _finding(finding)
     when = f"{result.observed_at:%H:%M:%SZ}" if result.observed_at else ""
     if when or result.source:
-        asked = "; ".join(result.source[:_MOST_SOURCES]) + (
+        queries = "; ".join(result.source[:_MOST_SOURCES]) + (
             f"; … ({len(result.source)} in all)" if len(result.source) > _MOST_SOURCES else ""
         )
-        lines.append(f"  queries   {' '.join(part for part in (when, asked) if part)}")
+        lines.append(f"  queries   {' '.join(part for part in (when, queries) if part)}")
     if result.backend or result.identity:
         lines.append(f"  server    {'  '.join(part for part in (result.backend, result.identity) if part)}")
     if result.verdict is Verdict.FAIL:
@@ -62,7 +62,9 @@ def message(result: CheckResult) -> str:
             if part
         )
         lines += [f"  next      {step}"] if step else []
-        lines.append(f"  due       respond within {result.respond_within}, resolve within {result.resolve_within}")
+        lines.append(
+            f"  due       respond within {result.respond_within}, resolve within {result.resolve_within}"
+        )
     if result.again and result.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
         lines.append(f"  rerun     {result.again}")
     if result.detail:

@@ -29,17 +29,17 @@ class Screen:
         self._colours = self._live and not os.environ.get("NO_COLOR")
         self._shown = False
 
-    def began(self, folder: Path) -> None:
+    def start(self, folder: Path) -> None:
         """What is going to happen, and where it is kept."""
         self._line(
             f"watching for {_words(self._whole)}, a run every {_words(self._every)}; runs are kept in {folder}"
         )
 
-    def looking(self, number: int) -> None:
+    def round_started(self, number: int) -> None:
         """A round has started."""
         self._status(f"round {number}: looking …")
 
-    def looked(self, done: Round, meaning: str) -> None:
+    def round_ended(self, done: Round, meaning: str) -> None:
         """A round is over."""
         counts = (
             " ".join(f"{number} {verdict}" for verdict, number in done.counts.items()) or "nothing was judged"
@@ -57,7 +57,7 @@ class Screen:
             f"{meaning} · next look in {_clock(until_next)} · watching for another {_clock(until_end)}"
         )
 
-    def ended(self, status: Exit, meaning: str, series: Watch) -> None:
+    def end(self, status: Exit, meaning: str, series: Watch) -> None:
         """The watch is over."""
         self._line(
             f"exit {int(status)}: {meaning}", "" if not self._colours else _GREEN if status == 0 else _RED

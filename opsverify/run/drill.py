@@ -59,8 +59,8 @@ class Drill:
             Unobservable: the target is live (drills break things), or the twin does not start.
         """
         if not self.run.target.owned:
-            told = f"target {self.run.target.name!r} is live; drills run on a twin: --target embedded"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
+            reason = f"target {self.run.target.name!r} is live; drills run on a twin: --target embedded"
+            raise Unobservable(ErrorKind.PRECONDITION, reason)
         async with self.step("steady state", "start a twin for this drill"):
             try:
                 self.site.twin = self.site.system.start_twin(self.site.section, self.run.target.servers)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from opsverify.run.run import Run
 
 __all__ = [
-    "give_back",
-    "leave_no_folder",
+    "ensure_html",
+    "release_target",
+    "remove_folder",
     "show",
-    "write_html_all_the_same",
-    "write_ours",
+    "write_reports",
     "write_run_bundle",
 ]
 
@@ -37,7 +37,7 @@ _BUNDLED = {
 }  # in a bundle they have these names, wherever they were asked to
 
 
-def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
+def ensure_html(session: pytest.Session, run: Run) -> None:
     """Have pytest-html write although another report's trouble ended pytest's chain of writers before its turn."""
     html = run.reports.get("html")
     if html is None or html.stat().st_size:
@@ -52,7 +52,7 @@ def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
         run.problem(f"the HTML report could not be written: {error}")
 
 
-def write_ours(run: Run) -> None:
+def write_reports(run: Run) -> None:
     """Write the page and the Markdown and JSON reports, each whatever becomes of the others, and point `latest` to the
     run's folder.
     """
@@ -109,8 +109,8 @@ def write_run_bundle(run: Run) -> None:
         _BUNDLED.get(name, path.name): path for name, path in run.reports.items()
     }
     try:
-        made = {"versions.txt": versions(), "target.json": redacted_target(run.target, run.redactor)}
-        write_bundle(run.bundle, files, made)
+        texts = {"versions.txt": versions(), "target.json": redacted_target(run.target, run.redactor)}
+        write_bundle(run.bundle, files, texts)
         run.reports["bundle"] = run.bundle
     except OSError as error:
         run.unwritable = True
@@ -127,21 +127,21 @@ def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redacto
         run.problem(f"the {name} report could not be written: {error}")
 
 
-def give_back(run: Run) -> list[str]:
+def release_target(run: Run) -> list[str]:
     """Give the target's lock back, and let go of a twin's ledger; what could not be removed of them, a line each."""
     steps = [run.lock.release]
     if run.target.owned and run.saved is None and run.chosen:
         steps.insert(0, run.ledger.discard)
-    troubles = []
+    errors = []
     for step in steps:
         try:
             step()
         except (OSError, StateError) as error:  # the state folder has changed since the run began
-            troubles.append(f"what the run kept in the state folder could not be removed: {error}")
-    return troubles
+            errors.append(f"what the run kept in the state folder could not be removed: {error}")
+    return errors
 
 
-def leave_no_folder(run: Run) -> None:
+def remove_folder(run: Run) -> None:
     """Remove the folder of what looked at nothing and judged nothing: it would look like a run's."""
     run.journal.path.unlink(missing_ok=True)
     with suppress(OSError):  # something else is in it: then it stays

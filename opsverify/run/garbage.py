@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import gc
 
-__all__ = ["left_alone", "of_the_run"]
+__all__ = ["pause", "resume"]
 
 _waiting: list[bool] = []
 
 
-def left_alone() -> None:
+def pause() -> None:
     """From here on nothing is looked for: loading makes modules and classes, and hardly any garbage."""
     if gc.isenabled():
         gc.disable()
         _waiting.append(True)
 
 
-def of_the_run() -> None:
+def resume() -> None:
     """From here on garbage is collected as ever, without what there is by now: at its end pytest looks twice through all."""
     if _waiting:
         _waiting.clear()

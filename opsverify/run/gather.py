@@ -82,16 +82,16 @@ class Gatherer:
         return await asyncio.gather(*(self._observe(spec) for spec in specs))
 
     async def _observe(self, spec: ObservationSpec) -> Observation[Any]:
-        result = await self._in_its_turn(spec)
+        result = await self._observe_in_slot(spec)
         if not spec.identity:  # an identity is told when both its ends are known
             self._on_done(spec, result)
         return result
 
-    async def _in_its_turn(self, spec: ObservationSpec) -> Observation[Any]:
+    async def _observe_in_slot(self, spec: ObservationSpec) -> Observation[Any]:
         site = self._sites[spec.system]
         refused = _not_looked_at(spec, site, self._unconfigured[spec.system])
         if refused is not None:
-            return self._made(spec, refused)
+            return self._observation(spec, refused)
         endpoints = [self._endpoints[spec.system, surface] for surface in spec.surfaces]
         async with AsyncExitStack() as slots:
             for endpoint in (
@@ -100,11 +100,11 @@ class Gatherer:
                 await slots.enter_async_context(endpoint.slots)
             for surface, endpoint in zip(spec.surfaces, endpoints, strict=True):
                 if endpoint.silent is not None:
-                    told = Unobservable(
+                    error = Unobservable(
                         ErrorKind.SILENT,
                         f"endpoint {surface} did not answer before its deadline, see {endpoint.silent}",
                     )
-                    return self._made(spec, told)
+                    return self._observation(spec, error)
             result = await self._look(spec, site)
         if len(endpoints) == 1 and result.unobservable and result.unobservable.kind is ErrorKind.SILENT:
             endpoints[0].silent = endpoints[0].silent or spec.name
@@ -130,19 +130,19 @@ class Gatherer:
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
-            outcome = _told(error)  # nobody cancelled us: a library's own
+            outcome = _unobservable(error)  # nobody cancelled us: a library's own
         except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever a target causes becomes an observation
             if limit.expired():
                 outcome = Unobservable(
                     ErrorKind.SILENT, f"no complete answer within {clock.within.total_seconds():g} s"
                 )
             else:
-                outcome = _told(error)
+                outcome = _unobservable(error)
         finally:
             del self.in_flight[spec.name]
-        return self._made(spec, outcome, took=clock.elapsed, probes=tuple(probes), window=window)
+        return self._observation(spec, outcome, took=clock.elapsed, probes=tuple(probes), window=window)
 
-    def _made(
+    def _observation(
         self,
         spec: ObservationSpec,
         outcome: Any,
@@ -176,7 +176,7 @@ def not_started(spec: ObservationSpec, why: str) -> Observation[Any]:
     )
 
 
-def _told(error: BaseException) -> Unobservable:
+def _unobservable(error: BaseException) -> Unobservable:
     """Why nothing was observed, without the frames of the look: what those had open would stay open with the run."""
     why = classify(error)
     why.__cause__ = why.__context__ = None

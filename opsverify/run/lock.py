@@ -133,17 +133,22 @@ class TargetLock:
                 lock.acquire()
                 self._lock = lock
                 since = datetime.now(UTC).isoformat(timespec="seconds")
-                who = {"run": self.run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
-                self._holder(lock).write_text(json.dumps(who), encoding="utf-8")
+                record = {
+                    "run": self.run_id,
+                    "pid": os.getpid(),
+                    "host": socket.gethostname(),
+                    "since": since,
+                }
+                self._holder(lock).write_text(json.dumps(record), encoding="utf-8")
         except Timeout:
             try:
                 holder = json.loads(self._holder(lock).read_text(encoding="utf-8"))
-                told = (
+                holder_text = (
                     f"run {holder['run']} (pid {holder['pid']} on {holder['host']}) since {holder['since']}"
                 )
             except (OSError, ValueError, KeyError, TypeError):
-                told = "a run that has not written its id yet"
-            msg = f"held by {told}"
+                holder_text = "a run that has not written its id yet"
+            msg = f"held by {holder_text}"
             raise TargetBusy(msg) from None
 
     @staticmethod
@@ -261,7 +266,7 @@ def sweep_dead_twins() -> list[str]:
     Such a twin ended with its run (the guard saw to it), so there is nothing left to undo. Runs whose lock is held
     are alive and not touched.
     """
-    told = []
+    warnings = []
     for path in sorted(state_folder("ledger").glob(f"{_TWIN}*.json")):
         lock = TargetLock(path.stem, "sweep")
         try:
@@ -270,10 +275,10 @@ def sweep_dead_twins() -> list[str]:
             continue
         try:
             if (swept := _swept(path)) is not None:
-                told.append(swept)
+                warnings.append(swept)
         finally:
             lock.release()
-    return told
+    return warnings
 
 
 def _swept(path: Path) -> str | None:
@@ -284,13 +289,13 @@ def _swept(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        told = f"run {run} was killed and left a damaged ledger behind: {type(error).__name__}"
+        warning = f"run {run} was killed and left a damaged ledger behind: {type(error).__name__}"
     else:
         names = ", ".join(change.name for change in changes)
-        told = f"run {run} was killed with {names} in force on its own twin, which ended with it"
+        warning = f"run {run} was killed with {names} in force on its own twin, which ended with it"
     try:
         path.unlink(missing_ok=True)
         path.with_suffix(".lock").unlink(missing_ok=True)
     except OSError as error:
-        return f"{told}; {path} cannot be removed: {error.strerror}"
-    return told
+        return f"{warning}; {path} cannot be removed: {error.strerror}"
+    return warning

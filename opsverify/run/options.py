@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-__all__ = ["COMMANDS", "LOOKS_AT_NOTHING", "Options", "add_options", "duration", "settle"]
+__all__ = ["COMMANDS", "LOOKS_AT_NOTHING", "Options", "add_options", "duration", "reconcile"]
 
 COMMANDS = ("plan", "preflight", "runbook", "explain", "act")
 """Options with which nothing is judged and no report is left."""
@@ -67,7 +67,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="WORD,…",
         help="check only a part of the target, instead of its `only`: a system, subsystem, surface or check id; only that part is required",
     )
-    group.addoption("--strict-severity", action="store_true", help="exit 11 instead of 0 if only checks below the gate FAIL or are UNKNOWN")
+    group.addoption(
+        "--strict-severity",
+        action="store_true",
+        help="exit 11 instead of 0 if only checks below the gate FAIL or are UNKNOWN",
+    )
     group.addoption(
         "--arm", metavar="TARGET", help="confirm the [arm] table of this live target for this run"
     )
@@ -77,9 +81,7 @@ def add_options(parser: pytest.Parser) -> None:
         default="fail",
         help="exit status if another run holds the target's lock: 16 (fail) or 0 (ok)",
     )
-    group.addoption(
-        "--undone", metavar="ID", help="remove a change from the ledger after undoing it by hand"
-    )
+    group.addoption("--undone", metavar="ID", help="remove a change from the ledger after undoing it by hand")
     group.addoption(
         "--replay",
         metavar="FOLDER|BUNDLE",
@@ -92,7 +94,9 @@ def add_options(parser: pytest.Parser) -> None:
         help="override a limit in this run, such as esper.window=10",
     )
     group.addoption(
-        "--plan", action="store_true", help="show which checks would run, write or be skipped; contact nothing"
+        "--plan",
+        action="store_true",
+        help="show which checks would run, write or be skipped; contact nothing",
     )
     group.addoption(
         "--preflight",
@@ -178,7 +182,7 @@ def _incident_options(add: Callable[..., None]) -> None:
     )
 
 
-def settle(config: pytest.Config) -> None:
+def reconcile(config: pytest.Config) -> None:
     """Make options agree: an incident is of the profile incident, a period of the profile maintenance.
 
     Raises:
@@ -189,7 +193,9 @@ def settle(config: pytest.Config) -> None:
         raise pytest.UsageError(msg)
     if config.getoption("period") is not None:
         if config.getoption("profile") not in (None, "maintenance"):
-            msg = f"--period needs profile maintenance, not {config.getoption('profile')}; leave --profile out"
+            msg = (
+                f"--period needs profile maintenance, not {config.getoption('profile')}; leave --profile out"
+            )
             raise pytest.UsageError(msg)
         config.option.profile = "maintenance"
     if config.getoption("incident") is None:

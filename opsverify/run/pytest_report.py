@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opsverify.run.drill import Drill
     from opsverify.run.run import Run
 
-__all__ = ["LETTERS", "apply_verdict", "outcome_of", "seen_by", "trace", "without_source"]
+__all__ = ["LETTERS", "apply_verdict", "observations_of", "outcome_of", "trace", "without_source"]
 
 LETTERS = {
     Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
@@ -46,13 +46,13 @@ def outcome_of(run: Run, item: pytest.Function, error: BaseException | None) -> 
     if isinstance(error, Unobservable):
         return Outcome(verdict=Verdict.UNKNOWN, reason=error.kind.value, explanation=error.seen)
     if isinstance(error, pytest.skip.Exception):
-        told = f"skipped for {error.msg!r}, which is not on the closed list of reasons"
-        return Outcome(verdict=Verdict.UNKNOWN, reason="check-broken", explanation=told)
+        explanation = f"skipped for {error.msg!r}, which is not on the closed list of reasons"
+        return Outcome(verdict=Verdict.UNKNOWN, reason="check-broken", explanation=explanation)
     rehearsal = _drill(item)
     return outcome_from(rehearsal.findings if rehearsal else [], error)
 
 
-def seen_by(item: pytest.Function) -> list[Observation[Any]]:
+def observations_of(item: pytest.Function) -> list[Observation[Any]]:
     """The observations that the check was judged from: the session's, or a drill's latest own."""
     rehearsal = _drill(item)
     if rehearsal is not None:
@@ -97,6 +97,6 @@ def trace(raised: pytest.ExceptionInfo[BaseException]) -> str:
 
 def without_source(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
     """What pytest reports of a failure of a check, where it cannot show its source."""
-    told = call.excinfo.exconly() if call.excinfo else ""
+    text = call.excinfo.exconly() if call.excinfo else ""
     when: Any = call.when
-    return pytest.TestReport(item.nodeid, item.location, {}, "failed", told, when)
+    return pytest.TestReport(item.nodeid, item.location, {}, "failed", text, when)

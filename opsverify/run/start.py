@@ -56,10 +56,10 @@ def is_operational(config: pytest.Config) -> bool:
     if any(config.getoption(option) for option in ("profile", "target", "replay", *COMMANDS)):
         return True
     folder = _checks_folder(config)
-    asked = [Path(str(arg).split("::")[0]) for arg in config.args]
+    paths = [Path(str(arg).split("::")[0]) for arg in config.args]
     return any(
         folder == (path := (config.invocation_params.dir / arg).resolve()) or folder in path.parents
-        for arg in asked
+        for arg in paths
     )
 
 
@@ -92,11 +92,11 @@ def read_target(
 def _target_of(saved: SavedRun, where: str, config: pytest.Config, systems: Mapping[str, System]) -> Target:
     sections = {name: system.section for name, system in systems.items()}
     try:
-        asked = _limits(config.getoption("limit"))
-        target = make_target(where, _as_target(saved, systems), sections, asked)
+        limits = _limits(config.getoption("limit"))
+        target = make_target(where, _target_tables(saved, systems), sections, limits)
     except TargetError as error:
         raise pytest.UsageError(str(error)) from None
-    for system, names in asked.items():
+    for system, names in limits.items():
         for name, value in names.items():
             limit = getattr(target.sections()[system].limits, name)
             fetched = saved.run["limits"][system][name]["value"]
@@ -130,9 +130,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     as_written = read_target(config, sections, changed=False) if target.owned and saved is None else target
     armed = config.getoption("arm")
     if armed is not None and armed != target.name:
-        msg = (
-            f"--arm {armed}: the target is named {target.name!r}; confirm it with --arm {target.name}"
-        )
+        msg = f"--arm {armed}: the target is named {target.name!r}; confirm it with --arm {target.name}"
         raise pytest.UsageError(msg)
     if saved is None and not any(config.getoption(option) for option in LOOKS_AT_NOTHING):
         try:
@@ -180,7 +178,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         ),
     )
     _open_baseline(run, config, reports)
-    run.warnings += _compared_runbooks(config.getoption("runbook_file") or [], run)
+    run.warnings += _runbook_differences(config.getoption("runbook_file") or [], run)
     journal.write(
         "run",
         format=JOURNAL_FORMAT,
@@ -203,11 +201,11 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
 
 def _only(config: pytest.Config, target: Target, saved: SavedRun | None) -> tuple[str, ...]:
     """The part that the run is about: of the command line, else of the saved run, else of the target."""
-    given = config.getoption("only")
-    if given is not None:
-        words = tuple(word.strip() for option in given for word in option.split(",") if word.strip())
+    options = config.getoption("only")
+    if options is not None:
+        words = tuple(word.strip() for option in options for word in option.split(",") if word.strip())
         if not words:
-            msg = f"--only {','.join(given)}: names nothing; give a system, subsystem, surface or check, such as --only oona"
+            msg = f"--only {','.join(options)}: names nothing; give a system, subsystem, surface or check, such as --only oona"
             raise pytest.UsageError(msg)
         return words
     return tuple(saved.run.get("only", ())) if saved else target.only
@@ -231,19 +229,19 @@ def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:
         run.baseline = load_baseline(config.invocation_params.dir / named)
 
 
-def _compared_runbooks(options: list[str], run: Run) -> list[str]:
+def _runbook_differences(options: list[str], run: Run) -> list[str]:
     """How real runbook files (`SYSTEM=FILE`) differ from the maps; raises pytest.UsageError for a wrong option."""
-    known, told = run.runbooks, list[str]()
+    known, differences = run.runbooks, list[str]()
     for option in options:
         system, _, file = option.partition("=")
         if system not in known or not Path(file).is_file():
             msg = f"--runbook-file {option}: must be SYSTEM=FILE with a file that exists; systems are {', '.join(known)}"
             raise pytest.UsageError(msg)
-        told += [
+        differences += [
             f"runbook of {system}: {difference}"
             for difference in compare_with_file(known[system], Path(file))
         ]
-    return told
+    return differences
 
 
 def _saved_run(config: pytest.Config) -> SavedRun | None:
@@ -258,7 +256,7 @@ def _saved_run(config: pytest.Config) -> SavedRun | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def _as_target(saved: SavedRun, systems: Mapping[str, System]) -> dict[str, Any]:
+def _target_tables(saved: SavedRun, systems: Mapping[str, System]) -> dict[str, Any]:
     """The tables of a target that has what the saved run looked at, with the limits it used."""
     limits = {name: table for name, table in saved.run["limits"].items() if name in systems}
     values = {name: {key: limit["value"] for key, limit in table.items()} for name, table in limits.items()}
@@ -296,9 +294,9 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
         "junit": Path(getattr(config.option, "xmlpath", None) or run.folder / "junit.xml"),
     }
     if config.getoption("bundle"):
-        from opsverify.evidence.bundle import prepared  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.evidence.bundle import writable_path  # noqa: PLC0415 -- only what is asked for is loaded
 
-        run.bundle = prepared(config.invocation_params.dir / config.getoption("bundle"))
+        run.bundle = writable_path(config.invocation_params.dir / config.getoption("bundle"))
     for name, path in paths.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -29,11 +29,11 @@ async def await_steady(site: Site, checks: Collection[Check], *, limits: Limits,
     Only what reads is looked at, and nothing of it is evidence: the run's own look comes after it and stands alone.
     """
     specs = {spec.name: spec for spec in site.system.observations if not spec.active}
-    asked = [check for check in checks if specs.keys() | {"limits"} >= set(check.asks)]
-    wanted = [spec for name, spec in specs.items() if any(name in check.asks for check in asked)]
+    judgeable = [check for check in checks if specs.keys() | {"limits"} >= set(check.asks)]
+    needed = [spec for name, spec in specs.items() if any(name in check.asks for check in judgeable)]
 
     async def look() -> dict[str, Outcome]:
-        return await _judged(site, asked, wanted, limits)
+        return await _red_checks(site, judgeable, needed, limits)
 
     try:
         await eventually(
@@ -44,7 +44,7 @@ async def await_steady(site: Site, checks: Collection[Check], *, limits: Limits,
     return ""
 
 
-async def _judged(
+async def _red_checks(
     site: Site, checks: Collection[Check], specs: Collection[ObservationSpec], limits: Limits
 ) -> dict[str, Outcome]:
     """What is red in one look, by check id."""
@@ -53,10 +53,10 @@ async def _judged(
 
 
 def _shown(red: dict[str, Outcome]) -> str:
-    told = []
+    lines = []
     for check, outcome in sorted(red.items()):
         finding = deciding(outcome.findings)
-        told.append(
+        lines.append(
             f"{check} {outcome.verdict} {outcome.reason}: {finding.observed if finding else outcome.explanation}"
         )
-    return "; ".join(told)
+    return "; ".join(lines)

@@ -6,7 +6,7 @@ import pytest
 
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.verdict import Severity, Verdict
-from opsverify.report.headline import headline, not_seen
+from opsverify.report.headline import gaps, headline
 from opsverify.report.html import render_html
 from opsverify.report.model import NotLookedAt
 from tests.unit.reports import report
@@ -45,7 +45,7 @@ def test_what_was_not_looked_at_is_counted_by_severity_and_cause(
     missed: list[NotLookedAt], told: list[str]
 ) -> None:
     """One phrase for each cause, the gravest first."""
-    assert not_seen(missed) == told
+    assert gaps(missed) == told
 
 
 def test_the_part_stands_before_what_was_missed() -> None:

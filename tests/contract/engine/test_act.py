@@ -59,7 +59,10 @@ USAGE = {
         "--act=lamp.press",
         "press is not armed on live target 'porch': add to [arm] in the target file: actions = [\"press\"]",
     ),
-    "a bad duration": ("--act=lamp.turn_on --verify-within=soon", "--verify-within: 'soon' is not a duration"),
+    "a bad duration": (
+        "--act=lamp.turn_on --verify-within=soon",
+        "--verify-within: 'soon' is not a duration",
+    ),
     "a dry run of nothing": ("--dry-run", "--dry-run and --verify-within need --act"),
 }
 

@@ -293,7 +293,10 @@ def test_a_history_that_cannot_be_reached_keeps_nobody_from_looking(left_by: Cal
     """Everything is judged all the same; that the run is not remembered is exit 15, and the password stays secret."""
     ran = left_by("database down")
     assert (ran.code, ran.verdicts()["L-BLB-1"]) == (15, "PASS")
-    assert "this run is not kept in the history, and the target is not locked against runs on other machines" in ran.stdout
+    assert (
+        "this run is not kept in the history, and the target is not locked against runs on other machines"
+        in ran.stdout
+    )
     assert "no notification was sent" in ran.stdout
     assert "history-password" not in ran.said
     assert ran.journal[0]["kind"] == "run"

@@ -117,7 +117,9 @@ def test_what_a_surface_leaves_out_is_told(left_by: Callable[[str], Ran]) -> Non
 
 def test_a_word_in_vain_is_told(left_by: Callable[[str], Ran]) -> None:
     """A word that no check of the profile belongs to is warned of, and no report says that it holds."""
-    assert "warning: only L-REC-1: none of its checks runs in profile smoke" in left_by("named in vain").stdout
+    assert (
+        "warning: only L-REC-1: none of its checks runs in profile smoke" in left_by("named in vain").stdout
+    )
 
 
 @pytest.mark.parametrize(

@@ -138,4 +138,4 @@ async def test_a_deadline_and_an_error_of_the_network_cut_off_too() -> None:
         ]
     )
     assert set(kinds(seen).values()) == {ErrorKind.OBSERVER_CUT_OFF}
-    assert "here: no-route: " in trouble(seen["b"]).seen
+    assert "this one: no-route: " in trouble(seen["b"]).seen

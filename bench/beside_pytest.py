@@ -1,4 +1,4 @@
-"""Whole runs with every report beside a bare pytest that asks the same pages: what the engine costs an operator."""
+"""Whole runs with every report beside a bare pytest that asks the same pages: the cost of the engine."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ def beside_pytest(where: Endpoints, repeats: int) -> list[Row]:
         pairs = _turns(Plan(count=count, url=where.answering), repeats, (HOLDS, 0))
         ratio = median(ours.took / bare.took for ours, bare in pairs)
         what = f"whole run, {count:,} check{'s' if count > 1 else ''} of 50 ms"
-        rows.append(Row(what, ratio, "times", goal, _told(pairs)))
+        rows.append(Row(what, ratio, "times", goal, _comparison(pairs)))
     silent = Plan(
         count=SILENT + 1, deadline=DEADLINE_S, url=where.answering, silent_url=where.silent, silent=SILENT
     )
     pairs = _turns(silent, repeats, (GATED_FAIL, TESTS_FAILED))
     what = f"whole run, {SILENT} endpoints that never answer, deadline {DEADLINE_S:g} s"
-    rows.append(Row(what, median(ours.took for ours, _ in pairs), "s", DEADLINE_S + MARGIN_S, _told(pairs)))
+    rows.append(
+        Row(what, median(ours.took for ours, _ in pairs), "s", DEADLINE_S + MARGIN_S, _comparison(pairs))
+    )
     return rows
 
 
@@ -54,7 +56,7 @@ def _turns(plan: Plan, repeats: int, statuses: tuple[int, int]) -> list[tuple[Pr
     return pairs[1:]  # the first one warms caches
 
 
-def _told(pairs: list[tuple[Process, Process]]) -> str:
+def _comparison(pairs: list[tuple[Process, Process]]) -> str:
     ours, bare = zip(*pairs, strict=True)
     cpu = min(process.cpu for process in ours) / min(process.cpu for process in bare)
     times = [spread([process.took for process in side]) for side in (ours, bare)]

@@ -25,14 +25,7 @@ from opsverify.run.finish import (
     write_reports,
     write_run_bundle,
 )
-from opsverify.run.pytest_report import (
-    LETTERS,
-    apply_verdict,
-    observations_of,
-    outcome_of,
-    trace,
-    without_source,
-)
+from opsverify.run.pytest_report import LETTERS, apply_verdict, judged_from, outcome_of, trace, without_source
 from opsverify.run.pytest_root import ensure_root
 from opsverify.run.run import RUN, Run
 
@@ -67,14 +60,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Make sure of the root before any conftest is read, and before pytest captures what is printed."""
+    """Run the command again if pytest took an option's path for its root, before conftests are read and output is captured."""
     ensure_root(early_config)
     return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """A watch is a series of runs, each in a process of its own."""
+    """Hand `--watch` over: a series of runs, each in a process of its own."""
     if not config.getoption("watch"):
         return None
     interrupt.loaded()
@@ -108,7 +101,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart() -> None:
-    """From here on pytest ends what Ctrl-C interrupts."""
+    """Restore Python's own signal handlers: from here on pytest handles Ctrl-C."""
     interrupt.loaded()
 
 
@@ -197,7 +190,7 @@ def _is_command(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """After the fixtures: what was not observed is decided here, so that JUnit calls UNKNOWN an error."""
+    """Decide a check whose observations are missing, after its fixtures: JUnit then reports UNKNOWN as an error."""
     item.stash[_STARTED] = time.perf_counter()
     yield
     run, check = _check(item)
@@ -230,7 +223,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn what pytest saw into the check's verdict, and keep it."""
+    """Replace pytest's outcome by the check's verdict, and record it."""
     try:
         report = yield
     except SystemError:  # see `trace`
@@ -256,7 +249,7 @@ def pytest_runtest_makereport(
     outcome = second_sample.final_outcome(run, check, outcome_of(run, item, error))
     took = time.perf_counter() - item.stash[_STARTED]
     detail = trace(call.excinfo) if call.excinfo and outcome.reason == "check-broken" else ""
-    result = run.record(check, outcome, observations_of(item), took, detail)
+    result = run.record(check, outcome, judged_from(item), took, detail)
     apply_verdict(item, report, result)
     return report
 
@@ -265,7 +258,7 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Keep secrets out of what is told of a file that cannot be collected."""
+    """Redact the report of a file that cannot be collected."""
     report = yield
     run = collector.config.stash.get(RUN, None)
     if run is not None and report.longrepr is not None and not isinstance(report.longrepr, tuple):
@@ -274,29 +267,29 @@ def pytest_make_collect_report(
 
 
 class _Redacting:
-    """Keeps a run's secrets out of what pytest tells through hooks that know no configuration."""
+    """Redacts what pytest reports through hooks that are given no config."""
 
     def __init__(self, run: Run) -> None:
         self._redactor = run.redactor
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: Any) -> None:
-        """The summary of warnings."""
+        """Redact a warning."""
         warning_message.message = Warning(self._redactor.text(str(warning_message.message)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any) -> None:
-        """What pytest prints of its own end."""
+        """Redact pytest's internal error."""
         text = self._redactor.text(str(excrepr))
         excrepr.toterminal = lambda terminal: terminal.write(text)
 
 
 class _Closing:
-    """Has a run that was interrupted close down in good order, however often Ctrl-C is pressed then."""
+    """Lets an interrupted run shut down in order, however often Ctrl-C is pressed."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self) -> None:
-        """The first of them."""
+        """The first Ctrl-C."""
         interrupt.closing(lambda: None)
 
 
@@ -312,7 +305,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Which target, which profile."""
+    """Target, profile and gate."""
     run = config.stash.get(RUN, None)
     if run is None:
         return None
@@ -350,7 +343,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         elif run.command is not None:
             session.exitstatus = int(Exit.HOLDS if run.command.worked else run.command.otherwise)
         elif run.busy:
-            session.exitstatus = int(run.finished_with())
+            session.exitstatus = int(run.exit_status_now())
         return result
     run.interrupted |= exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
@@ -370,9 +363,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
             run.problem(f"closing down failed: {type(error).__name__}: {error}")
         ensure_html(session, run)
     write_reports(run)
-    run.journal.write("end", exit_status=int(run.finished_with()))
+    run.journal.write("end", exit_status=int(run.exit_status_now()))
     write_run_bundle(run)
-    session.exitstatus = int(run.finished_with())
+    session.exitstatus = int(run.exit_status_now())
     return result
 
 
@@ -385,7 +378,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close the journal, give the lock back, restore what was replaced."""
+    """Close the journal, release the lock, restore what was replaced."""
     run = config.stash.get(RUN, None)
     if run is not None:
         terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")

@@ -1,4 +1,4 @@
-"""A canary run: holds the target here and on other machines, and adds what it saw to the history."""
+"""A canary run: the lock on this and other machines, and the history of outcomes and states."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _DRAWN = 30  # runs: a phone's width, and two and a half hours of a canary that 
 
 
 class CanaryRun:
-    """Stands in for the target's lock, so that a run is alone on every machine that shares the history.
+    """Takes the place of the target's lock, so that a run is alone on every machine that shares the history.
 
-    `local` is this machine's own lock. Troubles of the history are collected in `troubles`; they end no run.
+    `local` is this machine's own lock. Errors of the history are collected in `troubles`; they end no run.
     """
 
     def __init__(self, history: History, target: Target, local: Lock) -> None:
@@ -53,7 +53,7 @@ class CanaryRun:
         return self.local.run_id
 
     def release(self) -> None:
-        """Give the target back everywhere."""
+        """Release the target everywhere."""
         try:
             self.history.release()
         except HistoryError as error:
@@ -61,13 +61,13 @@ class CanaryRun:
         self.local.release()
 
     def record_busy(self, report: RunReport) -> int:
-        """Remember a run that found the target busy; returns how many in a row did so."""
+        """Record a run that found the target busy; returns how many in a row did so."""
         before = self.history.runs_since_look()
         self.history.record(_past(report, looked=False), [], {}, self._keep)
         return before + 1
 
     def add(self, report: RunReport, confirmed: frozenset[str]) -> CanarySummary:
-        """Remember a run that looked, and say how everything stands now. Raises HistoryError."""
+        """Record a run that looked; returns the state of every check after it. Raises HistoryError."""
         earlier, last = self.history.statuses(), self.history.last_look()
         judged = [
             JudgedCheck(c.id, c.system, c.subsystem, c.reason, _sample(c, report, confirmed))

@@ -13,19 +13,19 @@ __all__ = ["before_reports"]
 
 
 def before_reports(run: Run) -> None:
-    """Add the run to the history, tell whoever has to know, and let the reports say how that went."""
+    """Add the run to the history and send notifications, before the reports are written: they show how that went."""
     try:
         run.warnings += run.waivers.warnings(run.results.values(), datetime.now(UTC))
         if run.canary is not None and (run.busy is not None or run.looked):
-            _remember(run)
+            _record(run)
         elif run.target.notify and run.options.profile == "canary" and run.looked:
             run.warnings.append(
                 "no notification was sent: this run is not kept in a history, so what changed is not known"
             )
         url = run.target.canary.ping_url_env
         # A canary that can tell nobody is as good as silent: then somebody else has to notice.
-        mute = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
-        if url is not None and run.options.profile == "canary" and run.looked and not mute:
+        cannot_notify = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
+        if url is not None and run.options.profile == "canary" and run.looked and not cannot_notify:
             from opsverify.notify.transport import ping  # noqa: PLC0415 - only where there is something to send
 
             run.warnings += asyncio.run(ping(url.get_secret_value()))
@@ -36,7 +36,7 @@ def before_reports(run: Run) -> None:
         run.problem(f"writing the history or sending notifications failed: {type(error).__name__}: {error}")
 
 
-def _remember(run: Run) -> None:
+def _record(run: Run) -> None:
     from opsverify.canary.history import HistoryError  # noqa: PLC0415 - a run without a history loads no database library
     from opsverify.notify.dispatch import notify  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Runs over time: what each found, how each check stands, who was told, and who is at work on a target now."""
+"""The history of canary runs: outcomes, states of checks, notifications sent, and the lock across machines."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class HistoryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run as the history keeps it. `looked` is false where it found the target busy; `identities` by surface."""
+    """A run as the history stores it. `looked` is false where it found the target busy; `identities` by surface."""
 
     id: str
     target: str
@@ -125,7 +125,7 @@ class History:
         return PastRun(**{**fields, "identities": json.loads(row.identities)})
 
     def statuses(self) -> dict[str, CheckStatus]:
-        """How each check stood after the newest run, by its id."""
+        """The status of each check after the newest run, by its id."""
         with _HistoryErrors(self.where), self._engine.connect() as connection:
             rows = connection.execute(select(STANDINGS).where(STANDINGS.c.target_key == self._key)).all()
         return {
@@ -150,7 +150,7 @@ class History:
         statuses: Mapping[str, CheckStatus],
         keep: timedelta,
     ) -> None:
-        """Keep a run, all or nothing, and let go of runs that are older than `keep`."""
+        """Store a run in one transaction, and delete runs older than `keep`."""
         outcomes = [
             {
                 "run_id": run.id,
@@ -214,13 +214,13 @@ class History:
         return trends
 
     def last_notified(self, sink: str) -> dict[str, LastNotified]:
-        """What `sink` was last told of each check."""
+        """The state of each check that `sink` was last notified of."""
         query = select(TOLD).where(TOLD.c.target_key == self._key, TOLD.c.sink == sink)
         with _HistoryErrors(self.where), self._engine.connect() as connection:
             return {row.check_id: LastNotified(State(row.state), row.at) for row in connection.execute(query)}
 
     def record_notified(self, sink: str, notified: Mapping[str, LastNotified]) -> None:
-        """Keep what `sink` has just been told."""
+        """Record what `sink` has just been notified of."""
         rows = [
             {
                 "target_key": self._key,
@@ -244,7 +244,7 @@ class History:
         connection.execute(table.insert(), rows)
 
     def hold(self, run_id: str) -> None:
-        """Take the target for this run across machines; nothing to do where the history is one machine's.
+        """Take the target's lock across machines for this run; does nothing where the history is one machine's.
 
         The database frees it when the connection ends, however the process ended.
 
@@ -277,7 +277,7 @@ class History:
             self._replace(connection, HOLDERS, [row])
 
     def release(self) -> None:
-        """Give the target back, and close."""
+        """Release the lock, and close."""
         held, self._lock_connection = self._lock_connection, None
         with _HistoryErrors(self.where):
             if held is not None:
@@ -291,7 +291,7 @@ class History:
 
 
 class _HistoryErrors:
-    """Says of any trouble of the database whose it is, without its statements and parameters."""
+    """Turns errors of the database into HistoryError, without statements and parameters."""
 
     def __init__(self, where: str) -> None:
         self._where = where

@@ -1,4 +1,4 @@
-"""One of the operator's actions from the command line (`--act`): said in a dry run, refused unless armed, recorded."""
+"""One of the operator's actions from the command line (`--act`): shown by a dry run, refused unless armed, recorded."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Order:
 
 
 def read_options(config: pytest.Config) -> Order:
-    """What `--act` asks for. Raises pytest.UsageError, also for its companions without it."""
+    """The order in the options. Raises pytest.UsageError, also for --dry-run and --verify-within without --act."""
     text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
     if text is not None:
         return read_order(text, dry=dry, verify_within=within)
@@ -56,7 +56,7 @@ def read_options(config: pytest.Config) -> Order:
 
 
 def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
-    """Read the option. Raises pytest.UsageError."""
+    """Parse the option. Raises pytest.UsageError."""
     action_text, _, argument_text = text.partition(":")
     system, _, action = action_text.partition(".")
     # A comma ends a value only where another key follows.
@@ -73,7 +73,7 @@ def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
 
 
 def act(run: Run, order: Order, take: Callable[[], object]) -> CommandResult | None:
-    """Do it, or say what would be done; None where another run holds the target. `take` takes the target's lock.
+    """Take the action, or show it in a dry run; None where another run holds the target. `take` takes the target's lock.
 
     Raises:
         pytest.UsageError: no such action or argument, not armed, or a target whose servers end with the run.
@@ -165,7 +165,7 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
 
 
 async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: list[str]) -> CommandResult:
-    """Look at the checks that tell whether a person has done it, again and again, until they pass or the time is over."""
+    """Run the checks that verify a manual action again and again, until they pass or the time is over."""
     known = {check.id: check for check in run.checks.values() if check.system == site.system.name}
     checks = [known[i] for i in by_hand.verified_by if i in known]
     if order.verify_within is None or not checks:

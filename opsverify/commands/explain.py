@@ -23,7 +23,7 @@ __all__ = ["explain", "list_runbooks", "run_command"]
 
 
 def run_command(run: Run, chosen: list[Check], option: Callable[[str], Any]) -> CommandResult:
-    """What is told instead of a run: by `--runbook`, `--explain`, `--plan` or `--preflight`."""
+    """The output of `--runbook`, `--explain`, `--plan` or `--preflight`; no check is judged."""
     if option("runbook"):
         return list_runbooks(run)
     if option("explain"):

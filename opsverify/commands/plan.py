@@ -43,7 +43,7 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What `--plan`, `--preflight` or `--act` has to say, whether everything it tried worked, and the exit status otherwise."""
+    """Lines that a command prints, whether everything it tried worked, and the exit status otherwise."""
 
     lines: tuple[str, ...]
     worked: bool

@@ -1,4 +1,4 @@
-"""`--watch`: a full fresh run every so often, until the time is over or what had recovered fails again."""
+"""`--watch`: a full run at each interval, until the time is over or a recovered target fails again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ENDS = (Exit.LEFT_CHANGED, Exit.INTERRUPTED, Exit.INTERNAL, Exit.USAGE)  # look
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One run of the watch: when it started, how it ended, what it found, and its folder (None if it left none)."""
+    """One run of the watch: start, exit status, duration, verdict counts, red checks, and its folder (None if it left none)."""
 
     number: int
     started: datetime
@@ -49,11 +49,11 @@ class Round:
 
 
 def verdict_of(rounds: Sequence[Round]) -> tuple[Exit, str, bool]:
-    """The watch's exit status by its rounds so far, what it means, and whether looking again is of no use.
+    """The watch's exit status by its rounds so far, what it means, and whether another round is of no use.
 
-    Recovered is who has been green once; a gated FAIL after that is a relapse. A round that could not look after the
-    recovery leaves a gap: that it stayed clear was then not observed. A round that found another run at work on the
-    target looked at nothing and tells nothing.
+    The target has recovered after its first green round; a gated FAIL after that is a relapse. A round that could not look
+    after the recovery is a gap: whether the target stayed clear is then not known. A round that found another run at work on
+    the target looked at nothing and does not count.
     """
     complete = [r for r in rounds if r.status != Exit.BUSY]
     if not complete:
@@ -89,7 +89,7 @@ def _own_status(status: int) -> Exit:
 
 
 class Watch:
-    """A series of rounds. Each is a process of its own: nothing of an earlier one is left in it."""
+    """A series of rounds, each in a process of its own: no state of an earlier one is left in it."""
 
     def __init__(self, config: pytest.Config) -> None:
         option = config.getoption
@@ -121,7 +121,7 @@ class Watch:
             raise pytest.UsageError(msg) from None
 
     def run_round(self) -> Round:
-        """Run one round to its end and read what it left."""
+        """Run one round to its end and read its report."""
         number, started, clock = len(self.rounds) + 1, datetime.now(UTC), time.monotonic()
         earlier = set(self.folder.glob("2*Z-*"))
         with (self.folder / "output.txt").open("ab") as output:
@@ -176,7 +176,7 @@ class Watch:
         return ["--baseline=last-green", f"--baseline-from={self.reports}"]
 
     def save(self, status: Exit, meaning: str) -> None:
-        """Write the watch down, and point `latest` to its newest round."""
+        """Write `watch.json`, and point `latest` to the newest round."""
         record = {
             "exit_status": int(status),
             "meaning": meaning,
@@ -246,7 +246,7 @@ def _without_own(arguments: Sequence[Any]) -> list[str]:
 
 
 def watch(config: pytest.Config) -> int:
-    """Look, wait, look again; returns the exit status."""
+    """Run rounds until the watch is over; returns the exit status."""
     series = Watch(config)
     screen = Screen(sys.stdout, series.whole, series.every)
     screen.start(series.folder)

@@ -52,7 +52,7 @@ def load_baseline(path: Path) -> Baseline:
 
 
 def last_green(reports: Path, key: str) -> Baseline | None:
-    """The newest run of the same target under `reports` that ended with 0 and saw something; None if there is none."""
+    """The newest run of the same target under `reports` that ended with 0 and judged something; None if there is none."""
     folders = [
         *reports.glob("2*Z-*"),
         *reports.glob("2*Z-*/2*Z-*"),
@@ -77,8 +77,8 @@ def last_green(reports: Path, key: str) -> Baseline | None:
 
 
 def earlier_value(earlier: Baseline | None, spec: ObservationSpec, key: str) -> Any:
-    """What the earlier run saved of the observation that `spec` takes as its baseline; None where it saved none, or one
-    of another shape, and where it was of another target than the one with this `key`.
+    """The value that the earlier run saved of the observation that is `spec`'s baseline; None if it saved none, or one of
+    another shape, or if it was a run of another target than the one with this `key`.
     """
     if earlier is None or spec.baseline is None or earlier.report.target_key != key:
         return None

@@ -37,11 +37,11 @@ _MOST_BYTES = 512 * 1024 * 1024
 
 
 class BundleError(Exception):
-    """An archive is no bundle, is damaged, or lacks what is asked of it. The message names archive and member."""
+    """An archive is not a bundle, is damaged, or lacks a member. The message names archive and member."""
 
 
 def writable_path(path: Path) -> Path:
-    """`path`, absolute, having seen that an archive can be written there.
+    """`path` made absolute, after a test that an archive can be written there.
 
     Raises:
         pytest.UsageError: it cannot.
@@ -91,7 +91,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> str:
 
 
 def versions() -> str:
-    """What judged: Python, the platform, and every installed distribution, a line each."""
+    """Python, the platform, and every installed distribution, a line each."""
     installed = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
     return "\n".join([f"python {platform.python_version()}", platform.platform(), *installed]) + "\n"
 

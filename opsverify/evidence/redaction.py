@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that leaves memory, in whatever form they come back."""
+"""Redaction of secrets from everything that leaves memory, in every encoding in which they come back."""
 
 from __future__ import annotations
 

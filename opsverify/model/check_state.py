@@ -17,7 +17,7 @@ __all__ = ["CheckSample", "CheckStatus", "LastNotified", "State", "step"]
 
 
 class State(StrEnum):
-    """What is said of a check after many looks. NEW: too few looks to say."""
+    """State of a check over many runs. NEW: too few runs to say."""
 
     NEW = "NEW"
     UP = "UP"
@@ -32,7 +32,7 @@ class State(StrEnum):
 
     @property
     def trouble(self) -> bool:
-        """Whether somebody has to be told of it."""
+        """Whether receivers are notified of it."""
         return self in (State.DOWN, State.NO_DATA, State.FLAPPING)
 
 
@@ -87,7 +87,7 @@ _CALM = (
 
 
 def step(before: CheckStatus | None, sample: CheckSample, rules: CanaryTable) -> CheckStatus:
-    """How a check stands after one more look."""
+    """The status of a check after one more sample."""
     was = before or CheckStatus(since=sample.at)
     letter = _LETTERS.get(sample.verdict)
     if letter is None:
@@ -131,7 +131,7 @@ def _flaps(recent: str, rules: CanaryTable, *, already: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LastNotified:
-    """What somebody was last told of a check, and when."""
+    """The state of a check in the last notification to a receiver, and when that was."""
 
     state: State
     at: datetime

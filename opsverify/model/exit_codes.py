@@ -30,7 +30,7 @@ class Exit(IntEnum):
 
 
 class Judged(NamedTuple):
-    """What the ladder needs to know of one check."""
+    """A judged check, as far as the exit status depends on it."""
 
     verdict: Verdict
     severity: Severity

@@ -25,9 +25,13 @@ _SKIPS = {
 
 
 def verify(*findings: Finding) -> None:
-    """State what was found: FAIL if anything does not hold, else UNKNOWN if anything cannot be told, else PASS.
+    """State findings: FAIL if any does not hold, else UNKNOWN if any cannot be told, else PASS.
 
-    Raises CheckFailed with every finding that does not hold, or else CannotTell with every one that is open. A check must call this: one that never does has judged nothing and is UNKNOWN.
+    A check must call this: one that never does has judged nothing and is UNKNOWN.
+
+    Raises:
+        CheckFailed: with every finding that does not hold.
+        CannotTell: with every finding that is open, where none fails.
     """
     recorded = _findings.get()
     if recorded is not None:

@@ -21,9 +21,9 @@ O_ = TypeVar("O_", bound="Operator")
 
 
 class ByHand(Exception):
-    """The target offers no way in for this action: a person acts. The message says what to do.
+    """The target gives no access for this action: a person acts. The message says what to do.
 
-    `verified_by` are the ids of the checks that tell that it was done.
+    `verified_by` are the ids of the checks that verify it.
     """
 
     def __init__(self, what: str, *, verified_by: tuple[str, ...] = ()) -> None:
@@ -32,7 +32,7 @@ class ByHand(Exception):
 
 
 class Refused(Exception):
-    """An action looked, and did nothing: doing it would have harmed. The message says why, and the remedy."""
+    """An action changed nothing, because it would have done harm. The message says why, and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Dispatch after a run: each receiver of the target gets what is due for it, once."""
+"""Dispatch of notifications after a run: each receiver of the target gets what is due for it, once."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ __all__ = ["CANARY", "notify"]
 
 CANARY = "CANARY"
 """Stands for the canary itself, which has no data while it finds its target busy."""
-_BUSY_IS_TOLD_FROM = 2
-_OF_THE_CANARY = Severity.P1
+_NOTIFY_FROM_BUSY_RUNS = 2
+_CANARY_SEVERITY = Severity.P1
 
 
 async def notify(target: Target, canary: CanaryRun, report: RunReport, *, busy_in_a_row: int) -> list[str]:
-    """Tell every reader of `target` what is due, remember it, and return warnings of what could not be told.
+    """Send each receiver of `target` what is due, record it, and return a warning for each that was not notified.
 
     Raises:
-        HistoryError: it is not known who was told what.
+        HistoryError: who was notified of what cannot be read or written.
     """
     warnings_by_receiver = await asyncio.gather(
         *(_notify_one(table, target, canary, report, busy_in_a_row) for table in target.notify)
@@ -49,7 +49,7 @@ async def _notify_one(
     relevant = [c for c in report.worst_first() if c.severity.at_or_above(table.at_least) and not c.advisory]
     results = {c.id: c for c in relevant}
     statuses = {check: canary.statuses[check] for check in results if check in canary.statuses}
-    if _OF_THE_CANARY.at_or_above(table.at_least):
+    if _CANARY_SEVERITY.at_or_above(table.at_least):
         statuses |= _canary_itself(report, busy_in_a_row)
     reminding = target.canary.reminding
     notices = []
@@ -74,7 +74,7 @@ async def _notify_one(
 
 
 def _canary_itself(report: RunReport, busy_in_a_row: int) -> Mapping[str, CheckStatus]:
-    if 0 < busy_in_a_row < _BUSY_IS_TOLD_FROM:
+    if 0 < busy_in_a_row < _NOTIFY_FROM_BUSY_RUNS:
         return {}
     return {CANARY: CheckStatus(since=report.started, settled=State.NO_DATA if busy_in_a_row else State.UP)}
 
@@ -133,4 +133,4 @@ def _notice(
 
 def _severity(result: CheckResult | None) -> Severity:
     """Of a check's result, or of the canary itself."""
-    return result.severity if result else _OF_THE_CANARY
+    return result.severity if result else _CANARY_SEVERITY

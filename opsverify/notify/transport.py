@@ -1,4 +1,4 @@
-"""Sends: a few tries each, all at once, and never longer than a bound. What cannot be sent is a text, never an error."""
+"""Sending with retries, concurrently and within a bound. A failure is a returned text, never an exception."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class _Request(NamedTuple):
 
 
 class _Refused(Exception):
-    """An answer that a second try would not better."""
+    """A reply that a retry would not change."""
 
 
 class _TryAgain(Exception):
-    """An answer that says so, or none."""
+    """No reply, or one that a retry may change."""
 
 
 async def send(posts: Iterable[Post], within: timedelta = _TOTAL) -> dict[Post, str]:
-    """Send them. Returns why for each that was not taken, after as many tries as fit into `within`."""
+    """Send `posts`, retrying within `within`. Returns the reason for each that was not accepted."""
     return await _all({p: _Request("POST", p.url, p.body, p.headers, p.answers) for p in posts}, within)
 
 
 async def ping(url: str, within: timedelta = _TOTAL) -> list[str]:
-    """Call a dead man's switch. Returns a warning where nobody took it."""
+    """Call a dead man's switch. Returns a warning if it was not accepted."""
     requests = {url: _Request("GET", url, None, {}, frozenset(range(200, 300)))}
     return [
         f"the dead man's switch was not reached: {why}" for why in (await _all(requests, within)).values()

@@ -1,4 +1,4 @@
-"""Runs a blocking library beside the event loop, in a daemon thread that nobody waits for once its deadline is over."""
+"""Blocking libraries called beside the event loop, in a daemon thread that is abandoned at its deadline."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ R = TypeVar("R")
 async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call a blocking function in a thread of its own and await its result; what it raises is raised here.
 
-    When the awaiting task is cancelled (its deadline has passed) the thread is left to its fate: as a daemon it
-    keeps neither the event loop nor the process from ending. Give the library a timeout of its own all the same.
+    When the awaiting task is cancelled (its deadline has passed) the thread is abandoned: as a daemon it keeps neither the
+    event loop nor the process from ending. Give the library a timeout of its own all the same.
     """
     loop = asyncio.get_running_loop()
     finished: asyncio.Future[None] = loop.create_future()

@@ -86,9 +86,11 @@ def _kind(error: BaseException) -> ErrorKind | None:
 
 
 def classify(error: BaseException) -> Unobservable:
-    """Why `error` kept us from observing. A refusal or reset is told apart from a name that does not resolve,
-    a certificate that expired from one that nobody we trust has signed; what fits nothing known is
-    `probe-broken` (our own fault until shown otherwise), with the type and text of the exception.
+    """The reason why `error` prevented an observation.
+
+    A refusal or reset is told apart from a name that does not resolve, a certificate that expired from one that no trusted
+    authority has signed; an error of no known kind is `probe-broken` (our own fault until shown otherwise), with its type
+    and text.
     """
     if isinstance(error, Unobservable):
         return error

@@ -59,7 +59,7 @@ class Reply:
 
 
 class _Asking:
-    """What reading and acting share: one request, one bounded reply, and its status named."""
+    """Shared by reading and acting: one request, one bounded reply, its status classified."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -189,7 +189,7 @@ async def open_http() -> AsyncIterator[Http]:
 
 @asynccontextmanager
 async def open_poster() -> AsyncIterator[Poster]:
-    """For one act: on a connection of its own, since one that was kept may have died unseen."""
+    """An HTTP client for one action, on a new connection: one that was kept may be dead."""
     async with _session(aiohttp.TCPConnector(force_close=True)) as session:
         yield Poster(session)
 

@@ -1,4 +1,4 @@
-"""The canary's history as lines for a terminal and for Markdown."""
+"""The canary's states and success rates as lines for a terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _FINE = ("UP", "NEW")
 
 
 def escalation(contact: str) -> str:
-    """What is to be done about a check that is overdue."""
+    """What to do about a check that is overdue."""
     return f"escalate to {contact}" if contact else "escalate (the target names no contact)"
 
 
 def overdue_lines(report: RunReport) -> list[str]:
-    """A line for each check that is red past the time in which its severity has to be resolved, worst first."""
+    """A line for each check that is red for longer than its severity allows, worst first."""
     states = {one.check: one for one in report.canary.states} if report.canary else {}
     return [
         f"OVERDUE {check.severity} {check.id} {check.name}: red since {one.red_since:%Y-%m-%d %H:%MZ}, resolution was due"
@@ -47,7 +47,7 @@ def canary_lines(summary: CanarySummary | None) -> list[tuple[str, str]]:
 
 
 def notable_states(summary: CanarySummary) -> list[CheckState]:
-    """Checks that are in trouble, or have just come up from it."""
+    """States of checks that are in trouble, or have just come up from it."""
     return [
         one
         for one in summary.states

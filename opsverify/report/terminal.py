@@ -109,5 +109,5 @@ def next_command(report: RunReport) -> str:
             return f"pytest --incident {worst.alert} {here} --baseline last-green"
         return f"pytest --explain {worst.id}" if not worst.id.startswith("expect:") else worst.again
     if report.exit_status == Exit.VACUOUS:
-        return f"pytest {here}{profile} --plan  (shows what would run and why the rest would not; --only requires just a part)"
+        return f"pytest {here}{profile} --plan  (shows what would run and why the rest would not; --only limits the run to a part)"
     return ""

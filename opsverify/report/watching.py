@@ -30,9 +30,9 @@ class Screen:
         self._shown = False
 
     def start(self, folder: Path) -> None:
-        """What is going to happen, and where it is kept."""
+        """Duration, interval and folder of the watch."""
         self._line(
-            f"watching for {_words(self._whole)}, a run every {_words(self._every)}; runs are kept in {folder}"
+            f"watching for {_duration_text(self._whole)}, a run every {_duration_text(self._every)}; runs are kept in {folder}"
         )
 
     def round_started(self, number: int) -> None:
@@ -93,7 +93,7 @@ class Screen:
             self._shown = False
 
 
-def _words(length: timedelta) -> str:
+def _duration_text(length: timedelta) -> str:
     amount = length.total_seconds()
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if amount >= size and amount % size == 0:

@@ -85,7 +85,7 @@ def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
 
 
 def start_twins(run: Run, names: Iterable[str]) -> None:
-    """Start the twins of these systems beside one another; Ctrl-C ends also those that are still being started."""
+    """Start the twins of these systems in parallel; Ctrl-C also ends those that are still starting."""
     pool = ThreadPoolExecutor()
     starting: dict[str, Future[Twin]] = {}
     try:
@@ -165,7 +165,7 @@ async def observations(
 
 
 async def wait_for_twins(run: Run, sites: Mapping[str, Site]) -> None:
-    """Wait until the twins that this run has started are in their steady state; one that is not is warned of."""
+    """Wait until the twins that this run has started are in their steady state; warn of those that are not."""
     chosen = [check for nodeid, check in run.checks.items() if nodeid in run.chosen]
     looks = {
         name: await_steady(
@@ -183,7 +183,7 @@ async def wait_for_twins(run: Run, sites: Mapping[str, Site]) -> None:
 
 
 def report_missing_rule(run: Run, observations: Mapping[str, Observation[Any]]) -> None:
-    """Have the run say so, and end with the status of a wrong option, where nobody would ever raise the alert it is about."""
+    """Report a problem, and end with exit 4, if the target's monitoring has no rule for the incident's alert."""
     if run.incident is None:
         return
     for system in run.systems.values():
@@ -193,7 +193,7 @@ def report_missing_rule(run: Run, observations: Mapping[str, Observation[Any]]) 
 
 
 def save_observation(run: Run, spec: ObservationSpec, observation: Observation[Any]) -> None:
-    """Write an observation to the journal, and remember which server answered."""
+    """Write an observation to the journal, and record which server answered."""
     trouble = observation.unobservable
     value = None if trouble else spec.adapter.dump_python(observation.value, mode="json")
     if run.baseline is not None:

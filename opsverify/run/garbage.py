@@ -1,4 +1,4 @@
-"""Python's garbage collector while a run starts: what is loaded and collected then stays, and need not be looked through.
+"""Garbage collection paused while a run starts: loaded modules and collected tests stay, so scanning them is wasted.
 
 PYTEST_DONT_REWRITE: it is loaded before pytest could.
 """
@@ -13,14 +13,14 @@ _waiting: list[bool] = []
 
 
 def pause() -> None:
-    """From here on nothing is looked for: loading makes modules and classes, and hardly any garbage."""
+    """Disable the collector: loading makes modules and classes, and hardly any garbage."""
     if gc.isenabled():
         gc.disable()
         _waiting.append(True)
 
 
 def resume() -> None:
-    """From here on garbage is collected as ever, without what there is by now: at its end pytest looks twice through all."""
+    """Enable the collector and exempt all that exists by now: pytest would scan it twice at its end."""
     if _waiting:
         _waiting.clear()
         gc.freeze()

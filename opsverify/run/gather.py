@@ -170,14 +170,14 @@ class Gatherer:
 
 
 def not_started(spec: ObservationSpec, why: str) -> Observation[Any]:
-    """What stands for an observation when the target's own servers did not start."""
+    """The observation of a system whose own servers did not start."""
     return Observation(
         spec.name, spec.system, spec.surfaces, Unobservable(ErrorKind.NOT_STARTED, why), datetime.now(UTC)
     )
 
 
 def _unobservable(error: BaseException) -> Unobservable:
-    """Why nothing was observed, without the frames of the look: what those had open would stay open with the run."""
+    """The classified error without its traceback, whose frames would keep sockets and files open for the whole run."""
     why = classify(error)
     why.__cause__ = why.__context__ = None
     return why.with_traceback(None)

@@ -110,7 +110,7 @@ class Lock(Protocol):
         """Take it. Raises TargetBusy."""
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
 
 
 class TargetBusy(Exception):
@@ -156,7 +156,7 @@ class TargetLock:
         return Path(lock.lock_file).with_suffix(".json")
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._lock is None or not self._lock.is_locked:
             return
         try:
@@ -234,7 +234,7 @@ class Ledger:
         return new
 
     def settle(self, change: LedgerEntry) -> None:
-        """Strike out what was seen to be undone."""
+        """Remove a change whose undo was observed."""
         self._update(lambda held: [c for c in held if c.id != change.id])
 
     def _update(self, edit: Callable[[list[LedgerEntry]], list[LedgerEntry]]) -> None:
@@ -250,7 +250,7 @@ class Ledger:
                 self._path.unlink()
 
     def discard(self) -> None:
-        """Remove what this ledger keeps on disk beside its changes; for a twin whose run ends."""
+        """Remove the lock file of a ledger without changes; for a twin whose run ends."""
         if not self._path.exists():
             Path(self._lock.lock_file).unlink(missing_ok=True)
 
@@ -261,7 +261,7 @@ def twin_key(run_id: str) -> str:
 
 
 def sweep_dead_twins() -> list[str]:
-    """Strike out what runs that are dead left in force on twins of their own, and say what that was.
+    """Remove the ledgers that killed runs left for twins of their own; returns a warning for each.
 
     Such a twin ended with its run (the guard saw to it), so there is nothing left to undo. Runs whose lock is held
     are alive and not touched.
@@ -282,7 +282,7 @@ def sweep_dead_twins() -> list[str]:
 
 
 def _swept(path: Path) -> str | None:
-    """Remove a dead run's ledger; what it said, or None where another run was first."""
+    """Remove a dead run's ledger; returns the warning, or None where another run removed it first."""
     run = path.stem.removeprefix(_TWIN)
     try:
         changes = _CHANGES.validate_json(path.read_bytes())

@@ -29,7 +29,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(text: str) -> timedelta:
-    """A duration such as 20s, 5m, 24h, 2d. Raises ValueError saying what is right."""
+    """A duration such as 20s, 5m, 24h, 2d. Raises ValueError with the accepted form."""
     match = _DURATION.fullmatch(text.strip())
     if match is None or not float(match["amount"]):
         msg = f"{text!r} is not a duration; write a number with s, m, h or d, such as 20s, 5m or 24h"
@@ -183,10 +183,10 @@ def _incident_options(add: Callable[..., None]) -> None:
 
 
 def reconcile(config: pytest.Config) -> None:
-    """Make options agree: an incident is of the profile incident, a period of the profile maintenance.
+    """Set the profile that --incident or --period implies.
 
     Raises:
-        pytest.UsageError: they contradict each other.
+        pytest.UsageError: options contradict each other.
     """
     if config.getoption("every") and not config.getoption("watch"):
         msg = "--every sets the interval of --watch; give --watch TIME too, such as --watch 24h"

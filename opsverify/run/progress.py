@@ -43,7 +43,7 @@ def wait_line(in_flight: Iterable[tuple[ObservationSpec, Deadline]], width: int)
 
 @asynccontextmanager
 async def progress_line(config: pytest.Config, gatherer: Gatherer) -> AsyncIterator[None]:
-    """Keep a line of what is awaited on the terminal. Quiet where there is none."""
+    """Show the endpoints that are awaited in a line on the terminal. Does nothing without a terminal."""
     terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or not terminal.isatty or os.environ.get("TERM") == "dumb":
         yield
@@ -67,7 +67,7 @@ async def _show(line: _Line, gatherer: Gatherer) -> None:
 
 
 class _Line:
-    """The line below what pytest has written; it is gone afterwards, and pytest goes on where it was."""
+    """A status line below the output of pytest, erased afterwards."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._capture = config.pluginmanager.get_plugin("capturemanager")
@@ -90,7 +90,7 @@ class _Line:
         self._below = True
 
     def erase(self) -> None:
-        """Take the line away, and go back to where pytest was."""
+        """Erase the line, and go back to where pytest was."""
         if self._below:
             self._out("\r\x1b[2K\x1b8")
             self._below = False

@@ -1,4 +1,4 @@
-"""Gives pytest's own report of a test the verdict of the check: outcome, text, letter, JUnit properties."""
+"""The verdict of a check put into pytest's own report of a test: outcome, text, letter, JUnit properties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opsverify.run.drill import Drill
     from opsverify.run.run import Run
 
-__all__ = ["LETTERS", "apply_verdict", "observations_of", "outcome_of", "trace", "without_source"]
+__all__ = ["LETTERS", "apply_verdict", "judged_from", "outcome_of", "trace", "without_source"]
 
 LETTERS = {
     Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
@@ -39,7 +39,7 @@ _PYTEST_OUTCOMES: dict[Verdict, Any] = {
 
 
 def outcome_of(run: Run, item: pytest.Function, error: BaseException | None) -> Outcome:
-    """The outcome of a check: judged already, or told by what its fixtures or its coroutine raised."""
+    """The outcome of a check: judged already, or derived from what its fixtures or its coroutine raised."""
     known = run.outcomes.get(item.nodeid)
     if known is not None:
         return known
@@ -52,7 +52,7 @@ def outcome_of(run: Run, item: pytest.Function, error: BaseException | None) -> 
     return outcome_from(rehearsal.findings if rehearsal else [], error)
 
 
-def observations_of(item: pytest.Function) -> list[Observation[Any]]:
+def judged_from(item: pytest.Function) -> list[Observation[Any]]:
     """The observations that the check was judged from: the session's, or a drill's latest own."""
     rehearsal = _drill(item)
     if rehearsal is not None:
@@ -86,8 +86,8 @@ def apply_verdict(item: pytest.Item, report: pytest.TestReport, result: CheckRes
 
 
 def trace(raised: pytest.ExceptionInfo[BaseException]) -> str:
-    """The suite's own trace, in short. Without its source where Python 3.11.2 (Debian 12) cannot parse that any more:
-    once an expression was too deep for it, each later one may end in SystemError.
+    """The suite's own traceback in short; without source where Python 3.11.2 (Debian 12) cannot parse it any more: once
+    an expression was too deep for it, each later one may end in SystemError.
     """
     try:
         return bounded_text(str(raised.getrepr(style="short")), 4000)
@@ -96,7 +96,7 @@ def trace(raised: pytest.ExceptionInfo[BaseException]) -> str:
 
 
 def without_source(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
-    """What pytest reports of a failure of a check, where it cannot show its source."""
+    """The report of a failed check where pytest cannot show its source."""
     text = call.excinfo.exconly() if call.excinfo else ""
     when: Any = call.when
     return pytest.TestReport(item.nodeid, item.location, {}, "failed", text, when)

@@ -12,7 +12,7 @@ __all__ = ["ensure_root"]
 
 
 def ensure_root(config: pytest.Config) -> None:
-    """See to it that pytest found this project's settings, whatever path an option names.
+    """Make sure that pytest found this project's settings, whatever path an option names.
 
     When pytest looks for its root it takes the value of an option that it does not know yet for a path to collect
     from: `--target /etc/live.toml` would make / its root, without our settings. Written with "=" it is no path, so the

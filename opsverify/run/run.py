@@ -158,7 +158,7 @@ class Run:
         return raised if raised and raised.at_or_above(check.severity) else check.severity
 
     def problem(self, text: str) -> None:
-        """Something that is wrong with the run itself, not with what it looked at."""
+        """Record something that is wrong with the run itself, not with the target."""
         text = self.redactor.text(text)
         self.problems.append(text)
         self.journal.write("problem", text=text)
@@ -171,7 +171,7 @@ class Run:
         took: float,
         detail: str = "",
     ) -> CheckResult:
-        """Keep a check's outcome: in memory for the report, on disk at once."""
+        """Record a check's outcome: in memory for the report, in the journal at once. `took` is in seconds."""
         observations = list(judged_from)
         severity = self.severity(check)
         source = dict.fromkeys(line for o in observations for line in o.source)
@@ -199,8 +199,8 @@ class Run:
                 alert=check.alert,
                 next_step=check.next_step,
                 again=self._again(check),
-                respond_within=_words(severity.response.total_seconds()),
-                resolve_within=_words(severity.resolution.total_seconds()),
+                respond_within=_duration_text(severity.response.total_seconds()),
+                resolve_within=_duration_text(severity.resolution.total_seconds()),
                 nodeid=check.nodeid,
                 detail=detail,
             ).model_dump(mode="json")
@@ -261,7 +261,7 @@ class Run:
 
     @property
     def about(self) -> tuple[str, ...]:
-        """The words by which the run is about a part; those by which no check of its profile belongs to it are left out."""
+        """The words of the part that the run is about, without those that match no check of its profile."""
         return tuple(word for word in self.options.only if word not in self.unmatched_words)
 
     def in_part(self, check: Check) -> bool:
@@ -299,7 +299,7 @@ class Run:
         return missing
 
     def not_looked_at(self) -> list[NotLookedAt]:
-        """Everything that this run did not see, for the first screen of every report."""
+        """Checks that this run did not judge, with reason and cause, for the first screen of every report."""
         severities = {check.id: self.severity(check) for check in self.checks.values()}
         listed = {check: (why, DID_NOT_RUN) for check, why in self._required_not_run().items()}
         listed |= {check: (why, "not configured") for check, why in self.not_configured.items()}
@@ -377,7 +377,7 @@ class Run:
         timeline = self.timelines.get(result.nodeid)
         return result.model_copy(update={"timeline": tuple(timeline)}) if timeline else result
 
-    def finished_with(self) -> Exit:
+    def exit_status_now(self) -> Exit:
         """The exit status as of now."""
         return decide(self.facts())[0]
 
@@ -385,7 +385,7 @@ class Run:
 RUN = pytest.StashKey[Run]()
 
 
-def _words(amount: float) -> str:
+def _duration_text(amount: float) -> str:
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if amount >= size and amount % size == 0:
             return f"{amount / size:g} {unit}"

@@ -78,7 +78,7 @@ def add_plain_markers(items: Iterable[pytest.Item], checks: dict[str, Check]) ->
 
 
 def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """The items to run and those to leave out; what a profile asks for and cannot be looked at is written down.
+    """The items to run and those to leave out; `run.not_configured` gets the checks of surfaces that are not configured.
 
     Raises:
         pytest.UsageError: a marker contradicts the runbook map, or the target names a check that does not exist.
@@ -121,7 +121,7 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
 
 
 def _warn_about_part(run: Run, part: Part, chosen: list[Check]) -> None:
-    """Warn of words in vain, and of checks that look at the part's surfaces and at others too: those are not of it."""
+    """Warn of words that match no check, and of checks left out because they look at other surfaces too."""
     where = f"profile {run.options.profile}" if run.options.profile else "this run"
     unmatched = part.unmatched_words(chosen, run.surfaces_of)
     run.warnings += [f"only {word}: none of its checks runs in {where}" for word in unmatched]
@@ -210,7 +210,7 @@ def drills_named(config: pytest.Config) -> bool:
 
 
 def validate_waivers(run: Run, known: set[str]) -> None:
-    """See that each waiver names a check that exists, and ends soon enough.
+    """Require that each waiver names a known check and expires soon enough.
 
     Raises:
         pytest.UsageError: one does not.

@@ -114,7 +114,9 @@ def _shorter(path: Path, config: pytest.Config) -> Path:
 
 
 def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
-    """Everything that can be wrong before anything is looked at is told here.
+    """Open a run: read target and options, test the state folder, make the run's folder and journal.
+
+    Every usage error is raised here or before, while the target has not been contacted.
 
     Raises:
         pytest.UsageError: a bad target file, a missing environment variable, a folder that is not writable.
@@ -200,7 +202,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
 
 
 def _only(config: pytest.Config, target: Target, saved: SavedRun | None) -> tuple[str, ...]:
-    """The part that the run is about: of the command line, else of the saved run, else of the target."""
+    """The words of --only; else those of the saved run, else those of the target."""
     options = config.getoption("only")
     if options is not None:
         words = tuple(word.strip() for option in options for word in option.split(",") if word.strip())
@@ -230,7 +232,7 @@ def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:
 
 
 def _runbook_differences(options: list[str], run: Run) -> list[str]:
-    """How real runbook files (`SYSTEM=FILE`) differ from the maps; raises pytest.UsageError for a wrong option."""
+    """Differences between real runbook files (`SYSTEM=FILE`) and the maps. Raises pytest.UsageError."""
     known, differences = run.runbooks, list[str]()
     for option in options:
         system, _, file = option.partition("=")
@@ -257,7 +259,7 @@ def _saved_run(config: pytest.Config) -> SavedRun | None:
 
 
 def _target_tables(saved: SavedRun, systems: Mapping[str, System]) -> dict[str, Any]:
-    """The tables of a target that has what the saved run looked at, with the limits it used."""
+    """The saved run's target as tables: its systems, with the limits it used."""
     limits = {name: table for name, table in saved.run["limits"].items() if name in systems}
     values = {name: {key: limit["value"] for key, limit in table.items()} for name, table in limits.items()}
     # Nothing is started or asked in a replay; "embedded" is what needs no address.
@@ -283,8 +285,8 @@ def _limits(options: list[str] | None) -> dict[str, dict[str, float]]:
 
 
 def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
-    """Where the HTML and JUnit reports go (the run's folder unless asked otherwise), opened for writing once; the
-    bundle's place is looked at too.
+    """Paths of the HTML and JUnit reports (in the run's folder by default), each opened for writing once; that of the
+    bundle is tried too.
 
     Raises:
         pytest.UsageError: one of them cannot be written.
@@ -311,9 +313,12 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
 
 
 def take_target(run: Run, *, undone: str | None) -> None:
-    """Take the target's lock and look for what an earlier run left changed. Sets `busy` or `left_changed`.
+    """Take the target's lock and read what an earlier run left changed. Sets `busy` or `left_changed`.
 
-    `undone` is the id of a change that a person has undone by hand; it is struck out first.
+    `undone` is the id of a change that a person has undone by hand; it is removed from the ledger first.
+
+    Raises:
+        pytest.UsageError: the state folder cannot be used, or the ledger has no change `undone`.
     """
     if run.saved is not None:
         return  # nothing of the target is touched
@@ -348,7 +353,7 @@ def take_target(run: Run, *, undone: str | None) -> None:
 
 
 def redact_logging(run: Run) -> Callable[[], None]:
-    """Redact every log record from here on, whoever handles it. Returns what ends that."""
+    """Install a redacting log-record factory; returns its undo function."""
     make = logging.getLogRecordFactory()
 
     def redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -363,7 +368,7 @@ def redact_logging(run: Run) -> Callable[[], None]:
 
 
 def signals_interrupt() -> list[Callable[[], object]]:
-    """Have SIGTERM and SIGHUP take the way of Ctrl-C: undo, journal, reports, status. Returns what ends that."""
+    """Have SIGTERM and SIGHUP act as Ctrl-C does: undo, journal, reports, status. Returns the undo functions."""
 
     def as_interrupt(number: int, _frame: object) -> None:
         if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):

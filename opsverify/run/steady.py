@@ -24,9 +24,9 @@ _EVERY = seconds(0.25)
 
 
 async def await_steady(site: Site, checks: Collection[Check], *, limits: Limits, within: timedelta) -> str:
-    """Look at a connected twin until none of `checks` is red; returns what was last seen where `within` ends that, else "".
+    """Observe a connected twin until none of `checks` is red; returns "", or the red checks seen last when `within` is over.
 
-    Only what reads is looked at, and nothing of it is evidence: the run's own look comes after it and stands alone.
+    Active observations are left out, and nothing is kept as evidence: the run observes again afterwards.
     """
     specs = {spec.name: spec for spec in site.system.observations if not spec.active}
     judgeable = [check for check in checks if specs.keys() | {"limits"} >= set(check.asks)]

@@ -61,7 +61,7 @@ class Waivers:
         self.all = tuple(waivers)
 
     def troubles(self, severities: Mapping[str, Severity | None], now: datetime) -> list[str]:
-        """What is wrong with the waivers: checks that do not exist, ends too far ahead.
+        """Errors of the waivers: checks that do not exist, ends too far ahead.
 
         `severities` has every known check; None where its severity is not known in this run.
         """
@@ -97,7 +97,7 @@ class Waivers:
         return outcome
 
     def warnings(self, results: Iterable[CheckResult], now: datetime) -> list[str]:
-        """Waivers that have expired, and those that the run's checks had no use for."""
+        """Warnings of waivers that have expired, and of those that match no failure of the run."""
         judged = {r.id: r for r in results}
         lines = []
         for waiver in self.all:

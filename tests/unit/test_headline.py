@@ -36,7 +36,7 @@ def gone(number: int, severity: str | None, cause: str) -> NotLookedAt:
         ),
         (
             [gone(1, "P0", "a"), gone(2, "P1", "a"), gone(3, "P2", "a"), gone(4, None, "a")],
-            ["1 P0, 1 P1, 1 P2 and 1 of unknown severity not looked at: a"],
+            ["1 P0, 1 P1, 1 P2 and 1 uncollected not looked at: a"],
         ),
         ([gone(1, "P1", "")], ["1 P1 not looked at"]),
     ],
@@ -69,4 +69,4 @@ def test_the_page_calls_all_looked_at_only_where_it_was(
 ) -> None:
     """Not where a check is UNKNOWN, or may be so beneath its waiver, and not where nothing was judged."""
     page = render_html(report().model_copy(update={"counts": counts}), Redactor({}))
-    assert ("Everything that was asked for was looked at." in page) is all_seen
+    assert ("Every check of this run was observed." in page) is all_seen

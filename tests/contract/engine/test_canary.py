@@ -210,7 +210,7 @@ def test_the_page_draws_how_each_check_stood(left_by: Callable[[str], list[Momen
     html = left_by("there and back")[5].ran.html
     assert 'aria-label="the last 6 runs: PASS PASS FAIL FAIL FAIL FAIL "' in html
     assert '<span class="pill DOWN">DOWN</span> since <time' in html
-    assert "share of looks that passed" in html
+    assert "success rate" in html
     assert "OVERDUE" not in html.replace(".pill.OVERDUE", "")
 
 

@@ -56,7 +56,7 @@ async def _bare(plan: Plan) -> float:
 
 
 def against_bare(where: Endpoints, sizes: tuple[int, ...], repeats: int) -> list[Row]:
-    """One row per size. The two take turns, so that what else goes on meets both; a first turn is not counted."""
+    """One row per size. The two take turns, so that other load meets both; the first turn is not counted."""
     rows = []
     for size in sizes:
         plan = Plan(count=size, url=where.answering, deadline=60)

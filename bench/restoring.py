@@ -42,10 +42,10 @@ from pathlib import Path
 from systems.bzzz.restore.restore import Into, restore_dump
 from systems.bzzz.restore.stream import Bounds
 from opsverify.model.deadline import Deadline, seconds
-told = json.loads(sys.argv[1])
-into = Into(told["url"], Path(told["programs"]), told["environment"])
+job = json.loads(sys.argv[1])
+into = Into(job["url"], Path(job["programs"]), job["environment"])
 begin = time.monotonic()
-restore_dump(Path(told["dump"]), into, told["database"], Bounds(Deadline(seconds(280)), Path(told["folder"])), compressed=True)
+restore_dump(Path(job["dump"]), into, job["database"], Bounds(Deadline(seconds(280)), Path(job["folder"])), compressed=True)
 print(time.monotonic() - begin)
 """
 

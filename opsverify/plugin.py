@@ -355,7 +355,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         run.unwritable = True
         run.problem(f"a report could not be written: {error}")
         ensure_html(session, run)
-    except BaseException as error:  # noqa: BLE001 - closing down goes on to the reports, whatever stops a part of it
+    except BaseException as error:  # noqa: BLE001 - any error: the reports are still written
         if isinstance(error, KeyboardInterrupt):
             run.interrupted = True
         else:

@@ -23,7 +23,7 @@ def before_reports(run: Run) -> None:
                 "no notification was sent: this run is not kept in a history, so what changed is not known"
             )
         url = run.target.canary.ping_url_env
-        # A canary that can tell nobody is as good as silent: then somebody else has to notice.
+        # A canary that cannot notify must not ping: the dead man's switch has to go off.
         cannot_notify = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
         if url is not None and run.options.profile == "canary" and run.looked and not cannot_notify:
             from opsverify.notify.transport import ping  # noqa: PLC0415 - only where there is something to send
@@ -31,7 +31,7 @@ def before_reports(run: Run) -> None:
             run.warnings += asyncio.run(ping(url.get_secret_value()))
     except KeyboardInterrupt:
         run.interrupted = True
-    except Exception as error:  # noqa: BLE001 - whatever is wrong here, the verdicts are in and the reports are written
+    except Exception as error:  # noqa: BLE001 - an error here must not cost the verdicts or the reports
         run.unwritable = True
         run.problem(f"writing the history or sending notifications failed: {type(error).__name__}: {error}")
 

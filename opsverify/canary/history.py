@@ -15,7 +15,15 @@ from sqlalchemy import Connection, bindparam, create_engine, delete, event, func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from opsverify.canary.history_schema import HOLDERS, OUTCOMES, RUNS, STANDINGS, TOLD, SchemaTooNew, migrate
+from opsverify.canary.history_schema import (
+    HOLDERS,
+    NOTIFICATIONS,
+    OUTCOMES,
+    RUNS,
+    STATUSES,
+    SchemaTooNew,
+    migrate,
+)
 from opsverify.model.check_state import CheckStatus, LastNotified, State
 from opsverify.model.verdict import Verdict
 from opsverify.run.lock import TargetBusy
@@ -127,7 +135,7 @@ class History:
     def statuses(self) -> dict[str, CheckStatus]:
         """The status of each check after the newest run, by its id."""
         with _HistoryErrors(self.where), self._engine.connect() as connection:
-            rows = connection.execute(select(STANDINGS).where(STANDINGS.c.target_key == self._key)).all()
+            rows = connection.execute(select(STATUSES).where(STATUSES.c.target_key == self._key)).all()
         return {
             row.check_id: CheckStatus(
                 since=row.since,
@@ -183,7 +191,7 @@ class History:
             )
             if outcomes:
                 connection.execute(OUTCOMES.insert(), outcomes)
-            self._replace(connection, STANDINGS, rows)
+            self._replace(connection, STATUSES, rows)
             for table, at in ((OUTCOMES, OUTCOMES.c.at), (RUNS, RUNS.c.finished)):
                 old = delete(table).where(table.c.target_key == self._key, at < run.finished - keep)
                 connection.execute(old)
@@ -215,7 +223,9 @@ class History:
 
     def last_notified(self, sink: str) -> dict[str, LastNotified]:
         """The state of each check that `sink` was last notified of."""
-        query = select(TOLD).where(TOLD.c.target_key == self._key, TOLD.c.sink == sink)
+        query = select(NOTIFICATIONS).where(
+            NOTIFICATIONS.c.target_key == self._key, NOTIFICATIONS.c.sink == sink
+        )
         with _HistoryErrors(self.where), self._engine.connect() as connection:
             return {row.check_id: LastNotified(State(row.state), row.at) for row in connection.execute(query)}
 
@@ -232,7 +242,7 @@ class History:
             for check, each in notified.items()
         ]
         with _HistoryErrors(self.where), self._engine.begin() as connection:
-            self._replace(connection, TOLD, rows)
+            self._replace(connection, NOTIFICATIONS, rows)
 
     @staticmethod
     def _replace(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["HOLDERS", "OUTCOMES", "RUNS", "STANDINGS", "TOLD", "VERSION", "SchemaTooNew", "migrate"]
+__all__ = ["HOLDERS", "NOTIFICATIONS", "OUTCOMES", "RUNS", "STATUSES", "VERSION", "SchemaTooNew", "migrate"]
 
 
 class SchemaTooNew(Exception):
@@ -77,7 +77,7 @@ OUTCOMES = Table(
     Column("confirmed", Boolean),
     Column("at", _Instant),
 )
-STANDINGS = Table(
+STATUSES = Table(
     "opsverify_standings",
     _META,
     Column("target_key", Text, primary_key=True),
@@ -92,7 +92,7 @@ STANDINGS = Table(
     Column("frozen", Boolean),
     Column("red_since", _Instant),
 )
-TOLD = Table(
+NOTIFICATIONS = Table(
     "opsverify_told",
     _META,
     Column("target_key", Text, primary_key=True),

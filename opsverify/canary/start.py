@@ -103,7 +103,7 @@ def _attach_history(run: Run, place: str | Path) -> None:
     except HistoryError as error:
         if not history.shared or error.newer:
             raise pytest.UsageError(run.redactor.text(str(error))) from None
-        # A database that cannot be reached keeps nobody from looking at the target.
+        # The run goes on without a database that cannot be reached.
         run.unwritable = True
         run.problem(
             f"this run is not kept in the history, and the target is not locked against runs on other machines: {error}"

@@ -148,7 +148,7 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
         except Refused as refused:
             return CommandResult((*lines, f"refused, and nothing was changed: {refused}"), worked=False)
         except BaseException as error:
-            # How far it had come nobody knows.
+            # What it has changed by then is not known.
             run.left_changed = True
             run.problem(
                 f"{order.action} did not finish: {type(error).__name__}: {error}; check what it has changed"

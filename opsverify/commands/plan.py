@@ -162,5 +162,5 @@ async def _step(surface: str, what: str, question: Callable[[], Awaitable[str]])
     try:
         async with asyncio.timeout(_STEP.total_seconds()):
             return PlanStep(surface, what, worked=True, outcome=await question())
-    except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever stops a step is what the step has to tell
+    except Exception as error:  # noqa: BLE001 - the evidence boundary: any error is the outcome of the step
         return PlanStep(surface, what, worked=False, outcome=str(classify(error)))

@@ -111,7 +111,7 @@ def compare(
     ]
     names = dict.fromkeys(name for check in not_green for name in judged_from.get(check, ()))
     for name in names:
-        before, now = earlier.saved.seen.get(name, {}).get("value"), values.get(name)
+        before, now = earlier.saved.records.get(name, {}).get("value"), values.get(name)
         if before is not None and now is not None:  # otherwise the verdict tells what is missing
             changes += _values(name, before, now)
     return Comparison(
@@ -128,21 +128,24 @@ def _verdicts(before: RunReport, now: RunReport) -> Iterator[Change]:
         was = old.pop(check.id, None)
         if was is None:
             yield Change(
-                about="verdict", where=check.id, before="(did not run then)", now=_shown(check.verdict, check)
+                about="verdict",
+                where=check.id,
+                before="(did not run then)",
+                now=_verdict_text(check.verdict, check),
             )
         elif was.verdict != check.verdict:
             yield Change(
                 about="verdict",
                 where=check.id,
-                before=_shown(was.verdict, was),
-                now=_shown(check.verdict, check),
+                before=_verdict_text(was.verdict, was),
+                now=_verdict_text(check.verdict, check),
             )
     if before.profile == now.profile and now.incident is None:
         for missing in old.values():
             yield Change(about="verdict", where=missing.id, before=missing.verdict, now="(did not run)")
 
 
-def _shown(verdict: Verdict, check: Any) -> str:
+def _verdict_text(verdict: Verdict, check: Any) -> str:
     observed = "; ".join(f.observed for f in check.findings if bool(f.holds) == (verdict is Verdict.PASS))
     return bounded_text(f"{verdict} {observed or check.explanation}".strip(), 200)
 

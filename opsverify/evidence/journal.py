@@ -23,7 +23,7 @@ _KEPT_BYTES = 64 * 1024
 class Journal:
     """Append-only JSON lines, redacted, bounded, flushed line by line: a killed run loses nothing that was finished.
 
-    A line that cannot be written is remembered in `trouble` (it becomes exit status 15) and the run goes on.
+    A line that cannot be written is kept in `trouble` (it becomes exit status 15) and the run goes on.
     """
 
     def __init__(self, path: Path, redactor: Redactor) -> None:

@@ -14,7 +14,7 @@ __all__ = ["MASK", "Redactor"]
 
 MASK = "[redacted]"
 _SHORT = 8
-# What comes from a target must not make these slow: no unbounded repetition before what they look for.
+# A target must not make these slow: no unbounded repetition before the text that they match.
 _URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z0-9+.\-]://)(?P<login>[^\s/?#@]+)@")
 _NAMED = re.compile(
     r"(?P<key>(?:password|passwd|secret|api[_\-]?key|access[_\-]?token|auth[_\-]?token)[\w\-]{0,40}\s{0,8}[=:]\s{0,8})(?P<value>[^\s&,;\"'}\]]{3,})",

@@ -32,7 +32,7 @@ class SavedRun:
     """What a journal holds: the run's own record, its observations by name, and whether it was written to its end."""
 
     run: Mapping[str, Any]
-    seen: Mapping[str, Mapping[str, Any]]
+    records: Mapping[str, Mapping[str, Any]]
     whole: bool
 
     def observations(self, specs: Iterable[ObservationSpec]) -> dict[str, Observation[Any]]:
@@ -40,7 +40,7 @@ class SavedRun:
         return {spec.name: self._observation(spec) for spec in specs}
 
     def _observation(self, spec: ObservationSpec) -> Observation[Any]:
-        saved = self.seen.get(spec.name)
+        saved = self.records.get(spec.name)
         if saved is None:
             cut = "" if self.whole else "; the journal was cut before its end"
             started = datetime.fromisoformat(self.run["at"])
@@ -79,7 +79,7 @@ class SavedRun:
 def load_run(folder: Path) -> SavedRun:
     """Read the journal of a run's folder, or of its bundle.
 
-    Each line carries a seal over itself and all before it: a line that was changed, removed or put in is told. A
+    Each line carries a seal over itself and all before it: a line that was changed, removed or inserted is an error. A
     journal whose end is missing is judged as far as it goes.
 
     Raises:
@@ -111,7 +111,7 @@ def load_run(folder: Path) -> SavedRun:
         raise ReplayError(msg)
     return SavedRun(
         run=run,
-        seen={r["name"]: r for r in records if r["kind"] == "observation" and r.get("name")},
+        records={r["name"]: r for r in records if r["kind"] == "observation" and r.get("name")},
         whole=records[-1]["kind"] == "end",
     )
 

@@ -48,7 +48,7 @@ class CheckSample:
 
 @dataclass(frozen=True, slots=True)
 class CheckStatus:
-    """How a check stands. `settled` is what the counts say, `state` what is told (FLAPPING goes over it), since `since`.
+    """The status of a check. `settled` is the state by its counts, `state` the reported one (FLAPPING overrides), since `since`.
 
     `failures`, `successes` and `unknowns` are the numbers in a row; `recent` the last verdicts, P, F or U, newest last;
     `frozen` says that the newest look was SKIP or WAIVED and changed nothing. `red_since` is the first failure since which
@@ -76,13 +76,13 @@ class CheckStatus:
 
     @property
     def state(self) -> State:
-        """What is told of the check."""
+        """The state that reports and notifications show."""
         return State.FLAPPING if self.flapping else self.settled
 
 
 _LETTERS = {Verdict.PASS: "P", Verdict.FAIL: "F", Verdict.UNKNOWN: "U"}
 _CALM = (
-    1  # changes in the window with which flapping is over: fewer than made it start, so that it is told once
+    1  # changes in the window with which flapping is over: fewer than start it, so that it is notified once
 )
 
 

@@ -101,7 +101,7 @@ _NOT_APPLICABLE = {
 
 
 class Unobservable(Exception):
-    """Something could not be observed. `kind` says why, `seen` what came instead (already short)."""
+    """Something could not be observed. `kind` says why, `seen` the error or the reply that came instead (already short)."""
 
     def __init__(self, kind: ErrorKind, seen: str) -> None:
         self.kind, self.seen = kind, seen

@@ -37,7 +37,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """An action that was taken: when (UTC), for how many seconds, and what came of it."""
+    """An action that was taken: when (UTC), for how many seconds, and with which result."""
 
     name: str
     arguments: str
@@ -76,12 +76,12 @@ def action(
         at, start, result = datetime.now(UTC), time.monotonic(), "was cut short"
         try:
             value = await method(self, *args, **kwargs)
-            result = _shown(value)
+            result = _short(value)
         except Exception as error:
             result = f"{type(error).__name__}: {error}"
             raise
         finally:
-            shown = ", ".join([*map(_shown, args), *(f"{k}={_shown(v)}" for k, v in kwargs.items())])
+            shown = ", ".join([*map(_short, args), *(f"{k}={_short(v)}" for k, v in kwargs.items())])
             self.taken.append(ActionRecord(name, shown, at, time.monotonic() - start, result))
         return value
 
@@ -89,5 +89,5 @@ def action(
     return cast("Callable[Concatenate[O_, P], Coroutine[Any, Any, R]]", act)
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     return str(value)[:300]

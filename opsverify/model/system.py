@@ -40,7 +40,7 @@ def _no_questions(_client: Any) -> list[tuple[str, str, Callable[[], Awaitable[s
     return []
 
 
-def _any_alert(_alert: str, _seen: Mapping[str, Observation[Any]]) -> str:
+def _any_alert(_alert: str, _observations: Mapping[str, Observation[Any]]) -> str:
     return ""
 
 

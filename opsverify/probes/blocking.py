@@ -40,7 +40,7 @@ async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwar
             error = raised
         try:
             loop.call_soon_threadsafe(settle, result, error)
-        except RuntimeError:  # the loop has ended: nobody awaits this any more
+        except RuntimeError:  # the loop has ended: the result is no longer awaited
             return
         finally:
             del error  # its traceback holds this frame, and what the function had open with it

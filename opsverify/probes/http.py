@@ -157,8 +157,8 @@ class Poster(_Asking):
         """POST `body` as JSON, once; without a body where it is None. `within` bounds the whole reply.
 
         Raises:
-            Unobservable: as for a GET, and where no connection came about or it broke. After silent, reset and
-                server-error nobody knows whether the other side has taken it.
+            Unobservable: as for a GET, and where the connection failed or broke. After silent, reset and server-error
+                it is not known whether the other side has acted.
         """
         return await self._act("POST", url, answers=answers, within=within, headers=headers, body=body)
 
@@ -195,7 +195,7 @@ async def open_poster() -> AsyncIterator[Poster]:
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-    # What comes compressed though nobody asked for it stays compressed: it could unpack to anything.
+    # A reply that is compressed without being asked stays compressed: it could unpack to any size.
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),

@@ -105,7 +105,7 @@ def drawn(figure: Figure) -> Drawing | None:
     ]
     within = figure.reached if figure.reached is not None and box.begin <= figure.reached <= box.end else None
     return Drawing(
-        words=_words(figure),
+        words=_alternative(figure),
         grid="".join(f"M{_LEFT} {box.y(v)}H{WIDTH - _RIGHT}" for v in _TICKS),
         ticks=tuple(Label(_LEFT - 6, box.y(v) + 4, f"{v} %", "end") for v in _TICKS),
         dates=_dates(box, now, within),
@@ -147,7 +147,7 @@ def _dates(box: _Box, now: datetime | None, reached: datetime | None) -> tuple[L
     return tuple(chosen)
 
 
-def _words(figure: Figure) -> str:
+def _alternative(figure: Figure) -> str:
     value = figure.points[-1][1] if figure.points else math.nan
     newest = "" if math.isnan(value) else f", {value:.1f} % now"
     reached = (

@@ -23,7 +23,7 @@ def headline(meaning: str, not_looked_at: Iterable[NotLookedAt], only: Iterable[
 
 
 def gaps(not_looked_at: Iterable[NotLookedAt]) -> list[str]:
-    """One phrase for each cause, such as `2 P0 and 4 P1 not looked at: no Prometheus on this machine`; the gravest first."""
+    """One phrase for each cause, such as `2 P0 and 4 P1 not looked at: no Prometheus on this machine`; the most severe first."""
     by_cause: dict[str, Counter[str]] = {}
     for check in sorted(not_looked_at, key=lambda each: (each.severity or "P9", each.id)):
         by_cause.setdefault(check.cause, Counter())[check.severity or "uncollected"] += 1

@@ -1,4 +1,4 @@
-"""The result as Markdown for a CI step summary: the verdict, what needs somebody, what was not looked at."""
+"""The result as Markdown for a CI step summary: the verdict, what needs attention, what was not looked at."""
 
 from __future__ import annotations
 

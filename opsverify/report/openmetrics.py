@@ -28,7 +28,7 @@ _MOST_EARLIER = 16 * 1024 * 1024
 
 
 def write_openmetrics(path: Path, report: RunReport) -> None:
-    """Put the metrics of a redacted `report` in the place of `path` in one step; nobody ever reads half a file.
+    """Put the metrics of a redacted `report` into `path` in one step: no reader ever sees half a file.
 
     Raises:
         OSError: it cannot be written.

@@ -24,11 +24,11 @@ __all__ = ["expected_items"]
 def expected_items(run: Run, options: Iterable[str], items: Iterable[pytest.Item]) -> list[pytest.Function]:
     """A test for each option, beside the collected `items`; its check, of severity P0, is added to the run's.
 
-    It is judged from the observation that tells which server answers at that surface: what cannot be seen is UNKNOWN,
-    and another word than the expected one is FAIL.
+    It is judged from the identity observation of that surface: one that cannot be observed is UNKNOWN, another word than
+    the expected one is FAIL.
 
     Raises:
-        pytest.UsageError: an option of another form, or a surface whose identity nobody observes.
+        pytest.UsageError: an option of another form, or a surface whose identity is not observed.
     """
     expectations = list(dict.fromkeys(options))
     if not expectations:

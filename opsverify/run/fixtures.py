@@ -139,7 +139,7 @@ async def observations(
         def journal(spec: ObservationSpec, observation: Observation[Any]) -> None:
             save_observation(run, spec, observation)
 
-        wanted = [s for s in specs if s.name not in missing]
+        observable = [s for s in specs if s.name not in missing]
 
         def earlier(spec: ObservationSpec) -> Any:
             if run.baseline is None:
@@ -150,9 +150,9 @@ async def observations(
 
         gatherer = Gatherer(sites, journal, earlier)
         async with progress_line(request.config, gatherer):
-            gathered = await gatherer.gather(wanted)
+            gathered = await gatherer.gather(observable)
         gathered = await second_samples(
-            run, wanted, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
+            run, observable, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
         )
         if any(
             o.unobservable and o.unobservable.kind is ErrorKind.OBSERVER_CUT_OFF for o in gathered.values()

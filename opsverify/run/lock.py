@@ -79,7 +79,7 @@ def prepare_state() -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all, whoever else does the same at this moment. Raises OSError."""
+    """Write a file atomically, also against concurrent writers. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
@@ -161,7 +161,7 @@ class TargetLock:
             return
         try:
             self._holder(self._lock).unlink(missing_ok=True)
-            if self._key.startswith(_TWIN):  # nobody else will ever ask for it
+            if self._key.startswith(_TWIN):  # no other run will ever ask for it
                 Path(self._lock.lock_file).unlink(missing_ok=True)
         finally:
             self._lock.release()
@@ -189,7 +189,7 @@ _CHANGES = TypeAdapter(list[LedgerEntry])
 
 
 class Ledger:
-    """Changes in force on one target, on disk before they are in force, and gone once their undoing was seen."""
+    """Changes in force on one target, on disk before they are in force, and removed once their undo was observed."""
 
     def __init__(self, key: str, run_id: str, *, owned: bool) -> None:
         self._key, self._run, self._owned = key, run_id, owned

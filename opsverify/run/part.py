@@ -49,7 +49,7 @@ class Part:
         return check_id in self.checks or system in self.systems or any(name == system for name, _ in pairs)
 
     def touches(self, check: Check, surfaces: Collection[str]) -> bool:
-        """Whether a check that does not belong to it looks at one of its surfaces all the same."""
+        """Whether a check that does not belong to it looks at one of its surfaces nevertheless."""
         pairs = {(check.system, surface) for surface in surfaces}
         return not self.has(check, surfaces) and bool(pairs & self.surfaces)
 

@@ -48,25 +48,25 @@ def outcome_of(run: Run, item: pytest.Function, error: BaseException | None) -> 
     if isinstance(error, pytest.skip.Exception):
         explanation = f"skipped for {error.msg!r}, which is not on the closed list of reasons"
         return Outcome(verdict=Verdict.UNKNOWN, reason="check-broken", explanation=explanation)
-    rehearsal = _drill(item)
-    return outcome_from(rehearsal.findings if rehearsal else [], error)
+    drill = _drill(item)
+    return outcome_from(drill.findings if drill else [], error)
 
 
 def judged_from(item: pytest.Function) -> list[Observation[Any]]:
     """The observations that the check was judged from: the session's, or a drill's latest own."""
-    rehearsal = _drill(item)
-    if rehearsal is not None:
-        return rehearsal.seen
+    drill = _drill(item)
+    if drill is not None:
+        return drill.observations
     return [value for value in item.funcargs.values() if isinstance(value, Observation)]
 
 
 def _drill(item: pytest.Function) -> Drill | None:
-    rehearsal = item.funcargs.get("drill")
-    if rehearsal is None:
+    drill = item.funcargs.get("drill")
+    if drill is None:
         return None
     from opsverify.run.drill import Drill  # noqa: PLC0415 -- only what is asked for is loaded
 
-    return rehearsal if isinstance(rehearsal, Drill) else None
+    return drill if isinstance(drill, Drill) else None
 
 
 def apply_verdict(item: pytest.Item, report: pytest.TestReport, result: CheckResult) -> None:

@@ -244,7 +244,7 @@ class Run:
         )
 
     def _required_not_run(self) -> dict[str, str]:
-        part_unknown = self.options.only and self.part is None  # nobody knows yet what it would have been
+        part_unknown = self.options.only and self.part is None  # the part is not resolved yet
         if self.options.profile is None or self.usage_error or part_unknown:
             return {}
         ran = {r.id for r in self.results.values()}

@@ -37,7 +37,12 @@ async def await_steady(site: Site, checks: Collection[Check], *, limits: Limits,
 
     try:
         await eventually(
-            look, lambda red: not red, expected="its steady state", within=within, every=_EVERY, shown=_shown
+            look,
+            lambda red: not red,
+            expected="its steady state",
+            within=within,
+            every=_EVERY,
+            shown=_red_text,
         )
     except DeadlinePassed as passed:
         return str(passed)
@@ -52,7 +57,7 @@ async def _red_checks(
     return {name: one for name, one in outcomes.items() if one.verdict in (Verdict.FAIL, Verdict.UNKNOWN)}
 
 
-def _shown(red: dict[str, Outcome]) -> str:
+def _red_text(red: dict[str, Outcome]) -> str:
     lines = []
     for check, outcome in sorted(red.items()):
         finding = deciding(outcome.findings)

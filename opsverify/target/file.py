@@ -224,7 +224,7 @@ def _shown_address(address: str) -> str:
 
 
 def _same_address(address: str) -> str:
-    """An address without login, case of the host and final slash: what tells instances apart."""
+    """An address without login, case of the host and final slash: what identifies an instance."""
     parts = urlsplit(address)
     if not parts.hostname:
         return address
@@ -324,10 +324,10 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
         return f"{key}.kind: found {error['ctx']['tag']!r}; kinds are {kinds}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']!s}" if "ctx" in error else f"{key}: {error['msg']}"
-    return f"{key}: found {_shown(value)}; {error['msg'].lower()}"
+    return f"{key}: found {_value_text(value)}; {error['msg'].lower()}"
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return "a table" if isinstance(value, dict) else f"{str(value)[:60]!r} ({type(value).__name__})"
 
 

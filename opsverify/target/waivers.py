@@ -1,4 +1,4 @@
-"""Waivers: failures that somebody has accepted, with an owner, a reason and an end."""
+"""Waivers: accepted failures, with an owner, a reason and an end."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
         if one.unobservable is not None and one.unobservable.kind is ErrorKind.NOT_ON_MACHINE:
             continue
         assert not isinstance(one.outcome, Unobservable), (spec.name, one.outcome)
-        assert spec.adapter.dump_python(one.value, mode="json") == run.seen[spec.name]["value"], spec.name
+        assert spec.adapter.dump_python(one.value, mode="json") == run.records[spec.name]["value"], spec.name
 
 
 def test_a_saved_run_replays_to_the_same_verdicts(saved: Path, tmp_path: Path) -> None:

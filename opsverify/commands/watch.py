@@ -20,6 +20,7 @@ from opsverify.evidence.bundle import redacted_target, versions, writable_path, 
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.exit_codes import Exit
+from opsverify.model.text import counted
 from opsverify.report.watching import Screen
 from opsverify.run.options import COMMANDS, duration
 from opsverify.run.start import read_target
@@ -67,7 +68,7 @@ def verdict_of(rounds: Sequence[Round]) -> tuple[Exit, str, bool]:
         )
     green_rounds = [r for r in complete if r.status in (Exit.HOLDS, Exit.UNGATED)]
     if not green_rounds:
-        meaning = f"not recovered: none of {len(complete)} rounds was green"
+        meaning = f"not recovered after {counted(len(complete), 'round')}"
         return _own_status(last.status), meaning, False
     first_green, after = green_rounds[0], [r for r in complete if r.number > green_rounds[0].number]
     if any(r.status == Exit.GATED_FAIL for r in after):
@@ -75,11 +76,11 @@ def verdict_of(rounds: Sequence[Round]) -> tuple[Exit, str, bool]:
         return Exit.GATED_FAIL, meaning, True
     gaps = [r for r in after if r not in green_rounds]
     if gaps:
-        meaning = f"recovered since {first_green.started:%H:%M:%SZ}, but {len(gaps)} later round(s) could not look: whether it stayed clear is not known"
+        meaning = f"recovered since {first_green.started:%H:%M:%SZ}, but {counted(len(gaps), 'later round')} could not look: whether it stayed clear is not known"
         return Exit.GATED_UNKNOWN, meaning, False
     return (
         Exit(last.status),
-        f"recovered since {first_green.started:%H:%M:%SZ}, green in {len(green_rounds)} rounds",
+        f"recovered since {first_green.started:%H:%M:%SZ}, green in {counted(len(green_rounds), 'round')}",
         False,
     )
 

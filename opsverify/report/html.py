@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from opsverify.model.text import clean_text
+from opsverify.model.text import clean_text, counted
 from opsverify.model.verdict import Severity, Verdict, deciding
 from opsverify.report.canary import escalation, notable_states, rates_by_subsystem
 from opsverify.report.figure import drawn
@@ -137,8 +137,8 @@ def _headline(report: RunReport, red: list[CheckResult]) -> str:
     if not report.counts:
         return report.headline
     ungated = sum(not c.gated for c in red)
-    are = "check below the gate is" if ungated == 1 else "checks below the gate are"
-    beside = f"; {ungated} {are} not green" if ungated else ""
+    verb = "is" if ungated == 1 else "are"
+    beside = f"; {counted(ungated, 'check')} below the gate {verb} not green" if ungated else ""
     return headline(f"Gate {report.gate} holds{beside}", report.not_looked_at, report.only)
 
 

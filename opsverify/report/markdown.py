@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.model.text import bounded_text
+from opsverify.model.text import bounded_text, counted
 from opsverify.model.verdict import Verdict, deciding
 from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.model import RunReport
@@ -56,7 +56,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
         lines += ["", "State over the canary's runs:", "", *(f"- {_cell(text)}" for text, _ in states)]
     if shown.comparison:
         then = shown.comparison
-        title = f"{len(then.changes) or 'No'} changes since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"
+        title = f"{counted(len(then.changes), 'change') if then.changes else 'No changes'} since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"
         lines += ["", f"<details><summary>{title}</summary>", ""]
         lines += [
             f"- {c.about} {_cell(c.where)}: {_cell(c.before)} → **{_cell(c.now)}**" for c in then.changes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.model.exit_codes import Exit
-from opsverify.model.text import bounded_text
+from opsverify.model.text import bounded_text, counted
 from opsverify.model.verdict import Verdict
 from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.headline import DID_NOT_RUN
@@ -84,7 +84,7 @@ def _comparison(report: RunReport) -> list[tuple[str, str]]:
     more = len(then.changes) - len(shown)
     return [
         (
-            f"  since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}: {len(then.changes) or 'no'} changes",
+            f"  since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}: {counted(len(then.changes), 'change') if then.changes else 'no changes'}",
             "",
         ),
         *((f"    {c.about:<8} {c.where}: {c.before} → {c.now}", "") for c in shown),

@@ -138,7 +138,7 @@ def test_a_recovery_that_holds_is_0(left_by: Callable[[str], Ran]) -> None:
 def test_what_never_recovers_is_10(left_by: Callable[[str], Ran]) -> None:
     """Red until the time is over is exit 10, and is no relapse."""
     assert left_by("never").code == 10
-    assert "not recovered: none of" in left_by("never").stdout
+    assert "not recovered after" in left_by("never").stdout
     assert "relapse" not in left_by("never").stdout
 
 

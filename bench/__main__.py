@@ -1,4 +1,4 @@
-"""Runs every measurement and prints one table; it judges nothing, and writes only where it is told to."""
+"""Runs every measurement and prints one table; it judges nothing, and writes only the file of --write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs with every report beside a bare pytest that asks the same pages: what the engine costs an operator."""
+"""Whole runs with every report beside a bare pytest that asks the same pages: the cost of the engine."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ def beside_pytest(where: Endpoints, repeats: int) -> list[Row]:
     """One row per size, and one of endpoints that never answer. Both projects are warm, and take turns."""
     rows = []
     for count, goal in GOALS.items():
-        turns = _turns(Plan(count=count, url=where.answering), repeats, (HOLDS, 0))
-        ratio = median(ours.took / bare.took for ours, bare in turns)
+        pairs = _turns(Plan(count=count, url=where.answering), repeats, (HOLDS, 0))
+        ratio = median(ours.took / bare.took for ours, bare in pairs)
         what = f"whole run, {count:,} check{'s' if count > 1 else ''} of 50 ms"
-        rows.append(Row(what, ratio, "times", goal, _told(turns)))
+        rows.append(Row(what, ratio, "times", goal, _comparison(pairs)))
     silent = Plan(
         count=SILENT + 1, deadline=DEADLINE_S, url=where.answering, silent_url=where.silent, silent=SILENT
     )
-    turns = _turns(silent, repeats, (GATED_FAIL, TESTS_FAILED))
+    pairs = _turns(silent, repeats, (GATED_FAIL, TESTS_FAILED))
     what = f"whole run, {SILENT} endpoints that never answer, deadline {DEADLINE_S:g} s"
-    rows.append(Row(what, median(ours.took for ours, _ in turns), "s", DEADLINE_S + MARGIN_S, _told(turns)))
+    rows.append(
+        Row(what, median(ours.took for ours, _ in pairs), "s", DEADLINE_S + MARGIN_S, _comparison(pairs))
+    )
     return rows
 
 
 def _turns(plan: Plan, repeats: int, statuses: tuple[int, int]) -> list[tuple[Process, Process]]:
-    turns = []
+    pairs = []
     with tempfile.TemporaryDirectory(prefix="opsverify-bench-") as folder:
         write_checks(Path(folder, "ours"), plan)
         write_asking(Path(folder, "bare"), plan)
@@ -50,12 +52,12 @@ def _turns(plan: Plan, repeats: int, statuses: tuple[int, int]) -> list[tuple[Pr
             pair = run_checks(Path(folder, "ours")).process, run_asking(Path(folder, "bare"))
             for process, status in zip(pair, statuses, strict=True):
                 assert process.status == status, process.printed[-2000:]
-            turns.append(pair)
-    return turns[1:]  # the first one warms caches
+            pairs.append(pair)
+    return pairs[1:]  # the first one warms caches
 
 
-def _told(turns: list[tuple[Process, Process]]) -> str:
-    ours, bare = zip(*turns, strict=True)
+def _comparison(pairs: list[tuple[Process, Process]]) -> str:
+    ours, bare = zip(*pairs, strict=True)
     cpu = min(process.cpu for process in ours) / min(process.cpu for process in bare)
     times = [spread([process.took for process in side]) for side in (ours, bare)]
     return (

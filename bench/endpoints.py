@@ -35,7 +35,7 @@ class Endpoints:
 
 
 def raise_descriptors() -> int:
-    """Let this process open as many files as it may; how many that is."""
+    """Raise the limit of open files to its hard limit; returns it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard

@@ -25,19 +25,19 @@ GOAL = 1.5
 
 async def _gathered(plan: Plan) -> float:
     system = toy_system(plan)
-    troubles: list[str] = []
+    errors: list[str] = []
 
-    def done(_: ObservationSpec, seen: Observation[Any]) -> None:
-        if seen.unobservable:
-            troubles.append(str(seen.unobservable))
+    def done(_: ObservationSpec, observation: Observation[Any]) -> None:
+        if observation.unobservable:
+            errors.append(str(observation.unobservable))
 
     async with system.connect(None) as client:
         gatherer = Gatherer({"toy": site_of(system, client)}, done)
         began = time.perf_counter()
-        seen = await gatherer.gather(system.observations)
+        observations = await gatherer.gather(system.observations)
         took = time.perf_counter() - began
-    assert len(seen) == plan.count
-    assert not troubles, f"{len(troubles)} of {plan.count} pages were not observed; the first: {troubles[0]}"
+    assert len(observations) == plan.count
+    assert not errors, f"{len(errors)} of {plan.count} pages were not observed; the first: {errors[0]}"
     return took
 
 
@@ -56,7 +56,7 @@ async def _bare(plan: Plan) -> float:
 
 
 def against_bare(where: Endpoints, sizes: tuple[int, ...], repeats: int) -> list[Row]:
-    """One row per size. The two take turns, so that what else goes on meets both; a first turn is not counted."""
+    """One row per size. The two take turns, so that other load meets both; the first turn is not counted."""
     rows = []
     for size in sizes:
         plan = Plan(count=size, url=where.answering, deadline=60)
@@ -68,6 +68,6 @@ def against_bare(where: Endpoints, sizes: tuple[int, ...], repeats: int) -> list
                 ours.append(pair[0])
                 bare.append(pair[1])
         ratio = median(a / b for a, b in zip(ours, bare, strict=True))
-        told = f"gatherer {spread(ours)} ÷ bare gather on aiohttp {spread(bare)}, turn by turn"
-        rows.append(Row(f"gathering {size:,} endpoints of 50 ms", ratio, "times", GOAL, told))
+        comparison = f"gatherer {spread(ours)} ÷ bare gather on aiohttp {spread(bare)}, turn by turn"
+        rows.append(Row(f"gathering {size:,} endpoints of 50 ms", ratio, "times", GOAL, comparison))
     return rows

@@ -34,7 +34,7 @@ _CHANGE_THE_COST = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `value` is compared with `goal`, both in `unit`; `from_what` says how it came about."""
+    """One line of the table. `value` is compared with `goal`, both in `unit`; `from_what` says how it was measured."""
 
     what: str
     value: float

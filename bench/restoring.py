@@ -42,10 +42,10 @@ from pathlib import Path
 from systems.bzzz.restore.restore import Into, restore_dump
 from systems.bzzz.restore.stream import Bounds
 from opsverify.model.deadline import Deadline, seconds
-told = json.loads(sys.argv[1])
-into = Into(told["url"], Path(told["programs"]), told["environment"])
+job = json.loads(sys.argv[1])
+into = Into(job["url"], Path(job["programs"]), job["environment"])
 begin = time.monotonic()
-restore_dump(Path(told["dump"]), into, told["database"], Bounds(Deadline(seconds(280)), Path(told["folder"])), compressed=True)
+restore_dump(Path(job["dump"]), into, job["database"], Bounds(Deadline(seconds(280)), Path(job["folder"])), compressed=True)
 print(time.monotonic() - begin)
 """
 
@@ -59,17 +59,17 @@ def restoring(sizes_mb: tuple[int, ...], repeats: int) -> list[Row]:
             for form in ("plain", "custom"):
                 note(f"a {form} dump of {size} MB of SQL is made")
                 dump = _dump(server, folder, size, form)
-                ratios, peak, told = _compared(server, guard, dump, form, repeats)
+                ratios, peak, comparison = _compared(server, guard, dump, form, repeats)
                 peaks[size] = max(peaks.get(size, 0.0), peak)
                 goal = GOAL if size >= GOAL_FROM_MB else None
                 rows.append(
-                    Row(f"restore of a {form} dump of {size:,} MB", median(ratios), "times", goal, told)
+                    Row(f"restore of a {form} dump of {size:,} MB", median(ratios), "times", goal, comparison)
                 )
                 dump.unlink()
     grown = max(peaks.values()) - peaks[min(peaks)]
     each = ", ".join(f"{size:,} MB: {peak:.0f} MB" for size, peak in peaks.items())
-    told = f"peak of our process beyond that with the smallest dump; {each}"
-    return [*rows, Row("memory of a restore, by size", grown, "MB", MEMORY_MB, told)]
+    comparison = f"peak of our process beyond that with the smallest dump; {each}"
+    return [*rows, Row("memory of a restore, by size", grown, "MB", MEMORY_MB, comparison)]
 
 
 def _compared(
@@ -89,13 +89,13 @@ def _compared(
             bare.append(took["_bare_time"])
     ratios = [a / b for a, b in zip(ours, bare, strict=True)]
     name = "gzip -dc into psql -1" if form == "plain" else "gzip -dc into pg_restore -1"
-    told = f"ours {spread(ours)} ÷ bare {name} {spread(bare)}, turn by turn ({min(ratios):.2f} to {max(ratios):.2f}); the fastest of each {min(ours) / min(bare):.2f}"
-    return ratios, max(peaks), told
+    comparison = f"ours {spread(ours)} ÷ bare {name} {spread(bare)}, turn by turn ({min(ratios):.2f} to {max(ratios):.2f}); the fastest of each {min(ours) / min(bare):.2f}"
+    return ratios, max(peaks), comparison
 
 
 def _our_time(server: PostgresServer, guard: Guard, dump: Path, form: str) -> tuple[float, float]:
     del form  # the dump says what it is
-    told = {
+    job = {
         "url": server.url,
         "programs": str(server.bin),
         "environment": guard.environment(),
@@ -103,7 +103,7 @@ def _our_time(server: PostgresServer, guard: Guard, dump: Path, form: str) -> tu
         "database": "ours",
         "folder": str(dump.parent),
     }
-    ended = run([sys.executable, "-c", _OURS, json.dumps(told)], cwd=ROOT, environment={})
+    ended = run([sys.executable, "-c", _OURS, json.dumps(job)], cwd=ROOT, environment={})
     assert ended.status == 0, ended.printed[-2000:]
     _drop(server, "ours")
     return float(ended.printed), ended.peak_mb

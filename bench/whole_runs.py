@@ -43,7 +43,7 @@ def overhead(count: int, repeats: int) -> list[Row]:
             share.append((engine[-1] - trivial[-1] - gathering[-1]) / count * 1000)
             peak.append(ours.process.peak_mb)
             wall.append((ours.process.took - bare.took - ours.noted("gathering")) / count * 1000)
-    told = f"CPU of (run {spread(engine)} less trivial tests {spread(trivial)} less gathering {spread(gathering)}) ÷ {count}"
+    formula = f"CPU of (run {spread(engine)} less trivial tests {spread(trivial)} less gathering {spread(gathering)}) ÷ {count}"
     each = [g / count * 1000 for g in gathering]
     return [
         Row(
@@ -51,7 +51,7 @@ def overhead(count: int, repeats: int) -> list[Row]:
             median(share),
             "ms",
             CHECK_MS,
-            f"{told}; by the clock {spread(wall, 'ms')}",
+            f"{formula}; by the clock {spread(wall, 'ms')}",
         ),
         Row(
             "gathering, per observation of a constant",
@@ -85,14 +85,14 @@ def black_hole(where: Endpoints, repeats: int) -> list[Row]:
             first = ours.noted("first")
             written.append(ours.at_end() - first)
             ended.append(ours.process.ended - first)
-    told = "from the first request until JUnit, HTML, JSON and the journal's last record are written"
+    interval = "from the first request until JUnit, HTML, JSON and the journal's last record are written"
     return [
         Row(
             f"{SILENT} endpoints that never answer, deadline {DEADLINE_S:g} s: reports",
             median(written),
             "s",
             DEADLINE_S + MARGIN_S,
-            f"{told}: {spread(written)}",
+            f"{interval}: {spread(written)}",
         ),
         Row(
             "the same: process",

@@ -7,7 +7,7 @@ from opsverify.run import garbage, interrupt
 
 interrupt.loading()
 if interrupt.is_pytest():
-    garbage.left_alone()
+    garbage.pause()
 
 from opsverify.model.arming import Arming, NotArmed
 from opsverify.model.deadline import Deadline, DeadlinePassed, eventually, seconds

@@ -37,7 +37,7 @@ def github(report: RunReport) -> str:
 
 def gitlab(report: RunReport) -> str:
     """A code quality report (docs.gitlab.com, "Code Quality report format")."""
-    found = [
+    entries = [
         {
             "description": f"{check.verdict} {check.severity} {check.id} {check.name}: {_text(check)}",
             "check_name": check.id,
@@ -47,7 +47,7 @@ def gitlab(report: RunReport) -> str:
         }
         for check in _gated(report)
     ]
-    return json.dumps(found, indent=1) + "\n"
+    return json.dumps(entries, indent=1) + "\n"
 
 
 def _gated(report: RunReport) -> list[CheckResult]:
@@ -60,8 +60,8 @@ def _file(check: CheckResult) -> str:
 
 def _text(check: CheckResult) -> str:
     finding = deciding(check.findings)
-    seen = f"expected {finding.expected}, observed {finding.observed}" if finding else check.explanation
-    return _line(f"{seen}; next: {check.next_step}")
+    result = f"expected {finding.expected}, observed {finding.observed}" if finding else check.explanation
+    return _line(f"{result}; next: {check.next_step}")
 
 
 def _line(text: str) -> str:
@@ -84,13 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m opsverify.annotate", description=__doc__)
     parser.add_argument("form", choices=sorted(_FORMS))
     parser.add_argument("report", type=Path, help="such as reports/latest/report.json")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        report = RunReport.model_validate_json(asked.report.read_bytes())
+        report = RunReport.model_validate_json(options.report.read_bytes())
     except (OSError, ValidationError) as error:
-        sys.stderr.write(f"{asked.report}: {bounded_text(str(error), 300)}\n")
+        sys.stderr.write(f"{options.report}: {bounded_text(str(error), 300)}\n")
         return 4
-    sys.stdout.write(_FORMS[asked.form](report))
+    sys.stdout.write(_FORMS[options.form](report))
     return 0
 
 

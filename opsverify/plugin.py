@@ -18,15 +18,15 @@ from opsverify.model.text import clean_text
 from opsverify.model.verdict import Verdict
 from opsverify.run import fixtures, garbage, interrupt, options, second_sample, selection, start
 from opsverify.run.finish import (
-    give_back,
-    leave_no_folder,
+    ensure_html,
+    release_target,
+    remove_folder,
     show,
-    write_html_all_the_same,
-    write_ours,
+    write_reports,
     write_run_bundle,
 )
-from opsverify.run.pytest_report import LETTERS, apply_verdict, outcome_of, seen_by, trace, without_source
-from opsverify.run.pytest_root import rooted
+from opsverify.run.pytest_report import LETTERS, apply_verdict, judged_from, outcome_of, trace, without_source
+from opsverify.run.pytest_root import ensure_root
 from opsverify.run.run import RUN, Run
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
-    """Make sure of the root before any conftest is read, and before pytest captures what is printed."""
-    rooted(early_config)
+    """Run the command again if pytest took an option's path for its root, before conftests are read and output is captured."""
+    ensure_root(early_config)
     return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """A watch is a series of runs, each in a process of its own."""
+    """Hand `--watch` over: a series of runs, each in a process of its own."""
     if not config.getoption("watch"):
         return None
     interrupt.loaded()
@@ -86,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     for line in selection.plain_markers(systems.values()):
         config.addinivalue_line("markers", line)
-    options.settle(config)
+    options.reconcile(config)
     asked_for = list(systems.values())
     if not config.option.collectonly and start.is_operational(config):
         run = _open(config)
@@ -101,13 +101,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart() -> None:
-    """From here on pytest ends what Ctrl-C interrupts."""
+    """Restore Python's own signal handlers: from here on pytest handles Ctrl-C."""
     interrupt.loaded()
 
 
 def _open(config: pytest.Config) -> Run:
     if getattr(config.option, "numprocesses", None) or getattr(config.option, "dist", "no") != "no":
-        msg = "-n (xdist) splits a run over processes; checks are judged on one moment. Leave it out: observations already run all at once"
+        msg = "-n (xdist) splits a run over processes, but all checks are judged on one moment. Leave it out: observations already run concurrently"
         raise pytest.UsageError(msg)
     run = start.open_run(config, config.stash[_SYSTEMS])
     attach_history_and_waivers(config, run)
@@ -123,8 +123,8 @@ def _open(config: pytest.Config) -> Run:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the checks, attach plain markers, and keep those that the profile and the target ask for."""
-    checks = selection.declared(items, config.stash[_SYSTEMS])
-    selection.mark_plainly(items, checks)
+    checks = selection.read_checks(items, config.stash[_SYSTEMS])
+    selection.add_plain_markers(items, checks)
     run = config.stash.get(RUN, None)
     if run is None:
         if not checks or config.option.collectonly:
@@ -138,7 +138,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from opsverify.run.expected_version import expected_items  # noqa: PLC0415 -- only what is asked for is loaded
 
         asked_for = expected_items(run, config.getoption("expect"), items)
-        selection.mark_plainly(asked_for, checks)
+        selection.add_plain_markers(asked_for, checks)
         items += asked_for
     if left:
         config.hook.pytest_deselected(items=left)
@@ -156,7 +156,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """Take the target's lock before anything is looked at."""
-    garbage.of_the_run()
+    garbage.resume()
     run = session.config.stash.get(RUN, None)
     if run is None:
         return None
@@ -169,13 +169,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if any(session.config.getoption(option) for option in ("act", "dry_run", "verify_within")):
         from opsverify.commands import act  # noqa: PLC0415 -- only what is asked for is loaded
 
-        run.command = act.act(run, act.order_of(session.config), lambda: start.take_target(run, undone=None))
+        run.command = act.act(
+            run, act.read_options(session.config), lambda: start.take_target(run, undone=None)
+        )
         return True
     if _is_command(session.config):
-        from opsverify.commands.explain import rehearsed  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.commands.explain import run_command  # noqa: PLC0415 -- only what is asked for is loaded
 
         chosen = [run.checks[item.nodeid] for item in session.items if item.nodeid in run.checks]
-        run.command = rehearsed(run, chosen, session.config.getoption)
+        run.command = run_command(run, chosen, session.config.getoption)
         return True
     run.chosen = frozenset(item.nodeid for item in session.items) & run.checks.keys()
     start.take_target(run, undone=session.config.getoption("undone"))
@@ -188,7 +190,7 @@ def _is_command(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
-    """After the fixtures: what was not observed is decided here, so that JUnit calls UNKNOWN an error."""
+    """Decide a check whose observations are missing, after its fixtures: JUnit then reports UNKNOWN as an error."""
     item.stash[_STARTED] = time.perf_counter()
     yield
     run, check = _check(item)
@@ -221,7 +223,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Turn what pytest saw into the check's verdict, and keep it."""
+    """Replace pytest's outcome by the check's verdict, and record it."""
     try:
         report = yield
     except SystemError:  # see `trace`
@@ -244,10 +246,10 @@ def pytest_runtest_makereport(
         return report
     if report.when == "setup" and report.passed:
         return report
-    outcome = second_sample.final(run, check, outcome_of(run, item, error))
+    outcome = second_sample.final_outcome(run, check, outcome_of(run, item, error))
     took = time.perf_counter() - item.stash[_STARTED]
     detail = trace(call.excinfo) if call.excinfo and outcome.reason == "check-broken" else ""
-    result = run.record(check, outcome, seen_by(item), took, detail)
+    result = run.record(check, outcome, judged_from(item), took, detail)
     apply_verdict(item, report, result)
     return report
 
@@ -256,7 +258,7 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Keep secrets out of what is told of a file that cannot be collected."""
+    """Redact the report of a file that cannot be collected."""
     report = yield
     run = collector.config.stash.get(RUN, None)
     if run is not None and report.longrepr is not None and not isinstance(report.longrepr, tuple):
@@ -265,29 +267,29 @@ def pytest_make_collect_report(
 
 
 class _Redacting:
-    """Keeps a run's secrets out of what pytest tells through hooks that know no configuration."""
+    """Redacts what pytest reports through hooks that are given no config."""
 
     def __init__(self, run: Run) -> None:
         self._redactor = run.redactor
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: Any) -> None:
-        """The summary of warnings."""
+        """Redact a warning."""
         warning_message.message = Warning(self._redactor.text(str(warning_message.message)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excrepr: Any) -> None:
-        """What pytest prints of its own end."""
-        told = self._redactor.text(str(excrepr))
-        excrepr.toterminal = lambda terminal: terminal.write(told)
+        """Redact pytest's internal error."""
+        text = self._redactor.text(str(excrepr))
+        excrepr.toterminal = lambda terminal: terminal.write(text)
 
 
 class _Closing:
-    """Has a run that was interrupted close down in good order, however often Ctrl-C is pressed then."""
+    """Lets an interrupted run shut down in order, however often Ctrl-C is pressed."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self) -> None:
-        """The first of them."""
+        """The first Ctrl-C."""
         interrupt.closing(lambda: None)
 
 
@@ -303,7 +305,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> Any:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Which target, which profile."""
+    """Target, profile and gate."""
     run = config.stash.get(RUN, None)
     if run is None:
         return None
@@ -341,7 +343,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
         elif run.command is not None:
             session.exitstatus = int(Exit.HOLDS if run.command.worked else run.command.otherwise)
         elif run.busy:
-            session.exitstatus = int(run.finished_with())
+            session.exitstatus = int(run.exit_status_now())
         return result
     run.interrupted |= exitstatus == pytest.ExitCode.INTERRUPTED and not run.internal_error
     run.internal_error = run.internal_error or exitstatus == pytest.ExitCode.INTERNAL_ERROR
@@ -352,18 +354,18 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     except OSError as error:
         run.unwritable = True
         run.problem(f"a report could not be written: {error}")
-        write_html_all_the_same(session, run)
-    except BaseException as error:  # noqa: BLE001 - closing down goes on to the reports, whatever stops a part of it
+        ensure_html(session, run)
+    except BaseException as error:  # noqa: BLE001 - any error: the reports are still written
         if isinstance(error, KeyboardInterrupt):
             run.interrupted = True
         else:
             run.left_changed = True
             run.problem(f"closing down failed: {type(error).__name__}: {error}")
-        write_html_all_the_same(session, run)
-    write_ours(run)
-    run.journal.write("end", exit_status=int(run.finished_with()))
+        ensure_html(session, run)
+    write_reports(run)
+    run.journal.write("end", exit_status=int(run.exit_status_now()))
     write_run_bundle(run)
-    session.exitstatus = int(run.finished_with())
+    session.exitstatus = int(run.exit_status_now())
     return result
 
 
@@ -376,7 +378,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Close the journal, give the lock back, restore what was replaced."""
+    """Close the journal, release the lock, restore what was replaced."""
     run = config.stash.get(RUN, None)
     if run is not None:
         terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
@@ -387,8 +389,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         run.journal.close()
         acted = config.getoption("act") and not config.getoption("dry_run")
         if _is_command(config) and not acted:
-            leave_no_folder(run)
-        for trouble in give_back(run):
+            remove_folder(run)
+        for trouble in release_target(run):
             print(trouble, file=sys.stderr)  # noqa: T201 - reports and terminal are done with
     interrupt.closed()
     restores: Sequence[Any] = config.stash.get(_RESTORE, ())

@@ -1,4 +1,4 @@
-"""A canary run: holds the target here and on other machines, and adds what it saw to the history."""
+"""A canary run: the lock on this and other machines, and the history of outcomes and states."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _DRAWN = 30  # runs: a phone's width, and two and a half hours of a canary that 
 
 
 class CanaryRun:
-    """Stands in for the target's lock, so that a run is alone on every machine that shares the history.
+    """Takes the place of the target's lock, so that a run is alone on every machine that shares the history.
 
-    `local` is this machine's own lock. Troubles of the history are collected in `troubles`; they end no run.
+    `local` is this machine's own lock. Errors of the history are collected in `troubles`; they end no run.
     """
 
     def __init__(self, history: History, target: Target, local: Lock) -> None:
         self.history, self.local = history, local
         self.troubles: list[str] = []
-        self.standings: dict[str, CheckStatus] = {}
+        self.statuses: dict[str, CheckStatus] = {}
         self._target = target
 
     def acquire(self) -> None:
@@ -42,7 +42,7 @@ class CanaryRun:
         try:
             self.history.hold(self.run_id)
         except HistoryError as error:
-            self.troubles.append(f"other machines are not kept away: {error}")
+            self.troubles.append(f"the target is not locked against runs on other machines: {error}")
         except BaseException:
             self.local.release()
             raise
@@ -53,30 +53,30 @@ class CanaryRun:
         return self.local.run_id
 
     def release(self) -> None:
-        """Give the target back everywhere."""
+        """Release the target everywhere."""
         try:
-            self.history.let_go()
+            self.history.release()
         except HistoryError as error:
             self.troubles.append(str(error))  # its connection has ended, and the lock with it
         self.local.release()
 
-    def found_busy(self, report: RunReport) -> int:
-        """Remember a run that found the target busy; returns how many in a row did so."""
+    def record_busy(self, report: RunReport) -> int:
+        """Record a run that found the target busy; returns how many in a row did so."""
         before = self.history.runs_since_look()
         self.history.record(_past(report, looked=False), [], {}, self._keep)
         return before + 1
 
     def add(self, report: RunReport, confirmed: frozenset[str]) -> CanarySummary:
-        """Remember a run that looked, and say how everything stands now. Raises HistoryError."""
-        earlier, last = self.history.standings(), self.history.last_look()
+        """Record a run that looked; returns the state of every check after it. Raises HistoryError."""
+        earlier, last = self.history.statuses(), self.history.last_look()
         judged = [
-            JudgedCheck(c.id, c.system, c.subsystem, c.reason, _look(c, report, confirmed))
+            JudgedCheck(c.id, c.system, c.subsystem, c.reason, _sample(c, report, confirmed))
             for c in report.checks
         ]
-        self.standings = {
-            one.check: step(earlier.get(one.check), one.look, self._target.canary) for one in judged
+        self.statuses = {
+            one.check: step(earlier.get(one.check), one.sample, self._target.canary) for one in judged
         }
-        self.history.record(_past(report, looked=True), judged, self.standings, self._keep)
+        self.history.record(_past(report, looked=True), judged, self.statuses, self._keep)
         return CanarySummary(
             history=self.history.where,
             last_run=last.finished if last else None,
@@ -90,7 +90,7 @@ class CanaryRun:
         return tuple(
             Trend(id=check, moments=tuple(Moment(at=at, verdict=verdict) for at, verdict in moments))
             for check, moments in sorted(self.history.trends(_DRAWN).items())
-            if check in self.standings
+            if check in self.statuses
         )
 
     @property
@@ -98,7 +98,7 @@ class CanaryRun:
         return timedelta(days=self._target.canary.keep)
 
     def _state(self, check: CheckResult, before: CheckStatus | None, at: datetime) -> CheckState:
-        now = self.standings[check.id]
+        now = self.statuses[check.id]
         overdue_since = now.overdue_since(check.severity)
         was = before.state if before else State.NEW
         return CheckState(
@@ -133,7 +133,7 @@ class CanaryRun:
         return tuple(rates)
 
 
-def _look(check: CheckResult, report: RunReport, confirmed: frozenset[str]) -> CheckSample:
+def _sample(check: CheckResult, report: RunReport, confirmed: frozenset[str]) -> CheckSample:
     return CheckSample(check.verdict, check.severity, report.finished, confirmed=check.nodeid in confirmed)
 
 

@@ -13,44 +13,46 @@ __all__ = ["before_reports"]
 
 
 def before_reports(run: Run) -> None:
-    """Add the run to the history, tell whoever has to know, and let the reports say how that went."""
+    """Add the run to the history and send notifications, before the reports are written: they show how that went."""
     try:
         run.warnings += run.waivers.warnings(run.results.values(), datetime.now(UTC))
         if run.canary is not None and (run.busy is not None or run.looked):
-            _remember(run)
+            _record(run)
         elif run.target.notify and run.options.profile == "canary" and run.looked:
-            run.warnings.append("nobody was told of anything: this run is not remembered")
+            run.warnings.append(
+                "no notification was sent: this run is not kept in a history, so what changed is not known"
+            )
         url = run.target.canary.ping_url_env
-        # A canary that can tell nobody is as good as silent: then somebody else has to notice.
-        mute = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
-        if url is not None and run.options.profile == "canary" and run.looked and not mute:
+        # A canary that cannot notify must not ping: the dead man's switch has to go off.
+        cannot_notify = bool(run.target.notify) and (run.canary is None or bool(run.canary.troubles))
+        if url is not None and run.options.profile == "canary" and run.looked and not cannot_notify:
             from opsverify.notify.transport import ping  # noqa: PLC0415 - only where there is something to send
 
             run.warnings += asyncio.run(ping(url.get_secret_value()))
     except KeyboardInterrupt:
         run.interrupted = True
-    except Exception as error:  # noqa: BLE001 - whatever is wrong here, the verdicts are in and the reports are written
+    except Exception as error:  # noqa: BLE001 - an error here must not cost the verdicts or the reports
         run.unwritable = True
-        run.problem(f"remembering or telling failed: {type(error).__name__}: {error}")
+        run.problem(f"writing the history or sending notifications failed: {type(error).__name__}: {error}")
 
 
-def _remember(run: Run) -> None:
+def _record(run: Run) -> None:
     from opsverify.canary.history import HistoryError  # noqa: PLC0415 - a run without a history loads no database library
-    from opsverify.notify.dispatch import tell  # noqa: PLC0415
+    from opsverify.notify.dispatch import notify  # noqa: PLC0415
 
     canary = run.canary
     if canary is None:
         return
     report = run.build_report().redacted(run.redactor)
     try:
-        in_a_row = canary.found_busy(report) if run.busy is not None else 0
+        in_a_row = canary.record_busy(report) if run.busy is not None else 0
         if run.busy is None:
-            run.standing = canary.add(report, run.confirmed)
+            run.canary_summary = canary.add(report, run.confirmed)
             run.trends = canary.trends()
             run.warnings += [
-                f"identity changed since the last run: {c}" for c in run.standing.changed_identities
+                f"identity changed since the last run: {c}" for c in run.canary_summary.changed_identities
             ]
-        run.warnings += asyncio.run(tell(run.target, canary, report, busy_in_a_row=in_a_row))
+        run.warnings += asyncio.run(notify(run.target, canary, report, busy_in_a_row=in_a_row))
     except HistoryError as error:
         canary.troubles.append(str(error))
     if canary.troubles:

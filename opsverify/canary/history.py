@@ -1,4 +1,4 @@
-"""Runs over time: what each found, how each check stands, who was told, and who is at work on a target now."""
+"""The history of canary runs: outcomes, states of checks, notifications sent, and the lock across machines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from sqlalchemy import Connection, bindparam, create_engine, delete, event, func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from opsverify.canary.history_schema import HOLDERS, OUTCOMES, RUNS, STANDINGS, TOLD, SchemaTooNew, migrate
+from opsverify.canary.history_schema import (
+    HOLDERS,
+    NOTIFICATIONS,
+    OUTCOMES,
+    RUNS,
+    STATUSES,
+    SchemaTooNew,
+    migrate,
+)
 from opsverify.model.check_state import CheckStatus, LastNotified, State
 from opsverify.model.verdict import Verdict
 from opsverify.run.lock import TargetBusy
@@ -45,14 +53,14 @@ _PATIENCE = {
 class HistoryError(Exception):
     """The history cannot be read or written. The message says where and why; `newer`: a newer program wrote it."""
 
-    def __init__(self, told: str, *, newer: bool = False) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, newer: bool = False) -> None:
+        super().__init__(message)
         self.newer = newer
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run as the history keeps it. `looked` is false where it found the target busy; `identities` by surface."""
+    """A run as the history stores it. `looked` is false where it found the target busy; `identities` by surface."""
 
     id: str
     target: str
@@ -73,7 +81,7 @@ class JudgedCheck:
     system: str
     subsystem: str
     reason: str
-    look: CheckSample
+    sample: CheckSample
 
 
 class History:
@@ -86,9 +94,9 @@ class History:
         self._key = key
         self.shared = isinstance(place, str)
         """Whether other machines use it too."""
-        self._held: Connection | None = None
+        self._lock_connection: Connection | None = None
         if isinstance(place, str):
-            with _Explained("address"):
+            with _HistoryErrors("address"):
                 url = make_url(place).set(drivername="postgresql+psycopg")
             self.where = f"{url.host or ''}/{url.database or ''}"
             # One connection each: the lock's must stay open, all others end at once.
@@ -103,31 +111,31 @@ class History:
 
     def open(self) -> None:
         """Make or migrate the tables. Raises HistoryError."""
-        with _Explained(self.where), self._engine.begin() as connection:
+        with _HistoryErrors(self.where), self._engine.begin() as connection:
             migrate(connection)
 
     def runs_since_look(self) -> int:
         """How many runs in a row, up to now, did not look at the target."""
         newest = select(RUNS.c.looked).where(RUNS.c.target_key == self._key)
-        asked = newest.order_by(RUNS.c.finished.desc()).limit(_MOST_COUNTED)
-        with _Explained(self.where), self._engine.connect() as connection:
-            return len(list(takewhile(lambda looked: not looked, connection.scalars(asked))))
+        query = newest.order_by(RUNS.c.finished.desc()).limit(_MOST_COUNTED)
+        with _HistoryErrors(self.where), self._engine.connect() as connection:
+            return len(list(takewhile(lambda looked: not looked, connection.scalars(query))))
 
     def last_look(self) -> PastRun | None:
         """The newest run that looked at the target."""
-        asked = select(RUNS).where(RUNS.c.target_key == self._key, RUNS.c.looked)
-        asked = asked.order_by(RUNS.c.finished.desc()).limit(1)
-        with _Explained(self.where), self._engine.connect() as connection:
-            row = connection.execute(asked).one_or_none()
+        query = select(RUNS).where(RUNS.c.target_key == self._key, RUNS.c.looked)
+        query = query.order_by(RUNS.c.finished.desc()).limit(1)
+        with _HistoryErrors(self.where), self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
         if row is None:
             return None
         fields = {name: getattr(row, name) for name in PastRun.__slots__}
         return PastRun(**{**fields, "identities": json.loads(row.identities)})
 
-    def standings(self) -> dict[str, CheckStatus]:
-        """How each check stood after the newest run, by its id."""
-        with _Explained(self.where), self._engine.connect() as connection:
-            rows = connection.execute(select(STANDINGS).where(STANDINGS.c.target_key == self._key)).all()
+    def statuses(self) -> dict[str, CheckStatus]:
+        """The status of each check after the newest run, by its id."""
+        with _HistoryErrors(self.where), self._engine.connect() as connection:
+            rows = connection.execute(select(STATUSES).where(STATUSES.c.target_key == self._key)).all()
         return {
             row.check_id: CheckStatus(
                 since=row.since,
@@ -147,10 +155,10 @@ class History:
         self,
         run: PastRun,
         judged: Iterable[JudgedCheck],
-        standings: Mapping[str, CheckStatus],
+        statuses: Mapping[str, CheckStatus],
         keep: timedelta,
     ) -> None:
-        """Keep a run, all or nothing, and let go of runs that are older than `keep`."""
+        """Store a run in one transaction, and delete runs older than `keep`."""
         outcomes = [
             {
                 "run_id": run.id,
@@ -158,69 +166,71 @@ class History:
                 "target_key": self._key,
                 "system": one.system,
                 "subsystem": one.subsystem,
-                "severity": one.look.severity.value,
-                "verdict": one.look.verdict.value,
+                "severity": one.sample.severity.value,
+                "verdict": one.sample.verdict.value,
                 "reason": one.reason,
-                "confirmed": one.look.confirmed,
-                "at": one.look.at,
+                "confirmed": one.sample.confirmed,
+                "at": one.sample.at,
             }
             for one in judged
         ]
-        kept = [
+        rows = [
             {
                 "target_key": self._key,
                 "check_id": check,
                 "settled": each.settled.value,
                 **{name: getattr(each, name) for name in CheckStatus.__slots__ if name != "settled"},
             }
-            for check, each in standings.items()
+            for check, each in statuses.items()
         ]
         fields = {name: getattr(run, name) for name in PastRun.__slots__}
         fields |= {"identities": json.dumps(dict(run.identities), sort_keys=True)}
-        with _Explained(self.where), self._engine.begin() as connection:
+        with _HistoryErrors(self.where), self._engine.begin() as connection:
             connection.execute(
                 RUNS.insert().values(**fields, target_key=self._key, host=socket.gethostname())
             )
             if outcomes:
                 connection.execute(OUTCOMES.insert(), outcomes)
-            self._replace(connection, STANDINGS, kept)
+            self._replace(connection, STATUSES, rows)
             for table, at in ((OUTCOMES, OUTCOMES.c.at), (RUNS, RUNS.c.finished)):
                 old = delete(table).where(table.c.target_key == self._key, at < run.finished - keep)
                 connection.execute(old)
 
     def counts(self, since: datetime) -> dict[tuple[str, str], dict[Verdict, int]]:
         """How often each verdict was given since then, by system and subsystem."""
-        asked = (
+        query = (
             select(OUTCOMES.c.system, OUTCOMES.c.subsystem, OUTCOMES.c.verdict, func.count())
             .where(OUTCOMES.c.target_key == self._key, OUTCOMES.c.at >= since)
             .group_by(OUTCOMES.c.system, OUTCOMES.c.subsystem, OUTCOMES.c.verdict)
         )
-        found: dict[tuple[str, str], dict[Verdict, int]] = {}
-        with _Explained(self.where), self._engine.connect() as connection:
-            for system, subsystem, verdict, number in connection.execute(asked):
-                found.setdefault((system, subsystem), {})[Verdict(verdict)] = number
-        return found
+        counts: dict[tuple[str, str], dict[Verdict, int]] = {}
+        with _HistoryErrors(self.where), self._engine.connect() as connection:
+            for system, subsystem, verdict, number in connection.execute(query):
+                counts.setdefault((system, subsystem), {})[Verdict(verdict)] = number
+        return counts
 
     def trends(self, runs: int) -> dict[str, list[tuple[datetime, Verdict]]]:
         """Each check's verdicts in the last `runs` runs that looked, oldest first, by its id."""
         newest = select(RUNS.c.id).where(RUNS.c.target_key == self._key, RUNS.c.looked)
         newest = newest.order_by(RUNS.c.finished.desc()).limit(runs)
-        asked = select(OUTCOMES.c.check_id, OUTCOMES.c.at, OUTCOMES.c.verdict)
-        asked = asked.where(OUTCOMES.c.run_id.in_(newest)).order_by(OUTCOMES.c.at)
-        found: dict[str, list[tuple[datetime, Verdict]]] = {}
-        with _Explained(self.where), self._engine.connect() as connection:
-            for check, at, verdict in connection.execute(asked):
-                found.setdefault(check, []).append((at, Verdict(verdict)))
-        return found
+        query = select(OUTCOMES.c.check_id, OUTCOMES.c.at, OUTCOMES.c.verdict)
+        query = query.where(OUTCOMES.c.run_id.in_(newest)).order_by(OUTCOMES.c.at)
+        trends: dict[str, list[tuple[datetime, Verdict]]] = {}
+        with _HistoryErrors(self.where), self._engine.connect() as connection:
+            for check, at, verdict in connection.execute(query):
+                trends.setdefault(check, []).append((at, Verdict(verdict)))
+        return trends
 
-    def told(self, sink: str) -> dict[str, LastNotified]:
-        """What `sink` was last told of each check."""
-        asked = select(TOLD).where(TOLD.c.target_key == self._key, TOLD.c.sink == sink)
-        with _Explained(self.where), self._engine.connect() as connection:
-            return {row.check_id: LastNotified(State(row.state), row.at) for row in connection.execute(asked)}
+    def last_notified(self, sink: str) -> dict[str, LastNotified]:
+        """The state of each check that `sink` was last notified of."""
+        query = select(NOTIFICATIONS).where(
+            NOTIFICATIONS.c.target_key == self._key, NOTIFICATIONS.c.sink == sink
+        )
+        with _HistoryErrors(self.where), self._engine.connect() as connection:
+            return {row.check_id: LastNotified(State(row.state), row.at) for row in connection.execute(query)}
 
-    def tell(self, sink: str, told: Mapping[str, LastNotified]) -> None:
-        """Keep what `sink` has just been told."""
+    def record_notified(self, sink: str, notified: Mapping[str, LastNotified]) -> None:
+        """Record what `sink` has just been notified of."""
         rows = [
             {
                 "target_key": self._key,
@@ -229,10 +239,10 @@ class History:
                 "state": each.state.value,
                 "at": each.at,
             }
-            for check, each in told.items()
+            for check, each in notified.items()
         ]
-        with _Explained(self.where), self._engine.begin() as connection:
-            self._replace(connection, TOLD, rows)
+        with _HistoryErrors(self.where), self._engine.begin() as connection:
+            self._replace(connection, NOTIFICATIONS, rows)
 
     @staticmethod
     def _replace(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
@@ -244,7 +254,7 @@ class History:
         connection.execute(table.insert(), rows)
 
     def hold(self, run_id: str) -> None:
-        """Take the target for this run across machines; nothing to do where the history is one machine's.
+        """Take the target's lock across machines for this run; does nothing where the history is one machine's.
 
         The database frees it when the connection ends, however the process ended.
 
@@ -253,20 +263,20 @@ class History:
         """
         if not self.shared:
             return
-        with _Explained(self.where):
+        with _HistoryErrors(self.where):
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             if not connection.execute(select(func.pg_try_advisory_lock(self._number()))).scalar_one():
-                asked = select(HOLDERS).where(HOLDERS.c.target_key == self._key)
-                held = connection.execute(asked).one_or_none()
+                query = select(HOLDERS).where(HOLDERS.c.target_key == self._key)
+                holder = connection.execute(query).one_or_none()
                 connection.close()
                 who = (
-                    f"run {held.run_id} (pid {held.pid} on {held.host}) since {held.since:%Y-%m-%dT%H:%M:%S%z}"
-                    if held
-                    else "a run that has not said who it is yet"
+                    f"run {holder.run_id} (pid {holder.pid} on {holder.host}) since {holder.since:%Y-%m-%dT%H:%M:%S%z}"
+                    if holder
+                    else "a run that has not written its id yet"
                 )
                 msg = f"held by {who}"
                 raise TargetBusy(msg)
-            self._held = connection
+            self._lock_connection = connection
             row = {
                 "target_key": self._key,
                 "run_id": run_id,
@@ -276,10 +286,10 @@ class History:
             }
             self._replace(connection, HOLDERS, [row])
 
-    def let_go(self) -> None:
-        """Give the target back, and close."""
-        held, self._held = self._held, None
-        with _Explained(self.where):
+    def release(self) -> None:
+        """Release the lock, and close."""
+        held, self._lock_connection = self._lock_connection, None
+        with _HistoryErrors(self.where):
             if held is not None:
                 held.execute(delete(HOLDERS).where(HOLDERS.c.target_key == self._key))
                 held.close()  # without a pool this ends the session, and its lock with it
@@ -290,8 +300,8 @@ class History:
         return int.from_bytes(digest[:8], "big", signed=True)
 
 
-class _Explained:
-    """Says of any trouble of the database whose it is, without its statements and parameters."""
+class _HistoryErrors:
+    """Turns errors of the database into HistoryError, without statements and parameters."""
 
     def __init__(self, where: str) -> None:
         self._where = where

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-__all__ = ["HOLDERS", "OUTCOMES", "RUNS", "STANDINGS", "TOLD", "VERSION", "SchemaTooNew", "migrate"]
+__all__ = ["HOLDERS", "NOTIFICATIONS", "OUTCOMES", "RUNS", "STATUSES", "VERSION", "SchemaTooNew", "migrate"]
 
 
 class SchemaTooNew(Exception):
@@ -77,7 +77,7 @@ OUTCOMES = Table(
     Column("confirmed", Boolean),
     Column("at", _Instant),
 )
-STANDINGS = Table(
+STATUSES = Table(
     "opsverify_standings",
     _META,
     Column("target_key", Text, primary_key=True),
@@ -92,7 +92,7 @@ STANDINGS = Table(
     Column("frozen", Boolean),
     Column("red_since", _Instant),
 )
-TOLD = Table(
+NOTIFICATIONS = Table(
     "opsverify_told",
     _META,
     Column("target_key", Text, primary_key=True),
@@ -153,12 +153,12 @@ def migrate(connection: Connection, to: int = VERSION) -> None:
     if not inspect(connection).has_table(_VERSION.name):
         connection.execute(text("CREATE TABLE opsverify_history (version INTEGER NOT NULL)"))
         connection.execute(_VERSION.insert().values(version=0))
-    found = connection.execute(select(_VERSION.c.version)).scalar_one()
-    if found > VERSION:
-        msg = f"is of version {found}, written by a newer opsverify; this one knows {VERSION}"
+    version = connection.execute(select(_VERSION.c.version)).scalar_one()
+    if version > VERSION:
+        msg = f"has schema version {version}, written by a newer opsverify; this one reads up to {VERSION}"
         raise SchemaTooNew(msg)
-    for statements in _MIGRATIONS[found:to]:
+    for statements in _MIGRATIONS[version:to]:
         for statement in statements:
             connection.execute(text(statement))
-    if found < to:
+    if version < to:
         connection.execute(_VERSION.update().values(version=to))

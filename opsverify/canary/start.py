@@ -23,13 +23,13 @@ def attach_history_and_waivers(config: pytest.Config, run: Run) -> None:
         pytest.UsageError: a bad waiver file, a history or a metrics file that cannot be written.
     """
     run.waivers = _waivers(config, run)
-    rehearses = bool(config.getoption("plan") or config.getoption("preflight"))
-    if run.saved is not None or rehearses:
+    is_preview = bool(config.getoption("plan") or config.getoption("preflight"))
+    if run.saved is not None or is_preview:
         return
     run.metrics = _metrics(config, run)
     place = _place(config, run)
     if place is not None:
-        _remember(run, place)
+        _attach_history(run, place)
 
 
 def _waivers(config: pytest.Config, run: Run) -> Waivers:
@@ -66,11 +66,11 @@ def _metrics(config: pytest.Config, run: Run) -> Path | None:
 
 
 def _place(config: pytest.Config, run: Run) -> str | Path | None:
-    """The place of the history that this run writes: a canary's. That of a twin, new at each run, only where it is asked for."""
+    """Where this run keeps its history; None for other profiles, and for a twin unless --history or [history] asks for one."""
     named: str | None = config.getoption("history")
     table = run.target.history
     if run.options.profile != "canary" and named not in (None, "off"):
-        msg = "--history goes with --profile canary: only its runs make up a history"
+        msg = "--history needs --profile canary: only canary runs are kept in a history"
         raise pytest.UsageError(msg)
     twin_of_one_run = run.target.owned and not named and table is None
     if named == "off" or run.options.profile != "canary" or twin_of_one_run:
@@ -88,7 +88,7 @@ def _place(config: pytest.Config, run: Run) -> str | Path | None:
     return own or state_folder() / "history.sqlite"
 
 
-def _remember(run: Run, place: str | Path) -> None:
+def _attach_history(run: Run, place: str | Path) -> None:
     # A run without a history does not load a database library.
     from opsverify.canary.canary import CanaryRun  # noqa: PLC0415
     from opsverify.canary.history import History, HistoryError  # noqa: PLC0415
@@ -103,8 +103,10 @@ def _remember(run: Run, place: str | Path) -> None:
     except HistoryError as error:
         if not history.shared or error.newer:
             raise pytest.UsageError(run.redactor.text(str(error))) from None
-        # A database that cannot be reached keeps nobody from looking at the target.
+        # The run goes on without a database that cannot be reached.
         run.unwritable = True
-        run.problem(f"this run is not remembered, and other machines are not kept away: {error}")
+        run.problem(
+            f"this run is not kept in the history, and the target is not locked against runs on other machines: {error}"
+        )
     else:
         run.canary = run.lock = CanaryRun(history, run.target, run.lock)

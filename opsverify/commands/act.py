@@ -1,4 +1,4 @@
-"""One of the operator's actions from the command line (`--act`): said in a dry run, refused unless armed, recorded."""
+"""One of the operator's actions from the command line (`--act`): shown by a dry run, refused unless armed, recorded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opsverify.model.verdict import Outcome
     from opsverify.run.run import Run
 
-__all__ = ["Order", "act", "order_of", "read_order"]
+__all__ = ["Order", "act", "read_options", "read_order"]
 
 _LONGEST = seconds(120)
 _EVERY = seconds(2)
@@ -46,21 +46,21 @@ class Order:
     verify_within: timedelta | None
 
 
-def order_of(config: pytest.Config) -> Order:
-    """What `--act` asks for. Raises pytest.UsageError, also for its companions without it."""
+def read_options(config: pytest.Config) -> Order:
+    """The order in the options. Raises pytest.UsageError, also for --dry-run and --verify-within without --act."""
     text, dry, within = (config.getoption(name) for name in ("act", "dry_run", "verify_within"))
     if text is not None:
         return read_order(text, dry=dry, verify_within=within)
-    msg = "--dry-run and --verify-within belong to --act SYSTEM.ACTION; what a run would do is told by --plan"
+    msg = "--dry-run and --verify-within need --act SYSTEM.ACTION; --plan shows what a run would do"
     raise pytest.UsageError(msg)
 
 
 def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
-    """Read the option. Raises pytest.UsageError."""
-    named, _, given = text.partition(":")
-    system, _, action = named.partition(".")
+    """Parse the option. Raises pytest.UsageError."""
+    action_text, _, argument_text = text.partition(":")
+    system, _, action = action_text.partition(".")
     # A comma ends a value only where another key follows.
-    pairs = [p.partition("=") for p in re.split(r",(?=\w+=)", given) if p]
+    pairs = [p.partition("=") for p in re.split(r",(?=\w+=)", argument_text) if p]
     if not action or any(not equals for _, equals, _ in pairs):
         msg = f"--act {text}: must be SYSTEM.ACTION or SYSTEM.ACTION:key=value,key=value"
         raise pytest.UsageError(msg)
@@ -73,7 +73,7 @@ def read_order(text: str, *, dry: bool, verify_within: str | None) -> Order:
 
 
 def act(run: Run, order: Order, take: Callable[[], object]) -> CommandResult | None:
-    """Do it, or say what would be done; None where another run holds the target. `take` takes the target's lock.
+    """Take the action, or show it in a dry run; None where another run holds the target. `take` takes the target's lock.
 
     Raises:
         pytest.UsageError: no such action or argument, not armed, or a target whose servers end with the run.
@@ -106,7 +106,7 @@ def _arguments(operator: Operator, order: Order) -> dict[str, Any]:
     known = operator.actions()
     if order.action not in known:
         near = get_close_matches(order.action, known, n=1, cutoff=0.4)
-        meant = f"; did you mean {near[0]}?" if near else ""
+        meant = f"; did you mean {near[0]}?" if near else "."
         listed = "\n".join(f"  {order.system}.{name}: {what}" for name, what in known.items())
         msg = f"--act: {order.system} has no action {order.action!r}{meant} It has:\n{listed}"
         raise pytest.UsageError(msg)
@@ -115,20 +115,20 @@ def _arguments(operator: Operator, order: Order) -> dict[str, Any]:
     parameters = {n: p for n, p in inspect.signature(method).parameters.items() if n != "self"}
     takes = ", ".join(f"{name}: {_type(hints[name])}" for name in parameters) or "no arguments"
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in order.arguments]
-    strange = [n for n in order.arguments if n not in parameters]
-    if missing or strange:
-        told = [f"is missing {', '.join(missing)}"] if missing else []
-        told += [f"does not know {', '.join(strange)}"] if strange else []
-        msg = f"--act: {order.action} {' and '.join(told)}; it takes {takes}"
+    unknown = [n for n in order.arguments if n not in parameters]
+    if missing or unknown:
+        errors = [f"needs {', '.join(missing)}"] if missing else []
+        errors += [f"has no argument {', '.join(unknown)}"] if unknown else []
+        msg = f"--act: {order.action} {' and '.join(errors)}; it takes {takes}"
         raise pytest.UsageError(msg)
-    read = {}
+    values = {}
     for name, text in order.arguments.items():
         try:
-            read[name] = TypeAdapter(hints[name]).validate_strings(text)
+            values[name] = TypeAdapter(hints[name]).validate_strings(text)
         except ValidationError as error:
             msg = f"--act: {order.action}: {name}={text}: {error.errors()[0]['msg']}; it takes {takes}"
             raise pytest.UsageError(msg) from None
-    return read
+    return values
 
 
 def _type(hint: Any) -> str:
@@ -143,15 +143,15 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
             async with asyncio.timeout(_LONGEST.total_seconds()):
                 result = await getattr(operator, order.action)(**arguments)
         except ByHand as by_hand:
-            lines.append(f"this target offers no way in; by hand: {by_hand}")
+            lines.append(f"the target gives no access for this action; do it by hand: {by_hand}")
             return await _by_hand(run, site, order, by_hand, lines)
         except Refused as refused:
             return CommandResult((*lines, f"refused, and nothing was changed: {refused}"), worked=False)
         except BaseException as error:
-            # How far it had come nobody knows.
+            # What it has changed by then is not known.
             run.left_changed = True
             run.problem(
-                f"{order.action} was cut short: {type(error).__name__}: {error}; look at what it has changed"
+                f"{order.action} did not finish: {type(error).__name__}: {error}; check what it has changed"
             )
             if not isinstance(error, Exception):
                 raise
@@ -165,13 +165,13 @@ async def _act(run: Run, site: Site, order: Order, arguments: dict[str, Any], wi
 
 
 async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: list[str]) -> CommandResult:
-    """Look at the checks that tell whether a person has done it, again and again, until they pass or the time is over."""
+    """Run the checks that verify a manual action again and again, until they pass or the time is over."""
     known = {check.id: check for check in run.checks.values() if check.system == site.system.name}
     checks = [known[i] for i in by_hand.verified_by if i in known]
     if order.verify_within is None or not checks:
-        told = ", ".join(by_hand.verified_by)
-        more = (f"then verify it: {told} (--verify-within 10m waits for them)",) if told else ()
-        return CommandResult((*lines, *more), worked=False)
+        ids = ", ".join(by_hand.verified_by)
+        hint = (f"then verify it with {ids} (--verify-within 10m waits until they pass)",) if ids else ()
+        return CommandResult((*lines, *hint), worked=False)
     last: dict[str, Outcome] = {}
 
     async def look() -> dict[str, Outcome]:
@@ -189,9 +189,9 @@ async def _by_hand(run: Run, site: Site, order: Order, by_hand: ByHand, lines: l
             status = Exit.GATED_FAIL
     else:
         verdict, status = "verified", Exit.HOLDS
-    found = [f"  {o.verdict:<7} {i:<9} {o.reason} {o.explanation}".rstrip() for i, o in last.items()]
-    run.journal.write("by-hand", action=order.action, what=str(by_hand), verdict=verdict, checks=found)
-    return CommandResult((*lines, verdict, *found), worked=status is Exit.HOLDS, otherwise=status)
+    rows = [f"  {o.verdict:<7} {i:<9} {o.reason} {o.explanation}".rstrip() for i, o in last.items()]
+    run.journal.write("by-hand", action=order.action, what=str(by_hand), verdict=verdict, checks=rows)
+    return CommandResult((*lines, verdict, *rows), worked=status is Exit.HOLDS, otherwise=status)
 
 
 def _all_pass(outcomes: dict[str, Outcome]) -> bool:

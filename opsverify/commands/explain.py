@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from opsverify.model.check import Check
     from opsverify.run.run import Run
 
-__all__ = ["explain", "list_runbooks", "rehearsed"]
+__all__ = ["explain", "list_runbooks", "run_command"]
 
 
-def rehearsed(run: Run, chosen: list[Check], option: Callable[[str], Any]) -> CommandResult:
-    """What is told instead of a run: by `--runbook`, `--explain`, `--plan` or `--preflight`."""
+def run_command(run: Run, chosen: list[Check], option: Callable[[str], Any]) -> CommandResult:
+    """The output of `--runbook`, `--explain`, `--plan` or `--preflight`; no check is judged."""
     if option("runbook"):
         return list_runbooks(run)
     if option("explain"):
@@ -81,14 +81,14 @@ def explain(run: Run, check_id: str) -> CommandResult:
     if check is None:
         msg = f"--explain {check_id}: no such check{nearest(check_id, by_id)}; pytest --runbook lists them"
         raise pytest.UsageError(msg)
-    return CommandResult(tuple(_told(run, check)), worked=True)
+    return CommandResult(tuple(_lines(run, check)), worked=True)
 
 
-def _told(run: Run, check: Check) -> Iterator[str]:
+def _lines(run: Run, check: Check) -> Iterator[str]:
     severity = run.severity(check)
     yield f"{check.id}  {severity}  {check.system} · {check.subsystem} · {check.name}"
     yield f"  promise   {check.promise}"
-    yield f"  runs in   {_profiles(check)}"
+    yield f"  profiles  {_profiles(check)}"
     sections = [
         procedure.section
         for book in runbooks_beside(run.checks_folder, run.systems).values()
@@ -106,26 +106,26 @@ def _told(run: Run, check: Check) -> Iterator[str]:
         meaning = " ".join(spec.meaning.split("\n\n")[0].split())
         yield f"  looks at  {spec.name}: {meaning} (deadline {spec.deadline.total_seconds():g} s)"
     if check.unreachable == "fail":
-        yield "  silent    an endpoint that does not serve is FAIL for this check, not UNKNOWN"
-    yield from _reddened_by(run, check)
+        yield "  no reply  an endpoint that does not serve makes this check FAIL, not UNKNOWN"
+    yield from _faults(run, check)
     if check.next_step:
-        yield f"  when red  {check.next_step}"
-    yield f"  within    answer in {_hours(severity.response.total_seconds())}, resolve in {_hours(severity.resolution.total_seconds())}"
+        yield f"  next      {check.next_step}"
+    yield f"  due       respond within {_hours(severity.response.total_seconds())}, resolve within {_hours(severity.resolution.total_seconds())}"
     folder = check.nodeid.split("::")[0]
-    yield f"  look      pytest {folder} --target {run.target_file} -k {check.function.__name__}"
+    yield f"  run       pytest {folder} --target {run.target_file} -k {check.function.__name__}"
 
 
-def _reddened_by(run: Run, check: Check) -> Iterator[str]:
-    turns = [
+def _faults(run: Run, check: Check) -> Iterator[str]:
+    expected_by = [
         (fault, fault.expected_failures[check.id])
         for fault in run.systems[check.system].faults()
         if check.id in fault.expected_failures
     ]
-    if not turns:
-        yield f"  reddened  {'by its own drill' if check.drill else 'by no fault that is declared'}"
-    for fault, (verdict, reason) in sorted(turns, key=lambda turn: (turn[1][0].badness, turn[0].name)):
+    if not expected_by:
+        yield f"  faults    none{': the check is a drill' if check.drill else ' declared'}"
+    for fault, (verdict, reason) in sorted(expected_by, key=lambda turn: (turn[1][0].badness, turn[0].name)):
         what = " ".join((inspect.getdoc(fault) or "").split())
-        yield f"  reddened  {verdict} ({reason}) by {fault.name}: {what}"
+        yield f"  faults    {fault.name} turns it {verdict} ({reason}): {what}"
 
 
 def _place(function: object) -> str:

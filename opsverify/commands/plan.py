@@ -33,17 +33,17 @@ _PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379, "postgresql":
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """One step of the preflight: whether it worked, and what was seen."""
+    """One step of the preflight: whether it worked, and its outcome."""
 
     surface: str
     what: str
     worked: bool
-    seen: str
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What `--plan`, `--preflight` or `--act` has to say, whether everything it tried worked, and the exit status otherwise."""
+    """Lines that a command prints, whether everything it tried worked, and the exit status otherwise."""
 
     lines: tuple[str, ...]
     worked: bool
@@ -69,7 +69,7 @@ def plan(run: Run, checks: Iterable[Check]) -> CommandResult:
             write.append(f"{line}: {', '.join(acts) or 'a drill: breaks and repairs a twin of its own'}")
         else:
             would.append(line)
-    skip += [f"{check}: {why}" for check, why in sorted(run.passed_over.items())]
+    skip += [f"{check}: {why}" for check, why in sorted(run.not_configured.items())]
     lines = (
         *([f"only {', '.join(run.options.only)}"] if run.options.only else []),
         f"would run, reading only: {len(would)}",
@@ -106,9 +106,9 @@ async def preflight(run: Run, checks: Iterable[Check]) -> CommandResult:
                     steps.append(await _step(f"{name}.{surface}", what, question))
     if not steps:
         return CommandResult(
-            (f"{run.target.name} starts servers of its own: there is no endpoint to reach",), worked=True
+            (f"{run.target.name} starts its own servers: there is no endpoint to reach",), worked=True
         )
-    lines = [f"{'ok    ' if s.worked else 'FAILED'} {s.surface:<16} {s.what:<11} {s.seen}" for s in steps]
+    lines = [f"{'ok    ' if s.worked else 'FAILED'} {s.surface:<16} {s.what:<11} {s.outcome}" for s in steps]
     for name, section in run.target.sections().items():
         lines += [f"absent {name}.{surface}: {why}" for surface, why in section.absent.items()]
         lines += [
@@ -116,9 +116,9 @@ async def preflight(run: Run, checks: Iterable[Check]) -> CommandResult:
             for surface in section.unconfigured()
             if run.part is None or surface in needed[name]
         ]
-    bad = sum(line.startswith("FAILED") for line in lines)
-    lines.append(f"{len(steps)} steps, {bad} failed; nothing was judged")
-    return CommandResult(tuple(lines), worked=not bad)
+    failed = sum(line.startswith("FAILED") for line in lines)
+    lines.append(f"{len(steps)} steps, {failed} failed; nothing was judged")
+    return CommandResult(tuple(lines), worked=not failed)
 
 
 async def _network(surface: str, address: str) -> list[PlanStep]:
@@ -126,13 +126,13 @@ async def _network(surface: str, address: str) -> list[PlanStep]:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:  # several hosts in one address, a port that is no number
-        return [PlanStep(surface, "address", worked=False, seen=f"{address}: {error}")]
+        return [PlanStep(surface, "address", worked=False, outcome=f"{address}: {error}")]
     if not host or not port:
         return []
 
     async def resolve() -> str:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return ", ".join(sorted({str(entry[4][0]) for entry in found}))
+        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return ", ".join(sorted({str(entry[4][0]) for entry in entries}))
 
     async def connect() -> str:
         start = time.monotonic()
@@ -161,6 +161,6 @@ async def _network(surface: str, address: str) -> list[PlanStep]:
 async def _step(surface: str, what: str, question: Callable[[], Awaitable[str]]) -> PlanStep:
     try:
         async with asyncio.timeout(_STEP.total_seconds()):
-            return PlanStep(surface, what, worked=True, seen=await question())
-    except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever stops a step is what the step has to tell
-        return PlanStep(surface, what, worked=False, seen=str(classify(error)))
+            return PlanStep(surface, what, worked=True, outcome=await question())
+    except Exception as error:  # noqa: BLE001 - the evidence boundary: any error is the outcome of the step
+        return PlanStep(surface, what, worked=False, outcome=str(classify(error)))

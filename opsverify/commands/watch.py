@@ -1,4 +1,4 @@
-"""`--watch`: a full fresh run every so often, until the time is over or what had recovered fails again."""
+"""`--watch`: a full run at each interval, until the time is over or a recovered target fails again."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from uuid import uuid4
 import pytest
 
 from opsverify.evidence.baseline import LAST_GREEN
-from opsverify.evidence.bundle import prepared, redacted_target, versions, write_bundle
+from opsverify.evidence.bundle import redacted_target, versions, writable_path, write_bundle
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.deadline import Deadline, seconds
 from opsverify.model.exit_codes import Exit
+from opsverify.model.text import counted
 from opsverify.report.watching import Screen
 from opsverify.run.options import COMMANDS, duration
 from opsverify.run.start import read_target
@@ -37,7 +38,7 @@ _ENDS = (Exit.LEFT_CHANGED, Exit.INTERRUPTED, Exit.INTERNAL, Exit.USAGE)  # look
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One run of the watch: when it started, how it ended, what it found, and its folder (None if it left none)."""
+    """One run of the watch: start, exit status, duration, verdict counts, red checks, and its folder (None if it left none)."""
 
     number: int
     started: datetime
@@ -49,37 +50,37 @@ class Round:
 
 
 def verdict_of(rounds: Sequence[Round]) -> tuple[Exit, str, bool]:
-    """The watch's exit status by its rounds so far, what it means, and whether looking again is of no use.
+    """The watch's exit status by its rounds so far, what it means, and whether another round is of no use.
 
-    Recovered is who has been green once; a gated FAIL after that is a relapse. A round that could not look after the
-    recovery leaves a gap: that it stayed clear was then not observed. A round that found another run at work on the
-    target looked at nothing and tells nothing.
+    The target has recovered after its first green round; a gated FAIL after that is a relapse. A round that could not look
+    after the recovery is a gap: whether the target stayed clear is then not known. A round that found another run at work on
+    the target looked at nothing and does not count.
     """
-    looked = [r for r in rounds if r.status != Exit.BUSY]
-    if not looked:
-        return Exit.BUSY, "another run held the target's lock each time; nothing was looked at", False
-    last = looked[-1]
+    complete = [r for r in rounds if r.status != Exit.BUSY]
+    if not complete:
+        return Exit.BUSY, "another run held the target's lock in every round; nothing was looked at", False
+    last = complete[-1]
     if last.status in _ENDS:
         return (
             Exit(last.status),
-            f"round {last.number} ended with {last.status}; looking again would not help",
+            f"round {last.number} ended with exit {last.status}; another round would not help",
             True,
         )
-    green = [r for r in looked if r.status in (Exit.HOLDS, Exit.UNGATED)]
-    if not green:
-        told = f"not recovered: none of {len(looked)} rounds was green"
-        return _own_status(last.status), told, False
-    since, after = green[0], [r for r in looked if r.number > green[0].number]
+    green_rounds = [r for r in complete if r.status in (Exit.HOLDS, Exit.UNGATED)]
+    if not green_rounds:
+        meaning = f"not recovered after {counted(len(complete), 'round')}"
+        return _own_status(last.status), meaning, False
+    first_green, after = green_rounds[0], [r for r in complete if r.number > green_rounds[0].number]
     if any(r.status == Exit.GATED_FAIL for r in after):
-        told = f"relapse in round {last.number}: recovered since {since.started:%H:%M:%SZ}, red again"
-        return Exit.GATED_FAIL, told, True
-    gaps = [r for r in after if r not in green]
+        meaning = f"relapse in round {last.number}: red again after it had recovered at {first_green.started:%H:%M:%SZ}"
+        return Exit.GATED_FAIL, meaning, True
+    gaps = [r for r in after if r not in green_rounds]
     if gaps:
-        told = f"recovered since {since.started:%H:%M:%SZ}, but {len(gaps)} of the rounds after could not look: that it stayed clear was not observed"
-        return Exit.GATED_UNKNOWN, told, False
+        meaning = f"recovered since {first_green.started:%H:%M:%SZ}, but {counted(len(gaps), 'later round')} could not look: whether it stayed clear is not known"
+        return Exit.GATED_UNKNOWN, meaning, False
     return (
         Exit(last.status),
-        f"recovered since {since.started:%H:%M:%SZ}, green in {len(green)} rounds",
+        f"recovered since {first_green.started:%H:%M:%SZ}, green in {counted(len(green_rounds), 'round')}",
         False,
     )
 
@@ -89,12 +90,12 @@ def _own_status(status: int) -> Exit:
 
 
 class Watch:
-    """A series of rounds. Each is a process of its own: nothing of an earlier one is left in it."""
+    """A series of rounds, each in a process of its own: no state of an earlier one is left in it."""
 
     def __init__(self, config: pytest.Config) -> None:
         option = config.getoption
         if option("replay") or any(option(name) for name in COMMANDS):
-            msg = "--watch looks again and again; a saved run, --plan and their like have nothing to look at"
+            msg = "--watch repeats live runs: it cannot be combined with --replay, --plan, --preflight, --runbook, --explain or --act"
             raise pytest.UsageError(msg)
         systems = {system.name: system.section for system in config.hook.pytest_opsverify_system()}
         self.target = read_target(config, systems)
@@ -108,7 +109,7 @@ class Watch:
         started = datetime.now(UTC)
         self.reports = Path(option("reports") or config.rootpath / "reports").resolve()
         self.folder = self.reports / f"{started:%Y%m%dT%H%M%SZ}-watch-{uuid4().hex[:8]}"
-        self.bundle = prepared(here / option("bundle")) if option("bundle") else None
+        self.bundle = writable_path(here / option("bundle")) if option("bundle") else None
         self.arguments = [sys.executable, "-m", "pytest", *_without_own(config.invocation_params.args)]
         self.arguments += [f"--reports={self.folder}"]
         self.baseline = option("baseline")
@@ -120,14 +121,14 @@ class Watch:
             msg = f"{self.folder}: cannot be written ({error.strerror}); choose another folder with --reports"
             raise pytest.UsageError(msg) from None
 
-    def look(self) -> Round:
-        """Run one round to its end and read what it left."""
+    def run_round(self) -> Round:
+        """Run one round to its end and read its report."""
         number, started, clock = len(self.rounds) + 1, datetime.now(UTC), time.monotonic()
         earlier = set(self.folder.glob("2*Z-*"))
         with (self.folder / "output.txt").open("ab") as output:
             output.write(f"\n--- round {number}, {started:%Y-%m-%d %H:%M:%SZ}\n".encode())
             output.flush()
-            status = self._ran(output)
+            status = self._run_process(output)
         took = timedelta(seconds=time.monotonic() - clock)
         new = sorted(set(self.folder.glob("2*Z-*")) - earlier)
         report = _report(new[-1]) if new else {}
@@ -144,9 +145,9 @@ class Watch:
         self.rounds.append(done)
         return done
 
-    def _ran(self, output: Any) -> int:
+    def _run_process(self, output: Any) -> int:
         process = subprocess.Popen(
-            [*self.arguments, *self._compared_with()],
+            [*self.arguments, *self._baseline_options()],
             cwd=self.here,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -167,7 +168,7 @@ class Watch:
                 raise
             return status if status in list(Exit) else int(Exit.GATED_UNKNOWN)
 
-    def _compared_with(self) -> list[str]:
+    def _baseline_options(self) -> list[str]:
         if self.baseline is None:
             return []
         if self.baseline != LAST_GREEN:
@@ -176,8 +177,8 @@ class Watch:
         return ["--baseline=last-green", f"--baseline-from={self.reports}"]
 
     def save(self, status: Exit, meaning: str) -> None:
-        """Write the watch down, and point `latest` to its newest round."""
-        told = {
+        """Write `watch.json`, and point `latest` to the newest round."""
+        record = {
             "exit_status": int(status),
             "meaning": meaning,
             "whole": self.whole.total_seconds(),
@@ -195,7 +196,7 @@ class Watch:
                 for r in self.rounds
             ],
         }
-        (self.folder / "watch.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        (self.folder / "watch.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         newest = next((r.folder for r in reversed(self.rounds) if r.folder), None)
         if newest is not None:
             fresh = self.reports / f".latest-{self.folder.name}"
@@ -203,7 +204,7 @@ class Watch:
             fresh.symlink_to(newest.relative_to(self.reports))
             fresh.replace(self.reports / "latest")
 
-    def packed(self) -> None:
+    def pack(self) -> None:
         """Write the bundle: the newest round where a single run's bundle has it, every round under rounds/."""
         if self.bundle is None:
             return
@@ -217,8 +218,8 @@ class Watch:
             for file in (self.folder / "watch.json", self.folder / "output.txt")
             if file.is_file()
         }
-        told = redacted_target(self.target, Redactor(self.target.secrets()))
-        write_bundle(self.bundle, files, {"versions.txt": versions(), "target.json": told})
+        target = redacted_target(self.target, Redactor(self.target.secrets()))
+        write_bundle(self.bundle, files, {"versions.txt": versions(), "target.json": target})
 
 
 def _files(folder: Path) -> list[Path]:
@@ -227,10 +228,10 @@ def _files(folder: Path) -> list[Path]:
 
 def _report(folder: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found
+    return report
 
 
 def _without_own(arguments: Sequence[Any]) -> list[str]:
@@ -246,21 +247,21 @@ def _without_own(arguments: Sequence[Any]) -> list[str]:
 
 
 def watch(config: pytest.Config) -> int:
-    """Look, wait, look again; returns the exit status."""
+    """Run rounds until the watch is over; returns the exit status."""
     series = Watch(config)
     screen = Screen(sys.stdout, series.whole, series.every)
-    screen.began(series.folder)
+    screen.start(series.folder)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     clock = Deadline(series.whole)
     try:
         status, meaning, over = Exit.BUSY, "nothing was looked at", False
         while not over:
-            screen.looking(len(series.rounds) + 1)
+            screen.round_started(len(series.rounds) + 1)
             due = Deadline(series.every)
-            done = series.look()
+            done = series.run_round()
             status, meaning, over = verdict_of(series.rounds)
             series.save(status, meaning)
-            screen.looked(done, meaning)
+            screen.round_ended(done, meaning)
             if clock.passed or clock.remaining < due.remaining:
                 break
             while not over and not due.passed:
@@ -272,9 +273,9 @@ def watch(config: pytest.Config) -> int:
     finally:
         signal.signal(signal.SIGTERM, before)
     try:
-        series.packed()
+        series.pack()
     except OSError as error:
         meaning = f"{meaning}; the bundle could not be written: {error}"
         status = Exit.UNWRITABLE if status in (Exit.HOLDS, Exit.UNGATED) else status
-    screen.ended(status, meaning, series)
+    screen.end(status, meaning, series)
     return int(status)

@@ -46,13 +46,13 @@ def load_baseline(path: Path) -> Baseline:
         text = read_member(path, "report.json") if is_bundle(path) else (path / "report.json").read_bytes()
         return Baseline(path, RunReport.model_validate_json(text), load_run(path))
     except (OSError, BundleError, ReplayError, ValidationError) as error:
-        told = bounded_text(str(error), 300)
-        msg = f"--baseline {path}: {told}; give last-green, the folder of a run, or its bundle"
+        reason = bounded_text(str(error), 300)
+        msg = f"--baseline {path}: {reason}; give last-green, the folder of a run, or its bundle"
         raise pytest.UsageError(msg) from None
 
 
 def last_green(reports: Path, key: str) -> Baseline | None:
-    """The newest run of the same target under `reports` that ended with 0 and saw something; None if there is none."""
+    """The newest run of the same target under `reports` that ended with 0 and judged something; None if there is none."""
     folders = [
         *reports.glob("2*Z-*"),
         *reports.glob("2*Z-*/2*Z-*"),
@@ -77,13 +77,13 @@ def last_green(reports: Path, key: str) -> Baseline | None:
 
 
 def earlier_value(earlier: Baseline | None, spec: ObservationSpec, key: str) -> Any:
-    """What the earlier run saved of the observation that `spec` takes as its baseline; None where it saved none, or one
-    of another shape, and where it was of another target than the one with this `key`.
+    """The value that the earlier run saved of the observation that is `spec`'s baseline; None if it saved none, or one of
+    another shape, or if it was a run of another target than the one with this `key`.
     """
     if earlier is None or spec.baseline is None or earlier.report.target_key != key:
         return None
-    (found,) = earlier.saved.observations([replace(spec, name=spec.baseline)]).values()
-    return None if found.unobservable else found.outcome
+    (observation,) = earlier.saved.observations([replace(spec, name=spec.baseline)]).values()
+    return None if observation.unobservable else observation.outcome
 
 
 def _judged(report: RunReport) -> bool:
@@ -111,7 +111,7 @@ def compare(
     ]
     names = dict.fromkeys(name for check in not_green for name in judged_from.get(check, ()))
     for name in names:
-        before, now = earlier.saved.seen.get(name, {}).get("value"), values.get(name)
+        before, now = earlier.saved.records.get(name, {}).get("value"), values.get(name)
         if before is not None and now is not None:  # otherwise the verdict tells what is missing
             changes += _values(name, before, now)
     return Comparison(
@@ -128,23 +128,26 @@ def _verdicts(before: RunReport, now: RunReport) -> Iterator[Change]:
         was = old.pop(check.id, None)
         if was is None:
             yield Change(
-                about="verdict", where=check.id, before="(did not run then)", now=_shown(check.verdict, check)
+                about="verdict",
+                where=check.id,
+                before="(did not run then)",
+                now=_verdict_text(check.verdict, check),
             )
         elif was.verdict != check.verdict:
             yield Change(
                 about="verdict",
                 where=check.id,
-                before=_shown(was.verdict, was),
-                now=_shown(check.verdict, check),
+                before=_verdict_text(was.verdict, was),
+                now=_verdict_text(check.verdict, check),
             )
     if before.profile == now.profile and now.incident is None:
-        for gone in old.values():
-            yield Change(about="verdict", where=gone.id, before=gone.verdict, now="(did not run)")
+        for missing in old.values():
+            yield Change(about="verdict", where=missing.id, before=missing.verdict, now="(did not run)")
 
 
-def _shown(verdict: Verdict, check: Any) -> str:
-    seen = "; ".join(f.observed for f in check.findings if bool(f.holds) == (verdict is Verdict.PASS))
-    return bounded_text(f"{verdict} {seen or check.explanation}".strip(), 200)
+def _verdict_text(verdict: Verdict, check: Any) -> str:
+    observed = "; ".join(f.observed for f in check.findings if bool(f.holds) == (verdict is Verdict.PASS))
+    return bounded_text(f"{verdict} {observed or check.explanation}".strip(), 200)
 
 
 def _surfaces(before: RunReport, now: RunReport) -> Iterator[Change]:
@@ -196,8 +199,8 @@ def _values(name: str, before: Any, now: Any) -> Iterator[Change]:
             now=bounded_text(new.get(where, _ABSENT), 120),
         )
     if len(changed) > _MOST_VALUES:
-        told = f"{len(changed) - _MOST_VALUES} more values differ"
-        yield Change(about="value", where=name, before="", now=told)
+        summary = f"{len(changed) - _MOST_VALUES} more values differ"
+        yield Change(about="value", where=name, before="", now=summary)
 
 
 def _leaves(where: str, value: Any) -> Iterator[tuple[str, str]]:

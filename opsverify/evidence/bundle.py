@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = [
     "BundleError",
     "is_bundle",
-    "prepared",
     "read_member",
     "redacted_target",
     "versions",
+    "writable_path",
     "write_bundle",
 ]
 
@@ -37,11 +37,11 @@ _MOST_BYTES = 512 * 1024 * 1024
 
 
 class BundleError(Exception):
-    """An archive is no bundle, is damaged, or lacks what is asked of it. The message names archive and member."""
+    """An archive is not a bundle, is damaged, or lacks a member. The message names archive and member."""
 
 
-def prepared(path: Path) -> Path:
-    """`path`, absolute, having seen that an archive can be written there.
+def writable_path(path: Path) -> Path:
+    """`path` made absolute, after a test that an archive can be written there.
 
     Raises:
         pytest.UsageError: it cannot.
@@ -64,8 +64,8 @@ def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def write_bundle(path: Path, files: Mapping[str, Path], made: Mapping[str, str]) -> None:
-    """Pack `files` (name in the archive → file) and the texts `made`, with checksums; `path` is whole or not there.
+def write_bundle(path: Path, files: Mapping[str, Path], texts: Mapping[str, str]) -> None:
+    """Pack `files` (name in the archive → file) and `texts` (name → content), with checksums; `path` is whole or not there.
 
     Raises:
         OSError: it could not be written, or a file could not be read.
@@ -75,7 +75,7 @@ def write_bundle(path: Path, files: Mapping[str, Path], made: Mapping[str, str])
         with tarfile.open(part, "w:gz", format=tarfile.PAX_FORMAT) as archive:
             for name, file in files.items():
                 sums.append(_add(archive, name, file.read_bytes()))
-            for name, text in made.items():
+            for name, text in texts.items():
                 sums.append(_add(archive, name, text.encode()))
             _add(archive, _SUMS, "".join(sums).encode())
         part.replace(path)
@@ -91,7 +91,7 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> str:
 
 
 def versions() -> str:
-    """What judged: Python, the platform, and every installed distribution, a line each."""
+    """Python, the platform, and every installed distribution, a line each."""
     installed = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
     return "\n".join([f"python {platform.python_version()}", platform.platform(), *installed]) + "\n"
 
@@ -118,13 +118,13 @@ def read_member(path: Path, name: str) -> bytes:
             sums = {member: digest for digest, member in listed}
             content = _read(archive, name)
     except KeyError:
-        msg = f"{path}: holds no {name}; it is no bundle of opsverify"
+        msg = f"{path}: contains no {name}; it is not an opsverify bundle"
         raise BundleError(msg) from None
     except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
         msg = f"{path}: cannot be read as a bundle: {error}"
         raise BundleError(msg) from None
     if sums.get(name) != hashlib.sha256(content).hexdigest():
-        msg = f"{path}: {name} is not what was packed (its checksum differs)"
+        msg = f"{path}: {name} was changed after it was packed (its checksum differs)"
         raise BundleError(msg)
     return content
 
@@ -133,6 +133,6 @@ def _read(archive: tarfile.TarFile, name: str) -> bytes:
     entry = archive.getmember(name)
     file = archive.extractfile(entry) if entry.isfile() else None
     if file is None or entry.size > _MOST_BYTES:
-        msg = f"{name} is no ordinary file, or larger than {_MOST_BYTES // 1024**2} MiB"
+        msg = f"{name} is not a regular file, or is larger than {_MOST_BYTES // 1024**2} MiB"
         raise ValueError(msg)
     return file.read(_MOST_BYTES)

@@ -23,7 +23,7 @@ _KEPT_BYTES = 64 * 1024
 class Journal:
     """Append-only JSON lines, redacted, bounded, flushed line by line: a killed run loses nothing that was finished.
 
-    A line that cannot be written is remembered in `trouble` (it becomes exit status 15) and the run goes on.
+    A line that cannot be written is kept in `trouble` (it becomes exit status 15) and the run goes on.
     """
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
@@ -42,7 +42,13 @@ class Journal:
         body = as_json(record, sort_keys=True)
         if len(body) > _MOST_BYTES:
             kept = {name: value for name, value in record.items() if len(as_json(value)) < _KEPT_BYTES}
-            body = as_json({**kept, "not_saved": f"{len(body)} bytes is too much"}, sort_keys=True)
+            body = as_json(
+                {
+                    **kept,
+                    "not_saved": f"{len(body)} bytes exceed the journal's limit of {_MOST_BYTES} bytes a line",
+                },
+                sort_keys=True,
+            )
         self._seal = seal(self._seal, body)
         try:
             self._file.write(f'{body[:-1]}, "seal": "{self._seal}"}}\n')

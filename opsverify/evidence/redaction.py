@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that leaves memory, in whatever form they come back."""
+"""Redaction of secrets from everything that leaves memory, in every encoding in which they come back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MASK", "Redactor"]
 
 MASK = "[redacted]"
 _SHORT = 8
-# What comes from a target must not make these slow: no unbounded repetition before what they look for.
+# A target must not make these slow: no unbounded repetition before the text that they match.
 _URL_CREDENTIALS = re.compile(r"(?P<scheme>[A-Za-z0-9+.\-]://)(?P<login>[^\s/?#@]+)@")
 _NAMED = re.compile(
     r"(?P<key>(?:password|passwd|secret|api[_\-]?key|access[_\-]?token|auth[_\-]?token)[\w\-]{0,40}\s{0,8}[=:]\s{0,8})(?P<value>[^\s&,;\"'}\]]{3,})",
@@ -130,6 +130,6 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.data(item) for item in value]
         if self._numbers and isinstance(value, (int, float)):
-            told = str(value)
-            return MASK if self.text(told) != told else value
+            text = str(value)
+            return MASK if self.text(text) != text else value
         return value

@@ -32,7 +32,7 @@ class SavedRun:
     """What a journal holds: the run's own record, its observations by name, and whether it was written to its end."""
 
     run: Mapping[str, Any]
-    seen: Mapping[str, Mapping[str, Any]]
+    records: Mapping[str, Mapping[str, Any]]
     whole: bool
 
     def observations(self, specs: Iterable[ObservationSpec]) -> dict[str, Observation[Any]]:
@@ -40,14 +40,14 @@ class SavedRun:
         return {spec.name: self._observation(spec) for spec in specs}
 
     def _observation(self, spec: ObservationSpec) -> Observation[Any]:
-        saved = self.seen.get(spec.name)
+        saved = self.records.get(spec.name)
         if saved is None:
             cut = "" if self.whole else "; the journal was cut before its end"
             started = datetime.fromisoformat(self.run["at"])
-            told = Unobservable(
+            missing = Unobservable(
                 ErrorKind.PRECONDITION, f"the saved run holds no observation {spec.name!r}{cut}"
             )
-            return Observation(spec.name, spec.system, spec.surfaces, told, started)
+            return Observation(spec.name, spec.system, spec.surfaces, missing, started)
         trouble = saved.get("unobservable")
         outcome: Any
         if trouble:
@@ -60,8 +60,8 @@ class SavedRun:
             try:
                 outcome = spec.adapter.validate_json(json.dumps(saved["value"]))
             except ValidationError as error:
-                why = f"the saved value of {spec.name!r} has another shape than this version's: {error.errors()[0]['msg']}"
-                outcome = Unobservable(ErrorKind.UNEXPECTED_REPLY, why)
+                reason = f"the saved value of {spec.name!r} does not fit this version's model: {error.errors()[0]['msg']}"
+                outcome = Unobservable(ErrorKind.UNEXPECTED_REPLY, reason)
         return Observation(
             name=spec.name,
             system=spec.system,
@@ -79,7 +79,7 @@ class SavedRun:
 def load_run(folder: Path) -> SavedRun:
     """Read the journal of a run's folder, or of its bundle.
 
-    Each line carries a seal over itself and all before it: a line that was changed, removed or put in is told. A
+    Each line carries a seal over itself and all before it: a line that was changed, removed or inserted is an error. A
     journal whose end is missing is judged as far as it goes.
 
     Raises:
@@ -99,10 +99,10 @@ def load_run(folder: Path) -> SavedRun:
         if not line.endswith(b"\n"):
             break  # cut in the middle of a line
         record = _record(line, path, number)
-        said = record.pop("seal", None)
+        seal_read = record.pop("seal", None)
         before = seal(before, json.dumps(record, sort_keys=True))
-        if said != before:
-            msg = f"{path}, line {number}: was changed after it was written, or a line before it was removed or put in"
+        if seal_read != before:
+            msg = f"{path}, line {number}: was changed after it was written, or a line before it was removed or inserted"
             raise ReplayError(msg)
         records.append(record)
     run = next((r for r in records if r["kind"] == "run"), None)
@@ -111,7 +111,7 @@ def load_run(folder: Path) -> SavedRun:
         raise ReplayError(msg)
     return SavedRun(
         run=run,
-        seen={r["name"]: r for r in records if r["kind"] == "observation" and r.get("name")},
+        records={r["name"]: r for r in records if r["kind"] == "observation" and r.get("name")},
         whole=records[-1]["kind"] == "end",
     )
 
@@ -122,11 +122,11 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict) or not isinstance(record.get("kind"), str):
-        msg = f"{path}, line {number}: is no journal record"
+        msg = f"{path}, line {number}: is not a journal record"
         raise ReplayError(msg)
     if number == 1 and record.get("format") != JOURNAL_FORMAT:
         msg = (
-            f"{path}: is of journal format {record.get('format')!r} (opsverify {record.get('opsverify', '?')}); "
+            f"{path}: has journal format {record.get('format')!r} (opsverify {record.get('opsverify', '?')}); "
             f"this version reads format {JOURNAL_FORMAT}"
         )
         raise ReplayError(msg)

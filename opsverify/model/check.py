@@ -111,67 +111,69 @@ def check_of(function: Callable[..., Any]) -> Check:
 
 def _check(function: Callable[..., Any], marker: pytest.Mark, path: Path, nodeid: str, name: str) -> Check:
     # The system is the folder under checks/, the subsystem the file's name after test_, unless the marker says.
-    said = dict(marker.kwargs)
-    unknown = set(said) - _KEYS
-    match = _ID.fullmatch(str(said.get("id", "")))
-    troubles = [
+    keys = dict(marker.kwargs)
+    unknown = set(keys) - _KEYS
+    match = _ID.fullmatch(str(keys.get("id", "")))
+    errors = [
         *([f"unknown keys {sorted(unknown)}; keys are {sorted(_KEYS)}"] if unknown or marker.args else []),
         *(
             []
             if match
-            else [f"id {said.get('id')!r} is not a catalogue row with an optional letter, such as E-OON-2b"]
+            else [f"id {keys.get('id')!r} is not a catalogue row with an optional letter, such as E-OON-2b"]
         ),
         *(
             []
-            if said.get("severity") in list(Severity)
-            else [f"severity {said.get('severity')!r} is none of P0, P1, P2, P3"]
+            if keys.get("severity") in list(Severity)
+            else [f"severity {keys.get('severity')!r} is none of P0, P1, P2, P3"]
         ),
         *(
-            ["it is a coroutine; only drills are: a check is a plain function of what was observed"]
-            if inspect.iscoroutinefunction(function) and "drill" not in str(said.get("profiles")).split()
+            [
+                "it is a coroutine function; only a drill may be one, a check is a plain function of observations"
+            ]
+            if inspect.iscoroutinefunction(function) and "drill" not in str(keys.get("profiles")).split()
             else []
         ),
-        *_profile_troubles(said.get("profiles")),
+        *_profile_troubles(keys.get("profiles")),
         *(
             []
-            if said.get("unreachable", "unknown") in ("unknown", "fail")
+            if keys.get("unreachable", "unknown") in ("unknown", "fail")
             else ["unreachable is 'unknown' or 'fail'"]
         ),
         *(
             []
-            if said.get("period", "") in ("", *PERIODS)
-            else [f"period {said['period']!r} is none of {', '.join(PERIODS)}"]
+            if keys.get("period", "") in ("", *PERIODS)
+            else [f"period {keys['period']!r} is none of {', '.join(PERIODS)}"]
         ),
     ]
-    if troubles or match is None:
-        msg = f"{nodeid}: @pytest.mark.check: {'; '.join(troubles)}"
+    if errors or match is None:
+        msg = f"{nodeid}: @pytest.mark.check: {'; '.join(errors)}"
         raise CheckDeclarationError(msg)
     parts = path.parts
     folder = next(
         (parts[i + 1] for i in range(len(parts) - 2, -1, -1) if parts[i] == "checks"), path.parent.name
     )
     return Check(
-        id=said["id"],
+        id=keys["id"],
         row=match["row"],
-        severity=Severity(said["severity"]),
-        profiles=frozenset(said["profiles"].split()),
+        severity=Severity(keys["severity"]),
+        profiles=frozenset(keys["profiles"].split()),
         system=folder,
-        subsystem=said.get("subsystem", path.stem.removeprefix("test_")),
+        subsystem=keys.get("subsystem", path.stem.removeprefix("test_")),
         name=name.removeprefix("test_").replace("_", " "),
         promise=" ".join((inspect.getdoc(function) or "").split("\n\n")[0].split()),
         nodeid=nodeid,
         function=function,
-        runbook=said.get("runbook", ""),
-        next_step=said.get("next_step", ""),
-        alert=said.get("alert", ""),
-        unreachable=said.get("unreachable", "unknown"),
-        advisory=said.get("advisory", False),
-        period=said.get("period", ""),
+        runbook=keys.get("runbook", ""),
+        next_step=keys.get("next_step", ""),
+        alert=keys.get("alert", ""),
+        unreachable=keys.get("unreachable", "unknown"),
+        advisory=keys.get("advisory", False),
+        period=keys.get("period", ""),
     )
 
 
-def _profile_troubles(said: Any) -> list[str]:
-    if not isinstance(said, str) or not said.split():
-        return [f"profiles {said!r} must be some of: {' '.join(PROFILES)}"]
-    wrong = [p for p in said.split() if p not in PROFILES]
+def _profile_troubles(profiles: Any) -> list[str]:
+    if not isinstance(profiles, str) or not profiles.split():
+        return [f"profiles {profiles!r} must be some of: {' '.join(PROFILES)}"]
+    wrong = [p for p in profiles.split() if p not in PROFILES]
     return [f"profiles {wrong} do not exist; they are {' '.join(PROFILES)}"] if wrong else []

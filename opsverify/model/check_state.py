@@ -17,7 +17,7 @@ __all__ = ["CheckSample", "CheckStatus", "LastNotified", "State", "step"]
 
 
 class State(StrEnum):
-    """What is said of a check after many looks. NEW: too few looks to say."""
+    """State of a check over many runs. NEW: too few runs to say."""
 
     NEW = "NEW"
     UP = "UP"
@@ -32,7 +32,7 @@ class State(StrEnum):
 
     @property
     def trouble(self) -> bool:
-        """Whether somebody has to be told of it."""
+        """Whether receivers are notified of it."""
         return self in (State.DOWN, State.NO_DATA, State.FLAPPING)
 
 
@@ -48,7 +48,7 @@ class CheckSample:
 
 @dataclass(frozen=True, slots=True)
 class CheckStatus:
-    """How a check stands. `settled` is what the counts say, `state` what is told (FLAPPING goes over it), since `since`.
+    """The status of a check. `settled` is the state by its counts, `state` the reported one (FLAPPING overrides), since `since`.
 
     `failures`, `successes` and `unknowns` are the numbers in a row; `recent` the last verdicts, P, F or U, newest last;
     `frozen` says that the newest look was SKIP or WAIVED and changed nothing. `red_since` is the first failure since which
@@ -76,25 +76,25 @@ class CheckStatus:
 
     @property
     def state(self) -> State:
-        """What is told of the check."""
+        """The state that reports and notifications show."""
         return State.FLAPPING if self.flapping else self.settled
 
 
 _LETTERS = {Verdict.PASS: "P", Verdict.FAIL: "F", Verdict.UNKNOWN: "U"}
 _CALM = (
-    1  # changes in the window with which flapping is over: fewer than made it start, so that it is told once
+    1  # changes in the window with which flapping is over: fewer than start it, so that it is notified once
 )
 
 
-def step(before: CheckStatus | None, look: CheckSample, rules: CanaryTable) -> CheckStatus:
-    """How a check stands after one more look."""
-    was = before or CheckStatus(since=look.at)
-    letter = _LETTERS.get(look.verdict)
+def step(before: CheckStatus | None, sample: CheckSample, rules: CanaryTable) -> CheckStatus:
+    """The status of a check after one more sample."""
+    was = before or CheckStatus(since=sample.at)
+    letter = _LETTERS.get(sample.verdict)
     if letter is None:
         return replace(was, frozen=True)
     recent = (was.recent + letter)[-rules.flapping_runs :]
     successes = was.successes + 1 if letter == "P" else 0
-    red_since = was.red_since or (look.at if letter == "F" else None)
+    red_since = was.red_since or (sample.at if letter == "F" else None)
     counted = replace(
         was,
         frozen=False,
@@ -106,14 +106,16 @@ def step(before: CheckStatus | None, look: CheckSample, rules: CanaryTable) -> C
         red_since=None if successes >= rules.up_after else red_since,
     )
     now = replace(
-        counted, settled=_settled(counted, look, rules), flapping=_flaps(recent, rules, already=was.flapping)
+        counted,
+        settled=_settled(counted, sample, rules),
+        flapping=_flaps(recent, rules, already=was.flapping),
     )
-    return now if now.state is was.state else replace(now, since=look.at)
+    return now if now.state is was.state else replace(now, since=sample.at)
 
 
-def _settled(counted: CheckStatus, look: CheckSample, rules: CanaryTable) -> State:
-    at_once = look.severity is Severity.P0 and look.confirmed
-    if look.verdict is Verdict.FAIL and (at_once or counted.failures >= rules.down_after):
+def _settled(counted: CheckStatus, sample: CheckSample, rules: CanaryTable) -> State:
+    at_once = sample.severity is Severity.P0 and sample.confirmed
+    if sample.verdict is Verdict.FAIL and (at_once or counted.failures >= rules.down_after):
         return State.DOWN
     if counted.successes >= rules.up_after:
         return State.UP
@@ -129,7 +131,7 @@ def _flaps(recent: str, rules: CanaryTable, *, already: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LastNotified:
-    """What somebody was last told of a check, and when."""
+    """The state of a check in the last notification to a receiver, and when that was."""
 
     state: State
     at: datetime

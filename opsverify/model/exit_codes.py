@@ -30,7 +30,7 @@ class Exit(IntEnum):
 
 
 class Judged(NamedTuple):
-    """What the ladder needs to know of one check."""
+    """A judged check, as far as the exit status depends on it."""
 
     verdict: Verdict
     severity: Severity
@@ -96,7 +96,7 @@ CONTRACT: tuple[_Rule, ...] = (
     ),
     _Rule(
         Exit.USAGE,
-        "usage: the target's monitoring has no rule of the alert that --incident names; nothing there can say that it is over",
+        "usage: the target's monitoring has no rule for the alert that --incident names, so nothing there can say that it is over",
         lambda f: f.no_such_alert,
     ),
     _Rule(
@@ -109,7 +109,7 @@ CONTRACT: tuple[_Rule, ...] = (
     _Rule(Exit.GATED_UNKNOWN, "a gated check is UNKNOWN", lambda f: f.any(Verdict.UNKNOWN, gated=True)),
     _Rule(
         Exit.VACUOUS,
-        "vacuous: with --profile, a required check did not run; without, nothing ran",
+        "vacuous: a required check did not run (with --profile), or nothing ran (without)",
         lambda f: f.vacuous,
     ),
     _Rule(

@@ -1,4 +1,4 @@
-"""Faults: injectable defects that know how to be undone and exactly which checks they turn."""
+"""Faults: injectable defects that know how to be undone and exactly which checks they turn red."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Fault(ABC):
 
 
 def collect(package: str, *, leaving_out: tuple[str, ...] = ()) -> tuple[type[Fault], ...]:
-    """Every fault of a package that turns a check, in any module of it but those called as in `leaving_out`."""
-    found = list[type[Fault]]()
+    """Every concrete fault of a package that declares `expected_failures`, except in modules with a name in `leaving_out`."""
+    faults = list[type[Fault]]()
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if set(module.name.split(".")) & set(leaving_out):
             continue
@@ -68,5 +68,5 @@ def collect(package: str, *, leaving_out: tuple[str, ...] = ()) -> tuple[type[Fa
                 and not inspect.isabstract(value)
                 and getattr(value, "expected_failures", None)
             ):
-                found.append(value)
-    return tuple(found)
+                faults.append(value)
+    return tuple(faults)

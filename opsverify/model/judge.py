@@ -25,9 +25,13 @@ _SKIPS = {
 
 
 def verify(*findings: Finding) -> None:
-    """State what was found: FAIL if anything does not hold, else UNKNOWN if anything cannot be told, else PASS.
+    """State findings: FAIL if any does not hold, else UNKNOWN if any cannot be told, else PASS.
 
-    Raises CheckFailed with every finding that does not hold, or else CannotTell with every one that is open. A check must call this: one that never does has judged nothing and is UNKNOWN.
+    A check must call this: one that never does has judged nothing and is UNKNOWN.
+
+    Raises:
+        CheckFailed: with every finding that does not hold.
+        CannotTell: with every finding that is open, where none fails.
     """
     recorded = _findings.get()
     if recorded is not None:
@@ -104,9 +108,9 @@ def outcome_from(findings: list[Finding], error: BaseException | None) -> Outcom
     if decided is None:
         return Outcome(verdict=Verdict.PASS, reason=findings[0].reason, findings=tuple(findings))
     if decided.holds is None:
-        told = "; ".join(f.observed for f in findings if f.holds is None)
+        explanation = "; ".join(f.observed for f in findings if f.holds is None)
         return Outcome(
-            verdict=Verdict.UNKNOWN, reason=decided.reason, explanation=told, findings=tuple(findings)
+            verdict=Verdict.UNKNOWN, reason=decided.reason, explanation=explanation, findings=tuple(findings)
         )
     return Outcome(verdict=Verdict.FAIL, reason=decided.reason, findings=tuple(findings))
 

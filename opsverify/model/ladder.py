@@ -29,7 +29,7 @@ class Rung(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What a ladder came to."""
+    """The result of a ladder."""
 
     reason: str
     holds: bool | None

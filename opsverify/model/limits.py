@@ -60,7 +60,7 @@ class Limits(BaseModel):
                     continue
                 changes = {
                     "value": value,
-                    "source": f"set in the target; otherwise {documented.value:g}: {documented.source}",
+                    "source": f"set in the target; default {documented.value:g}: {documented.source}",
                 }
                 taken[key] = type(documented).model_validate(documented.model_dump() | changes)
         return taken

@@ -101,7 +101,7 @@ _NOT_APPLICABLE = {
 
 
 class Unobservable(Exception):
-    """Something could not be observed. `kind` says why, `seen` what came instead (already short)."""
+    """Something could not be observed. `kind` says why, `seen` the error or the reply that came instead (already short)."""
 
     def __init__(self, kind: ErrorKind, seen: str) -> None:
         self.kind, self.seen = kind, seen
@@ -262,18 +262,18 @@ def collect(package: str) -> tuple[ObservationSpec, ...]:
     Raises:
         ValueError: two observations have one name.
     """
-    found = dict[str, ObservationSpec]()
+    specs = dict[str, ObservationSpec]()
     home = importlib.import_module(package)
     for module in pkgutil.walk_packages(home.__path__, f"{package}."):
         if not module.name.endswith("observations"):
             continue
         for spec in vars(importlib.import_module(module.name)).values():
             if isinstance(spec, ObservationSpec) and spec.function.__module__ == module.name:
-                if spec.name in found:
-                    msg = f"two observations are called {spec.name}: {found[spec.name].declared_in} and {spec.declared_in}; rename one"
+                if spec.name in specs:
+                    msg = f"two observations are called {spec.name}: {specs[spec.name].declared_in} and {spec.declared_in}; rename one"
                     raise ValueError(msg)
-                found[spec.name] = spec
-    return tuple(found.values())
+                specs[spec.name] = spec
+    return tuple(specs.values())
 
 
 def record_source(probe: str) -> None:

@@ -21,9 +21,9 @@ O_ = TypeVar("O_", bound="Operator")
 
 
 class ByHand(Exception):
-    """The target offers no way in for this action: a person acts. The message says what to do.
+    """The target gives no access for this action: a person acts. The message says what to do.
 
-    `verified_by` are the ids of the checks that tell that it was done.
+    `verified_by` are the ids of the checks that verify it.
     """
 
     def __init__(self, what: str, *, verified_by: tuple[str, ...] = ()) -> None:
@@ -32,12 +32,12 @@ class ByHand(Exception):
 
 
 class Refused(Exception):
-    """An action looked, and did nothing: doing it would have harmed. The message says why, and the remedy."""
+    """An action changed nothing, because it would have done harm. The message says why, and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActionRecord:
-    """An action that was taken: when (UTC), for how many seconds, and what came of it."""
+    """An action that was taken: when (UTC), for how many seconds, and with which result."""
 
     name: str
     arguments: str
@@ -56,10 +56,10 @@ class Operator:
     @classmethod
     def actions(cls) -> dict[str, str]:
         """Every action with its first line: what it will do."""
-        found = {name: getattr(cls, name) for name in dir(cls)}
+        members = {name: getattr(cls, name) for name in dir(cls)}
         return {
             name: (f.__doc__ or "").splitlines()[0]
-            for name, f in found.items()
+            for name, f in members.items()
             if getattr(f, "is_action", False)
         }
 
@@ -76,12 +76,12 @@ def action(
         at, start, result = datetime.now(UTC), time.monotonic(), "was cut short"
         try:
             value = await method(self, *args, **kwargs)
-            result = _shown(value)
+            result = _short(value)
         except Exception as error:
             result = f"{type(error).__name__}: {error}"
             raise
         finally:
-            shown = ", ".join([*map(_shown, args), *(f"{k}={_shown(v)}" for k, v in kwargs.items())])
+            shown = ", ".join([*map(_short, args), *(f"{k}={_short(v)}" for k, v in kwargs.items())])
             self.taken.append(ActionRecord(name, shown, at, time.monotonic() - start, result))
         return value
 
@@ -89,5 +89,5 @@ def action(
     return cast("Callable[Concatenate[O_, P], Coroutine[Any, Any, R]]", act)
 
 
-def _shown(value: Any) -> str:
+def _short(value: Any) -> str:
     return str(value)[:300]

@@ -40,7 +40,7 @@ def _no_questions(_client: Any) -> list[tuple[str, str, Callable[[], Awaitable[s
     return []
 
 
-def _any_alert(_alert: str, _seen: Mapping[str, Observation[Any]]) -> str:
+def _any_alert(_alert: str, _observations: Mapping[str, Observation[Any]]) -> str:
     return ""
 
 
@@ -52,8 +52,8 @@ def lazily(path: str) -> Callable[..., Any]:
     """What is at "package.module:name", imported when it is first called; what is no function is returned as it is."""
 
     def call(*arguments: Any) -> Any:
-        found = resolve_name(path)
-        return found(*arguments) if callable(found) else found
+        member = resolve_name(path)
+        return member(*arguments) if callable(member) else member
 
     return call
 

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["as_json", "bounded_text", "clean_text", "finite", "seal", "shortened"]
+__all__ = ["as_json", "bounded_text", "clean_text", "counted", "finite", "seal", "shortened"]
 _LONGEST_TEXT = 4000
 # ESC sequences, then all other control characters but tab and newline: what a target sends must not drive a terminal.
 _TERMINAL = re.compile(
@@ -26,6 +26,11 @@ def bounded_text(text: str, most: int = 400) -> str:
     """At most `most` characters of cleaned `text`, saying how much was cut."""
     text = clean_text(text)
     return text if len(text) <= most else f"{text[:most]} … ({len(text) - most} more characters)"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as `1 round` and `2 rounds`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def seal(before: str, body: str) -> str:

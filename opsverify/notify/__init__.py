@@ -1,1 +1,1 @@
-"""Notifications: one module for each kind of receiver, and one that sends."""
+"""Notifications: one module for each kind of receiver, and dispatch and transport for all."""

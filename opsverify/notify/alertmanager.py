@@ -18,7 +18,7 @@ __all__ = ["posts"]
 def posts(
     url: str, headers: dict[str, str], notices: Sequence[Notification], now: datetime, lasts: timedelta
 ) -> list[Post]:
-    """One request with every alert; trouble that nobody sends again is over after `lasts`."""
+    """One request with every alert; an alert that is not sent again ends after `lasts`."""
     if not notices:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Dispatch after a run: each receiver of the target gets what is due for it, once."""
+"""Dispatch of notifications after a run: each receiver of the target gets what is due for it, once."""
 
 from __future__ import annotations
 
@@ -22,57 +22,59 @@ if TYPE_CHECKING:
     from opsverify.target.canary import NotifyTable
     from opsverify.target.file import Target
 
-__all__ = ["CANARY", "tell"]
+__all__ = ["CANARY", "notify"]
 
 CANARY = "CANARY"
 """Stands for the canary itself, which has no data while it finds its target busy."""
-_BUSY_IS_TOLD_FROM = 2
-_OF_THE_CANARY = Severity.P1
+_NOTIFY_FROM_BUSY_RUNS = 2
+_CANARY_SEVERITY = Severity.P1
 
 
-async def tell(target: Target, canary: CanaryRun, report: RunReport, *, busy_in_a_row: int) -> list[str]:
-    """Tell every reader of `target` what is due, remember it, and return warnings of what could not be told.
+async def notify(target: Target, canary: CanaryRun, report: RunReport, *, busy_in_a_row: int) -> list[str]:
+    """Send each receiver of `target` what is due, record it, and return a warning for each that was not notified.
 
     Raises:
-        HistoryError: it is not known who was told what.
+        HistoryError: who was notified of what cannot be read or written.
     """
-    told = await asyncio.gather(
-        *(_tell_one(table, target, canary, report, busy_in_a_row) for table in target.notify)
+    warnings_by_receiver = await asyncio.gather(
+        *(_notify_one(table, target, canary, report, busy_in_a_row) for table in target.notify)
     )
-    return [warning for warnings in told for warning in warnings]
+    return [warning for warnings in warnings_by_receiver for warning in warnings]
 
 
-async def _tell_one(
+async def _notify_one(
     table: NotifyTable, target: Target, canary: CanaryRun, report: RunReport, busy_in_a_row: int
 ) -> list[str]:
-    now, before = datetime.now(UTC), canary.history.told(table.title)
-    heard = [c for c in report.worst_first() if c.severity.at_or_above(table.at_least) and not c.advisory]
-    results = {c.id: c for c in heard}
-    standings = {check: canary.standings[check] for check in results if check in canary.standings}
-    if _OF_THE_CANARY.at_or_above(table.at_least):
-        standings |= _canary_itself(report, busy_in_a_row)
+    now, before = datetime.now(UTC), canary.history.last_notified(table.title)
+    relevant = [c for c in report.worst_first() if c.severity.at_or_above(table.at_least) and not c.advisory]
+    results = {c.id: c for c in relevant}
+    statuses = {check: canary.statuses[check] for check in results if check in canary.statuses}
+    if _CANARY_SEVERITY.at_or_above(table.at_least):
+        statuses |= _canary_itself(report, busy_in_a_row)
     reminding = target.canary.reminding
     notices = []
-    for check, standing in standings.items():
+    for check, status in statuses.items():
         known = before.get(check)
-        is_due = due(standing, known, now, reminding, _severity(results.get(check)))
-        lives = isinstance(table, AlertmanagerTable) and standing.state.trouble and not standing.frozen
+        is_due = due(status, known, now, reminding, _severity(results.get(check)))
+        lives = isinstance(table, AlertmanagerTable) and status.state.trouble and not status.frozen
         if is_due or lives:
             was = known.state if known else State.UP
-            reminder = was is standing.state
-            notices.append(_notice(target, report, check, standing, was, reminder=reminder))
+            reminder = was is status.state
+            notices.append(_notice(target, report, check, status, was, reminder=reminder))
     notices.sort(key=lambda n: (not n.state.trouble, n.severity, n.check))
     posts = _posts(table, notices, target, now)
-    troubles = await send(posts)
-    taken = [check for post in posts if post not in troubles for check in post.checks]
-    canary.history.tell(table.title, {check: LastNotified(standings[check].state, now) for check in taken})
+    errors = await send(posts)
+    accepted = [check for post in posts if post not in errors for check in post.checks]
+    canary.history.record_notified(
+        table.title, {check: LastNotified(statuses[check].state, now) for check in accepted}
+    )
     return [
-        f"{table.title} was not told of {', '.join(post.checks)}: {why}" for post, why in troubles.items()
+        f"{table.title} was not notified of {', '.join(post.checks)}: {why}" for post, why in errors.items()
     ]
 
 
 def _canary_itself(report: RunReport, busy_in_a_row: int) -> Mapping[str, CheckStatus]:
-    if 0 < busy_in_a_row < _BUSY_IS_TOLD_FROM:
+    if 0 < busy_in_a_row < _NOTIFY_FROM_BUSY_RUNS:
         return {}
     return {CANARY: CheckStatus(since=report.started, settled=State.NO_DATA if busy_in_a_row else State.UP)}
 
@@ -94,30 +96,32 @@ def _notice(
     target: Target,
     report: RunReport,
     check: str,
-    standing: CheckStatus,
+    status: CheckStatus,
     was: State,
     *,
     reminder: bool,
 ) -> Notification:
     result = next((c for c in report.checks if c.id == check), None)
     failing = deciding(result.findings) if result else None
-    overdue = standing.overdue_since(_severity(result))
+    overdue = status.overdue_since(_severity(result))
     observed = result.explanation if result else report.exit_meaning
     return Notification(
         key=f"opsverify/{target.key}/{check}"[:255],
         check=check,
-        title=result.name if result else "the canary looks at it",
+        title=result.name if result else "the canary can run",
         system=result.system if result else "",
         subsystem=result.subsystem if result else "",
         target=report.target,
         severity=_severity(result),
-        state=standing.state,
+        state=status.state,
         was=was,
-        since=standing.since,
+        since=status.since,
         reminder=reminder,
         expected=(failing.expected if failing else result.promise) if result else "",
         observed=failing.observed if failing else observed,
-        next_step=result.next_step if result else "see which run holds the target, and whether it hangs",
+        next_step=result.next_step
+        if result
+        else "find the run that holds the target's lock, and check whether it hangs",
         respond_within=result.respond_within if result else "",
         contact=report.contact,
         overdue=f"since {overdue:%Y-%m-%d %H:%MZ}; {escalation(report.contact)}"
@@ -129,4 +133,4 @@ def _notice(
 
 def _severity(result: CheckResult | None) -> Severity:
     """Of a check's result, or of the canary itself."""
-    return result.severity if result else _OF_THE_CANARY
+    return result.severity if result else _CANARY_SEVERITY

@@ -19,10 +19,10 @@ __all__ = ["Notification", "Post", "due"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One check's state, for people. `was` is the state that this reader was told last; `reminder` says that nothing is new.
+    """One check's state, for people. `was` is the state in this receiver's last notification; `reminder`: nothing is new.
 
-    `key` stays the same from trouble to its end. `overdue` says that it had to be resolved by now, and who is next; it is
-    empty where it had not. All texts are redacted already.
+    `key` stays the same from trouble to its end. `overdue` says since when its resolution is overdue, and whom to escalate
+    to; it is empty where it is not. All texts are redacted already.
     """
 
     key: str
@@ -46,7 +46,7 @@ class Notification:
 
     @property
     def headline(self) -> str:
-        """All of it in a line."""
+        """The notification in one line."""
         again = ", still" if self.reminder else f", was {self.was}"
         late = " OVERDUE" if self.overdue else ""
         return f"{self.severity} {self.state}{late}{again}: {self.check} {self.title} on {self.target}, since {self.since:%Y-%m-%d %H:%MZ}"
@@ -54,7 +54,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Post:
-    """A request that tells `checks`: JSON `body` to `url`, and the statuses that mean that it was taken."""
+    """A request that notifies of `checks`: JSON `body` to `url`; `answers` are the statuses that accept it."""
 
     url: str
     body: Any
@@ -64,16 +64,16 @@ class Post:
 
 
 def due(
-    standing: CheckStatus, told: LastNotified | None, now: datetime, reminding: timedelta, severity: Severity
+    status: CheckStatus, last: LastNotified | None, now: datetime, reminding: timedelta, severity: Severity
 ) -> bool:
-    """Whether a reader who was last told `told` is to be told of `standing` now; becoming overdue counts as a change."""
-    if standing.frozen or standing.state is State.NEW:
+    """Whether a receiver is to be notified of `status`, after `last`; becoming overdue counts as a change."""
+    if status.frozen or status.state is State.NEW:
         return False
-    before = told.state if told is not None else State.UP
-    if standing.state is not before:
-        return standing.state.trouble or before.trouble
-    if not standing.state.trouble or told is None:
+    before = last.state if last is not None else State.UP
+    if status.state is not before:
+        return status.state.trouble or before.trouble
+    if not status.state.trouble or last is None:
         return False
-    overdue_since = standing.overdue_since(severity)
-    is_news = overdue_since is not None and told.at < overdue_since <= now
-    return is_news or now - told.at >= reminding
+    overdue_since = status.overdue_since(severity)
+    is_news = overdue_since is not None and last.at < overdue_since <= now
+    return is_news or now - last.at >= reminding

@@ -1,4 +1,4 @@
-"""Slack-compatible incoming webhooks: one message for all that a run has to tell."""
+"""Slack-compatible incoming webhooks: one message for all notifications of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SIGNS = {State.UP: "✅", State.DOWN: "🔴", State.NO_DATA: "⚫", State.FLAPP
 
 
 def posts(url: str, headers: dict[str, str], notices: Sequence[Notification]) -> list[Post]:
-    """One request with a paragraph for each notice, the gravest first; what is too much is counted."""
+    """One request with a paragraph for each notice, the worst first; those beyond the limit are counted."""
     if not notices:
         return []
     shown = [_paragraph(notice) for notice in notices[:_MOST]]
@@ -42,7 +42,7 @@ def _paragraph(notice: Notification) -> str:
                 ("expected", notice.expected),
                 ("observed", notice.observed),
                 ("next", notice.next_step),
-                ("answer within", notice.respond_within),
+                ("respond within", notice.respond_within),
                 ("contact", notice.contact),
                 ("overdue", notice.overdue),
             )
@@ -52,7 +52,7 @@ def _paragraph(notice: Notification) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that starts no link, no mention and no formatting of its own."""
+    """`text` without links, mentions and formatting."""
     for sign, code in (
         ("&", "&amp;"),
         ("<", "&lt;"),

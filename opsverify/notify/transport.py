@@ -1,4 +1,4 @@
-"""Sends: a few tries each, all at once, and never longer than a bound. What cannot be sent is a text, never an error."""
+"""Sending with retries, concurrently and within a bound. A failure is a returned text, never an exception."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["ping", "send"]
 
 _Key = TypeVar("_Key")
-_AT_ONCE = 8
+_CONCURRENT = 8
 _TRIES = 4
 _FIRST_WAIT = seconds(0.2)
-_EACH = seconds(5)
-_ALTOGETHER = seconds(30)
+_TIMEOUT = seconds(5)
+_TOTAL = seconds(30)
 _TOO_MANY = 429
-_THEIR_TROUBLE = 500
+_SERVER_ERROR = 500
 
 
 class _Request(NamedTuple):
@@ -39,43 +39,45 @@ class _Request(NamedTuple):
 
 
 class _Refused(Exception):
-    """An answer that a second try would not better."""
+    """A reply that a retry would not change."""
 
 
 class _TryAgain(Exception):
-    """An answer that says so, or none."""
+    """No reply, or one that a retry may change."""
 
 
-async def send(posts: Iterable[Post], within: timedelta = _ALTOGETHER) -> dict[Post, str]:
-    """Send them. Returns why for each that was not taken, after as many tries as fit into `within`."""
+async def send(posts: Iterable[Post], within: timedelta = _TOTAL) -> dict[Post, str]:
+    """Send `posts`, retrying within `within`. Returns the reason for each that was not accepted."""
     return await _all({p: _Request("POST", p.url, p.body, p.headers, p.answers) for p in posts}, within)
 
 
-async def ping(url: str, within: timedelta = _ALTOGETHER) -> list[str]:
-    """Call a dead man's switch. Returns a warning where nobody took it."""
-    asked = {url: _Request("GET", url, None, {}, frozenset(range(200, 300)))}
-    return [f"the dead man's switch was not reached: {why}" for why in (await _all(asked, within)).values()]
+async def ping(url: str, within: timedelta = _TOTAL) -> list[str]:
+    """Call a dead man's switch. Returns a warning if it was not accepted."""
+    requests = {url: _Request("GET", url, None, {}, frozenset(range(200, 300)))}
+    return [
+        f"the dead man's switch was not reached: {why}" for why in (await _all(requests, within)).values()
+    ]
 
 
-async def _all(asked: Mapping[_Key, _Request], within: timedelta) -> dict[_Key, str]:
-    troubles = dict.fromkeys(asked, f"not taken within {within.total_seconds():g} s")
-    slots = asyncio.Semaphore(_AT_ONCE)
+async def _all(requests: Mapping[_Key, _Request], within: timedelta) -> dict[_Key, str]:
+    errors = dict.fromkeys(requests, f"not accepted within {within.total_seconds():g} s")
+    slots = asyncio.Semaphore(_CONCURRENT)
 
     async def one(session: aiohttp.ClientSession, key: _Key) -> None:
         async with slots:
             try:
-                await _send_with_retries(session, asked[key])
+                await _send_with_retries(session, requests[key])
             except (_Refused, _TryAgain) as error:
-                troubles[key] = str(error)
+                errors[key] = str(error)
             else:
-                del troubles[key]
+                del errors[key]
 
-    timeout = aiohttp.ClientTimeout(total=_EACH.total_seconds())
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT.total_seconds())
     async with aiohttp.ClientSession(timeout=timeout, headers={"user-agent": "opsverify"}) as session:
         with suppress(TimeoutError):  # `troubles` has those that were not taken by then
             async with asyncio.timeout(within.total_seconds()):
-                await asyncio.gather(*(one(session, key) for key in asked))
-    return troubles
+                await asyncio.gather(*(one(session, key) for key in requests))
+    return errors
 
 
 async def _send_with_retries(session: aiohttp.ClientSession, request: _Request) -> None:
@@ -97,14 +99,14 @@ async def _once(session: aiohttp.ClientSession, request: _Request) -> None:
         async with session.request(
             method, url, json=body, headers=headers, allow_redirects=False
         ) as response:
-            said = (await response.content.read(200)).decode(errors="replace")
+            body_start = (await response.content.read(200)).decode(errors="replace")
             status = response.status
     except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
-        told = f"{type(error).__name__}: {bounded_text(str(error), 200)}"
-        raise _TryAgain(told) from None
+        reason = f"{type(error).__name__}: {bounded_text(str(error), 200)}"
+        raise _TryAgain(reason) from None
     if status in answers:
         return
-    told = f"answered {status} {bounded_text(said, 200)!r}"
-    if status == _TOO_MANY or status >= _THEIR_TROUBLE:
-        raise _TryAgain(told)
-    raise _Refused(told)
+    reason = f"answered {status} {bounded_text(body_start, 200)!r}"
+    if status == _TOO_MANY or status >= _SERVER_ERROR:
+        raise _TryAgain(reason)
+    raise _Refused(reason)

@@ -1,4 +1,4 @@
-"""A plain webhook: JSON by POST, one request for all that a run has to tell."""
+"""A plain webhook: JSON by POST, one request for all notifications of a run."""
 
 from __future__ import annotations
 

@@ -48,13 +48,13 @@ _CERTIFICATE_EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
+    visited: set[int] = set()
     queue: list[BaseException | None] = [error]
     while queue:
         current = queue.pop(0)
-        if current is None or id(current) in seen:
+        if current is None or id(current) in visited:
             continue
-        seen.add(id(current))
+        visited.add(id(current))
         yield current
         if isinstance(current, BaseExceptionGroup):
             queue.extend(current.exceptions)
@@ -86,9 +86,11 @@ def _kind(error: BaseException) -> ErrorKind | None:
 
 
 def classify(error: BaseException) -> Unobservable:
-    """Why `error` kept us from observing. A refusal or reset is told apart from a name that does not resolve,
-    a certificate that expired from one that nobody we trust has signed; what fits nothing known is
-    `probe-broken` (our own fault until shown otherwise), with the type and text of the exception.
+    """The reason why `error` prevented an observation.
+
+    A refusal or reset is told apart from a name that does not resolve, a certificate that expired from one that no trusted
+    authority has signed; an error of no known kind is `probe-broken` (our own fault until shown otherwise), with its type
+    and text.
     """
     if isinstance(error, Unobservable):
         return error

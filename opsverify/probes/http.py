@@ -59,7 +59,7 @@ class Reply:
 
 
 class _Asking:
-    """What reading and acting share: one request, one bounded reply, and its status named."""
+    """Shared by reading and acting: one request, one bounded reply, its status classified."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -104,21 +104,21 @@ class _Asking:
         ) as response:
             encoding = response.headers.get("content-encoding", "identity")
             if encoding != "identity":
-                told = f"{url} answered {response.status} with content-encoding {bounded_text(encoding, 40)}, which was not asked for"
-                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, told)
+                reason = f"{url} answered {response.status} with content-encoding {bounded_text(encoding, 40)}, which was not asked for"
+                raise Unobservable(ErrorKind.UNEXPECTED_REPLY, reason)
             body = await response.content.read(MOST_BYTES + 1)
             while len(body) <= MOST_BYTES and (
                 more := await response.content.read(MOST_BYTES + 1 - len(body))
             ):
                 body += more
-            said = response.headers
+            fields = response.headers
             return Reply(
                 url,
                 response.status,
-                said.get("content-type", ""),
+                fields.get("content-type", ""),
                 body[:MOST_BYTES],
                 len(body) > MOST_BYTES,
-                said.get("date", ""),
+                fields.get("date", ""),
             )
 
 
@@ -157,8 +157,8 @@ class Poster(_Asking):
         """POST `body` as JSON, once; without a body where it is None. `within` bounds the whole reply.
 
         Raises:
-            Unobservable: as for a GET, and where no connection came about or it broke. After silent, reset and
-                server-error nobody knows whether the other side has taken it.
+            Unobservable: as for a GET, and where the connection failed or broke. After silent, reset and server-error
+                it is not known whether the other side has acted.
         """
         return await self._act("POST", url, answers=answers, within=within, headers=headers, body=body)
 
@@ -189,13 +189,13 @@ async def open_http() -> AsyncIterator[Http]:
 
 @asynccontextmanager
 async def open_poster() -> AsyncIterator[Poster]:
-    """For one act: on a connection of its own, since one that was kept may have died unseen."""
+    """An HTTP client for one action, on a new connection: one that was kept may be dead."""
     async with _session(aiohttp.TCPConnector(force_close=True)) as session:
         yield Poster(session)
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-    # What comes compressed though nobody asked for it stays compressed: it could unpack to anything.
+    # A reply that is compressed without being asked stays compressed: it could unpack to any size.
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),

@@ -28,9 +28,9 @@ def parse_as(reply: Reply, adapter: TypeAdapter[T], value: Any) -> T:
         return adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "its top"
-        told = f"{reply.url} is not of the known shape at {where}: {first['msg']}; {reply.shown()}"
-        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(told)) from None
+        where = ".".join(map(str, first["loc"])) or "the top level"
+        reason = f"{reply.url} sent unexpected JSON at {where}: {first['msg']}; {reply.shown()}"
+        raise Unobservable(ErrorKind.UNEXPECTED_REPLY, bounded_text(reason)) from None
 
 
 def basic_login(username: str | None, password: SecretStr | None) -> dict[str, str]:

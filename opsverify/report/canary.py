@@ -1,4 +1,4 @@
-"""The canary's history as lines for a terminal and for Markdown."""
+"""The canary's states and success rates as lines for a terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from opsverify.report.model import CanarySummary, CheckState, RunReport, SubsystemRate
 
-__all__ = ["canary_lines", "escalation", "overdue_lines", "rates_by_subsystem", "unsettled"]
+__all__ = ["canary_lines", "escalation", "notable_states", "overdue_lines", "rates_by_subsystem"]
 
 _FINE = ("UP", "NEW")
 
 
 def escalation(contact: str) -> str:
-    """What is to be done about a check that is overdue."""
+    """What to do about a check that is overdue."""
     return f"escalate to {contact}" if contact else "escalate (the target names no contact)"
 
 
 def overdue_lines(report: RunReport) -> list[str]:
-    """A line for each check that is red past the time in which its severity has to be resolved, worst first."""
-    stands = {one.check: one for one in report.canary.states} if report.canary else {}
+    """A line for each check that is red for longer than its severity allows, worst first."""
+    states = {one.check: one for one in report.canary.states} if report.canary else {}
     return [
-        f"OVERDUE {check.severity} {check.id} {check.name}: red since {one.red_since:%Y-%m-%d %H:%MZ}, had to be resolved"
+        f"OVERDUE {check.severity} {check.id} {check.name}: red since {one.red_since:%Y-%m-%d %H:%MZ}, resolution was due"
         f" by {one.overdue_since:%Y-%m-%d %H:%MZ} ({check.resolve_within}); {escalation(report.contact)}"
         for check in report.worst_first()
-        if (one := stands.get(check.id)) is not None and one.overdue_since is not None
+        if (one := states.get(check.id)) is not None and one.overdue_since is not None
     ]
 
 
@@ -35,19 +35,19 @@ def canary_lines(summary: CanarySummary | None) -> list[tuple[str, str]]:
     if summary is None:
         return []
     lines = []
-    for one in unsettled(summary):
+    for one in notable_states(summary):
         was = f", was {one.was}" if one.was else ""
-        told = f"  {one.state:<8} {one.check:<9} since {one.since:%Y-%m-%d %H:%MZ}{was}  {one.recent}"
-        lines.append((told, "green" if one.state in _FINE else "red"))
+        line = f"  {one.state:<8} {one.check:<9} since {one.since:%Y-%m-%d %H:%MZ}{was}  {one.recent}"
+        lines.append((line, "green" if one.state in _FINE else "red"))
     for name, rates in rates_by_subsystem(summary).items():
         if all(rate.success == 1 for rate in rates):
             continue
-        lines.append((f"  success  {name}: {', '.join(map(_told, rates))}", ""))
+        lines.append((f"  success  {name}: {', '.join(map(_rate_text, rates))}", ""))
     return lines
 
 
-def unsettled(summary: CanarySummary) -> list[CheckState]:
-    """Checks that are in trouble, or have just come up from it."""
+def notable_states(summary: CanarySummary) -> list[CheckState]:
+    """States of checks that are in trouble, or have just come up from it."""
     return [
         one
         for one in summary.states
@@ -63,12 +63,12 @@ def rates_by_subsystem(summary: CanarySummary) -> dict[str, list[SubsystemRate]]
     return named
 
 
-def _told(rate: SubsystemRate) -> str:
+def _rate_text(rate: SubsystemRate) -> str:
     if rate.success is None or rate.budget_left is None:
-        return f"{rate.window} nothing seen"
+        return f"{rate.window} no data"
     budget = (
         f"{rate.budget_left:.0%} of the error budget left"
         if rate.budget_left >= 0
-        else "error budget overdrawn"
+        else "error budget exhausted"
     )
     return f"{rate.window} {rate.success:.2%} ({budget})"

@@ -38,13 +38,13 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """Paths and labels in a box of WIDTH by HEIGHT. An empty path is not drawn. `words` say what is to be seen."""
+    """Paths and labels in a box of WIDTH by HEIGHT. An empty path is not drawn. `words` is the text alternative."""
 
     words: str
     grid: str
     ticks: tuple[Label, ...]
     dates: tuple[Label, ...]
-    seen: str
+    observed: str
     line: str
     band: str
     limit: str
@@ -91,7 +91,7 @@ class _Box:
 
 
 def drawn(figure: Figure) -> Drawing | None:
-    """The figure in coordinates; None where there is nothing to be seen."""
+    """The figure in coordinates; None where it has no points and no line."""
     ends = [at for at, _ in (*figure.points, *figure.line)]
     if not ends:
         return None
@@ -105,11 +105,11 @@ def drawn(figure: Figure) -> Drawing | None:
     ]
     within = figure.reached if figure.reached is not None and box.begin <= figure.reached <= box.end else None
     return Drawing(
-        words=_words(figure),
+        words=_alternative(figure),
         grid="".join(f"M{_LEFT} {box.y(v)}H{WIDTH - _RIGHT}" for v in _TICKS),
         ticks=tuple(Label(_LEFT - 6, box.y(v) + 4, f"{v} %", "end") for v in _TICKS),
         dates=_dates(box, now, within),
-        seen=box.path(figure.points[::every]),
+        observed=box.path(figure.points[::every]),
         line=box.path(figure.line),
         band=f"{box.path(band)}Z" if band else "",
         limit=f"M{_LEFT} {limit}H{WIDTH - _RIGHT}",
@@ -126,7 +126,7 @@ def drawn(figure: Figure) -> Drawing | None:
 
 
 def _span(box: _Box, figure: Figure, limit: float) -> str:
-    """From the earliest to the latest day at which the limit may be met, on its line."""
+    """From the earliest to the latest day at which the limit may be reached, on its line."""
     latest = figure.latest or box.end
     if figure.earliest is None or figure.earliest > box.end or latest < box.begin:
         return ""
@@ -134,7 +134,7 @@ def _span(box: _Box, figure: Figure, limit: float) -> str:
 
 
 def _dates(box: _Box, now: datetime | None, reached: datetime | None) -> tuple[Label, ...]:
-    """The axis' dates, those left out that would cover one that counts more: reached, now, ends."""
+    """The axis' dates; one that would cover a more important one is left out (reached, now, ends)."""
     chosen: list[Label] = []
     for at, what in ((reached, " (limit)"), (now, " (now)"), (box.begin, ""), (box.end, "")):
         if at is None:
@@ -147,7 +147,7 @@ def _dates(box: _Box, now: datetime | None, reached: datetime | None) -> tuple[L
     return tuple(chosen)
 
 
-def _words(figure: Figure) -> str:
+def _alternative(figure: Figure) -> str:
     value = figure.points[-1][1] if figure.points else math.nan
     newest = "" if math.isnan(value) else f", {value:.1f} % now"
     reached = (

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from opsverify.report.model import NotLookedAt
 
-__all__ = ["DID_NOT_RUN", "headline", "not_seen"]
+__all__ = ["DID_NOT_RUN", "gaps", "headline"]
 
 DID_NOT_RUN = "did not run"
 """The cause of what a profile requires and the run did not come to."""
@@ -19,14 +19,14 @@ DID_NOT_RUN = "did not run"
 def headline(meaning: str, not_looked_at: Iterable[NotLookedAt], only: Iterable[str] = ()) -> str:
     """`meaning`, the part of the target that it is about, and what was not looked at."""
     part = ", ".join(only)
-    return " · ".join([meaning, *([f"only {part}"] if part else []), *not_seen(not_looked_at)])
+    return " · ".join([meaning, *([f"only {part}"] if part else []), *gaps(not_looked_at)])
 
 
-def not_seen(not_looked_at: Iterable[NotLookedAt]) -> list[str]:
-    """One phrase for each cause, such as `2 P0 and 4 P1 not looked at: no Prometheus on this machine`; the gravest first."""
+def gaps(not_looked_at: Iterable[NotLookedAt]) -> list[str]:
+    """One phrase for each cause, such as `2 P0 and 4 P1 not looked at: no Prometheus on this machine`; the most severe first."""
     by_cause: dict[str, Counter[str]] = {}
-    for gone in sorted(not_looked_at, key=lambda each: (each.severity or "P9", each.id)):
-        by_cause.setdefault(gone.cause, Counter())[gone.severity or "of unknown severity"] += 1
+    for check in sorted(not_looked_at, key=lambda each: (each.severity or "P9", each.id)):
+        by_cause.setdefault(check.cause, Counter())[check.severity or "uncollected"] += 1
     return [
         f"{_listed(counts)} not looked at{f': {cause}' if cause else ''}"
         for cause, counts in by_cause.items()

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from opsverify.model.text import clean_text
+from opsverify.model.text import clean_text, counted
 from opsverify.model.verdict import Severity, Verdict, deciding
-from opsverify.report.canary import escalation, rates_by_subsystem, unsettled
+from opsverify.report.canary import escalation, notable_states, rates_by_subsystem
 from opsverify.report.figure import drawn
 from opsverify.report.headline import headline
 from opsverify.report.model import CheckResult, RunReport
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["render_html"]
 
-_NEEDS_SOMEBODY = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)
+_NEEDS_ATTENTION = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.WAIVED)
 # pytest-html keeps its sorting and filters in the address; a page in a frame of ours may not change its address.
-_OWN_ADDRESS = """<script>{let at = location.href; const Real = URL;
+_KEEP_ADDRESS = """<script>{let at = location.href; const Real = URL;
 history.pushState = (state, title, to) => { at = to };
 window.URL = function (url, base) { return new Real(url === location.href ? at : url, base) }}</script>"""
 
@@ -45,17 +45,17 @@ class _BesideModules(BytecodeCache):
     """
 
     def get_source_checksum(self, source: str) -> str:
-        """What it was made of: the template, this module with its options, and jinja2."""
+        """Checksum of the template, of this module with its options, and of the version of jinja2."""
         made_by = f"{version('jinja2')} {Path(__file__).stat().st_mtime_ns}"
         return super().get_source_checksum(source + made_by)
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Take it, where it is there and made of the same."""
+        """Read the cached template, if it is there."""
         with suppress(OSError):
             bucket.bytecode_from_string(self._place().read_bytes())
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Leave it for the next run."""
+        """Write it for the next run."""
         place = self._place()
         fresh = place.with_suffix(f".{os.getpid()}")
         with suppress(OSError):
@@ -69,7 +69,7 @@ class _BesideModules(BytecodeCache):
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawn:
+class _Page:
     """The template, and its style as it stands in the page."""
 
     template: Template
@@ -77,7 +77,7 @@ class _Drawn:
 
 
 @cache
-def _drawn() -> _Drawn:
+def _page() -> _Page:
     environment = Environment(
         loader=PackageLoader("opsverify.report", "templates"),
         autoescape=True,
@@ -91,21 +91,21 @@ def _drawn() -> _Drawn:
     environment.filters["drawn"] = drawn
     assert environment.loader is not None  # noqa: S101 - for the type checker; it was given above
     style, _, _ = environment.loader.get_source(environment, "report.css")
-    return _Drawn(environment.get_template("report.html.j2"), Markup(style))  # noqa: S704 - our own file
+    return _Page(environment.get_template("report.html.j2"), Markup(style))  # noqa: S704 - our own file
 
 
 def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> str:
     """The page, redacted. `appendix` is another page, shown folded in a frame of its own (pytest-html's table)."""
     shown = report.redacted(redactor)
     checks = shown.worst_first()
-    red = [c for c in checks if c.verdict in _NEEDS_SOMEBODY]
+    red = [c for c in checks if c.verdict in _NEEDS_ATTENTION]
     drills = [c for c in checks if c.timeline]
-    stands = {one.check: one for one in shown.canary.states} if shown.canary else {}
-    drawn = _drawn()
-    return drawn.template.render(
+    states = {one.check: one for one in shown.canary.states} if shown.canary else {}
+    page = _page()
+    return page.template.render(
         run=shown,
-        style=drawn.style,
-        appendix=appendix.replace("<head>", f"<head>{_OWN_ADDRESS}", 1),
+        style=page.style,
+        appendix=appendix.replace("<head>", f"<head>{_KEEP_ADDRESS}", 1),
         headline=_headline(shown, red),
         red=red,
         red_ids={c.id for c in red},
@@ -114,14 +114,17 @@ def render_html(report: RunReport, redactor: Redactor, appendix: str = "") -> st
         groups=by_subsystem(shown),
         drills=drills,
         spans={c.id: max(s.after + s.took for s in c.timeline) + 0.001 for c in drills},
-        stands=stands,
-        overdue=[c for c in checks if c.id in stands and stands[c.id].overdue_since],
+        states=states,
+        overdue=[c for c in checks if c.id in states and states[c.id].overdue_since],
         escalate=escalation(shown.contact),
-        unsettled=unsettled(shown.canary) if shown.canary else [],
+        notable=notable_states(shown.canary) if shown.canary else [],
         rates=rates_by_subsystem(shown.canary) if shown.canary else {},
         trends={t.id: t.moments for t in shown.trends},
         times={
-            s.value: (_words(s.response.total_seconds()), _words(s.resolution.total_seconds()))
+            s.value: (
+                _duration_text(s.response.total_seconds()),
+                _duration_text(s.resolution.total_seconds()),
+            )
             for s in Severity
         },
         verdicts=list(Verdict),
@@ -134,7 +137,8 @@ def _headline(report: RunReport, red: list[CheckResult]) -> str:
     if not report.counts:
         return report.headline
     ungated = sum(not c.gated for c in red)
-    beside = f"; below it {ungated} not green" if ungated else ""
+    verb = "is" if ungated == 1 else "are"
+    beside = f"; {counted(ungated, 'check')} below the gate {verb} not green" if ungated else ""
     return headline(f"Gate {report.gate} holds{beside}", report.not_looked_at, report.only)
 
 
@@ -142,7 +146,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text)
 
 
-def _words(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     for size, unit in ((604800, "week"), (86400, "day"), (3600, "h"), (60, "min")):
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:g} {unit}"

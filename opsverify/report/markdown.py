@@ -1,10 +1,10 @@
-"""The result as Markdown for a CI step summary: the verdict, what needs somebody, what was not looked at."""
+"""The result as Markdown for a CI step summary: the verdict, what needs attention, what was not looked at."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opsverify.model.text import bounded_text
+from opsverify.model.text import bounded_text, counted
 from opsverify.model.verdict import Verdict, deciding
 from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.model import RunReport
@@ -52,11 +52,11 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
             "|---|---|---|---|---|---|",
         ]
         lines += [_row(check) for check in red]
-    if stands := canary_lines(shown.canary):
-        lines += ["", "How it stands:", "", *(f"- {_cell(text)}" for text, _ in stands)]
+    if states := canary_lines(shown.canary):
+        lines += ["", "State over the canary's runs:", "", *(f"- {_cell(text)}" for text, _ in states)]
     if shown.comparison:
         then = shown.comparison
-        title = f"{len(then.changes) or 'No'} changes since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"
+        title = f"{counted(len(then.changes), 'change') if then.changes else 'No changes'} since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}"
         lines += ["", f"<details><summary>{title}</summary>", ""]
         lines += [
             f"- {c.about} {_cell(c.where)}: {_cell(c.before)} → **{_cell(c.now)}**" for c in then.changes
@@ -64,7 +64,7 @@ def render_markdown(report: RunReport, redactor: Redactor) -> str:
         lines += ["", "</details>"]
     if shown.not_looked_at:
         lines += ["", "<details><summary>What was not looked at</summary>", ""]
-        lines += [f"- {gone.id}: {_cell(gone.reason)}" for gone in shown.not_looked_at]
+        lines += [f"- {check.id}: {_cell(check.reason)}" for check in shown.not_looked_at]
         lines += ["", "</details>"]
     passed = [c for c in shown.worst_first() if c.verdict is Verdict.PASS]
     if passed:

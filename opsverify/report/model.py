@@ -145,7 +145,7 @@ class Trend(_Record):
 class CheckState(_Record):
     """How a check stands over the canary's runs (`docs/canary.md`): `state` since `since`, and what it `was` where this
     run changed it. `recent` are its last verdicts, P, F or U, newest last. `red_since` is the first failure of a check
-    that fails, or could not be seen since; `overdue_since` when it had to be resolved, where that has passed.
+    that fails, or could not be seen since; `overdue_since` when its resolution was due, where that has passed.
     """
 
     check: str
@@ -158,8 +158,8 @@ class CheckState(_Record):
 
 
 class SubsystemRate(_Record):
-    """Success over a window: the share of looks that passed of those that passed or failed, and what is left of the
-    error budget (1 all, 0 used up, negative overdrawn). None where nothing was seen.
+    """Success over a window: the share of results that passed, of those that passed or failed, and what is left of the
+    error budget (1 all, 0 or less exhausted). None where nothing passed or failed.
     """
 
     system: str

@@ -28,7 +28,7 @@ _MOST_EARLIER = 16 * 1024 * 1024
 
 
 def write_openmetrics(path: Path, report: RunReport) -> None:
-    """Put the metrics of a redacted `report` in the place of `path` in one step; nobody ever reads half a file.
+    """Put the metrics of a redacted `report` into `path` in one step: no reader ever sees half a file.
 
     Raises:
         OSError: it cannot be written.
@@ -51,22 +51,27 @@ def render_openmetrics(report: RunReport, last_success: float | None) -> str:
         return Gauge(name, meaning, [*run, *labels], registry=registry)
 
     finished = report.finished.timestamp()
-    gauge("opsverify_last_run_timestamp_seconds", "When the last run that looked ended.").labels(**run).set(
-        finished
-    )
+    gauge(
+        "opsverify_last_run_timestamp_seconds",
+        "Unix time at which the last run that judged the target ended.",
+    ).labels(**run).set(finished)
     success = finished if report.exit_status == 0 else last_success
     if success is not None:
-        gauge(_SUCCESS, "When the last run that ended with status 0 ended.").labels(**run).set(success)
-    gauge("opsverify_exit_status", "Exit status of the last run that looked.").labels(**run).set(
+        gauge(_SUCCESS, "Unix time at which the last run with exit status 0 ended.").labels(**run).set(
+            success
+        )
+    gauge("opsverify_exit_status", "Exit status of the last run that judged the target.").labels(**run).set(
         report.exit_status
     )
-    gauge("opsverify_run_duration_seconds", "How long it took.").labels(**run).set(report.took)
-    verdicts = gauge("opsverify_checks", "Checks by verdict.", "verdict")
+    gauge(
+        "opsverify_run_duration_seconds", "Duration of the last run that judged the target, in seconds."
+    ).labels(**run).set(report.took)
+    verdicts = gauge("opsverify_checks", "Number of checks by verdict.", "verdict")
     for verdict in Verdict:
         verdicts.labels(**run, verdict=verdict.value).set(report.counts.get(verdict, 0))
     _checks(
         report,
-        gauge("opsverify_check_verdict", "1 for the verdict that each check has.", *_CHECK, "verdict"),
+        gauge("opsverify_check_verdict", "1 for the verdict of each check.", *_CHECK, "verdict"),
         run,
     )
     _standing(report, gauge, run)
@@ -93,8 +98,10 @@ def _standing(report: RunReport, gauge: Callable[..., Gauge], run: dict[str, str
     if report.canary is None:
         return
     checks = {check.id: check for check in report.checks}
-    state = gauge("opsverify_check_state", "1 for the state that each check is in.", *_CHECK, "state")
-    since = gauge("opsverify_check_since_timestamp_seconds", "Since when it is in it.", *_CHECK)
+    state = gauge("opsverify_check_state", "1 for the state of each check.", *_CHECK, "state")
+    since = gauge(
+        "opsverify_check_since_timestamp_seconds", "Unix time since which the check is in its state.", *_CHECK
+    )
     for one in report.canary.states:
         check = checks[one.check]
         labels = {
@@ -108,10 +115,10 @@ def _standing(report: RunReport, gauge: Callable[..., Gauge], run: dict[str, str
         since.labels(**labels).set(one.since.timestamp())
     of = ("system", "subsystem", "window")
     success = gauge(
-        "opsverify_success_ratio", "Share of looks that passed, of those that passed or failed.", *of
+        "opsverify_success_ratio", "Share of results that passed, of those that passed or failed.", *of
     )
     budget = gauge(
-        "opsverify_error_budget_left_ratio", "What is left of the error budget: 1 all, 0 none.", *of
+        "opsverify_error_budget_left_ratio", "Share of the error budget that is left: 1 all, 0 none.", *of
     )
     for rate in report.canary.rates:
         where = {
@@ -126,7 +133,7 @@ def _standing(report: RunReport, gauge: Callable[..., Gauge], run: dict[str, str
 
 
 def _last_success(path: Path, report: RunReport) -> float | None:
-    """When the run before last held its gate, as the file of the last one says; None where it says nothing."""
+    """Unix time of the last run with exit status 0, from the metrics file of the run before; None if it has none."""
     try:
         if path.stat().st_size > _MOST_EARLIER:
             return None
@@ -135,5 +142,5 @@ def _last_success(path: Path, report: RunReport) -> float | None:
     except (OSError, ValueError):  # none yet, or not ours: it is replaced
         return None
     mine = {"target": report.target, "profile": report.profile or ""}
-    found = (s.value for f in families if f.name == _SUCCESS for s in f.samples if s.labels == mine)
-    return next(found, None)
+    values = (s.value for f in families if f.name == _SUCCESS for s in f.samples if s.labels == mine)
+    return next(values, None)

@@ -24,7 +24,7 @@ class Subsystem:
     checks: tuple[CheckResult, ...]
 
     @property
-    def told(self) -> str:
+    def tally(self) -> str:
         """How many checks have each verdict, worst first."""
         counts = Counter(check.verdict for check in self.checks)
         return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
@@ -35,5 +35,5 @@ def by_subsystem(report: RunReport) -> list[Subsystem]:
     groups: dict[tuple[str, str], list[CheckResult]] = defaultdict(list)
     for check in report.worst_first():
         groups[check.system, check.subsystem].append(check)
-    # A dictionary keeps the order in which its keys came: each group came with its worst check.
+    # Insertion order: each group was inserted with its worst check.
     return [Subsystem(*names, checks[0].verdict, tuple(checks)) for names, checks in groups.items()]

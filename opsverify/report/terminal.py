@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opsverify.model.exit_codes import Exit
-from opsverify.model.text import bounded_text
+from opsverify.model.text import bounded_text, counted
 from opsverify.model.verdict import Verdict
 from opsverify.report.canary import canary_lines, overdue_lines
 from opsverify.report.headline import DID_NOT_RUN
@@ -33,7 +33,10 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
         (f"{counts or 'nothing was judged'}", ""),
     ]
     lines += [
-        (f"  {group.worst:<7} {group.system} · {group.subsystem}: {group.told}", _SHADES.get(group.worst, ""))
+        (
+            f"  {group.worst:<7} {group.system} · {group.subsystem}: {group.tally}",
+            _SHADES.get(group.worst, ""),
+        )
         for group in by_subsystem(report)
     ]
     for check in report.worst_first():
@@ -54,7 +57,7 @@ def summary(report: RunReport, files: Mapping[str, Path]) -> list[tuple[str, str
         (f"  ran against {s.system}.{s.surface}: {s.backend}  {s.identity}".rstrip(), "")
         for s in report.surfaces
     ]
-    lines += [(f"  not looked at: {gone.id}: {gone.reason}", "yellow") for gone in _listed(report)]
+    lines += [(f"  not looked at: {check.id}: {check.reason}", "yellow") for check in _listed(report)]
     lines += [(f"  PROBLEM: {problem}", "red") for problem in report.problems]
     lines += [(f"  warning: {warning}", "yellow") for warning in report.warnings]
     lines.append((f"exit {report.exit_status}: {report.headline}", colour))
@@ -70,7 +73,7 @@ def _listed(report: RunReport) -> Iterable[NotLookedAt]:
     """What was not looked at; of a run that was interrupted not what it had not come to, which the headline counts."""
     if report.exit_status != Exit.INTERRUPTED:
         return report.not_looked_at
-    return (gone for gone in report.not_looked_at if gone.cause != DID_NOT_RUN)
+    return (check for check in report.not_looked_at if check.cause != DID_NOT_RUN)
 
 
 def _comparison(report: RunReport) -> list[tuple[str, str]]:
@@ -81,7 +84,7 @@ def _comparison(report: RunReport) -> list[tuple[str, str]]:
     more = len(then.changes) - len(shown)
     return [
         (
-            f"  since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}: {len(then.changes) or 'no'} changes",
+            f"  since run {then.run_id} of {then.finished:%Y-%m-%d %H:%M:%SZ}: {counted(len(then.changes), 'change') if then.changes else 'no changes'}",
             "",
         ),
         *((f"    {c.about:<8} {c.where}: {c.before} → {c.now}", "") for c in shown),
@@ -95,18 +98,16 @@ def next_command(report: RunReport) -> str:
     here = f"{asks} {report.target_file}"
     profile = f" --profile {report.profile}" if report.profile else ""
     if report.exit_status == Exit.HOLDS and report.incident and report.kind == "live" and report.checks:
-        return (
-            f"pytest --incident {report.incident.alert} {here} --watch 24h --every 5m  (does it stay clear?)"
-        )
+        return f"pytest --incident {report.incident.alert} {here} --watch 24h --every 5m  (checks that it stays clear)"
     if report.exit_status in (Exit.GATED_FAIL, Exit.GATED_UNKNOWN):
         worst = next(
             c for c in report.worst_first() if c.gated and c.verdict in (Verdict.FAIL, Verdict.UNKNOWN)
         )
         if worst.verdict is Verdict.UNKNOWN and report.kind == "live":
-            return f"pytest {here}{profile} --preflight  (what of it can be reached?)"
+            return f"pytest {here}{profile} --preflight  (shows which endpoints can be reached)"
         if worst.alert and report.incident is None and report.kind == "live":
             return f"pytest --incident {worst.alert} {here} --baseline last-green"
         return f"pytest --explain {worst.id}" if not worst.id.startswith("expect:") else worst.again
     if report.exit_status == Exit.VACUOUS:
-        return f"pytest {here}{profile} --plan  (what would run, and why not the rest? --only requires just a part)"
+        return f"pytest {here}{profile} --plan  (shows what would run and why the rest would not; --only limits the run to a part)"
     return ""

@@ -39,22 +39,22 @@ def message(result: CheckResult) -> str:
     title = f"{result.system} · {result.subsystem} · {result.name}"
     lines = [f"{title:<58}  {result.verdict:<7}  {result.severity}  {result.id}"]
     if result.verdict is Verdict.UNKNOWN and deciding(result.findings):
-        lines.append(f"  open      {result.reason}: what was seen does not tell")
+        lines.append(f"  undecided {result.reason}: what was observed does not tell")
     elif result.verdict in (Verdict.UNKNOWN, Verdict.SKIP) or (result.explanation and not result.findings):
         lines.append(
-            f"  {'skipped' if result.verdict is Verdict.SKIP else 'not seen'}  {result.reason}: {result.explanation}"
+            f"  {'skipped ' if result.verdict is Verdict.SKIP else 'reason  '}  {result.reason}: {result.explanation}"
         )
     shown = [f for f in result.findings if not f.holds] or list(result.findings)
     for finding in shown:
         lines += _finding(finding)
     when = f"{result.observed_at:%H:%M:%SZ}" if result.observed_at else ""
     if when or result.source:
-        asked = "; ".join(result.source[:_MOST_SOURCES]) + (
+        queries = "; ".join(result.source[:_MOST_SOURCES]) + (
             f"; … ({len(result.source)} in all)" if len(result.source) > _MOST_SOURCES else ""
         )
-        lines.append(f"  asked     {' '.join(part for part in (when, asked) if part)}")
+        lines.append(f"  queries   {' '.join(part for part in (when, queries) if part)}")
     if result.backend or result.identity:
-        lines.append(f"  of        {'  '.join(part for part in (result.backend, result.identity) if part)}")
+        lines.append(f"  server    {'  '.join(part for part in (result.backend, result.identity) if part)}")
     if result.verdict is Verdict.FAIL:
         step = " ".join(
             part
@@ -62,9 +62,11 @@ def message(result: CheckResult) -> str:
             if part
         )
         lines += [f"  next      {step}"] if step else []
-        lines.append(f"  within    answer in {result.respond_within}, resolve in {result.resolve_within}")
+        lines.append(
+            f"  due       respond within {result.respond_within}, resolve within {result.resolve_within}"
+        )
     if result.again and result.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
-        lines.append(f"  again     {result.again}")
+        lines.append(f"  rerun     {result.again}")
     if result.detail:
         lines += ["", *result.detail.splitlines()]
     return "\n".join(bounded_text(line, 1000) for line in lines)

@@ -29,17 +29,17 @@ class Screen:
         self._colours = self._live and not os.environ.get("NO_COLOR")
         self._shown = False
 
-    def began(self, folder: Path) -> None:
-        """What is going to happen, and where it is kept."""
+    def start(self, folder: Path) -> None:
+        """Duration, interval and folder of the watch."""
         self._line(
-            f"watching for {_words(self._whole)}, a run every {_words(self._every)}; runs are kept in {folder}"
+            f"watching for {_duration_text(self._whole)}, a run every {_duration_text(self._every)}; runs are kept in {folder}"
         )
 
-    def looking(self, number: int) -> None:
+    def round_started(self, number: int) -> None:
         """A round has started."""
         self._status(f"round {number}: looking …")
 
-    def looked(self, done: Round, meaning: str) -> None:
+    def round_ended(self, done: Round, meaning: str) -> None:
         """A round is over."""
         counts = (
             " ".join(f"{number} {verdict}" for verdict, number in done.counts.items()) or "nothing was judged"
@@ -57,7 +57,7 @@ class Screen:
             f"{meaning} · next look in {_clock(until_next)} · watching for another {_clock(until_end)}"
         )
 
-    def ended(self, status: Exit, meaning: str, series: Watch) -> None:
+    def end(self, status: Exit, meaning: str, series: Watch) -> None:
         """The watch is over."""
         self._line(
             f"exit {int(status)}: {meaning}", "" if not self._colours else _GREEN if status == 0 else _RED
@@ -93,7 +93,7 @@ class Screen:
             self._shown = False
 
 
-def _words(length: timedelta) -> str:
+def _duration_text(length: timedelta) -> str:
     amount = length.total_seconds()
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if amount >= size and amount % size == 0:

@@ -37,11 +37,11 @@ class CheckIndex:
 
     @cached_property
     def _by_id(self) -> dict[str, Check]:
-        found = dict[str, Check]()
+        checks = dict[str, Check]()
         for path in sorted(self._folder.rglob("test_*.py")):
             module = pytest.Module.from_parent(self._session, path=path).obj
             for value in vars(module).values():
                 if any(mark.name == "check" for mark in getattr(value, "pytestmark", ())):
                     check = check_of(value)
-                    found[check.id] = check
-        return found
+                    checks[check.id] = check
+        return checks

@@ -40,7 +40,7 @@ class Drill:
     def __init__(self, run: Run, check: Check, checks: CheckIndex) -> None:
         self.run, self.check, self._checks = run, check, checks
         self.findings: list[Finding] = []
-        self.seen: list[Observation[Any]] = []
+        self.observations: list[Observation[Any]] = []
         self.site = Site(
             system=run.systems[check.system],
             section=run.target.sections()[check.system],
@@ -59,8 +59,8 @@ class Drill:
             Unobservable: the target is live (drills break things), or the twin does not start.
         """
         if not self.run.target.owned:
-            told = f"target {self.run.target.name!r} is live; drills run on a twin: --target embedded"
-            raise Unobservable(ErrorKind.PRECONDITION, told)
+            reason = f"target {self.run.target.name!r} is live; drills run on a twin: --target embedded"
+            raise Unobservable(ErrorKind.PRECONDITION, reason)
         async with self.step("steady state", "start a twin for this drill"):
             try:
                 self.site.twin = self.site.system.start_twin(self.site.section, self.run.target.servers)
@@ -91,7 +91,7 @@ class Drill:
     async def step(
         self, phase: Phase, title: str, *, bound: timedelta | None = None
     ) -> AsyncIterator[list[str]]:
-        """Time one step; the body may append what came of it to the yielded list."""
+        """Time one step; the body may append its outcome to the yielded list."""
         after, notes, failed = time.monotonic() - self._start, list[str](), ""
         try:
             yield notes
@@ -126,7 +126,7 @@ class Drill:
             msg = f"{self.site.system.name} has no observation {sorted(unknown)}"
             raise LookupError(msg)
         gathered = await observe(self.site, specs)
-        self.seen = [*[o for o in self.seen if o.name not in gathered], *gathered.values()]
+        self.observations = [*[o for o in self.observations if o.name not in gathered], *gathered.values()]
         return gathered
 
     async def judge(self, *checks: str) -> dict[str, Outcome]:
@@ -152,7 +152,7 @@ class Drill:
                     _all_pass,
                     expected="every check PASS",
                     within=within,
-                    shown=_brief,
+                    shown=_red_text,
                 )
             except DeadlinePassed as passed:
                 raise Unobservable(
@@ -172,7 +172,7 @@ class Drill:
     async def detected(self, check: str, *, within: timedelta, beside: tuple[str, ...] = ()) -> Outcome:
         """The check FAILs within the time: the fault is seen.
 
-        Checks `beside` it are looked at too: from one dead server alone nobody can tell that the line is not cut.
+        Checks `beside` it are judged too: one dead server alone cannot be told from an observer that is cut off.
         """
 
         def fails(outcomes: dict[str, Outcome]) -> bool:
@@ -185,7 +185,7 @@ class Drill:
                     fails,
                     expected=f"{check} FAIL",
                     within=within,
-                    shown=_brief,
+                    shown=_red_text,
                 )
             except DeadlinePassed as passed:
                 self.add_finding(
@@ -213,7 +213,7 @@ class Drill:
                     _all_pass,
                     expected="every check PASS",
                     within=within,
-                    shown=_brief,
+                    shown=_red_text,
                 )
             except DeadlinePassed as passed:
                 self.add_finding(
@@ -265,7 +265,7 @@ class Drill:
                 if now != change.before:
                     fault.restore()
                     now = fault.state()
-            except Exception as error:  # noqa: BLE001 - whatever stops an undo must be told, never hidden by the next step
+            except Exception as error:  # noqa: BLE001 - an undo that fails must be reported, never hidden by the next step
                 self._left_changed(change, f"undoing it raised {type(error).__name__}: {error}")
                 return
             if now != change.before:
@@ -287,7 +287,7 @@ def _seconds(within: timedelta) -> str:
     return f"{within.total_seconds():g} s"
 
 
-def _brief(outcomes: dict[str, Outcome]) -> str:
+def _red_text(outcomes: dict[str, Outcome]) -> str:
     shown = [
         f"{i} {o.verdict} {o.reason} {o.explanation or o.findings[-1].observed}"
         for i, o in outcomes.items()

@@ -24,14 +24,14 @@ __all__ = ["expected_items"]
 def expected_items(run: Run, options: Iterable[str], items: Iterable[pytest.Item]) -> list[pytest.Function]:
     """A test for each option, beside the collected `items`; its check, of severity P0, is added to the run's.
 
-    It is judged from the observation that tells which server answers at that surface: what cannot be seen is UNKNOWN,
-    and another word than the expected one is FAIL.
+    It is judged from the identity observation of that surface: one that cannot be observed is UNKNOWN, another word than
+    the expected one is FAIL.
 
     Raises:
-        pytest.UsageError: an option of another form, or a surface whose identity nobody observes.
+        pytest.UsageError: an option of another form, or a surface whose identity is not observed.
     """
-    asked = list(dict.fromkeys(options))
-    if not asked:
+    expectations = list(dict.fromkeys(options))
+    if not expectations:
         return []
     checks = run.checks
     known = {
@@ -41,33 +41,33 @@ def expected_items(run: Run, options: Iterable[str], items: Iterable[pytest.Item
         if spec.identity
     }
     modules = {checks[i.nodeid].system: i.getparent(pytest.Module) for i in items if i.nodeid in checks}
-    made = []
-    for number, option in enumerate(asked, 1):
-        name, _, wanted = option.partition("=")
+    functions = []
+    for number, option in enumerate(expectations, 1):
+        name, _, word = option.partition("=")
         spec = known.get(name)
-        if spec is None or not wanted:
-            msg = f"--expect {option}: must be SYSTEM.SURFACE=WORD{nearest(name, known)}; the identity is observed of {', '.join(sorted(known)) or 'nothing'}"
+        if spec is None or not word:
+            msg = f"--expect {option}: must be SYSTEM.SURFACE=WORD{nearest(name, known)}; identities are observed of {', '.join(sorted(known)) or 'nothing'}"
             raise pytest.UsageError(msg)
-        function = _expects(spec, wanted)
+        function = _expects(spec, word)
         module = modules.get(spec.system)
         if module is None:
-            msg = f"--expect {option}: no check of {spec.system} was collected, so nothing would look there"
+            msg = f"--expect {option}: no check of {spec.system} was collected, so its servers would not be observed"
             raise pytest.UsageError(msg)
         item = pytest.Function.from_parent(module, name=f"{function.__name__}[{option}]", callobj=function)
         checks[item.nodeid] = _check(spec, option, number, item.nodeid, function)
-        made.append(item)
-    return made
+        functions.append(item)
+    return functions
 
 
-def _expects(spec: ObservationSpec, wanted: str) -> Callable[..., None]:
+def _expects(spec: ObservationSpec, word: str) -> Callable[..., None]:
     def test_what_answers_is_what_was_deployed(**observed: Observation[Bracketed[Any]]) -> None:
-        seen = str(observed[spec.name].value.last.identity)
+        identity = str(observed[spec.name].value.last.identity)
         verify(
             Finding(
-                holds=wanted == seen or wanted in seen.split(),
+                holds=word == identity or word in identity.split(),
                 reason="another-version",
-                expected=f"{wanted} answers at {spec.system}.{spec.called}",
-                observed=seen,
+                expected=f"{word} answers at {spec.system}.{spec.called}",
+                observed=identity,
             )
         )
 

@@ -1,4 +1,4 @@
-"""Closes a run: writes what pytest's own writers do not, whatever happened to them, and says where everything is."""
+"""The end of a run: our reports, the bundle, the terminal summary, and the release of the target."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from opsverify.run.run import Run
 
 __all__ = [
-    "give_back",
-    "leave_no_folder",
+    "ensure_html",
+    "release_target",
+    "remove_folder",
     "show",
-    "write_html_all_the_same",
-    "write_ours",
+    "write_reports",
     "write_run_bundle",
 ]
 
@@ -37,8 +37,8 @@ _BUNDLED = {
 }  # in a bundle they have these names, wherever they were asked to
 
 
-def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
-    """Have pytest-html write although another report's trouble ended pytest's chain of writers before its turn."""
+def ensure_html(session: pytest.Session, run: Run) -> None:
+    """Call pytest-html's writer if the error of another writer ended pytest's chain before its turn."""
     html = run.reports.get("html")
     if html is None or html.stat().st_size:
         return
@@ -52,10 +52,8 @@ def write_html_all_the_same(session: pytest.Session, run: Run) -> None:
         run.problem(f"the HTML report could not be written: {error}")
 
 
-def write_ours(run: Run) -> None:
-    """Write the page and the Markdown and JSON reports, each whatever becomes of the others, and point `latest` to the
-    run's folder.
-    """
+def write_reports(run: Run) -> None:
+    """Write the HTML, Markdown, metrics and JSON reports, each even if another fails, and point `latest` to the run's folder."""
     if "html" in run.reports:
         from opsverify.report.html import render_html  # noqa: PLC0415 -- jinja2 is loaded where a page is written
 
@@ -66,7 +64,7 @@ def write_ours(run: Run) -> None:
 
 
 def _appendix(page: Path) -> str:
-    """What pytest-html wrote; it goes into our page, folded."""
+    """pytest-html's own page, which is folded into ours."""
     try:
         return page.read_text(encoding="utf-8")
     except OSError:
@@ -86,7 +84,7 @@ def _write_texts(run: Run) -> None:
 
 
 def _write_metrics(run: Run) -> None:
-    """Write the metrics file of a run that looked; what a run leaves that did not look stays as it was."""
+    """Write the metrics file of a run that judged the target; any other run leaves the file as it was."""
     if run.metrics is None or not run.looked:
         return
     from opsverify.report.openmetrics import write_openmetrics  # noqa: PLC0415 - only where it is asked for
@@ -100,7 +98,7 @@ def _write_metrics(run: Run) -> None:
 
 
 def write_run_bundle(run: Run) -> None:
-    """Pack the finished run where `--bundle` asks for it; trouble with that is the run's, and is in its report."""
+    """Pack the finished run into the archive of `--bundle`; an error is a problem of the run, and is in its report."""
     if run.bundle is None or run.usage_error:
         return
     from opsverify.evidence.bundle import redacted_target, versions, write_bundle  # noqa: PLC0415 -- only what is asked for is loaded
@@ -109,8 +107,8 @@ def write_run_bundle(run: Run) -> None:
         _BUNDLED.get(name, path.name): path for name, path in run.reports.items()
     }
     try:
-        made = {"versions.txt": versions(), "target.json": redacted_target(run.target, run.redactor)}
-        write_bundle(run.bundle, files, made)
+        texts = {"versions.txt": versions(), "target.json": redacted_target(run.target, run.redactor)}
+        write_bundle(run.bundle, files, texts)
         run.reports["bundle"] = run.bundle
     except OSError as error:
         run.unwritable = True
@@ -127,22 +125,22 @@ def _write(run: Run, name: str, path: Path, render: Callable[[RunReport, Redacto
         run.problem(f"the {name} report could not be written: {error}")
 
 
-def give_back(run: Run) -> list[str]:
-    """Give the target's lock back, and let go of a twin's ledger; what could not be removed of them, a line each."""
+def release_target(run: Run) -> list[str]:
+    """Release the target's lock and remove a twin's ledger; returns a line for each error."""
     steps = [run.lock.release]
     if run.target.owned and run.saved is None and run.chosen:
         steps.insert(0, run.ledger.discard)
-    troubles = []
+    errors = []
     for step in steps:
         try:
             step()
         except (OSError, StateError) as error:  # the state folder has changed since the run began
-            troubles.append(f"what the run kept in the state folder could not be removed: {error}")
-    return troubles
+            errors.append(f"what the run kept in the state folder could not be removed: {error}")
+    return errors
 
 
-def leave_no_folder(run: Run) -> None:
-    """Remove the folder of what looked at nothing and judged nothing: it would look like a run's."""
+def remove_folder(run: Run) -> None:
+    """Remove the folder of a command that judged nothing: it would look like a run's."""
     run.journal.path.unlink(missing_ok=True)
     with suppress(OSError):  # something else is in it: then it stays
         run.folder.rmdir()

@@ -15,7 +15,7 @@ from opsverify.model.observation import ErrorKind, Observation, ObservationSpec
 from opsverify.model.system import Site
 from opsverify.report.model import Surface
 from opsverify.run.gather import Gatherer, not_started
-from opsverify.run.progress import shown_while_gathering
+from opsverify.run.progress import progress_line
 from opsverify.run.run import RUN, Run
 from opsverify.run.second_sample import second_samples
 from opsverify.run.steady import await_steady
@@ -62,35 +62,35 @@ def _look_up(spec: ObservationSpec) -> object:
 def needed(run: Run, items: Iterable[pytest.Item]) -> list[ObservationSpec]:
     """The observations that the selected checks ask for, each once."""
     checks = [run.checks[item.nodeid] for item in items if item.nodeid in run.checks]
-    asked = {spec.name for check in checks for spec in run.specs_of(check)}
-    there = [run.systems[name] for name in run.target.sections()]
-    return [spec for system in there for spec in system.observations if spec.name in asked]
+    names = {spec.name for check in checks for spec in run.specs_of(check)}
+    systems = [run.systems[name] for name in run.target.sections()]
+    return [spec for system in systems for spec in system.observations if spec.name in names]
 
 
 @pytest.fixture(scope="session")
 def sites(request: pytest.FixtureRequest) -> Iterator[dict[str, Site]]:
     """Each system of the target, with its twin running where the servers are this run's own."""
     run = request.config.stash[RUN]
-    wanted = {spec.system for spec in needed(run, request.session.items)}
+    needed_systems = {spec.system for spec in needed(run, request.session.items)}
     for name, section in run.target.sections().items():
         run.sites[name] = Site(
             system=run.systems[name], section=section, arming=run.arming, folder=run.folder
         )
     if run.target.owned and run.saved is None:
-        start_twins(run, wanted)
+        start_twins(run, needed_systems)
     yield run.sites
     for site in run.sites.values():
         if site.twin is not None:
             site.twin.stop()
 
 
-def start_twins(run: Run, wanted: Iterable[str]) -> None:
-    """Start the twins of these systems beside one another; Ctrl-C ends also those that are still being started."""
+def start_twins(run: Run, names: Iterable[str]) -> None:
+    """Start the twins of these systems in parallel; Ctrl-C also ends those that are still starting."""
     pool = ThreadPoolExecutor()
     starting: dict[str, Future[Twin]] = {}
     try:
         for name, site in run.sites.items():
-            if name in wanted:
+            if name in names:
                 starting[name] = pool.submit(site.system.start_twin, site.section, run.target.servers)
         for name, future in starting.items():
             site = run.sites[name]
@@ -121,8 +121,8 @@ async def observations(
     if run.saved is not None:
         replayed = run.saved.observations(specs)
         for spec in specs:
-            keep(run, spec, replayed[spec.name])
-        look_for_the_alert(run, replayed)
+            save_observation(run, spec, replayed[spec.name])
+        report_missing_rule(run, replayed)
         yield replayed
         return
     missing = {
@@ -136,10 +136,10 @@ async def observations(
 
         await wait_for_twins(run, sites)
 
-        def journal(spec: ObservationSpec, seen: Observation[Any]) -> None:
-            keep(run, spec, seen)
+        def journal(spec: ObservationSpec, observation: Observation[Any]) -> None:
+            save_observation(run, spec, observation)
 
-        wanted = [s for s in specs if s.name not in missing]
+        observable = [s for s in specs if s.name not in missing]
 
         def earlier(spec: ObservationSpec) -> Any:
             if run.baseline is None:
@@ -149,23 +149,23 @@ async def observations(
             return earlier_value(run.baseline, spec, run.key)
 
         gatherer = Gatherer(sites, journal, earlier)
-        async with shown_while_gathering(request.config, gatherer):
-            gathered = await gatherer.gather(wanted)
+        async with progress_line(request.config, gatherer):
+            gathered = await gatherer.gather(observable)
         gathered = await second_samples(
-            run, wanted, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
+            run, observable, gathered, lambda s: Gatherer(sites, journal, earlier).gather(s)
         )
         if any(
             o.unobservable and o.unobservable.kind is ErrorKind.OBSERVER_CUT_OFF for o in gathered.values()
         ):
             run.problem(
-                f"observer cut off: nothing of {run.target.name} was reachable from here; look at this machine's network first"
+                f"observer cut off: no endpoint of {run.target.name} was reachable from this machine; check its network first"
             )
-        look_for_the_alert(run, gathered)
+        report_missing_rule(run, gathered)
         yield {**gathered, **missing}
 
 
 async def wait_for_twins(run: Run, sites: Mapping[str, Site]) -> None:
-    """Wait until the twins that this run has started are in their steady state; one that is not is warned of."""
+    """Wait until the twins that this run has started are in their steady state; warn of those that are not."""
     chosen = [check for nodeid, check in run.checks.items() if nodeid in run.chosen]
     looks = {
         name: await_steady(
@@ -182,45 +182,45 @@ async def wait_for_twins(run: Run, sites: Mapping[str, Site]) -> None:
             run.warnings.append(f"the twin of {name} was not ready: {lacking}")
 
 
-def look_for_the_alert(run: Run, seen: Mapping[str, Observation[Any]]) -> None:
-    """Have the run say so, and end with the status of a wrong option, where nobody would ever raise the alert it is about."""
+def report_missing_rule(run: Run, observations: Mapping[str, Observation[Any]]) -> None:
+    """Report a problem, and end with exit 4, if the target's monitoring has no rule for the incident's alert."""
     if run.incident is None:
         return
     for system in run.systems.values():
-        if told := system.no_such_alert(run.incident.alert, seen):
+        if reason := system.no_such_alert(run.incident.alert, observations):
             run.no_such_alert = True
-            run.problem(f"--incident {run.incident.alert}: {told}")
+            run.problem(f"--incident {run.incident.alert}: {reason}")
 
 
-def keep(run: Run, spec: ObservationSpec, seen: Observation[Any]) -> None:
-    """Write an observation to the journal, and remember which server answered."""
-    trouble = seen.unobservable
-    value = None if trouble else spec.adapter.dump_python(seen.value, mode="json")
+def save_observation(run: Run, spec: ObservationSpec, observation: Observation[Any]) -> None:
+    """Write an observation to the journal, and record which server answered."""
+    trouble = observation.unobservable
+    value = None if trouble else spec.adapter.dump_python(observation.value, mode="json")
     if run.baseline is not None:
-        run.values[seen.name] = run.redactor.data(value)
+        run.values[observation.name] = run.redactor.data(value)
     run.journal.write(
         "observation",
-        name=seen.name,
-        system=seen.system,
-        surfaces=list(seen.surfaces),
+        name=observation.name,
+        system=observation.system,
+        surfaces=list(observation.surfaces),
         value=value,
         unobservable={"kind": trouble.kind.value, "seen": trouble.seen} if trouble else None,
-        observed_at=seen.at.isoformat(),
-        took=seen.took.total_seconds(),
-        window=seen.window.total_seconds(),
-        source=list(seen.source),
-        identity=seen.identity,
-        backend=seen.backend,
+        observed_at=observation.at.isoformat(),
+        took=observation.took.total_seconds(),
+        window=observation.window.total_seconds(),
+        source=list(observation.source),
+        identity=observation.identity,
+        backend=observation.backend,
     )
     if trouble is not None and trouble.kind.not_applicable:
         return
-    for surface in seen.surfaces:
-        known = run.surfaces.get((seen.system, surface))
-        identity = seen.identity if len(seen.surfaces) == 1 else ""
+    for surface in observation.surfaces:
+        known = run.surfaces.get((observation.system, surface))
+        identity = observation.identity if len(observation.surfaces) == 1 else ""
         if known is None or (identity and not known.identity):
-            backend = seen.backend if run.saved else run.sites[seen.system].backend(surface)
-            run.surfaces[seen.system, surface] = Surface(
-                system=seen.system,
+            backend = observation.backend if run.saved else run.sites[observation.system].backend(surface)
+            run.surfaces[observation.system, surface] = Surface(
+                system=observation.system,
                 surface=surface,
                 backend=run.redactor.text(backend),
                 identity=run.redactor.text(identity),

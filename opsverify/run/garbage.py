@@ -1,4 +1,4 @@
-"""Python's garbage collector while a run starts: what is loaded and collected then stays, and need not be looked through.
+"""Garbage collection paused while a run starts: loaded modules and collected tests stay, so scanning them is wasted.
 
 PYTEST_DONT_REWRITE: it is loaded before pytest could.
 """
@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import gc
 
-__all__ = ["left_alone", "of_the_run"]
+__all__ = ["pause", "resume"]
 
 _waiting: list[bool] = []
 
 
-def left_alone() -> None:
-    """From here on nothing is looked for: loading makes modules and classes, and hardly any garbage."""
+def pause() -> None:
+    """Disable the collector: loading makes modules and classes, and hardly any garbage."""
     if gc.isenabled():
         gc.disable()
         _waiting.append(True)
 
 
-def of_the_run() -> None:
-    """From here on garbage is collected as ever, without what there is by now: at its end pytest looks twice through all."""
+def resume() -> None:
+    """Enable the collector and exempt all that exists by now: pytest would scan it twice at its end."""
     if _waiting:
         _waiting.clear()
         gc.freeze()

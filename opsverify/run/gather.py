@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Gatherer", "not_started"]
 
 _IN_FLIGHT = 32  # requests at one endpoint at a time; waiting for a slot does not count against a deadline
-_FEWEST_ENDPOINTS = 2  # from one endpoint alone nobody can tell a dead server from a cut-off observer
+_FEWEST_ENDPOINTS = 2  # one dead endpoint alone cannot be told from an observer that is cut off
 
 
 @dataclass(slots=True)
@@ -60,20 +60,20 @@ class Gatherer:
 
     async def gather(self, specs: Iterable[ObservationSpec]) -> dict[str, Observation[Any]]:
         """All of `specs` by name. Never raises for what a target does."""
-        wanted = list(specs)
-        identities = [s for s in wanted if s.identity]
+        requested = list(specs)
+        identities = [s for s in requested if s.identity]
         first = await self._all(identities)
         self._identities = {(o.system, o.surfaces[0]): o.value.identity for o in first if not o.unobservable}
-        seen = await self._all(s for s in wanted if not s.identity and not s.active)
+        observations = await self._all(s for s in requested if not s.identity and not s.active)
         # One after another: two actions at a time would see each other.
-        seen += [await self._observe(spec) for spec in wanted if spec.active]
-        last = await self._all(identities)
-        results = _bracket(first, last, seen)
+        observations += [await self._observe(spec) for spec in requested if spec.active]
+        again = await self._all(identities)
+        results = _bracket(first, again, observations)
         if _nothing_reachable(results):
             results = [_cut_off(o) for o in results]
         by_name = {o.name: o for o in results}
-        earlier = {o.name: o for o in seen}
-        for spec in wanted:
+        earlier = {o.name: o for o in observations}
+        for spec in requested:
             if by_name[spec.name] is not earlier.get(spec.name):
                 self._on_done(spec, by_name[spec.name])
         return by_name
@@ -82,16 +82,16 @@ class Gatherer:
         return await asyncio.gather(*(self._observe(spec) for spec in specs))
 
     async def _observe(self, spec: ObservationSpec) -> Observation[Any]:
-        result = await self._in_its_turn(spec)
-        if not spec.identity:  # an identity is told when both its ends are known
+        result = await self._observe_in_slot(spec)
+        if not spec.identity:  # an identity is reported once both its ends are known
             self._on_done(spec, result)
         return result
 
-    async def _in_its_turn(self, spec: ObservationSpec) -> Observation[Any]:
+    async def _observe_in_slot(self, spec: ObservationSpec) -> Observation[Any]:
         site = self._sites[spec.system]
         refused = _not_looked_at(spec, site, self._unconfigured[spec.system])
         if refused is not None:
-            return self._made(spec, refused)
+            return self._observation(spec, refused)
         endpoints = [self._endpoints[spec.system, surface] for surface in spec.surfaces]
         async with AsyncExitStack() as slots:
             for endpoint in (
@@ -100,11 +100,11 @@ class Gatherer:
                 await slots.enter_async_context(endpoint.slots)
             for surface, endpoint in zip(spec.surfaces, endpoints, strict=True):
                 if endpoint.silent is not None:
-                    told = Unobservable(
+                    error = Unobservable(
                         ErrorKind.SILENT,
-                        f"endpoint {surface} was silent to its deadline, see {endpoint.silent}",
+                        f"endpoint {surface} did not answer before its deadline, see {endpoint.silent}",
                     )
-                    return self._made(spec, told)
+                    return self._observation(spec, error)
             result = await self._look(spec, site)
         if len(endpoints) == 1 and result.unobservable and result.unobservable.kind is ErrorKind.SILENT:
             endpoints[0].silent = endpoints[0].silent or spec.name
@@ -130,19 +130,19 @@ class Gatherer:
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
-            outcome = _told(error)  # nobody cancelled us: a library's own
-        except Exception as error:  # noqa: BLE001 - the evidence boundary: whatever a target causes becomes an observation
+            outcome = _unobservable(error)  # not our task: a library cancelled its own
+        except Exception as error:  # noqa: BLE001 - the evidence boundary: any error that a target causes becomes an observation
             if limit.expired():
                 outcome = Unobservable(
                     ErrorKind.SILENT, f"no complete answer within {clock.within.total_seconds():g} s"
                 )
             else:
-                outcome = _told(error)
+                outcome = _unobservable(error)
         finally:
             del self.in_flight[spec.name]
-        return self._made(spec, outcome, took=clock.elapsed, probes=tuple(probes), window=window)
+        return self._observation(spec, outcome, took=clock.elapsed, probes=tuple(probes), window=window)
 
-    def _made(
+    def _observation(
         self,
         spec: ObservationSpec,
         outcome: Any,
@@ -170,14 +170,14 @@ class Gatherer:
 
 
 def not_started(spec: ObservationSpec, why: str) -> Observation[Any]:
-    """What stands for an observation when the target's own servers did not start."""
+    """The observation of a system whose own servers did not start."""
     return Observation(
         spec.name, spec.system, spec.surfaces, Unobservable(ErrorKind.NOT_STARTED, why), datetime.now(UTC)
     )
 
 
-def _told(error: BaseException) -> Unobservable:
-    """Why nothing was observed, without the frames of the look: what those had open would stay open with the run."""
+def _unobservable(error: BaseException) -> Unobservable:
+    """The classified error without its traceback, whose frames would keep sockets and files open for the whole run."""
     why = classify(error)
     why.__cause__ = why.__context__ = None
     return why.with_traceback(None)
@@ -201,9 +201,9 @@ def _not_looked_at(spec: ObservationSpec, site: Site, unconfigured: frozenset[st
 
 
 def _bracket(
-    first: list[Observation[Any]], last: list[Observation[Any]], seen: list[Observation[Any]]
+    first: list[Observation[Any]], last: list[Observation[Any]], others: list[Observation[Any]]
 ) -> list[Observation[Any]]:
-    """Join the two ends of each identity; what came from a server that changed or went away in between is not observed."""
+    """Join the two ends of each identity; the values of a server that changed or went away in between become unobservable."""
     results: list[Observation[Any]] = []
     doubts: dict[tuple[str, str], str] = {}
     for before, after in zip(first, last, strict=True):
@@ -215,7 +215,7 @@ def _bracket(
         if after.unobservable:
             results.append(after)
             doubts[before.system, surface] = (
-                f"{surface} was there at the start and not at the end ({after.unobservable})"
+                f"{surface} answered at the start of the run and not at its end ({after.unobservable})"
             )
             continue
         shape: Any = Bracketed.__class_getitem__(type(before.value))
@@ -223,9 +223,9 @@ def _bracket(
         results.append(replace(before, outcome=both, identity=identity))
         if identity != after.value.identity:
             doubts[before.system, surface] = (
-                f"{surface} was {identity} at the start and {after.value.identity} at the end"
+                f"{surface} was {identity} at the start of the run and {after.value.identity} at its end"
             )
-    for one in seen:
+    for one in others:
         doubt = next((doubts[one.system, s] for s in one.surfaces if (one.system, s) in doubts), None)
         if doubt and not one.unobservable:
             one = replace(one, outcome=Unobservable(ErrorKind.IDENTITY_CHANGED, doubt))  # noqa: PLW2901
@@ -241,7 +241,7 @@ def _nothing_reachable(results: list[Observation[Any]]) -> bool:
             continue
         if not trouble or not trouble.kind.cut_off:
             return False
-        if len(one.surfaces) == 1:  # of several, one is enough to end a look, and nobody knows which
+        if len(one.surfaces) == 1:  # of several surfaces it is not known which one failed
             dead.add((one.system, one.surfaces[0]))
     return len(dead) >= _FEWEST_ENDPOINTS
 
@@ -253,6 +253,6 @@ def _cut_off(one: Observation[Any]) -> Observation[Any]:
     return replace(
         one,
         outcome=Unobservable(
-            ErrorKind.OBSERVER_CUT_OFF, f"nothing of this target was reachable; here: {trouble}"
+            ErrorKind.OBSERVER_CUT_OFF, f"no endpoint of this target was reachable; this one: {trouble}"
         ),
     )

@@ -1,7 +1,7 @@
-"""Ctrl-C outside the part of a run that pytest guards: exit status 2 and one line, never a traceback.
+"""Ctrl-C, SIGTERM and SIGHUP outside the part of a run that pytest handles: exit status 2 and one line, no traceback.
 
-A process goes through three of these: `loading` (nothing was looked at, nothing has to be undone), then Python's own
-way, by which pytest ends the run in good order, then `closing` (undo and reports are carried to their end), then `over`.
+Phases of a process: `loading` (a signal ends it at once, nothing has to be undone), `loaded` (Python's own handlers, by
+which pytest ends the run in order), `closing` (undo and reports run to their end), `over` (signals are ignored).
 PYTEST_DONT_REWRITE: it is loaded before pytest could.
 """
 
@@ -29,7 +29,7 @@ _replaced: dict[int, Any] = {}
 
 
 def loading() -> None:
-    """From here on a signal ends the process at once, if this process is pytest's own and nobody else handles it."""
+    """Have a signal end the process at once, if it is pytest's own and the signal has no other handler."""
     if is_pytest() and not _stderr:
         _stderr.append(os.dup(2))
         for number in _SIGNALS:
@@ -39,18 +39,18 @@ def loading() -> None:
 
 
 def replace_process(argv: list[str]) -> NoReturn:
-    """Run another Python program in place of this one; a signal in between waits until that one calls `loading`."""
+    """Replace this process by another Python program; a signal in between waits until that one calls `loading`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     os.execv(argv[0], argv)  # noqa: S606 - our own words
 
 
 def before_end(undo: Callable[[], object]) -> None:
-    """Have `undo` called where a signal ends the process at once: for what must not stay of a run that never began."""
+    """Register `undo` for a signal that ends the process at once: it removes what a run that never began must not leave."""
     _undoing.append(undo)
 
 
 def loaded() -> None:
-    """From here on signals take Python's own way again. Can be called at any time."""
+    """Restore Python's own signal handlers. Can be called at any time."""
     for number in _SIGNALS:
         if signal.getsignal(number) is _end_at_once:
             own = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
@@ -61,9 +61,9 @@ def loaded() -> None:
 
 
 def closing(note: Callable[[], object]) -> None:
-    """From here on a signal calls `note`, and what is under way goes on; the third one in a row breaks it off.
+    """Have a signal call `note` while the work goes on; the third one interrupts it.
 
-    Ctrl-C that is ignored stays ignored. Outside the main thread, which alone hears signals, nothing changes.
+    A SIGINT that is ignored stays ignored. Does nothing outside the main thread, the only one that receives signals.
     """
     pressed: list[int] = []
 
@@ -83,20 +83,20 @@ def closing(note: Callable[[], object]) -> None:
 
 
 def closed() -> None:
-    """What `closing` has replaced is as before it."""
+    """Restore the handlers that `closing` replaced."""
     while _replaced:
         signal.signal(*_replaced.popitem())
 
 
 def over() -> None:
-    """The exit status is decided and everything is written: nothing interrupts the last steps of pytest's own process."""
+    """Ignore signals: the exit status is decided and everything is written."""
     if is_pytest():
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
 
 def is_pytest() -> bool:
-    """Whether this process is pytest's own, and not that of a program which calls it."""
+    """Whether this process is pytest itself, not a program that calls it."""
     # While Python looks for the module of `python -m opsverify`, the program is called "-m".
     program = sys.argv[0].removesuffix("/__main__.py") if sys.argv else ""
     return program.rpartition("/")[2] in ("pytest", "py.test", "opsverify", "-m")

@@ -42,7 +42,7 @@ class StateError(Exception):
 
     def __init__(self, folder: Path | str, why: str) -> None:
         super().__init__(
-            f"the state folder {folder} cannot be used: {why}; set {VARIABLE} to a folder that this user may write"
+            f"the state folder {folder} cannot be used: {why}; set {VARIABLE} to a folder that this user can write to"
         )
 
 
@@ -79,7 +79,7 @@ def prepare_state() -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, whole or not at all, whoever else does the same at this moment. Raises OSError."""
+    """Write a file atomically, also against concurrent writers. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
@@ -110,7 +110,7 @@ class Lock(Protocol):
         """Take it. Raises TargetBusy."""
 
     def release(self) -> None:
-        """Give it back."""
+        """Release it."""
 
 
 class TargetBusy(Exception):
@@ -133,17 +133,22 @@ class TargetLock:
                 lock.acquire()
                 self._lock = lock
                 since = datetime.now(UTC).isoformat(timespec="seconds")
-                who = {"run": self.run_id, "pid": os.getpid(), "host": socket.gethostname(), "since": since}
-                self._holder(lock).write_text(json.dumps(who), encoding="utf-8")
+                record = {
+                    "run": self.run_id,
+                    "pid": os.getpid(),
+                    "host": socket.gethostname(),
+                    "since": since,
+                }
+                self._holder(lock).write_text(json.dumps(record), encoding="utf-8")
         except Timeout:
             try:
                 holder = json.loads(self._holder(lock).read_text(encoding="utf-8"))
-                told = (
+                holder_text = (
                     f"run {holder['run']} (pid {holder['pid']} on {holder['host']}) since {holder['since']}"
                 )
             except (OSError, ValueError, KeyError, TypeError):
-                told = "a run that has not said who it is yet"
-            msg = f"held by {told}"
+                holder_text = "a run that has not written its id yet"
+            msg = f"held by {holder_text}"
             raise TargetBusy(msg) from None
 
     @staticmethod
@@ -151,12 +156,12 @@ class TargetLock:
         return Path(lock.lock_file).with_suffix(".json")
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._lock is None or not self._lock.is_locked:
             return
         try:
             self._holder(self._lock).unlink(missing_ok=True)
-            if self._key.startswith(_TWIN):  # nobody else will ever ask for it
+            if self._key.startswith(_TWIN):  # no other run will ever ask for it
                 Path(self._lock.lock_file).unlink(missing_ok=True)
         finally:
             self._lock.release()
@@ -184,7 +189,7 @@ _CHANGES = TypeAdapter(list[LedgerEntry])
 
 
 class Ledger:
-    """Changes in force on one target, on disk before they are in force, and gone once their undoing was seen."""
+    """Changes in force on one target, on disk before they are in force, and removed once their undo was observed."""
 
     def __init__(self, key: str, run_id: str, *, owned: bool) -> None:
         self._key, self._run, self._owned = key, run_id, owned
@@ -229,7 +234,7 @@ class Ledger:
         return new
 
     def settle(self, change: LedgerEntry) -> None:
-        """Strike out what was seen to be undone."""
+        """Remove a change whose undo was observed."""
         self._update(lambda held: [c for c in held if c.id != change.id])
 
     def _update(self, edit: Callable[[list[LedgerEntry]], list[LedgerEntry]]) -> None:
@@ -245,7 +250,7 @@ class Ledger:
                 self._path.unlink()
 
     def discard(self) -> None:
-        """Remove what this ledger keeps on disk beside its changes; for a twin whose run ends."""
+        """Remove the lock file of a ledger without changes; for a twin whose run ends."""
         if not self._path.exists():
             Path(self._lock.lock_file).unlink(missing_ok=True)
 
@@ -256,12 +261,12 @@ def twin_key(run_id: str) -> str:
 
 
 def sweep_dead_twins() -> list[str]:
-    """Strike out what runs that are dead left in force on twins of their own, and say what that was.
+    """Remove the ledgers that killed runs left for twins of their own; returns a warning for each.
 
     Such a twin ended with its run (the guard saw to it), so there is nothing left to undo. Runs whose lock is held
     are alive and not touched.
     """
-    told = []
+    warnings = []
     for path in sorted(state_folder("ledger").glob(f"{_TWIN}*.json")):
         lock = TargetLock(path.stem, "sweep")
         try:
@@ -270,27 +275,27 @@ def sweep_dead_twins() -> list[str]:
             continue
         try:
             if (swept := _swept(path)) is not None:
-                told.append(swept)
+                warnings.append(swept)
         finally:
             lock.release()
-    return told
+    return warnings
 
 
 def _swept(path: Path) -> str | None:
-    """Remove a dead run's ledger; what it said, or None where another run was first."""
+    """Remove a dead run's ledger; returns the warning, or None where another run removed it first."""
     run = path.stem.removeprefix(_TWIN)
     try:
         changes = _CHANGES.validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        told = f"run {run} was killed and left a damaged ledger behind: {type(error).__name__}"
+        warning = f"run {run} was killed and left a damaged ledger behind: {type(error).__name__}"
     else:
         names = ", ".join(change.name for change in changes)
-        told = f"run {run} was killed with {names} in force on its own twin, which ended with it"
+        warning = f"run {run} was killed with {names} in force on its own twin, which ended with it"
     try:
         path.unlink(missing_ok=True)
         path.with_suffix(".lock").unlink(missing_ok=True)
     except OSError as error:
-        return f"{told}; {path} cannot be removed: {error.strerror}"
-    return told
+        return f"{warning}; {path} cannot be removed: {error.strerror}"
+    return warning

@@ -49,13 +49,13 @@ def judged(
     checks: Iterable[Check], observations: Mapping[str, Observation[Any]], limits: Limits
 ) -> dict[str, Outcome]:
     """The outcome of each check on these observations, by check id."""
-    given: dict[str, Any] = {**observations, "limits": limits}
-    return {check.id: judge(check, {name: given[name] for name in check.asks}) for check in checks}
+    arguments: dict[str, Any] = {**observations, "limits": limits}
+    return {check.id: judge(check, {name: arguments[name] for name in check.asks}) for check in checks}
 
 
 async def look(site: Site, checks: Iterable[Check], *, limits: Limits | None = None) -> dict[str, Outcome]:
     """Observe what these checks ask for, and judge them; by the section's limits where none are given."""
-    wanted = list(checks)
-    asked = {name for check in wanted for name in check.asks}
-    seen = await observe(site, (spec for spec in site.system.observations if spec.name in asked))
-    return judged(wanted, seen, limits or site.section.limits)
+    listed = list(checks)
+    names = {name for check in listed for name in check.asks}
+    observations = await observe(site, (spec for spec in site.system.observations if spec.name in names))
+    return judged(listed, observations, limits or site.section.limits)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-__all__ = ["COMMANDS", "LOOKS_AT_NOTHING", "Options", "add_options", "duration", "settle"]
+__all__ = ["COMMANDS", "LOOKS_AT_NOTHING", "Options", "add_options", "duration", "reconcile"]
 
 COMMANDS = ("plan", "preflight", "runbook", "explain", "act")
 """Options with which nothing is judged and no report is left."""
@@ -29,10 +29,10 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def duration(text: str) -> timedelta:
-    """A duration such as 20s, 5m, 24h, 2d. Raises ValueError saying what is right."""
+    """A duration such as 20s, 5m, 24h, 2d. Raises ValueError with the accepted form."""
     match = _DURATION.fullmatch(text.strip())
     if match is None or not float(match["amount"]):
-        msg = f"{text!r} is no duration; write a number with s, m, h or d, such as 20s, 5m or 24h"
+        msg = f"{text!r} is not a duration; write a number with s, m, h or d, such as 20s, 5m or 24h"
         raise ValueError(msg)
     return timedelta(**{_UNITS[match["unit"]]: float(match["amount"])})
 
@@ -48,12 +48,12 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--profile",
         choices=PROFILES,
-        help="run the checks that a profile requires; anything missing is exit 13",
+        help="run the checks that a profile requires; exit 13 if one of them does not run",
     )
     group.addoption(
         "--period",
         choices=PERIODS,
-        help="profile maintenance, only this list's checks and those of every list",
+        help="profile maintenance: the checks of this list, and those that belong to every list",
     )
     group.addoption(
         "--gate",
@@ -65,9 +65,13 @@ def add_options(parser: pytest.Parser) -> None:
         "--only",
         action="append",
         metavar="WORD,…",
-        help="be about a part only, in place of the target's `only`: a system, subsystem, surface or check; exactly that part is required",
+        help="check only a part of the target, instead of its `only`: a system, subsystem, surface or check id; only that part is required",
     )
-    group.addoption("--strict-severity", action="store_true", help="exit 11 where only ungated checks fail")
+    group.addoption(
+        "--strict-severity",
+        action="store_true",
+        help="exit 11 instead of 0 if only checks below the gate FAIL or are UNKNOWN",
+    )
     group.addoption(
         "--arm", metavar="TARGET", help="confirm the [arm] table of this live target for this run"
     )
@@ -75,35 +79,35 @@ def add_options(parser: pytest.Parser) -> None:
         "--if-busy",
         choices=("fail", "ok"),
         default="fail",
-        help="exit status when another run is at work on the target: 16, or 0",
+        help="exit status if another run holds the target's lock: 16 (fail) or 0 (ok)",
     )
-    group.addoption(
-        "--undone", metavar="ID", help="strike a change out of the ledger that a person has undone by hand"
-    )
+    group.addoption("--undone", metavar="ID", help="remove a change from the ledger after undoing it by hand")
     group.addoption(
         "--replay",
         metavar="FOLDER|BUNDLE",
-        help="judge a saved run again (its reports folder or its bundle); nothing is asked",
+        help="judge a saved run again (its reports folder or its bundle) without contacting the target",
     )
     group.addoption(
         "--limit",
         action="append",
         metavar="SYSTEM.NAME=N",
-        help="use another limit in this run, such as esper.window=10",
+        help="override a limit in this run, such as esper.window=10",
     )
     group.addoption(
-        "--plan", action="store_true", help="show what would run, be skipped and write; look at nothing"
+        "--plan",
+        action="store_true",
+        help="show which checks would run, write or be skipped; contact nothing",
     )
     group.addoption(
         "--preflight",
         action="store_true",
-        help="look whether each endpoint can be reached and read; judge nothing",
+        help="test whether each endpoint can be reached and read; judge nothing",
     )
     group.addoption(
         "--runbook-file",
         action="append",
         metavar="SYSTEM=FILE",
-        help="warn where a system's real runbook differs from what is mapped",
+        help="warn where a system's real runbook differs from its runbook.toml",
     )
     group.addoption("--reports", metavar="FOLDER", help="where run folders are written (default: reports/)")
     _canary_options(group.addoption)
@@ -114,11 +118,11 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def _canary_options(add: Callable[..., None]) -> None:
-    add("--waivers", metavar="FILE", help="accepted failures, instead of the target's own file")
+    add("--waivers", metavar="FILE", help="file of waivers (accepted failures), instead of the target's own")
     add(
         "--history",
         metavar="FILE|URL",
-        help="where canary runs are remembered: an SQLite file, a postgresql:// address, or 'off'",
+        help="where canary runs are kept: an SQLite file, a postgresql:// address, or 'off'",
     )
     add("--openmetrics", metavar="FILE", help="also write the result for node-exporter's textfile collector")
 
@@ -127,13 +131,13 @@ def _acting_options(add: Callable[..., None]) -> None:
     add(
         "--act",
         metavar="SYSTEM.ACTION[:KEY=VALUE,…]",
-        help="take one of the operator's actions on a live target that arms it; judge nothing",
+        help="run one operator action on a live target that arms it; judge nothing",
     )
-    add("--dry-run", action="store_true", help="with --act: say what it would do, and do nothing")
+    add("--dry-run", action="store_true", help="with --act: print what it would do, and do nothing")
     add(
         "--verify-within",
         metavar="TIME",
-        help="with --act, where a person has to act: wait so long (10m) until the checks tell that it was done",
+        help="with --act, where a person has to act: wait up to this long (10m) for the checks that verify it",
     )
 
 
@@ -141,17 +145,17 @@ def _incident_options(add: Callable[..., None]) -> None:
     add(
         "--runbook",
         action="store_true",
-        help="list procedures, their checks and what each needs; look at nothing",
+        help="list procedures, their checks and what each needs; contact nothing",
     )
     add(
         "--explain",
         metavar="CHECK",
-        help="what a check promises, looks at and is reddened by, and what to do",
+        help="show what a check promises and observes, which faults turn it red, and what to do then",
     )
     add(
         "--incident",
         metavar="ALERT",
-        help="profile incident, only what is tied to this alert; dependencies first",
+        help="profile incident: the checks tied to this alert, their dependencies first",
     )
     add(
         "--baseline",
@@ -161,14 +165,14 @@ def _incident_options(add: Callable[..., None]) -> None:
     add(
         "--baseline-from",
         metavar="FOLDER",
-        help="where last-green is looked for (default: where reports are written)",
+        help="folder to search for last-green (default: the reports folder)",
     )
     add(
         "--watch",
         metavar="TIME",
-        help="look again and again for so long (24h); a relapse ends it with exit 10",
+        help="repeat the run for this long (24h); a relapse ends it with exit 10",
     )
-    add("--every", metavar="TIME", help="time between the starts of two looks of --watch (default: 5m)")
+    add("--every", metavar="TIME", help="time between the starts of two rounds of --watch (default: 5m)")
     add("--bundle", metavar="FILE.tar.gz", help="pack the run's evidence and reports into one archive")
     add(
         "--expect",
@@ -178,24 +182,26 @@ def _incident_options(add: Callable[..., None]) -> None:
     )
 
 
-def settle(config: pytest.Config) -> None:
-    """Make options agree: an incident is of the profile incident, a period of the profile maintenance.
+def reconcile(config: pytest.Config) -> None:
+    """Set the profile that --incident or --period implies.
 
     Raises:
-        pytest.UsageError: they contradict each other.
+        pytest.UsageError: options contradict each other.
     """
     if config.getoption("every") and not config.getoption("watch"):
-        msg = "--every says how often --watch looks; give --watch TIME too, such as --watch 24h"
+        msg = "--every sets the interval of --watch; give --watch TIME too, such as --watch 24h"
         raise pytest.UsageError(msg)
     if config.getoption("period") is not None:
         if config.getoption("profile") not in (None, "maintenance"):
-            msg = f"--period is of the profile maintenance, not {config.getoption('profile')}; leave --profile out"
+            msg = (
+                f"--period needs profile maintenance, not {config.getoption('profile')}; leave --profile out"
+            )
             raise pytest.UsageError(msg)
         config.option.profile = "maintenance"
     if config.getoption("incident") is None:
         return
     if config.getoption("profile") not in (None, "incident"):
-        msg = f"--incident is of the profile incident, not {config.getoption('profile')}; leave --profile out"
+        msg = f"--incident needs profile incident, not {config.getoption('profile')}; leave --profile out"
         raise pytest.UsageError(msg)
     config.option.profile = "incident"
 

@@ -35,12 +35,12 @@ class Part:
 
     def has(self, check: Check, surfaces: Collection[str]) -> bool:
         """Whether a check that looks at these surfaces of its system belongs to it."""
-        asked = {(check.system, surface) for surface in surfaces}
+        pairs = {(check.system, surface) for surface in surfaces}
         return (
             check.id in self.checks
             or check.system in self.systems
             or (check.system, check.subsystem) in self.subsystems
-            or bool(asked and asked <= self.surfaces)
+            or bool(pairs and pairs <= self.surfaces)
         )
 
     def may_have(self, check_id: str, system: str) -> bool:
@@ -49,19 +49,19 @@ class Part:
         return check_id in self.checks or system in self.systems or any(name == system for name, _ in pairs)
 
     def touches(self, check: Check, surfaces: Collection[str]) -> bool:
-        """Whether a check that does not belong to it looks at one of its surfaces all the same."""
-        asked = {(check.system, surface) for surface in surfaces}
-        return not self.has(check, surfaces) and bool(asked & self.surfaces)
+        """Whether a check that does not belong to it looks at one of its surfaces nevertheless."""
+        pairs = {(check.system, surface) for surface in surfaces}
+        return not self.has(check, surfaces) and bool(pairs & self.surfaces)
 
-    def without_any(
+    def unmatched_words(
         self, checks: Iterable[Check], surfaces_of: Callable[[Check], Collection[str]]
     ) -> list[str]:
         """The words by which none of `checks` belongs to it."""
-        there = list(checks)
+        listed = list(checks)
         return [
             word
             for word, one in zip(self.words, self._each(), strict=True)
-            if not any(one.has(check, surfaces_of(check)) for check in there)
+            if not any(one.has(check, surfaces_of(check)) for check in listed)
         ]
 
     def _each(self) -> list[Part]:
@@ -85,29 +85,29 @@ def part_of(words: Iterable[str], systems: Mapping[str, System], checks: Collect
     Raises:
         PartError: a word names none of them.
     """
-    given = tuple(dict.fromkeys(words))
+    unique = tuple(dict.fromkeys(words))
     subsystems = {(name, sub) for name, system in systems.items() for sub in system.subsystems}
     surfaces = {(name, surface) for name, system in systems.items() for surface in system.section.surfaces}
     pairs = subsystems | surfaces
     known = {*systems, *checks, *(".".join(pair) for pair in pairs), *(word for _, word in pairs)}
-    for word in given:
+    for word in unique:
         if word not in known:
             near = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-            told = f"; did you mean {near[0]!r}?" if near else "."
-            there = "; ".join(
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            names = "; ".join(
                 f"{name}: {', '.join(dict.fromkeys((*system.subsystems, *system.section.surfaces)))}"
                 for name, system in systems.items()
             )
-            msg = f"{word!r} is no system, subsystem, surface or check of this target{told} There are, by system, {there}; and checks such as {min(checks, default='none')}"
+            msg = f"{word!r} is not a system, subsystem, surface or check of this target{hint} Names by system: {names}; checks have ids such as {min(checks, default='none')}"
             raise PartError(msg)
 
     def among(pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
-        return frozenset(pair for pair in pairs if pair[1] in given or ".".join(pair) in given)
+        return frozenset(pair for pair in pairs if pair[1] in unique or ".".join(pair) in unique)
 
     return Part(
-        given,
-        frozenset(given) & frozenset(systems),
+        unique,
+        frozenset(unique) & frozenset(systems),
         among(subsystems),
         among(surfaces),
-        frozenset(given) & frozenset(checks),
+        frozenset(unique) & frozenset(checks),
     )

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from opsverify.model.observation import ObservationSpec
     from opsverify.run.gather import Gatherer
 
-__all__ = ["awaited", "shown_while_gathering"]
+__all__ = ["progress_line", "wait_line"]
 
 _EVERY = 0.2
 _MOST = 4
 
 
-def awaited(in_flight: Iterable[tuple[ObservationSpec, Deadline]], width: int) -> str:
+def wait_line(in_flight: Iterable[tuple[ObservationSpec, Deadline]], width: int) -> str:
     """One line: each endpoint still awaited, how long it has been asked, and when its deadline ends the wait."""
     longest: dict[str, Deadline] = {}
     for spec, clock in in_flight:
@@ -33,17 +33,17 @@ def awaited(in_flight: Iterable[tuple[ObservationSpec, Deadline]], width: int) -
             key = f"{spec.system}.{surface}"
             if key not in longest or clock.remaining > longest[key].remaining:
                 longest[key] = clock
-    told = [
+    waits = [
         f"{name} {clock.elapsed.total_seconds():.0f} of {clock.within.total_seconds():.0f} s"
         for name, clock in sorted(longest.items(), key=lambda each: each[1].remaining, reverse=True)
     ]
-    more = f" · and {len(told) - _MOST} more" if len(told) > _MOST else ""
-    return clean_text(f"awaiting {' · '.join(told[:_MOST])}{more}")[: max(width - 1, 0)] if told else ""
+    more = f" · and {len(waits) - _MOST} more" if len(waits) > _MOST else ""
+    return clean_text(f"awaiting {' · '.join(waits[:_MOST])}{more}")[: max(width - 1, 0)] if waits else ""
 
 
 @asynccontextmanager
-async def shown_while_gathering(config: pytest.Config, gatherer: Gatherer) -> AsyncIterator[None]:
-    """Keep a line of what is awaited on the terminal. Quiet where there is none."""
+async def progress_line(config: pytest.Config, gatherer: Gatherer) -> AsyncIterator[None]:
+    """Show the endpoints that are awaited in a line on the terminal. Does nothing without a terminal."""
     terminal: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None or not terminal.isatty or os.environ.get("TERM") == "dumb":
         yield
@@ -62,12 +62,12 @@ async def shown_while_gathering(config: pytest.Config, gatherer: Gatherer) -> As
 async def _show(line: _Line, gatherer: Gatherer) -> None:
     await asyncio.sleep(_EVERY)  # a run that is quick shows nothing
     while True:
-        line.write(awaited(gatherer.in_flight.values(), line.width))
+        line.write(wait_line(gatherer.in_flight.values(), line.width))
         await asyncio.sleep(_EVERY)
 
 
 class _Line:
-    """The line below what pytest has written; it is gone afterwards, and pytest goes on where it was."""
+    """A status line below the output of pytest, erased afterwards."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._capture = config.pluginmanager.get_plugin("capturemanager")
@@ -90,7 +90,7 @@ class _Line:
         self._below = True
 
     def erase(self) -> None:
-        """Take the line away, and go back to where pytest was."""
+        """Erase the line, and go back to where pytest was."""
         if self._below:
             self._out("\r\x1b[2K\x1b8")
             self._below = False

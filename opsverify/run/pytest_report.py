@@ -1,4 +1,4 @@
-"""Gives pytest's own report of a test the verdict of the check: outcome, text, letter, JUnit properties."""
+"""The verdict of a check put into pytest's own report of a test: outcome, text, letter, JUnit properties."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opsverify.run.drill import Drill
     from opsverify.run.run import Run
 
-__all__ = ["LETTERS", "apply_verdict", "outcome_of", "seen_by", "trace", "without_source"]
+__all__ = ["LETTERS", "apply_verdict", "judged_from", "outcome_of", "trace", "without_source"]
 
 LETTERS = {
     Verdict.PASS: ("passed", ".", ("PASS", {"green": True})),
@@ -39,34 +39,34 @@ _PYTEST_OUTCOMES: dict[Verdict, Any] = {
 
 
 def outcome_of(run: Run, item: pytest.Function, error: BaseException | None) -> Outcome:
-    """The outcome of a check: judged already, or told by what its fixtures or its coroutine raised."""
+    """The outcome of a check: judged already, or derived from what its fixtures or its coroutine raised."""
     known = run.outcomes.get(item.nodeid)
     if known is not None:
         return known
     if isinstance(error, Unobservable):
         return Outcome(verdict=Verdict.UNKNOWN, reason=error.kind.value, explanation=error.seen)
     if isinstance(error, pytest.skip.Exception):
-        told = f"skipped for {error.msg!r}, which is not on the closed list of reasons"
-        return Outcome(verdict=Verdict.UNKNOWN, reason="check-broken", explanation=told)
-    rehearsal = _drill(item)
-    return outcome_from(rehearsal.findings if rehearsal else [], error)
+        explanation = f"skipped for {error.msg!r}, which is not on the closed list of reasons"
+        return Outcome(verdict=Verdict.UNKNOWN, reason="check-broken", explanation=explanation)
+    drill = _drill(item)
+    return outcome_from(drill.findings if drill else [], error)
 
 
-def seen_by(item: pytest.Function) -> list[Observation[Any]]:
+def judged_from(item: pytest.Function) -> list[Observation[Any]]:
     """The observations that the check was judged from: the session's, or a drill's latest own."""
-    rehearsal = _drill(item)
-    if rehearsal is not None:
-        return rehearsal.seen
+    drill = _drill(item)
+    if drill is not None:
+        return drill.observations
     return [value for value in item.funcargs.values() if isinstance(value, Observation)]
 
 
 def _drill(item: pytest.Function) -> Drill | None:
-    rehearsal = item.funcargs.get("drill")
-    if rehearsal is None:
+    drill = item.funcargs.get("drill")
+    if drill is None:
         return None
     from opsverify.run.drill import Drill  # noqa: PLC0415 -- only what is asked for is loaded
 
-    return rehearsal if isinstance(rehearsal, Drill) else None
+    return drill if isinstance(drill, Drill) else None
 
 
 def apply_verdict(item: pytest.Item, report: pytest.TestReport, result: CheckResult) -> None:
@@ -86,8 +86,8 @@ def apply_verdict(item: pytest.Item, report: pytest.TestReport, result: CheckRes
 
 
 def trace(raised: pytest.ExceptionInfo[BaseException]) -> str:
-    """The suite's own trace, in short. Without its source where Python 3.11.2 (Debian 12) cannot parse that any more:
-    once an expression was too deep for it, each later one may end in SystemError.
+    """The suite's own traceback in short; without source where Python 3.11.2 (Debian 12) cannot parse it any more: once
+    an expression was too deep for it, each later one may end in SystemError.
     """
     try:
         return bounded_text(str(raised.getrepr(style="short")), 4000)
@@ -96,7 +96,7 @@ def trace(raised: pytest.ExceptionInfo[BaseException]) -> str:
 
 
 def without_source(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
-    """What pytest reports of a failure of a check, where it cannot show its source."""
-    told = call.excinfo.exconly() if call.excinfo else ""
+    """The report of a failed check where pytest cannot show its source."""
+    text = call.excinfo.exconly() if call.excinfo else ""
     when: Any = call.when
-    return pytest.TestReport(item.nodeid, item.location, {}, "failed", told, when)
+    return pytest.TestReport(item.nodeid, item.location, {}, "failed", text, when)

@@ -8,11 +8,11 @@ import pytest
 
 from opsverify.run import interrupt
 
-__all__ = ["rooted"]
+__all__ = ["ensure_root"]
 
 
-def rooted(config: pytest.Config) -> None:
-    """See to it that pytest found this project's settings, whatever path an option names.
+def ensure_root(config: pytest.Config) -> None:
+    """Make sure that pytest found this project's settings, whatever path an option names.
 
     When pytest looks for its root it takes the value of an option that it does not know yet for a path to collect
     from: `--target /etc/live.toml` would make / its root, without our settings. Written with "=" it is no path, so the
@@ -21,19 +21,19 @@ def rooted(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: the command cannot be run again, because pytest was called from a program.
     """
-    given = list(config.invocation_params.args)
-    joined = _joined(given)
-    if config.inipath is not None or joined == given:
+    arguments = list(config.invocation_params.args)
+    joined = _joined(arguments)
+    if config.inipath is not None or joined == arguments:
         return
-    if list(map(str, given)) != sys.argv[1:]:
+    if list(map(str, arguments)) != sys.argv[1:]:
         msg = f"pytest takes the path of an option for its root; write it with '=': pytest {' '.join(joined)}"
         raise pytest.UsageError(msg)
     interrupt.replace_process([sys.executable, "-m", "opsverify", *joined])
 
 
-def _joined(given: list[str]) -> list[str]:
+def _joined(arguments: list[str]) -> list[str]:
     joined: list[str] = []
-    for word in map(str, given):
+    for word in map(str, arguments):
         if joined and joined[-1] in (
             "--target",
             "--replay",

@@ -76,7 +76,9 @@ class Run:
     )  # the file's own, by which a twin is ready
     incident: Incident | None = None
     part: Part | None = None
-    in_vain: frozenset[str] = frozenset()  # the words of the part that no check of the profile belongs to
+    unmatched_words: frozenset[str] = (
+        frozenset()
+    )  # the words of the part that no check of the profile belongs to
     baseline: Baseline | None = None
     bundle: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)  # observations as saved, where there is a baseline
@@ -87,7 +89,7 @@ class Run:
     results: dict[str, CheckResult] = field(default_factory=dict)
     sites: dict[str, Site] = field(default_factory=dict)
     surfaces: dict[tuple[str, str], Surface] = field(default_factory=dict)
-    passed_over: dict[str, str] = field(default_factory=dict)
+    not_configured: dict[str, str] = field(default_factory=dict)
     timelines: dict[str, list[Step]] = field(default_factory=dict)
     reports: dict[str, Path] = field(default_factory=dict)
     shown: bool = False
@@ -104,7 +106,7 @@ class Run:
     not_started: dict[str, str] = field(default_factory=dict)
     waivers: Waivers = field(default_factory=Waivers)
     canary: CanaryRun | None = None
-    standing: CanarySummary | None = None
+    canary_summary: CanarySummary | None = None
     trends: tuple[Trend, ...] = ()
     metrics: Path | None = None
     first_sample: dict[str, Outcome] = field(default_factory=dict)  # of P0 checks that were observed twice
@@ -156,16 +158,21 @@ class Run:
         return raised if raised and raised.at_or_above(check.severity) else check.severity
 
     def problem(self, text: str) -> None:
-        """Something that is wrong with the run itself, not with what it looked at."""
+        """Record something that is wrong with the run itself, not with the target."""
         text = self.redactor.text(text)
         self.problems.append(text)
         self.journal.write("problem", text=text)
 
     def record(
-        self, check: Check, outcome: Outcome, seen: Iterable[Observation[Any]], took: float, detail: str = ""
+        self,
+        check: Check,
+        outcome: Outcome,
+        judged_from: Iterable[Observation[Any]],
+        took: float,
+        detail: str = "",
     ) -> CheckResult:
-        """Keep a check's outcome: in memory for the report, on disk at once."""
-        observations = list(seen)
+        """Record a check's outcome: in memory for the report, in the journal at once. `took` is in seconds."""
+        observations = list(judged_from)
         severity = self.severity(check)
         source = dict.fromkeys(line for o in observations for line in o.source)
         record = self.redactor.data(
@@ -192,8 +199,8 @@ class Run:
                 alert=check.alert,
                 next_step=check.next_step,
                 again=self._again(check),
-                respond_within=_words(severity.response.total_seconds()),
-                resolve_within=_words(severity.resolution.total_seconds()),
+                respond_within=_duration_text(severity.response.total_seconds()),
+                resolve_within=_duration_text(severity.resolution.total_seconds()),
                 nodeid=check.nodeid,
                 detail=detail,
             ).model_dump(mode="json")
@@ -237,8 +244,8 @@ class Run:
         )
 
     def _required_not_run(self) -> dict[str, str]:
-        unsettled = self.options.only and self.part is None  # nobody knows yet what it would have been
-        if self.options.profile is None or self.usage_error or unsettled:
+        part_unknown = self.options.only and self.part is None  # the part is not resolved yet
+        if self.options.profile is None or self.usage_error or part_unknown:
             return {}
         ran = {r.id for r in self.results.values()}
         period = self.options.period
@@ -248,14 +255,14 @@ class Run:
             for check in runbook.required.get(self.options.profile, ()):
                 tied = self.incident is None or self.incident.place(check) is not None
                 if check not in ran | other and tied and self._may_be_of_part(check, system):
-                    told = f"required by {system}'s {self.options.profile} profile, but it did not run"
-                    missing[check] = self.passed_over.get(check, told)
+                    reason = f"required by {system}'s {self.options.profile} profile, but it did not run"
+                    missing[check] = self.not_configured.get(check, reason)
         return missing
 
     @property
     def about(self) -> tuple[str, ...]:
-        """The words by which the run is about a part; those by which no check of its profile belongs to it are left out."""
-        return tuple(word for word in self.options.only if word not in self.in_vain)
+        """The words of the part that the run is about, without those that match no check of its profile."""
+        return tuple(word for word in self.options.only if word not in self.unmatched_words)
 
     def in_part(self, check: Check) -> bool:
         """Whether the run is about this check: about all of the target, or about a part that has it."""
@@ -292,10 +299,10 @@ class Run:
         return missing
 
     def not_looked_at(self) -> list[NotLookedAt]:
-        """Everything that this run did not see, for the first screen of every report."""
+        """Checks that this run did not judge, with reason and cause, for the first screen of every report."""
         severities = {check.id: self.severity(check) for check in self.checks.values()}
         listed = {check: (why, DID_NOT_RUN) for check, why in self._required_not_run().items()}
-        listed |= {check: (why, "not configured") for check, why in self.passed_over.items()}
+        listed |= {check: (why, "not configured") for check, why in self.not_configured.items()}
         listed |= {check: (why, "no stand-in") for check, why in self._missing_stand_ins().items()}
         for result in self.results.values():
             if result.verdict is Verdict.SKIP:
@@ -342,7 +349,7 @@ class Run:
             warnings=(*self.redactor.warnings, *self.warnings),
             contact=self.target.contact,
             incident=Tied.model_validate(asdict(self.incident)) if self.incident else None,
-            canary=self.standing,
+            canary=self.canary_summary,
             trends=self.trends,
             environment={"python": platform.python_version(), "pytest": version("pytest")},
             checks=tuple(self._with_timeline(result) for result in self.results.values()),
@@ -370,7 +377,7 @@ class Run:
         timeline = self.timelines.get(result.nodeid)
         return result.model_copy(update={"timeline": tuple(timeline)}) if timeline else result
 
-    def finished_with(self) -> Exit:
+    def exit_status_now(self) -> Exit:
         """The exit status as of now."""
         return decide(self.facts())[0]
 
@@ -378,7 +385,7 @@ class Run:
 RUN = pytest.StashKey[Run]()
 
 
-def _words(amount: float) -> str:
+def _duration_text(amount: float) -> str:
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if amount >= size and amount % size == 0:
             return f"{amount / size:g} {unit}"

@@ -16,67 +16,67 @@ if TYPE_CHECKING:
     from opsverify.model.observation import Observation, ObservationSpec
     from opsverify.run.run import Run
 
-__all__ = ["final", "second_samples"]
+__all__ = ["final_outcome", "second_samples"]
 
 _CLOSE = timedelta(seconds=30)
-_Seen = dict[str, "Observation[Any]"]
+_Observations = dict[str, "Observation[Any]"]
 
 
 async def second_samples(
     run: Run,
     specs: Iterable[ObservationSpec],
-    seen: _Seen,
-    gather: Callable[[list[ObservationSpec]], Awaitable[_Seen]],
-) -> _Seen:
-    """`seen`, with the systems whose P0 checks fail observed once more.
+    first: _Observations,
+    gather: Callable[[list[ObservationSpec]], Awaitable[_Observations]],
+) -> _Observations:
+    """`first`, with the systems whose P0 checks fail observed once more.
 
     A whole system is looked at again, so that what is judged together was seen together. What acts on the target is not
     repeated; a check that is judged from that keeps its first sample.
     """
     if run.options.profile != "canary":
-        return seen
+        return first
     chosen = [check for nodeid, check in run.checks.items() if nodeid in run.chosen]
     failing = {
         check.nodeid: (check, outcome)
         for check in chosen
         if run.severity(check) is Severity.P0
         and not any(spec.active for spec in run.specs_of(check))
-        and (outcome := _judged(run, check, seen)) is not None
+        and (outcome := _judged(run, check, first)) is not None
         and outcome.verdict is Verdict.FAIL
     }
     if not failing:
-        return seen
+        return first
     systems = {check.system for check, _ in failing.values()}
     await asyncio.sleep(run.target.canary.confirming.total_seconds())
     again = await gather([spec for spec in specs if spec.system in systems and not spec.active])
-    both = {**seen, **again}
+    both = {**first, **again}
     run.first_sample = {nodeid: outcome for nodeid, (_, outcome) in failing.items()}
     run.confirmed = frozenset(
         nodeid
         for nodeid, (check, _) in failing.items()
         if (second := _judged(run, check, both)) is not None
         and second.verdict is Verdict.FAIL
-        and _apart(check, seen, again) <= _CLOSE
+        and _time_apart(check, first, again) <= _CLOSE
     )
     return both
 
 
-def _judged(run: Run, check: Check, seen: Mapping[str, Observation[Any]]) -> Outcome | None:
+def _judged(run: Run, check: Check, observations: Mapping[str, Observation[Any]]) -> Outcome | None:
     """The outcome of a check before its turn, or None where it asks for more than observations and limits."""
-    given: dict[str, Any] = {**seen, "limits": run.target.sections()[check.system].limits}
-    if not given.keys() >= set(check.asks):
+    arguments: dict[str, Any] = {**observations, "limits": run.target.sections()[check.system].limits}
+    if not arguments.keys() >= set(check.asks):
         return None
-    return judge(check, {name: given[name] for name in check.asks})
+    return judge(check, {name: arguments[name] for name in check.asks})
 
 
-def _apart(check: Check, first: _Seen, second: _Seen) -> timedelta:
+def _time_apart(check: Check, first: _Observations, second: _Observations) -> timedelta:
     names = [name for name in check.asks if name in second]
     if not names:
         return timedelta.max
     return max(second[name].at for name in names) - min(first[name].at for name in names)
 
 
-def final(run: Run, check: Check, outcome: Outcome) -> Outcome:
+def final_outcome(run: Run, check: Check, outcome: Outcome) -> Outcome:
     """The outcome that is reported: with the first sample of one that was looked at twice, and with its waiver."""
     first = run.first_sample.get(check.nodeid)
     if first is not None:
@@ -86,10 +86,12 @@ def final(run: Run, check: Check, outcome: Outcome) -> Outcome:
 
 def _with_first(outcome: Outcome, first: Outcome) -> Outcome:
     failed = next(f for f in first.findings if f.holds is False)
-    told = f"looked at twice, and the second sample counts; the first was FAIL {failed.reason}: {failed.observed}"
+    note = (
+        f"observed twice, and the second sample counts; the first was FAIL {failed.reason}: {failed.observed}"
+    )
     if not outcome.findings:
-        return outcome.model_copy(update={"explanation": f"{outcome.explanation}; {told}"})
+        return outcome.model_copy(update={"explanation": f"{outcome.explanation}; {note}"})
     head, *rest = outcome.findings
     return outcome.model_copy(
-        update={"findings": (head.model_copy(update={"details": (told, *head.details)}), *rest)}
+        update={"findings": (head.model_copy(update={"details": (note, *head.details)}), *rest)}
     )

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from opsverify.run.run import Run
 
 __all__ = [
-    "declared",
+    "add_plain_markers",
     "drills_named",
-    "mark_plainly",
     "plain_markers",
+    "read_checks",
     "select",
-    "waivers_fit",
+    "validate_waivers",
     "wants_drills",
 ]
 
@@ -36,19 +36,19 @@ __all__ = [
 def plain_markers(systems: Iterable[System]) -> list[str]:
     """Marker lines for `-m`: severities, profiles, systems and subsystems."""
     words = {f"{p}: a severity" for p in ("P0", "P1", "P2", "P3")} | {f"{p}: a profile" for p in PROFILES}
-    words.add("deployed: what --expect asks for")
+    words.add("deployed: checks made from --expect")
     for system in systems:
         words |= {f"{system.name}: {system.title}"} | {f"{s}: a subsystem" for s in system.subsystems}
     return sorted(words)
 
 
-def declared(items: Iterable[pytest.Item], systems: Mapping[str, System]) -> dict[str, Check]:
+def read_checks(items: Iterable[pytest.Item], systems: Mapping[str, System]) -> dict[str, Check]:
     """Every collected check by node id.
 
     Raises:
         pytest.UsageError: a marker is wrong, two checks share an id, or a check belongs to no registered system.
     """
-    found: dict[str, Check] = {}
+    checks: dict[str, Check] = {}
     by_id: dict[str, str] = {}
     for item in items:
         if not isinstance(item, pytest.Function):
@@ -63,12 +63,12 @@ def declared(items: Iterable[pytest.Item], systems: Mapping[str, System]) -> dic
             msg = f"two checks have the id {check.id}: {by_id[check.id]} and {item.nodeid}; give one a letter"
             raise pytest.UsageError(msg)
         by_id[check.id] = item.nodeid
-        _belongs(check, systems)
-        found[item.nodeid] = check
-    return found
+        _require_registered(check, systems)
+        checks[item.nodeid] = check
+    return checks
 
 
-def mark_plainly(items: Iterable[pytest.Item], checks: dict[str, Check]) -> None:
+def add_plain_markers(items: Iterable[pytest.Item], checks: dict[str, Check]) -> None:
     """Attach severity, profiles, system and subsystem as plain markers, so that `-m "P0 and oona"` works."""
     for item in items:
         check = checks.get(item.nodeid)
@@ -78,16 +78,16 @@ def mark_plainly(items: Iterable[pytest.Item], checks: dict[str, Check]) -> None
 
 
 def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """The items to run and those to leave out; what a profile asks for and cannot be looked at is written down.
+    """The items to run and those to leave out; `run.not_configured` gets the checks of surfaces that are not configured.
 
     Raises:
         pytest.UsageError: a marker contradicts the runbook map, or the target names a check that does not exist.
     """
     known = _validate(run)
     if run.options.only:
-        there = {name: run.systems[name] for name in run.target.sections()}
+        systems = {name: run.systems[name] for name in run.target.sections()}
         try:
-            run.part = part_of(run.options.only, there, known)
+            run.part = part_of(run.options.only, systems, known)
         except PartError as error:
             msg = f"only: {error}"
             raise pytest.UsageError(msg) from None
@@ -104,37 +104,39 @@ def select(run: Run, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[
         if check is None:
             kept.append(item)
             continue
-        why = _why_not(run, check)
-        if why is None:
-            lacking = [s for s in run.surfaces_of(check) if s in unconfigured.get(check.system, ())]
-            if lacking:
-                run.passed_over[check.id] = (
-                    f"surface {lacking[0]!r} of {check.system} is neither configured nor declared absent in {run.target_file}"
+        reason = _why_not(run, check)
+        if reason is None:
+            missing = [s for s in run.surfaces_of(check) if s in unconfigured.get(check.system, ())]
+            if missing:
+                run.not_configured[check.id] = (
+                    f"surface {missing[0]!r} of {check.system} is neither configured nor declared absent in {run.target_file}"
                 )
-                why = "not configured"
-        (kept if why is None else left).append(item)
+                reason = "not configured"
+        (kept if reason is None else left).append(item)
     if run.part is not None:
-        _tell_of_part(run, run.part, [run.checks[item.nodeid] for item in kept if item.nodeid in run.checks])
+        _warn_about_part(
+            run, run.part, [run.checks[item.nodeid] for item in kept if item.nodeid in run.checks]
+        )
     return kept, left
 
 
-def _tell_of_part(run: Run, part: Part, chosen: list[Check]) -> None:
-    """Warn of words in vain, and of checks that look at the part's surfaces and at others too: those are not of it."""
+def _warn_about_part(run: Run, part: Part, chosen: list[Check]) -> None:
+    """Warn of words that match no check, and of checks left out because they look at other surfaces too."""
     where = f"profile {run.options.profile}" if run.options.profile else "this run"
-    in_vain = part.without_any(chosen, run.surfaces_of)
-    run.warnings += [f"only {word}: no check of it runs in {where}" for word in in_vain]
-    run.in_vain = frozenset(in_vain) if chosen else frozenset()
-    there = run.target.sections()
+    unmatched = part.unmatched_words(chosen, run.surfaces_of)
+    run.warnings += [f"only {word}: none of its checks runs in {where}" for word in unmatched]
+    run.unmatched_words = frozenset(unmatched) if chosen else frozenset()
+    sections = run.target.sections()
     both = [
         check.id
         for check in run.checks.values()
-        if check.system in there
+        if check.system in sections
         and part.touches(check, run.surfaces_of(check))
         and run.options.profile in (None, *check.profiles)
     ]
     if both:
         run.warnings.append(
-            f"not of the part, since they look at other surfaces too: {', '.join(sorted(both))}"
+            f"outside the selected part, because they look at other surfaces too: {', '.join(sorted(both))}"
         )
 
 
@@ -163,7 +165,7 @@ def _place(run: Run, item: pytest.Item) -> int:
     return len(run.checks) if place is None else place
 
 
-def _belongs(check: Check, systems: Mapping[str, System]) -> None:
+def _require_registered(check: Check, systems: Mapping[str, System]) -> None:
     system = systems.get(check.system)
     if system is None:
         msg = f"{check.nodeid}: system {check.system!r} is not registered; registered are {', '.join(systems) or 'none'}"
@@ -185,7 +187,7 @@ def _validate(run: Run) -> set[str]:
     known = {check for book in run.runbooks.values() for check in book.known()} | {
         c.id for c in run.checks.values()
     }
-    waivers_fit(run, known)
+    validate_waivers(run, known)
     unknown = sorted(set(run.target.severity) - known)
     if unknown:
         msg = f"{run.target_file}: [severity] names unknown checks: {', '.join(unknown)}"
@@ -207,8 +209,8 @@ def drills_named(config: pytest.Config) -> bool:
     return any("drills" in Path(str(arg).split("::")[0]).parts for arg in config.args)
 
 
-def waivers_fit(run: Run, known: set[str]) -> None:
-    """See that each waiver names a check that exists, and ends soon enough.
+def validate_waivers(run: Run, known: set[str]) -> None:
+    """Require that each waiver names a known check and expires soon enough.
 
     Raises:
         pytest.UsageError: one does not.

@@ -56,10 +56,10 @@ def is_operational(config: pytest.Config) -> bool:
     if any(config.getoption(option) for option in ("profile", "target", "replay", *COMMANDS)):
         return True
     folder = _checks_folder(config)
-    asked = [Path(str(arg).split("::")[0]) for arg in config.args]
+    paths = [Path(str(arg).split("::")[0]) for arg in config.args]
     return any(
         folder == (path := (config.invocation_params.dir / arg).resolve()) or folder in path.parents
-        for arg in asked
+        for arg in paths
     )
 
 
@@ -92,18 +92,18 @@ def read_target(
 def _target_of(saved: SavedRun, where: str, config: pytest.Config, systems: Mapping[str, System]) -> Target:
     sections = {name: system.section for name, system in systems.items()}
     try:
-        asked = _limits(config.getoption("limit"))
-        target = make_target(where, _as_target(saved, systems), sections, asked)
+        limits = _limits(config.getoption("limit"))
+        target = make_target(where, _target_tables(saved, systems), sections, limits)
     except TargetError as error:
         raise pytest.UsageError(str(error)) from None
-    for system, names in asked.items():
+    for system, names in limits.items():
         for name, value in names.items():
             limit = getattr(target.sections()[system].limits, name)
             fetched = saved.run["limits"][system][name]["value"]
             if isinstance(limit, Window) and value != fetched:
                 msg = (
-                    f"--limit {system}.{name}={value:g}: the saved run looked with {name} = {fetched:g} {limit.unit},"
-                    f" and judging it again cannot change that; leave it out, or run without --replay"
+                    f"--limit {system}.{name}={value:g}: the saved run observed with {name} = {fetched:g} {limit.unit},"
+                    f" which a replay cannot change; leave it out, or run without --replay"
                 )
                 raise pytest.UsageError(msg)
     return target
@@ -114,7 +114,9 @@ def _shorter(path: Path, config: pytest.Config) -> Path:
 
 
 def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
-    """Everything that can be wrong before anything is looked at is told here.
+    """Open a run: read target and options, test the state folder, make the run's folder and journal.
+
+    Every usage error is raised here or before, while the target has not been contacted.
 
     Raises:
         pytest.UsageError: a bad target file, a missing environment variable, a folder that is not writable.
@@ -130,9 +132,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
     as_written = read_target(config, sections, changed=False) if target.owned and saved is None else target
     armed = config.getoption("arm")
     if armed is not None and armed != target.name:
-        msg = (
-            f"--arm {armed}: the target is called {target.name!r}; --arm confirms the target by its own name"
-        )
+        msg = f"--arm {armed}: the target is named {target.name!r}; confirm it with --arm {target.name}"
         raise pytest.UsageError(msg)
     if saved is None and not any(config.getoption(option) for option in LOOKS_AT_NOTHING):
         try:
@@ -180,7 +180,7 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
         ),
     )
     _open_baseline(run, config, reports)
-    run.warnings += _compared_runbooks(config.getoption("runbook_file") or [], run)
+    run.warnings += _runbook_differences(config.getoption("runbook_file") or [], run)
     journal.write(
         "run",
         format=JOURNAL_FORMAT,
@@ -202,12 +202,12 @@ def open_run(config: pytest.Config, systems: Mapping[str, System]) -> Run:
 
 
 def _only(config: pytest.Config, target: Target, saved: SavedRun | None) -> tuple[str, ...]:
-    """The part that the run is about: of the command line, else of the saved run, else of the target."""
-    given = config.getoption("only")
-    if given is not None:
-        words = tuple(word.strip() for option in given for word in option.split(",") if word.strip())
+    """The words of --only; else those of the saved run, else those of the target."""
+    options = config.getoption("only")
+    if options is not None:
+        words = tuple(word.strip() for option in options for word in option.split(",") if word.strip())
         if not words:
-            msg = f"--only {','.join(given)}: names nothing; give a system, subsystem, surface or check, such as --only oona"
+            msg = f"--only {','.join(options)}: names nothing; give a system, subsystem, surface or check, such as --only oona"
             raise pytest.UsageError(msg)
         return words
     return tuple(saved.run.get("only", ())) if saved else target.only
@@ -231,19 +231,19 @@ def _open_baseline(run: Run, config: pytest.Config, reports: Path) -> None:
         run.baseline = load_baseline(config.invocation_params.dir / named)
 
 
-def _compared_runbooks(options: list[str], run: Run) -> list[str]:
-    """How real runbook files (`SYSTEM=FILE`) differ from the maps; raises pytest.UsageError for a wrong option."""
-    known, told = run.runbooks, list[str]()
+def _runbook_differences(options: list[str], run: Run) -> list[str]:
+    """Differences between real runbook files (`SYSTEM=FILE`) and the maps. Raises pytest.UsageError."""
+    known, differences = run.runbooks, list[str]()
     for option in options:
         system, _, file = option.partition("=")
         if system not in known or not Path(file).is_file():
             msg = f"--runbook-file {option}: must be SYSTEM=FILE with a file that exists; systems are {', '.join(known)}"
             raise pytest.UsageError(msg)
-        told += [
+        differences += [
             f"runbook of {system}: {difference}"
             for difference in compare_with_file(known[system], Path(file))
         ]
-    return told
+    return differences
 
 
 def _saved_run(config: pytest.Config) -> SavedRun | None:
@@ -258,8 +258,8 @@ def _saved_run(config: pytest.Config) -> SavedRun | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def _as_target(saved: SavedRun, systems: Mapping[str, System]) -> dict[str, Any]:
-    """The tables of a target that has what the saved run looked at, with the limits it used."""
+def _target_tables(saved: SavedRun, systems: Mapping[str, System]) -> dict[str, Any]:
+    """The saved run's target as tables: its systems, with the limits it used."""
     limits = {name: table for name, table in saved.run["limits"].items() if name in systems}
     values = {name: {key: limit["value"] for key, limit in table.items()} for name, table in limits.items()}
     # Nothing is started or asked in a replay; "embedded" is what needs no address.
@@ -285,8 +285,8 @@ def _limits(options: list[str] | None) -> dict[str, dict[str, float]]:
 
 
 def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
-    """Where the HTML and JUnit reports go (the run's folder unless asked otherwise), opened for writing once; the
-    bundle's place is looked at too.
+    """Paths of the HTML and JUnit reports (in the run's folder by default), each opened for writing once; that of the
+    bundle is tried too.
 
     Raises:
         pytest.UsageError: one of them cannot be written.
@@ -296,9 +296,9 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
         "junit": Path(getattr(config.option, "xmlpath", None) or run.folder / "junit.xml"),
     }
     if config.getoption("bundle"):
-        from opsverify.evidence.bundle import prepared  # noqa: PLC0415 -- only what is asked for is loaded
+        from opsverify.evidence.bundle import writable_path  # noqa: PLC0415 -- only what is asked for is loaded
 
-        run.bundle = prepared(config.invocation_params.dir / config.getoption("bundle"))
+        run.bundle = writable_path(config.invocation_params.dir / config.getoption("bundle"))
     for name, path in paths.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -313,9 +313,12 @@ def report_paths(config: pytest.Config, run: Run) -> dict[str, Path]:
 
 
 def take_target(run: Run, *, undone: str | None) -> None:
-    """Take the target's lock and look for what an earlier run left changed. Sets `busy` or `left_changed`.
+    """Take the target's lock and read what an earlier run left changed. Sets `busy` or `left_changed`.
 
-    `undone` is the id of a change that a person has undone by hand; it is struck out first.
+    `undone` is the id of a change that a person has undone by hand; it is removed from the ledger first.
+
+    Raises:
+        pytest.UsageError: the state folder cannot be used, or the ledger has no change `undone`.
     """
     if run.saved is not None:
         return  # nothing of the target is touched
@@ -332,7 +335,7 @@ def take_target(run: Run, *, undone: str | None) -> None:
         left = run.ledger.in_force()
     except (OSError, ValueError) as error:
         run.left_changed = True
-        run.problem(f"what earlier runs left changed is not known: {error}")
+        run.problem(f"cannot read what earlier runs left changed: {error}")
         return
     known = {change.id: change for change in left}
     if undone in known:
@@ -344,13 +347,13 @@ def take_target(run: Run, *, undone: str | None) -> None:
     for change in known.values():
         run.left_changed = True
         run.problem(
-            f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r}, "
-            f"left {change.left!r}. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
+            f"run {change.run} left {change.name} in force since {change.at:%Y-%m-%d %H:%M:%SZ}: was {change.before!r} before, "
+            f"{change.left!r} after. Undo by hand: {change.by_hand}; then run once with --undone {change.id}"
         )
 
 
 def redact_logging(run: Run) -> Callable[[], None]:
-    """Redact every log record from here on, whoever handles it. Returns what ends that."""
+    """Install a redacting log-record factory; returns its undo function."""
     make = logging.getLogRecordFactory()
 
     def redacted(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -365,7 +368,7 @@ def redact_logging(run: Run) -> Callable[[], None]:
 
 
 def signals_interrupt() -> list[Callable[[], object]]:
-    """Have SIGTERM and SIGHUP take the way of Ctrl-C: undo, journal, reports, status. Returns what ends that."""
+    """Have SIGTERM and SIGHUP act as Ctrl-C does: undo, journal, reports, status. Returns the undo functions."""
 
     def as_interrupt(number: int, _frame: object) -> None:
         if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):

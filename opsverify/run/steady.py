@@ -24,27 +24,32 @@ _EVERY = seconds(0.25)
 
 
 async def await_steady(site: Site, checks: Collection[Check], *, limits: Limits, within: timedelta) -> str:
-    """Look at a connected twin until none of `checks` is red; returns what was last seen where `within` ends that, else "".
+    """Observe a connected twin until none of `checks` is red; returns "", or the red checks seen last when `within` is over.
 
-    Only what reads is looked at, and nothing of it is evidence: the run's own look comes after it and stands alone.
+    Active observations are left out, and nothing is kept as evidence: the run observes again afterwards.
     """
     specs = {spec.name: spec for spec in site.system.observations if not spec.active}
-    asked = [check for check in checks if specs.keys() | {"limits"} >= set(check.asks)]
-    wanted = [spec for name, spec in specs.items() if any(name in check.asks for check in asked)]
+    judgeable = [check for check in checks if specs.keys() | {"limits"} >= set(check.asks)]
+    needed = [spec for name, spec in specs.items() if any(name in check.asks for check in judgeable)]
 
     async def look() -> dict[str, Outcome]:
-        return await _judged(site, asked, wanted, limits)
+        return await _red_checks(site, judgeable, needed, limits)
 
     try:
         await eventually(
-            look, lambda red: not red, expected="its steady state", within=within, every=_EVERY, shown=_shown
+            look,
+            lambda red: not red,
+            expected="its steady state",
+            within=within,
+            every=_EVERY,
+            shown=_red_text,
         )
     except DeadlinePassed as passed:
         return str(passed)
     return ""
 
 
-async def _judged(
+async def _red_checks(
     site: Site, checks: Collection[Check], specs: Collection[ObservationSpec], limits: Limits
 ) -> dict[str, Outcome]:
     """What is red in one look, by check id."""
@@ -52,11 +57,11 @@ async def _judged(
     return {name: one for name, one in outcomes.items() if one.verdict in (Verdict.FAIL, Verdict.UNKNOWN)}
 
 
-def _shown(red: dict[str, Outcome]) -> str:
-    told = []
+def _red_text(red: dict[str, Outcome]) -> str:
+    lines = []
     for check, outcome in sorted(red.items()):
         finding = deciding(outcome.findings)
-        told.append(
+        lines.append(
             f"{check} {outcome.verdict} {outcome.reason}: {finding.observed if finding else outcome.explanation}"
         )
-    return "; ".join(told)
+    return "; ".join(lines)

@@ -1,4 +1,4 @@
-"""Tables of the canary in a target file: thresholds, where the history is kept, whom to tell."""
+"""Tables of the canary in a target file: thresholds, where the history is kept, receivers of notifications."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class CanaryTable(Table):
 
 
 class HistoryTable(Table):
-    """Where runs are remembered: `path` of an SQLite file (the default: one in the user's state folder), or the
+    """Where runs are kept: `path` of an SQLite file (the default: one in the user's state folder), or the
     environment variable that holds a PostgreSQL address, for many machines.
     """
 
@@ -84,7 +84,7 @@ class HistoryTable(Table):
 
 
 class _Sink(Table):
-    """Somebody to tell. `name` tells two of one kind apart; `at_least` is the mildest severity that is told."""
+    """A receiver of notifications. `name` tells two of one kind apart; `at_least` is the lowest severity that is sent."""
 
     name: str = ""
     at_least: Severity = Severity.P3

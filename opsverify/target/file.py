@@ -193,7 +193,7 @@ class Target(Table):
         titles = [table.title for table in notify]
         twice = next((title for title in titles if titles.count(title) > 1), None)
         if twice is not None:
-            msg = f"two are called {twice!r}; give each a name"
+            msg = f"two receivers are called {twice!r}; give each its own name"
             raise ValueError(msg)
         return notify
 
@@ -224,7 +224,7 @@ def _shown_address(address: str) -> str:
 
 
 def _same_address(address: str) -> str:
-    """An address without login, case of the host and final slash: what tells instances apart."""
+    """An address without login, case of the host and final slash: what identifies an instance."""
     parts = urlsplit(address)
     if not parts.hostname:
         return address
@@ -254,9 +254,9 @@ def _secrets(value: Any, path: str) -> Iterator[tuple[str, str]]:
 def _inside(secret: str, path: str) -> Iterator[tuple[str, str]]:
     """What is secret in an address that is secret as a whole: servers and libraries repeat it in parts."""
     yield from _secrets(secret, f"{path} (password)")
-    told = urlsplit(secret).path.strip("/") if secret.startswith(("http://", "https://")) else ""
-    if len(told) >= _SHORTEST_PATH:
-        yield f"{path} (path)", told
+    path_secret = urlsplit(secret).path.strip("/") if secret.startswith(("http://", "https://")) else ""
+    if len(path_secret) >= _SHORTEST_PATH:
+        yield f"{path} (path)", path_secret
 
 
 def load_target(
@@ -311,7 +311,7 @@ def make_target(
 def _explain(error: Any, model: type[BaseModel]) -> str:
     where = tuple(str(part) for part in error["loc"])
     key = ".".join(where) or "the file"
-    found = error.get("input")
+    value = error.get("input")
     if error["type"] == "extra_forbidden":
         allowed = _keys_at(model, where[:-1])
         return f"unknown key {key!r}{_nearest(where[-1], allowed)}; keys here: {', '.join(allowed)}"
@@ -324,11 +324,11 @@ def _explain(error: Any, model: type[BaseModel]) -> str:
         return f"{key}.kind: found {error['ctx']['tag']!r}; kinds are {kinds}"
     if error["type"] == "value_error":
         return f"{key}: {error['ctx']['error']!s}" if "ctx" in error else f"{key}: {error['msg']}"
-    return f"{key}: found {_shown(found)}; {error['msg'].lower()}"
+    return f"{key}: found {_value_text(value)}; {error['msg'].lower()}"
 
 
-def _shown(found: Any) -> str:
-    return "a table" if isinstance(found, dict) else f"{str(found)[:60]!r} ({type(found).__name__})"
+def _value_text(value: Any) -> str:
+    return "a table" if isinstance(value, dict) else f"{str(value)[:60]!r} ({type(value).__name__})"
 
 
 def _line_to_add(where: tuple[str, ...]) -> str:
@@ -346,8 +346,8 @@ def _keys_at(model: type[BaseModel], path: tuple[str, ...]) -> list[str]:
         of_kind = [
             m for m in current if (kind := m.model_fields.get("kind")) and part in get_args(kind.annotation)
         ]
-        found = [m.model_fields[part].annotation for m in current if part in m.model_fields]
-        current = of_kind or [m for annotation in found for m in _models_in(annotation)]
+        annotations = [m.model_fields[part].annotation for m in current if part in m.model_fields]
+        current = of_kind or [m for annotation in annotations for m in _models_in(annotation)]
     return sorted({key for m in current for key in m.model_fields})
 
 

@@ -50,10 +50,10 @@ def of_alert(
     Raises:
         pytest.UsageError: no check of the profile is tied to it; with the alerts that there are.
     """
-    there = {c.id: c for c in checks if "incident" in c.profiles}
-    tied = [c for c in there.values() if c.alert == alert]
+    by_id = {c.id: c for c in checks if "incident" in c.profiles}
+    tied = [c for c in by_id.values() if c.alert == alert]
     if not tied:
-        alerts = sorted({c.alert for c in there.values() if c.alert})
+        alerts = sorted({c.alert for c in by_id.values() if c.alert})
         msg = f"--incident {alert}: no check is tied to this alert{nearest(alert, alerts)}; alerts are {', '.join(alerts) or 'none'}"
         raise pytest.UsageError(msg)
     looked_at: dict[str, set[str]] = {}
@@ -62,7 +62,7 @@ def of_alert(
     ids = {c.id for c in tied}
     dependencies = [
         c.id
-        for c in there.values()
+        for c in by_id.values()
         if c.severity is Severity.P0
         and c.id not in ids
         and (own := _surfaces(c, specs_of))
@@ -72,7 +72,7 @@ def of_alert(
         alert=alert,
         dependencies=tuple(dependencies),
         tied=tuple(c.id for c in tied),
-        named=tuple(_named(tied, there, ids | set(dependencies))),
+        named=tuple(_named(tied, by_id, ids | set(dependencies))),
     )
 
 
@@ -80,9 +80,9 @@ def _surfaces(check: Check, specs_of: Callable[[Check], Iterable[ObservationSpec
     return {surface for spec in specs_of(check) for surface in spec.surfaces}
 
 
-def _named(tied: Iterable[Check], there: Mapping[str, Check], before: set[str]) -> list[str]:
+def _named(tied: Iterable[Check], by_id: Mapping[str, Check], before: set[str]) -> list[str]:
     named = dict.fromkeys(row for check in tied for row in _ROW.findall(check.next_step))
-    return [row for row in named if row in there and row not in before]
+    return [row for row in named if row in by_id and row not in before]
 
 
 def nearest(word: str, among: Iterable[str]) -> str:

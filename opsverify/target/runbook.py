@@ -124,7 +124,7 @@ def digest(text: str) -> str:
 
 
 def compare_with_file(runbook: Runbook, path: Path) -> list[str]:
-    """How a real runbook file differs from the map: sections gone, sections that nothing maps, another text."""
+    """Differences between a real runbook file and the map: missing sections, sections not mapped, another text."""
     text = path.read_text(encoding="utf-8")
     real, mapped = titles(text), {p.section for p in runbook.procedure}
     troubles = [f"section {t!r} of the map is not in {path}" for t in sorted(mapped - set(real))]

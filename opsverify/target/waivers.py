@@ -1,4 +1,4 @@
-"""Waivers: failures that somebody has accepted, with an owner, a reason and an end."""
+"""Waivers: accepted failures, with an owner, a reason and an end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Waiver(BaseModel):
     expires: AwareDatetime
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Who accepted what, until when and why."""
         return f"{self.code} waived by {self.owner} until {_instant(self.expires)}: {self.reason}"
 
@@ -61,24 +61,24 @@ class Waivers:
         self.all = tuple(waivers)
 
     def troubles(self, severities: Mapping[str, Severity | None], now: datetime) -> list[str]:
-        """What is wrong with the waivers: checks that do not exist, ends too far ahead.
+        """Errors of the waivers: checks that do not exist, ends too far ahead.
 
         `severities` has every known check; None where its severity is not known in this run.
         """
-        told = []
+        errors = []
         for waiver in self.all:
             if waiver.check not in severities:
-                told.append(f"{self._where}: waiver of {waiver.check}: no such check")
+                errors.append(f"{self._where}: waiver of {waiver.check}: no such check")
                 continue
             p0 = severities[waiver.check] is Severity.P0
             longest = _LONGEST_P0 if p0 else _LONGEST
             if waiver.expires - now > longest:
-                told.append(
+                errors.append(
                     f"{self._where}: waiver of {waiver.check}: expires {_instant(waiver.expires)}; "
                     f"{'a P0' if p0 else 'a waiver'} may last {longest.days} days, "
                     f"so at most until {_instant(now + longest)}"
                 )
-        return told
+        return errors
 
     def applied(self, check: str, outcome: Outcome, now: datetime) -> Outcome:
         """`outcome`, WAIVED where every finding that fails is covered by a waiver in force. Only a FAIL is touched."""
@@ -88,27 +88,29 @@ class Waivers:
         in_force = {w.code: w for w in mine if w.expires > now}
         failing = {f.reason for f in outcome.findings if f.holds is False} | {outcome.reason}
         if failing <= in_force.keys():
-            told = [in_force[code].told for code in sorted(failing)]
-            return _noted(outcome, Verdict.WAIVED, told)
+            notes = [in_force[code].summary for code in sorted(failing)]
+            return _noted(outcome, Verdict.WAIVED, notes)
         expired = [w for w in mine if w.code in failing and w.expires <= now]
         if expired:
-            told = [f"{w.told}: this waiver has expired" for w in expired]
-            return _noted(outcome, Verdict.FAIL, told)
+            notes = [f"{w.summary}: this waiver has expired" for w in expired]
+            return _noted(outcome, Verdict.FAIL, notes)
         return outcome
 
     def warnings(self, results: Iterable[CheckResult], now: datetime) -> list[str]:
-        """Waivers that have expired, and those that the run's checks had no use for."""
+        """Warnings of waivers that have expired, and of those that match no failure of the run."""
         judged = {r.id: r for r in results}
-        told = []
+        lines = []
         for waiver in self.all:
             title = f"{self._where}: waiver of {waiver.check} ({waiver.code}, {waiver.owner})"
             result = judged.get(waiver.check)
             if waiver.expires <= now:
-                told.append(f"{title} expired at {_instant(waiver.expires)}; remove it, or decide again")
+                lines.append(f"{title} expired at {_instant(waiver.expires)}; remove it or renew it")
             elif result is not None and waiver.code not in _failing(result):
-                seen = f"FAIL for {result.reason}" if result.verdict is Verdict.FAIL else result.verdict.value
-                told.append(f"{title} matches nothing: the check is {seen}")
-        return told
+                state = (
+                    f"FAIL for {result.reason}" if result.verdict is Verdict.FAIL else result.verdict.value
+                )
+                lines.append(f"{title} matches nothing: the check is {state}")
+        return lines
 
 
 def _failing(result: CheckResult) -> set[str]:
@@ -117,14 +119,15 @@ def _failing(result: CheckResult) -> set[str]:
     return {f.reason for f in result.findings if f.holds is False} | {result.reason}
 
 
-def _noted(outcome: Outcome, verdict: Verdict, told: list[str]) -> Outcome:
+def _noted(outcome: Outcome, verdict: Verdict, notes: list[str]) -> Outcome:
     # As details of what fails it is shown wherever the finding is.
     failing = deciding(outcome.findings)
     findings = tuple(
-        f.model_copy(update={"details": (*told, *f.details)}) if f is failing else f for f in outcome.findings
+        f.model_copy(update={"details": (*notes, *f.details)}) if f is failing else f
+        for f in outcome.findings
     )
     return outcome.model_copy(
-        update={"verdict": verdict, "explanation": "; ".join(told), "findings": findings}
+        update={"verdict": verdict, "explanation": "; ".join(notes), "findings": findings}
     )
 
 

@@ -67,11 +67,11 @@ def test_it_keeps_what_sqlite_keeps(url: str) -> None:
     standing = step(None, look, CanaryTable())
     run = PastRun("r1", "porch", "canary", NOW, NOW, 10, looked=True, opsverify="0.1", identities={"a": "1"})
     history.record(run, [JudgedCheck("c", "lamp", "bulb", "dark", look)], {"c": standing}, KEEP)
-    history.tell("slack", {"c": LastNotified(standing.state, NOW)})
+    history.record_notified("slack", {"c": LastNotified(standing.state, NOW)})
     again = History(url, "kept")
     again.open()
-    assert (again.last_look(), again.standings()) == (run, {"c": standing})
-    assert again.told("slack") == {"c": LastNotified(standing.state, NOW)}
+    assert (again.last_look(), again.statuses()) == (run, {"c": standing})
+    assert again.last_notified("slack") == {"c": LastNotified(standing.state, NOW)}
     assert again.trends(5) == {"c": [(NOW, Verdict.FAIL)]}
     assert again.counts(NOW) == {("lamp", "bulb"): {Verdict.FAIL: 1}}
     assert again.runs_since_look() == 0
@@ -108,10 +108,10 @@ def test_one_target_one_run(url: str) -> None:
     with pytest.raises(TargetBusy, match=rf"^held by run run-1 \(pid {os.getpid()} on .+\) since 20\d\d-"):
         second.hold("run-2")
     other.hold("run-3")
-    first.let_go()
+    first.release()
     second.hold("run-2")
-    second.let_go()
-    other.let_go()
+    second.release()
+    other.release()
 
 
 def test_two_machines_and_a_killed_run(url: str, tmp_path: Path) -> None:
@@ -141,11 +141,11 @@ def test_a_database_that_ends_while_it_is_used(server: PostgresServer) -> None:
     server.kill()
     try:
         with pytest.raises(HistoryError):
-            history.standings()
+            history.statuses()
         with pytest.raises(HistoryError):
-            history.let_go()
+            history.release()
     finally:
         server.start_again()
     later = History(server.url, "gone")
     later.hold("run-2")
-    later.let_go()
+    later.release()

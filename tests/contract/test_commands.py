@@ -65,7 +65,7 @@ def test_what_looks_at_nothing(tmp_path: Path, target: str, command: tuple[str, 
 
 def test_the_preflight_of_a_twin(tmp_path: Path) -> None:
     """A twin has no endpoint before it is started, and says so."""
-    assert "starts servers of its own" in ends(tmp_path, "embedded", "--preflight", within=[Exit.HOLDS])
+    assert "starts its own servers" in ends(tmp_path, "embedded", "--preflight", within=[Exit.HOLDS])
 
 
 def test_the_preflight_asks_each_address(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "reports cannot be written": Scenario(4, _reports_in_a_file, "choose another folder with --reports"),
     "the html file cannot be written": Scenario(4, _html_in_a_file, "the html report"),
-    "armed by another name": Scenario(4, _plain(*LIVE, "--arm", "live"), "the target is called 'porch'"),
+    "armed by another name": Scenario(4, _plain(*LIVE, "--arm", "live"), "the target is named 'porch'"),
     "a gated check fails": Scenario(10, _answering("bulb", *LIVE, value=0), "exit 10: a gated check FAILs"),
     "an endpoint refuses where that is the failure": Scenario(
         10, _answering("switch", *LIVE, **{"raise": "refused"}), "FAIL    P0 L-SWI-1"

@@ -89,7 +89,7 @@ def test_every_observation_comes_back_as_it_was_saved(saved: Path) -> None:
         if one.unobservable is not None and one.unobservable.kind is ErrorKind.NOT_ON_MACHINE:
             continue
         assert not isinstance(one.outcome, Unobservable), (spec.name, one.outcome)
-        assert spec.adapter.dump_python(one.value, mode="json") == run.seen[spec.name]["value"], spec.name
+        assert spec.adapter.dump_python(one.value, mode="json") == run.records[spec.name]["value"], spec.name
 
 
 def test_a_saved_run_replays_to_the_same_verdicts(saved: Path, tmp_path: Path) -> None:
@@ -116,14 +116,14 @@ def test_a_saved_run_is_judged_with_other_limits(saved: Path, tmp_path: Path) ->
     )
     assert done.returncode == 10, done.stdout
     assert verdicts(tmp_path)["E-OON-5"] == ("FAIL", "lagging")
-    assert "lag = -1 entries (set in the target; otherwise 1000" in done.stdout
+    assert "lag = -1 entries (set in the target; default 1000" in done.stdout
 
 
 def test_what_was_fetched_cannot_be_asked_again(saved: Path, tmp_path: Path) -> None:
     """A window is no threshold: another one than the evidence was fetched with is exit 4, the same one is taken."""
     other = suite(tmp_path, "checks/bzzz", "--replay", str(saved), "--limit", "bzzz.sli_window=7")
     assert other.returncode == 4
-    assert "the saved run looked with sli_window = " in other.stderr
+    assert "the saved run observed with sli_window = " in other.stderr
     assert "run without --replay" in other.stderr
     fetched = load_run(saved).run["limits"]["bzzz"]["sli_window"]["value"]
     same = suite(tmp_path, "checks/bzzz", "--replay", str(saved), "--limit", f"bzzz.sli_window={fetched}")
@@ -163,8 +163,8 @@ def test_a_cut_journal_is_judged_as_far_as_it_goes(saved: Path, tmp_path: Path) 
     [
         (None, "give the folder of a run"),
         (b"", "holds no record of a run"),
-        (b"\x00\xff not json\n", "is no journal record"),
-        (b'{"kind": "run", "format": 99, "opsverify": "9.9"}\n', "is of journal format 99 (opsverify 9.9)"),
+        (b"\x00\xff not json\n", "is not a journal record"),
+        (b'{"kind": "run", "format": 99, "opsverify": "9.9"}\n', "has journal format 99 (opsverify 9.9)"),
     ],
 )
 def test_what_is_no_saved_run_is_told(content: bytes | None, told: str, tmp_path: Path) -> None:

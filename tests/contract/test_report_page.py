@@ -245,7 +245,7 @@ def test_what_is_overdue_is_on_the_first_screen(browser: Browser, tmp_path: Path
         viewport={"width": 390, "height": 844},
     )
     told = page.locator("header")
-    assert "X-ROW-0 OVERDUE had to be resolved by 2026-11-21 00:00 UTC (P0: within 2 h)" in told.inner_text()
+    assert "X-ROW-0 OVERDUE resolution was due by 2026-11-21 00:00 UTC (P0: within 2 h)" in told.inner_text()
     assert "escalate to the on-call of the day" in told.inner_text()
     box = told.bounding_box()
     assert box
@@ -256,7 +256,7 @@ def test_what_is_overdue_is_on_the_first_screen(browser: Browser, tmp_path: Path
 def test_how_it_stands_over_many_runs(browser: Browser, tmp_path: Path) -> None:
     """Only what is in trouble or has just come up is listed, each subsystem has its success and budget over each window."""
     page = _opened(browser, tmp_path / "r.html", render_html(_red("part1"), Redactor({})))
-    section = page.locator("section", has=page.get_by_role("heading", name="How it stands"))
+    section = page.locator("section", has=page.get_by_role("heading", name="State over the canary's runs"))
     assert [i.inner_text().split(" since")[0] for i in section.locator("li").all()] == [
         "X-ROW-0 DOWN",
         "X-ROW-1 NO DATA",
@@ -265,8 +265,8 @@ def test_how_it_stands_over_many_runs(browser: Browser, tmp_path: Path) -> None:
     ]
     rows = [" ".join(row.inner_text().split()) for row in section.locator("tbody tr").all()]
     assert rows == [
-        "one · part0 not seen 100.00 % 100 % left 100.00 % 100 % left",
-        "one · part1 not seen 97.00 % overdrawn 100.00 % 100 % left",
+        "one · part0 no data 100.00 % 100 % left 100.00 % 100 % left",
+        "one · part1 no data 97.00 % exhausted 100.00 % 100 % left",
     ]
     page.context.close()
 

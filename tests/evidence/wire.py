@@ -16,7 +16,7 @@ from unittest import mock
 import time_machine
 
 from opsverify.model.observation import Observation
-from opsverify.run.gather import _told
+from opsverify.run.gather import _unobservable
 from tests.evidence.recording import SYSTEMS
 from tests.evidence.replies import given_again
 from tests.evidence.weaken import weaken
@@ -55,7 +55,7 @@ async def reread(
                 async with asyncio.timeout(_WITHIN_S):
                     outcome = await spec.function(client)
             except Exception as error:  # noqa: BLE001 -- as the gathering does
-                outcome = _told(error)
+                outcome = _unobservable(error)
     return Observation(
         name=spec.name,
         system=spec.system,

@@ -34,7 +34,7 @@ KEY = "ab12"
 def earlier(key: str = KEY, **saved: Any) -> Baseline:
     """A run of the target with this key that saved this of its latency."""
     run = SavedRun(
-        run={"at": AT.isoformat()}, seen={"dht_latency": {**SAVED, **saved}} if saved else {}, whole=True
+        run={"at": AT.isoformat()}, records={"dht_latency": {**SAVED, **saved}} if saved else {}, whole=True
     )
     return Baseline(Path("reports/one"), report().model_copy(update={"target_key": key}), run)
 

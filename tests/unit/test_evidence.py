@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opsverify.evidence.journal import Journal
 from opsverify.evidence.redaction import MASK, Redactor
-from opsverify.model.text import bounded_text, clean_text
+from opsverify.model.text import bounded_text, clean_text, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def test_a_record_that_is_too_large_says_so(journal: Journal) -> None:
     journal.write("observation", name="small", value="x")
     large, small = (json.loads(line) for line in journal.path.read_text(encoding="utf-8").splitlines())
     assert large["name"] == "heap"
-    assert "too much" in large["not_saved"]
+    assert "exceed the journal's limit" in large["not_saved"]
     assert small["value"] == "x"
 
 
@@ -119,6 +119,11 @@ def test_cleaned_text_holds_no_control_characters(text: str) -> None:
 def test_terminal_sequences_go_whole(text: str, cleaned: str) -> None:
     """A terminal sequence disappears with its parameters, and ordinary text stays."""
     assert clean_text(text) == cleaned
+
+
+def test_a_number_has_its_noun() -> None:
+    """One is singular, any other number plural."""
+    assert [counted(number, "round") for number in (0, 1, 2)] == ["0 rounds", "1 round", "2 rounds"]
 
 
 @given(HOSTILE, st.integers(1, 40))

@@ -18,7 +18,7 @@ STATED = (
     (2, "interrupted", "interrupted"),
     (3, "internal_error", "internal error"),
     (4, "usage_error", "a bad option"),
-    (4, "no_such_alert", "no rule of the alert"),
+    (4, "no_such_alert", "no rule for the alert"),
     (0, "busy busy_is_ok", "--if-busy=ok was given"),
     (16, "busy", "nothing was looked at"),
     (10, "gated-FAIL", "a gated check FAILs"),

@@ -77,7 +77,7 @@ def test_a_value_is_drawn_where_it_is() -> None:
     """Nothing is at the bottom, all is at the top, and time goes from left to right."""
     places = [
         tuple(map(float, each.split(" ")))
-        for each in re.split("[ML]", seen(figure((0.0, 50.0, 100.0))).seen)[1:]
+        for each in re.split("[ML]", seen(figure((0.0, 50.0, 100.0))).observed)[1:]
     ]
     (x0, y0), (x1, y1), (x2, y2) = places
     assert x0 < x1 < x2
@@ -89,7 +89,7 @@ def test_a_value_is_drawn_where_it_is() -> None:
 @pytest.mark.parametrize("values", [(-50.0, 180.0, 1e300), (float("inf"), float("-inf"), 50.0)])
 def test_what_lies_outside_is_drawn_at_the_edge(values: tuple[float, ...]) -> None:
     """More than all, and less than nothing, is as far as the box goes."""
-    assert heights(seen(figure(values)).seen) <= heights(seen(figure((0.0, 100.0, 50.0))).seen)
+    assert heights(seen(figure(values)).observed) <= heights(seen(figure((0.0, 100.0, 50.0))).observed)
 
 
 def heights(path: str) -> set[float]:
@@ -100,10 +100,10 @@ def heights(path: str) -> set[float]:
 def test_what_is_no_number_is_left_out() -> None:
     """The points beside it are joined; where none is a number there is no line, and no crash."""
     nan = float("nan")
-    assert seen(figure((40.0, nan, 50.0))).seen.count("L") == 1
+    assert seen(figure((40.0, nan, 50.0))).observed.count("L") == 1
     drawing = seen(figure((nan, nan), limit=70.0, band=((NOW, nan, nan),)))
-    assert drawing.seen == ""
-    assert "nan" not in f"{drawing.seen}{drawing.line}{drawing.band}{drawing.limit}{drawing.words}"
+    assert drawing.observed == ""
+    assert "nan" not in f"{drawing.observed}{drawing.line}{drawing.band}{drawing.limit}{drawing.words}"
 
 
 def test_nothing_is_no_drawing() -> None:
@@ -114,7 +114,7 @@ def test_nothing_is_no_drawing() -> None:
 
 def test_one_point_is_a_dot() -> None:
     """It can be seen, though it makes no line."""
-    assert "a" in seen(figure((40.0,))).seen
+    assert "a" in seen(figure((40.0,))).observed
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_span_without_an_end_goes_to_the_edge_and_one_that_is_over_is_not_draw
 
 def test_of_many_points_some_hundreds_are_drawn() -> None:
     """A page with many figures stays small."""
-    assert len(re.findall("[ML]", seen(figure(tuple(float(n % 90) for n in range(20_000)))).seen)) <= 400
+    assert len(re.findall("[ML]", seen(figure(tuple(float(n % 90) for n in range(20_000)))).observed)) <= 400
 
 
 @pytest.mark.parametrize("limit", [-10.0, 0.0, 5.0, 70.0, 95.0, 100.0, 900.0])
@@ -175,7 +175,7 @@ def test_whatever_it_holds_it_lies_in_its_box(of: Figure) -> None:
         return
     for path in (
         drawing.grid,
-        drawing.seen,
+        drawing.observed,
         drawing.line,
         drawing.band,
         drawing.limit,

@@ -31,9 +31,9 @@ def test_only_a_process_of_pytest_leaves_it_alone() -> None:
 def test_the_run_collects_again() -> None:
     """From the first check on garbage is collected, and what there was before is not looked through."""
     before = gc.get_freeze_count()
-    garbage.left_alone()
+    garbage.pause()
     assert not gc.isenabled()
-    garbage.of_the_run()
+    garbage.resume()
     assert gc.isenabled()
     assert gc.get_freeze_count() > before
     gc.unfreeze()
@@ -43,8 +43,8 @@ def test_a_collector_that_somebody_switched_off_stays_off() -> None:
     """Who has switched it off has a reason."""
     gc.disable()
     try:
-        garbage.left_alone()
-        garbage.of_the_run()
+        garbage.pause()
+        garbage.resume()
         assert not gc.isenabled()
     finally:
         gc.enable()

@@ -6,7 +6,7 @@ import pytest
 
 from opsverify.evidence.redaction import Redactor
 from opsverify.model.verdict import Severity, Verdict
-from opsverify.report.headline import headline, not_seen
+from opsverify.report.headline import gaps, headline
 from opsverify.report.html import render_html
 from opsverify.report.model import NotLookedAt
 from tests.unit.reports import report
@@ -36,7 +36,7 @@ def gone(number: int, severity: str | None, cause: str) -> NotLookedAt:
         ),
         (
             [gone(1, "P0", "a"), gone(2, "P1", "a"), gone(3, "P2", "a"), gone(4, None, "a")],
-            ["1 P0, 1 P1, 1 P2 and 1 of unknown severity not looked at: a"],
+            ["1 P0, 1 P1, 1 P2 and 1 uncollected not looked at: a"],
         ),
         ([gone(1, "P1", "")], ["1 P1 not looked at"]),
     ],
@@ -45,7 +45,7 @@ def test_what_was_not_looked_at_is_counted_by_severity_and_cause(
     missed: list[NotLookedAt], told: list[str]
 ) -> None:
     """One phrase for each cause, the gravest first."""
-    assert not_seen(missed) == told
+    assert gaps(missed) == told
 
 
 def test_the_part_stands_before_what_was_missed() -> None:
@@ -69,4 +69,4 @@ def test_the_page_calls_all_looked_at_only_where_it_was(
 ) -> None:
     """Not where a check is UNKNOWN, or may be so beneath its waiver, and not where nothing was judged."""
     page = render_html(report().model_copy(update={"counts": counts}), Redactor({}))
-    assert ("Everything that was asked for was looked at." in page) is all_seen
+    assert ("Every check of this run was observed." in page) is all_seen

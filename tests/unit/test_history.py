@@ -42,15 +42,15 @@ def history(tmp_path: Path) -> History:
 
 def test_what_is_recorded_comes_back(history: History) -> None:
     """A run, its identities and how each check stands are read as they were written, microseconds and zone included."""
-    assert (history.last_look(), history.standings(), history.runs_since_look()) == (None, {}, 0)
+    assert (history.last_look(), history.statuses(), history.runs_since_look()) == (None, {}, 0)
     one = judged(Verdict.FAIL)
-    standing = step(None, one.look, CanaryTable())
+    standing = step(None, one.sample, CanaryTable())
     history.record(past("r1"), [one], {"L-BLB-1": standing}, KEEP)
     assert history.last_look() == past("r1")
-    assert history.standings() == {"L-BLB-1": standing}
-    later = step(standing, one.look, CanaryTable())
+    assert history.statuses() == {"L-BLB-1": standing}
+    later = step(standing, one.sample, CanaryTable())
     history.record(past("r2"), [one], {"L-BLB-1": later}, KEEP)
-    assert history.standings() == {"L-BLB-1": later}
+    assert history.statuses() == {"L-BLB-1": later}
 
 
 def test_targets_do_not_mix(history: History, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_targets_do_not_mix(history: History, tmp_path: Path) -> None:
     history.record(past("r1"), [judged(Verdict.PASS)], {"L-BLB-1": CheckStatus(since=NOW)}, KEEP)
     other = History(tmp_path / "history.sqlite", "other")
     other.open()
-    assert (other.last_look(), other.standings(), other.counts(NOW - KEEP)) == (None, {}, {})
+    assert (other.last_look(), other.statuses(), other.counts(NOW - KEEP)) == (None, {}, {})
 
 
 def test_a_record_is_all_or_nothing(history: History) -> None:
@@ -109,7 +109,7 @@ def test_old_runs_go(history: History) -> None:
     history.record(past("r2", looked=False), [], {}, KEEP)
     assert history.last_look() is None
     assert history.counts(NOW - timedelta(days=400)) == {}
-    assert list(history.standings()) == ["c"]
+    assert list(history.statuses()) == ["c"]
 
 
 def test_runs_in_a_row_that_did_not_look(history: History) -> None:
@@ -123,10 +123,15 @@ def test_runs_in_a_row_that_did_not_look(history: History) -> None:
 
 def test_each_reader_is_remembered_by_itself(history: History) -> None:
     """What one was told last replaces what it was told before, and is nothing to another."""
-    history.tell("slack", {"c": LastNotified(State.DOWN, NOW), "d": LastNotified(State.NO_DATA, NOW)})
-    history.tell("slack", {"c": LastNotified(State.UP, NOW)})
-    assert history.told("slack") == {"c": LastNotified(State.UP, NOW), "d": LastNotified(State.NO_DATA, NOW)}
-    assert history.told("pagerduty") == {}
+    history.record_notified(
+        "slack", {"c": LastNotified(State.DOWN, NOW), "d": LastNotified(State.NO_DATA, NOW)}
+    )
+    history.record_notified("slack", {"c": LastNotified(State.UP, NOW)})
+    assert history.last_notified("slack") == {
+        "c": LastNotified(State.UP, NOW),
+        "d": LastNotified(State.NO_DATA, NOW),
+    }
+    assert history.last_notified("pagerduty") == {}
 
 
 def test_an_older_history_keeps_its_rows(tmp_path: Path) -> None:
@@ -154,9 +159,9 @@ def test_an_older_history_keeps_its_rows(tmp_path: Path) -> None:
         last = history.last_look()
         assert last is not None
         assert last.id == "old"
-        down = history.standings()["L-BLB-1"]
+        down = history.statuses()["L-BLB-1"]
         assert (down.state, down.red_since) == (State.DOWN, down.since)  # at least since then
-    history.tell("slack", {"L-BLB-1": LastNotified(State.DOWN, NOW)})
+    history.record_notified("slack", {"L-BLB-1": LastNotified(State.DOWN, NOW)})
 
 
 def test_a_failed_migration_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +188,7 @@ def test_a_newer_history_is_refused(tmp_path: Path) -> None:
     made.open()
     with made._engine.begin() as connection:
         connection.execute(text("UPDATE opsverify_history SET version = 99"))
-    with pytest.raises(HistoryError, match="version 99, written by a newer opsverify") as caught:
+    with pytest.raises(HistoryError, match="schema version 99, written by a newer opsverify") as caught:
         History(path, "key").open()
     assert caught.value.newer
 

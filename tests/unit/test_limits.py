@@ -21,7 +21,7 @@ def test_a_number_in_the_target_keeps_unit_and_names_both_sources() -> None:
     """A number replaces the value, keeps the unit, and says what was documented."""
     depth = Depths.model_validate({"depth": 10}).depth
     assert (depth.value, depth.unit) == (10, "entries")
-    assert depth.source == "set in the target; otherwise 4000: runbook 3.2"
+    assert depth.source == "set in the target; default 4000: runbook 3.2"
     assert Depths.model_validate({"depth": 10}).window == Depths().window
 
 

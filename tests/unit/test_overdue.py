@@ -50,7 +50,7 @@ def test_only_what_is_overdue_is_named_worst_first() -> None:
         }
     )
     assert overdue_lines(shown) == [
-        f"OVERDUE {severity} {check} the bulb shines: red since 2026-11-20 21:00Z, had to be resolved by 2026-11-21 01:00Z"
+        f"OVERDUE {severity} {check} the bulb shines: red since 2026-11-20 21:00Z, resolution was due by 2026-11-21 01:00Z"
         " (4 h); escalate to #porch"
         for severity, check in (("P0", "L-0"), ("P1", "L-1"))
     ]

@@ -11,7 +11,7 @@ from opsverify.model.verdict import Severity, Verdict
 from opsverify.report.model import CheckResult, Tied
 from opsverify.report.terminal import next_command, summary
 from opsverify.report.watching import Screen
-from opsverify.run.progress import awaited
+from opsverify.run.progress import wait_line
 from tests.unit.reports import report
 
 
@@ -50,15 +50,15 @@ def test_each_endpoint_is_awaited_once_against_its_longest_deadline() -> None:
         (spec("b", "bulb"), Deadline(seconds(20))),
         (spec("c", "switch"), Deadline(seconds(7))),
     ]
-    assert awaited(flights, 80) == "awaiting lamp.bulb 0 of 20 s · lamp.switch 0 of 7 s"
-    assert len(awaited(flights, 20)) < 20
-    assert awaited([], 80) == ""
+    assert wait_line(flights, 80) == "awaiting lamp.bulb 0 of 20 s · lamp.switch 0 of 7 s"
+    assert len(wait_line(flights, 20)) < 20
+    assert wait_line([], 80) == ""
 
 
 def test_many_endpoints_are_counted() -> None:
     """More endpoints than fit are counted, never listed."""
     flights = [(spec(f"o{n}", f"surface{n}"), Deadline(seconds(n + 1))) for n in range(9)]
-    line = awaited(flights, 400)
+    line = wait_line(flights, 400)
     assert line.startswith("awaiting lamp.surface8 0 of 9 s")
     assert line.endswith("and 5 more")
 
@@ -101,6 +101,6 @@ def test_a_watch_is_quiet_where_there_is_no_terminal() -> None:
     """Without a terminal a watch writes whole lines only: no escape, no carriage return, nothing between rounds."""
     stream = io.StringIO()
     screen = Screen(stream, timedelta(hours=24), timedelta(minutes=5))
-    screen.looking(1)
+    screen.round_started(1)
     screen.waiting(timedelta(seconds=9), timedelta(hours=1), "recovered")
     assert stream.getvalue() == ""

@@ -88,7 +88,7 @@ async def test_it_ends_within_its_bound(sink: Sink) -> None:
     start, asked = time.monotonic(), post(sink.url)
     troubles = await send([asked], within=seconds(0.3))
     assert time.monotonic() - start < 10
-    assert troubles[asked] == "not taken within 0.3 s"
+    assert troubles[asked] == "not accepted within 0.3 s"
 
 
 async def test_a_dead_mans_switch(sink: Sink) -> None:

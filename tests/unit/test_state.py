@@ -124,7 +124,7 @@ def test_a_holder_that_has_not_said_who_it_is(left: str | None, folder: Path) ->
     note.unlink()
     if left is not None:
         note.write_text(left, encoding="utf-8")
-    with pytest.raises(TargetBusy, match="held by a run that has not said who it is yet"):
+    with pytest.raises(TargetBusy, match="held by a run that has not written its id yet"):
         TargetLock("key", "run-2").acquire()
     first.release()
 

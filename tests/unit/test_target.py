@@ -212,7 +212,10 @@ def test_a_refusal_never_prints_a_password(more: str, tmp_path: Path) -> None:
         ),
         ('[[notify]]\nkind = "slack"\nurl_env = "NO_URL"', ["notify.0.slack.url_env", "https://host/path"]),
         ('[[notify]]\nkind = "slack"\nurl_env = "https://a/b"', ["NAME of an environment variable"]),
-        ('[[notify]]\nkind = "slack"\nurl_env = "A_URL"\n' * 2, ["two are called 'slack'; give each a name"]),
+        (
+            '[[notify]]\nkind = "slack"\nurl_env = "A_URL"\n' * 2,
+            ["two receivers are called 'slack'; give each its own name"],
+        ),
         ('[history]\nurl_env = "A_URL"', ["history.url_env", "postgresql://user:password@host/database"]),
         ('[history]\nurl_env = "A_DATABASE"\npath = "h"', ["has both path and url_env; keep one"]),
         ("[canary]\ndown_after = 0", ["canary.down_after: found '0'"]),

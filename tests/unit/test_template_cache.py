@@ -22,14 +22,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for compiled code that is this test's own, and no template in memory."""
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "compiled"))
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    html._drawn.cache_clear()
+    html._page.cache_clear()
     yield tmp_path / "compiled"
-    html._drawn.cache_clear()
+    html._page.cache_clear()
 
 
 def page() -> str:
     """The page of a run of no check, as a new process would make it."""
-    html._drawn.cache_clear()
+    html._page.cache_clear()
     return html.render_html(report(), Redactor({}))
 
 

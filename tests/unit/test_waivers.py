@@ -104,7 +104,7 @@ def test_an_expired_waiver_covers_nothing_and_says_so() -> None:
     assert "ada" in outcome.explanation
     assert "has expired" in outcome.findings[0].details[0]
     assert over.warnings([], NOW) == [
-        "w.toml: waiver of L-BLB-1 (too-dark, ada) expired at 2026-06-01 12:00Z; remove it, or decide again"
+        "w.toml: waiver of L-BLB-1 (too-dark, ada) expired at 2026-06-01 12:00Z; remove it or renew it"
     ]
 
 

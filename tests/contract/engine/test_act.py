@@ -48,8 +48,8 @@ USAGE = {
     "no action at all": ("--act=lamp", "must be SYSTEM.ACTION or SYSTEM.ACTION:key=value"),
     "no such system": ("--act=lantern.dim", "target 'porch' has no system 'lantern'; it has lamp"),
     "no such action": ("--act=lamp.din", "did you mean dim? It has:"),
-    "an argument is missing": ("--act=lamp.dim", "dim is missing level; it takes level: int, why: str"),
-    "an argument is strange": ("--act=lamp.dim:level=3,colour=red", "dim does not know colour; it takes"),
+    "an argument is missing": ("--act=lamp.dim", "dim needs level; it takes level: int, why: str"),
+    "an argument is strange": ("--act=lamp.dim:level=3,colour=red", "dim has no argument colour; it takes"),
     "an argument of another type": (
         "--act=lamp.dim:level=much",
         "level=much: Input should be a valid integer",
@@ -59,8 +59,11 @@ USAGE = {
         "--act=lamp.press",
         "press is not armed on live target 'porch': add to [arm] in the target file: actions = [\"press\"]",
     ),
-    "a bad duration": ("--act=lamp.turn_on --verify-within=soon", "--verify-within: 'soon' is no duration"),
-    "a dry run of nothing": ("--dry-run", "--dry-run and --verify-within belong to --act"),
+    "a bad duration": (
+        "--act=lamp.turn_on --verify-within=soon",
+        "--verify-within: 'soon' is not a duration",
+    ),
+    "a dry run of nothing": ("--dry-run", "--dry-run and --verify-within need --act"),
 }
 
 
@@ -120,7 +123,7 @@ def test_an_action_that_fails_midway_is_left_changed(project: Project) -> None:
     """How far an action had come when it failed nobody knows: exit 14."""
     ended = act(project, "--act=lamp.dim:level=-1")
     assert ended.code == 14, ended.said
-    assert "dim was cut short: OSError: it burst; look at what it has changed" in ended.said
+    assert "dim did not finish: OSError: it burst; check what it has changed" in ended.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -136,7 +139,7 @@ def test_an_action_that_a_signal_cuts_short_is_left_changed(project: Project, nu
     running.process.send_signal(number)
     ended = running.ended()
     assert (ended.code, bulb(project)) == (14, 1), ended.said
-    assert "warm_up was cut short" in ended.stdout
+    assert "warm_up did not finish" in ended.stdout
     assert "exit 14: " in ended.stdout
 
 
@@ -157,7 +160,7 @@ def test_what_a_person_must_do_is_told(project: Project) -> None:
     ended = act(project, "--act=lamp.turn_on")
     assert ended.code == 12, ended.said
     assert "by hand: go to the porch and turn the lever" in ended.said
-    assert "then verify it: L-SWI-1" in ended.said
+    assert "then verify it with L-SWI-1" in ended.said
 
 
 def test_what_a_person_did_is_verified(project: Project) -> None:

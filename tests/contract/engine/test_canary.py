@@ -210,7 +210,7 @@ def test_the_page_draws_how_each_check_stood(left_by: Callable[[str], list[Momen
     html = left_by("there and back")[5].ran.html
     assert 'aria-label="the last 6 runs: PASS PASS FAIL FAIL FAIL FAIL "' in html
     assert '<span class="pill DOWN">DOWN</span> since <time' in html
-    assert "share of looks that passed" in html
+    assert "success rate" in html
     assert "OVERDUE" not in html.replace(".pill.OVERDUE", "")
 
 
@@ -276,7 +276,7 @@ def test_whoever_cannot_be_told_is_told_later(left_by: Callable[[str], list[Ran]
     """A notification that is not taken is a warning without any secret, changes no status, and is sent by the next run."""
     unheard, heard, again = left_by("nobody there")
     assert [r.code for r in (unheard, heard, again)] == [10, 10, 10]
-    warnings = [w for w in unheard.report["warnings"] if "was not told of L-SWI-1: answered 500" in w]
+    warnings = [w for w in unheard.report["warnings"] if "was not notified of L-SWI-1: answered 500" in w]
     assert len(warnings) == 3
     assert not [w for w in heard.report["warnings"] + again.report["warnings"] if "was not told" in w]
     for secret in (TOKEN, "secret-path-0123456789", "pager-key-0123456789"):
@@ -293,8 +293,11 @@ def test_a_history_that_cannot_be_reached_keeps_nobody_from_looking(left_by: Cal
     """Everything is judged all the same; that the run is not remembered is exit 15, and the password stays secret."""
     ran = left_by("database down")
     assert (ran.code, ran.verdicts()["L-BLB-1"]) == (15, "PASS")
-    assert "this run is not remembered, and other machines are not kept away" in ran.stdout
-    assert "nobody was told of anything" in ran.stdout
+    assert (
+        "this run is not kept in the history, and the target is not locked against runs on other machines"
+        in ran.stdout
+    )
+    assert "no notification was sent" in ran.stdout
     assert "history-password" not in ran.said
     assert ran.journal[0]["kind"] == "run"
 
@@ -309,9 +312,9 @@ def test_where_a_history_is_kept(left_by: Callable[[str], Ran]) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("not a canary", "--history goes with --profile canary"),
+        ("not a canary", "--history needs --profile canary"),
         ("another database", "must be a file, or an address such as postgresql://"),
-        ("newer", "is of version 99, written by a newer opsverify"),
+        ("newer", "has schema version 99, written by a newer opsverify"),
     ],
 )
 def test_a_history_that_cannot_be_used_is_a_usage_error(

@@ -144,7 +144,7 @@ def test_an_unknown_alert_is_told(left_by: Callable[[str], Ran]) -> None:
         in left_by("unknown alert").said
     )
     assert left_by("another profile").code == 4
-    assert "--incident is of the profile incident, not smoke" in left_by("another profile").said
+    assert "--incident needs profile incident, not smoke" in left_by("another profile").said
 
 
 def test_the_last_green_run_is_compared_with(left_by: Callable[[str], Ran]) -> None:
@@ -214,7 +214,7 @@ def test_a_bad_bundle_is_told(left_by: Callable[[str], Ran]) -> None:
         assert left_by(name).code == 4, name
         assert "cannot be read as a bundle" in left_by(name).said, name
     assert left_by("bundle: changed").code == 4
-    assert "journal.jsonl is not what was packed" in left_by("bundle: changed").said
+    assert "journal.jsonl was changed after it was packed" in left_by("bundle: changed").said
 
 
 def test_a_bundle_that_cannot_be_written_is_told_first(left_by: Callable[[str], Ran]) -> None:
@@ -244,7 +244,7 @@ def test_an_expectation_of_nothing_is_told(left_by: Callable[[str], Ran]) -> Non
     """A surface whose identity nobody observes, or no word, is exit 4 with what is observed."""
     for name in ("no such surface", "no word"):
         assert left_by(name).code == 4, name
-        assert "the identity is observed of lamp.bulb" in left_by(name).said, name
+        assert "identities are observed of lamp.bulb" in left_by(name).said, name
 
 
 def test_the_runbook_is_listed(left_by: Callable[[str], Ran]) -> None:
@@ -265,8 +265,8 @@ def test_a_check_is_explained(left_by: Callable[[str], Ran]) -> None:
     assert ran.code == 0
     assert "promise   The bulb is bright enough." in ran.stdout
     assert "source    checks/lamp/test_bulb.py:" in ran.stdout
-    assert "reddened  FAIL (too-dark) by dark: The bulb gives no light." in ran.stdout
-    assert "when red  screw in another bulb" in ran.stdout
+    assert "faults    dark turns it FAIL (too-dark): The bulb gives no light." in ran.stdout
+    assert "next      screw in another bulb" in ran.stdout
     assert not list(ran.folder.glob("**/*"))
 
 

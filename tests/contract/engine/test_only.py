@@ -111,13 +111,15 @@ def test_exactly_the_part_is_required(
 
 def test_what_a_surface_leaves_out_is_told(left_by: Callable[[str], Ran]) -> None:
     """A check that looks at the surface and at another one is not of the part, and is named."""
-    told = "warning: not of the part, since they look at other surfaces too: L-BLB-9"
+    told = "warning: outside the selected part, because they look at other surfaces too: L-BLB-9"
     assert told in left_by("looks at another too").stdout
 
 
 def test_a_word_in_vain_is_told(left_by: Callable[[str], Ran]) -> None:
     """A word that no check of the profile belongs to is warned of, and no report says that it holds."""
-    assert "warning: only L-REC-1: no check of it runs in profile smoke" in left_by("named in vain").stdout
+    assert (
+        "warning: only L-REC-1: none of its checks runs in profile smoke" in left_by("named in vain").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_a_word_in_vain_is_told(left_by: Callable[[str], Ran]) -> None:
         ("the command line decides", "L-SWI-1: surface 'switch' of lamp is neither configured nor declared"),
         ("part left out by -k", "L-BLB-1: required by lamp's smoke profile, but it did not run"),
         ("part in a file that was not read", "L-BLB-1: required by lamp's smoke profile, but it did not run"),
-        ("nothing of it here", "only L-SWI-1: no check of it runs in profile drill"),
+        ("nothing of it here", "only L-SWI-1: none of its checks runs in profile drill"),
     ],
 )
 def test_a_part_that_was_not_looked_at_is_vacuous(
@@ -157,7 +159,7 @@ def test_a_part_is_judged_again_as_that_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("only", "told"),
     [
-        ("--only=swich", "only: 'swich' is no system, subsystem, surface or check of this target; did you mean 'switch'?"),
+        ("--only=swich", "only: 'swich' is not a system, subsystem, surface or check of this target; did you mean 'switch'?"),
         ("--only=L-SWI-9", "did you mean 'L-SWI-"),
         ("--only=,", "--only ,: names nothing; give a system, subsystem, surface or check"),
     ],

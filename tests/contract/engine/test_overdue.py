@@ -64,7 +64,7 @@ def test_what_is_red_too_long_is_overdue(left_by: Callable[[str], Overdue]) -> N
     assert re.search(
         r"\*\*OVERDUE P1 L-BLB-1 .*escalate to #porch\*\*", (late.folder / "summary.md").read_text()
     )
-    assert '<span class="pill OVERDUE">OVERDUE</span> had to be resolved by' in late.html
+    assert '<span class="pill OVERDUE">OVERDUE</span> resolution was due by' in late.html
     assert "<strong>escalate to #porch</strong>" in late.html
     assert "OVERDUE" not in over.stdout
 

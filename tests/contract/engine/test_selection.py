@@ -190,7 +190,7 @@ def test_a_limit_of_the_target_judges_and_is_shown(left_by: Callable[[str], Ran]
     check = left_by("limit").check("L-BLB-1")
     assert check["verdict"] == "FAIL"
     assert check["findings"][0]["limits"] == [
-        "brightness = 1000 lumen (set in the target; otherwise 10: runbook 1)"
+        "brightness = 1000 lumen (set in the target; default 10: runbook 1)"
     ]
     assert left_by("limit").journal[0]["limits"]["lamp"]["brightness"]["value"] == 1000
 

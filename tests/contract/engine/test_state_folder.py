@@ -71,7 +71,7 @@ def test_a_state_folder_that_cannot_be_used(tmp_path: Path, name: str, target: t
     ended = project.run("--profile", "smoke", *target, env=PLACES[name](tmp_path))
     assert ended.code == 4, ended.said
     assert "cannot be used: " in ended.said
-    assert "set OPSVERIFY_STATE to a folder that this user may write" in ended.said
+    assert "set OPSVERIFY_STATE to a folder that this user can write to" in ended.said
     assert "INTERNALERROR" not in ended.said
     assert not project.run_folders()
 

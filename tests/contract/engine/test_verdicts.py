@@ -124,7 +124,7 @@ def test_a_failure_says_it_all_in_its_first_line(troubled: Ran) -> None:
     assert case.outcome == "failure"
     assert case.message.splitlines()[0].startswith("P1 FAIL too-bad · L-BLB-31 lamp · bulb")
     assert "runbook §3: replace it" in case.text
-    assert "answer in 1 h, resolve in 4 h" in case.text
+    assert "respond within 1 h, resolve within 4 h" in case.text
 
 
 def test_what_cannot_be_told_is_unknown_everywhere(troubled: Ran) -> None:
@@ -137,7 +137,7 @@ def test_what_cannot_be_told_is_unknown_everywhere(troubled: Ran) -> None:
     )
     assert [f["holds"] for f in check["findings"]] == [True, None]
     assert "P1 UNKNOWN part-missing · L-BLB-36" in case.message
-    assert "open      part-missing: what was seen does not tell" in case.text
+    assert "undecided part-missing: what was observed does not tell" in case.text
     assert "observed  one lamp of two" in case.text
     assert "replace it" not in case.text  # the next step of a FAIL
     assert "check broken" not in case.text

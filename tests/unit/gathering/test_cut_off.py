@@ -108,7 +108,7 @@ async def test_each_kind_of_nothing_at_all_cuts_off(kind: ErrorKind) -> None:
     """Refused, silent, reset, no such name, no route: nothing came back; what it was stands in the explanation."""
     seen = await gather([spec("a", never(kind)), *dead("s1")])
     assert set(kinds(seen).values()) == {ErrorKind.OBSERVER_CUT_OFF}
-    assert trouble(seen["a"]).seen == f"nothing of this target was reachable; here: {kind}: so it is"
+    assert trouble(seen["a"]).seen == f"no endpoint of this target was reachable; this one: {kind}: so it is"
 
 
 @pytest.mark.parametrize("kind", ANSWERED)
@@ -138,4 +138,4 @@ async def test_a_deadline_and_an_error_of_the_network_cut_off_too() -> None:
         ]
     )
     assert set(kinds(seen).values()) == {ErrorKind.OBSERVER_CUT_OFF}
-    assert "here: no-route: " in trouble(seen["b"]).seen
+    assert "this one: no-route: " in trouble(seen["b"]).seen

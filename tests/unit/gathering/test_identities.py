@@ -37,7 +37,7 @@ async def test_an_identity_that_changes_makes_the_rest_unknown() -> None:
         trouble = seen[name].unobservable
         assert trouble is not None
         assert trouble.kind is ErrorKind.IDENTITY_CHANGED
-        assert "s0 was a at the start and b at the end" in trouble.seen
+        assert "s0 was a at the start of the run and b at its end" in trouble.seen
     refused = seen["refused"].unobservable
     assert refused is not None
     assert refused.kind is ErrorKind.REFUSED

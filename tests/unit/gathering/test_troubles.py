@@ -51,7 +51,7 @@ async def test_a_black_hole_costs_one_deadline() -> None:
     told = [t.seen for t in troubles if t]
     assert len(told) == 100
     assert sum("no complete answer within 0.3 s" in t for t in told) == 32
-    assert sum(t.startswith("endpoint s0 was silent to its deadline, see o") for t in told) == 68
+    assert sum(t.startswith("endpoint s0 did not answer before its deadline, see o") for t in told) == 68
     assert seen["other"].value == 1
 
 
@@ -63,9 +63,9 @@ async def press(_toy: Toy, press: Callable[[], Awaitable[str]]) -> str:
 @pytest.mark.parametrize(
     ("first", "later", "told"),
     [
-        ([("a", ("s0",))], ("s0",), "endpoint s0 was silent to its deadline, see a"),
-        ([("a", ("s1",))], ("s0", "s1"), "endpoint s1 was silent to its deadline, see a"),
-        ([("a", ("s0",)), ("b", ("s0",))], ("s0",), "endpoint s0 was silent to its deadline, see a"),
+        ([("a", ("s0",))], ("s0",), "endpoint s0 did not answer before its deadline, see a"),
+        ([("a", ("s1",))], ("s0", "s1"), "endpoint s1 did not answer before its deadline, see a"),
+        ([("a", ("s0",)), ("b", ("s0",))], ("s0",), "endpoint s0 did not answer before its deadline, see a"),
         ([("a", ("s0",))], ("s1",), None),
         ([("a", ("s0", "s1"))], ("s0",), None),
     ],

@@ -84,13 +84,14 @@ def _row(check: CheckResult) -> str:
     if check.verdict is Verdict.WAIVED:
         observed = f"{observed}; {check.explanation}"
     gated = "" if check.gated else " (not gated)"
+    unobserved = check.verdict is Verdict.UNKNOWN and finding is None
     cells = (
         f"{check.verdict}{gated}",
         check.severity,
         f"{check.id} {check.name}",
         expected,
         observed,
-        check.next_step,
+        f"if it fails: {check.next_step}" if unobserved and check.next_step else check.next_step,
     )
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 

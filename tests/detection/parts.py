@@ -57,8 +57,8 @@ class Part:
     faults: tuple[type[Fault], ...]
     limits: Mapping[str, float]
     actions: tuple[str, ...]
-    subsystems: tuple[str, ...] = ()
-    """Of which subsystems its checks are; all without any."""
+    areas: tuple[str, ...] = ()
+    """The areas whose checks are looked at; all without any."""
     provider: str = "embedded"
     refuse: Callable[[], None] = _nothing
     up: Callable[[Any], None] = _nothing
@@ -72,7 +72,7 @@ class Part:
         return {
             check.id: check
             for check in checks_declared(self.system.name).values()
-            if not check.drill and (not self.subsystems or check.subsystem in self.subsystems)
+            if not check.drill and (not self.areas or check.function.__module__.split(".")[2] in self.areas)
         }
 
     @property
@@ -187,7 +187,7 @@ PARTS: Mapping[str, Part] = {
             # After so many seconds a failed task is history: each fault begins in health.
             limits={**_EMBEDDED["bzzz"]["limits"], "failure_window": 8.0},
             actions=tuple(BzzzOperator.actions()),
-            subsystems=("swarm", "config"),
+            areas=("services", "configuration"),
             provider="containers",
             refuse=_without_images,
         ),

@@ -8,20 +8,24 @@ _ALERTS = "Alertmanager lists an alert, and who mutes it, only while it is so."
 _FIRED = "ALERTS has a series of an alert only while it fires."
 _EXPORTER = "What disks, lines and CPUs a node has, only its exporter knows; who has no series is named by its scrape."
 _EVENT = "The event is the trouble: who made it, and what it tells, stands nowhere else."
-_FAILED = "An agent's counter of failed checks may be there from its first failure on."
 _LINES = "A line with an error is the trouble; that logs arrive is seen by others."
 _GIVEN = "What a service is given stands in its own definition, and what exists in Docker's one list."
 _CERTIFICATE = "A certificate says itself until when it holds; a later day is good, wherever it comes from."
 _CLOCK = "It is our own clock at the moment of the look: whoever sets it back sees every certificate hold."
+_FAILED = "An agent's counter of failed checks may be there from its first failure on."
+_NISSA_ALERTS = "Nissa's summary lists an alert only while it is active, and keeps no count."
 _SLOS = "No program here publishes an SLO, and Nissa forgets those of others at a restart."
 
 UNNOTICED: dict[tuple[str, str], str] = {
     **{(f"{of}_use", ".uses[]"): _EXPORTER for of in ("cpu", "disk", "memory", "network")},
     ("io_wait", ".uses[]"): _EXPORTER,
     ("dht_latency_before", ".operations[]"): "An operation that was not measured then cannot be compared.",
-    ("errors", ".rates.series[]"): "A component's counter of errors is there from its first error on.",
-    ("health_checks", ".failed.series[]"): _FAILED,
     ("recovery_watched", ".fired"): _FIRED,
+    ("recovery_watched", ".fired[]"): _FIRED,
+    (
+        "validated",
+        ".ill",
+    ): "A component that is ill is listed by itself; one that no agent lists stands in `unlisted`.",
     ("standing_peers", ".active"): _ALERTS,
     ("cleared_admin", ".muted_by"): _ALERTS,
     ("cleared_admin", ".muted_by[]"): _ALERTS,
@@ -38,6 +42,8 @@ UNNOTICED: dict[tuple[str, str], str] = {
         for surface in ("alertmanager", "api", "grafana", "prometheus")
         for place, why in ((".at", _CLOCK), (".not_after", _CERTIFICATE))
     },
+    ("nissa_summary", ".alerts"): _NISSA_ALERTS,
+    ("nissa_summary", ".alerts[]"): _NISSA_ALERTS,
     ("nissa_summary", ".slos"): _SLOS,
     ("nissa_summary", ".slos[]"): _SLOS,
     (
@@ -94,7 +100,10 @@ UNNOTICED_ON_THE_WIRE: dict[tuple[str, str], str] = {
     ("health_checks", "query.data.result[]"): _FAILED,
     ("cleared_admin", "silences"): "A silence is in Alertmanager's list, and nowhere else.",
     ("cleared_admin", "silences[]"): "A silence is in Alertmanager's list, and nowhere else.",
-    ("recovery_watched", "query_range.data.result"): _FIRED,
+    **{
+        ("recovery_watched", f"query_range.data.result{place}"): _FIRED
+        for place in ("", "[]", "[].values", "[].values[]")
+    },
     ("standing_peers", "alerts"): _ALERTS,
 }
 """Observation and place in a reply → the same."""
@@ -123,7 +132,11 @@ BAD_AT_ITS_LIMIT: dict[tuple[str, str], str] = {
     ("B-DB-2", "dead_tuples_least"): "From so many rows on a table is judged.",
     ("B-DHT-1b", "replication_alone"): "One copy is alone.",
     ("B-DHT-3", "dht_errors"): _ROUNDED,
-    **{(f"B-ALR-1{letter}", "rule_slack"): _AGE for letter in ("", "b", "c", "d", "e")},
+    **{
+        (check, limit): _AGE
+        for check in ("B-MON-3", *(f"B-ALR-1{letter}" for letter in ("", "b", "c", "d", "e")))
+        for limit in ("rule_slack", "rule_intervals")
+    },
     ("B-VAL-1", "watch_gap"): _WHOLE,
     ("E-INF-4", "memory_use"): _NOTHING,
     ("E-KAS-2", "isolation_packets"): _WHOLE,

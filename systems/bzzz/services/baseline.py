@@ -1,4 +1,4 @@
-"""What somebody has accepted as right: replicas and images of the services, in a file of the user's state folder."""
+"""Baseline of the services: the replicas and images that somebody has accepted as right, in a file of the user's state folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a manager of BZZZ's services can be asked for (a client) and be told to do (an operator): Docker's Swarm answers both."""
+"""Client and operator of the services' manager: what can be read from it, and what it can be told to do."""
 
 from __future__ import annotations
 

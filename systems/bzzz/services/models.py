@@ -1,4 +1,4 @@
-"""What a service manager tells of services, tasks, nodes, networks, secrets and configs: the same for each manager."""
+"""Services, tasks, nodes, networks, secrets and configs, as their manager answers."""
 
 from __future__ import annotations
 

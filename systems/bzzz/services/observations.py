@@ -1,4 +1,4 @@
-"""What is observed of services."""
+"""Observations of the services: their image, their tasks, their settings."""
 
 from __future__ import annotations
 

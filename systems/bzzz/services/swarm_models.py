@@ -1,4 +1,4 @@
-"""What the Swarm API answers, as far as it is read, and what it means. Pure; another shape is an unexpected reply."""
+"""Replies of the Swarm API, as far as they are read, and what they mean. Pure; another shape is an unexpected reply."""
 
 from __future__ import annotations
 

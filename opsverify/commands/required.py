@@ -7,6 +7,7 @@ a run that lacks a required check is not green.
 from __future__ import annotations
 
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,12 +50,35 @@ def required_text(folder: Path, checks: Iterable[Check]) -> str:
 
 
 def main() -> None:
-    """Write the lists of the folders that the command line names."""
+    """Write the lists of the folders that the command line names, and say what they gain and lose.
+
+    Raises:
+        SystemExit: there is no such folder of checks below the current one.
+    """
     sys.path.insert(0, str(Path.cwd()))
-    for name in sys.argv[1:] or [str(path.parent) for path in sorted(Path("checks").glob("*/runbook.toml"))]:
-        folder = Path(name)
-        (folder / "required.toml").write_text(required_text(folder, declared_below(folder)), encoding="utf-8")
-        print(folder / "required.toml")  # noqa: T201 - the command's only answer
+    folders = [Path(name) for name in sys.argv[1:]] or [
+        path.parent for path in sorted(Path("checks").glob("*/runbook.toml"))
+    ]
+    wrong = [folder for folder in folders if folder.is_absolute() or not folder.is_dir()]
+    if wrong or not folders:
+        named = ", ".join(map(str, wrong)) or "checks/*"
+        sys.exit(
+            f"{named}: no folder of checks below {Path.cwd()}; from the checkout's root: python -m opsverify.commands.required checks/NAME"
+        )
+    for folder in folders:
+        path = folder / "required.toml"
+        before = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        path.write_text(required_text(folder, declared_below(folder)), encoding="utf-8")
+        after = tomllib.loads(path.read_text(encoding="utf-8"))
+        print(path)  # noqa: T201 - the command's answer
+        for profile in PROFILES:
+            gone, new = (
+                sorted(set(one.get(profile, ())) - set(other.get(profile, ())))
+                for one, other in ((before, after), (after, before))
+            )
+            for what, checks in (("no longer required", gone), ("now required", new)):
+                if checks:
+                    print(f"  {profile}: {what}: {', '.join(checks)}")  # noqa: T201
 
 
 if __name__ == "__main__":

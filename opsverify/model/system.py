@@ -55,6 +55,7 @@ def lazily(path: str) -> Callable[..., Any]:
         member = resolve_name(path)
         return member(*arguments) if callable(member) else member
 
+    call.__qualname__ = path
     return call
 
 

@@ -7,6 +7,7 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from opsverify.model.check import CheckDeclarationError
 from opsverify.model.deadline import DeadlinePassed, eventually
 from opsverify.model.observation import ErrorKind, Unobservable
 from opsverify.model.system import Site
@@ -133,8 +134,11 @@ class Drill:
         """Judge checks, named by their ids, on fresh observations: outcome by check id.
 
         Raises:
-            CheckDeclarationError: the system has no such check.
+            CheckDeclarationError: none is named, or the system has no such check.
         """
+        if not checks:
+            msg = f"{self.check.id}: the drill names no check here; an empty set never passes"
+            raise CheckDeclarationError(msg)
         declared = [self._checks[check] for check in checks]
         names = {name for check in declared for name in check.asks} - {"limits"}
         return judged(declared, await self.observe(*names), self.site.section.limits)

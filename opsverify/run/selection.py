@@ -180,8 +180,13 @@ def _validate(run: Run) -> set[str]:
     for name, runbook in run.runbooks.items():
         troubles = contradictions(runbook, (c for c in run.checks.values() if c.system == name))
         if troubles:
-            msg = f"{run.checks_folder / name / 'runbook.toml'} and the checks disagree:\n" + "\n".join(
-                troubles
+            folder = run.checks_folder / name
+            msg = "\n".join(
+                (
+                    f"{folder / 'required.toml'} (or [required] in runbook.toml) and the checks' markers disagree:",
+                    *troubles,
+                    f"where the markers are right: python -m opsverify.commands.required checks/{name}",
+                )
             )
             raise pytest.UsageError(msg)
     known = {check for book in run.runbooks.values() for check in book.known()} | {

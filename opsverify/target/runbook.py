@@ -78,8 +78,7 @@ def load_runbook(path: Path) -> Runbook:
         read = tomllib.loads(path.read_text(encoding="utf-8"))
         if "required" not in read:
             if not beside.is_file():
-                folder = path.parent.name
-                msg = f"{path}: has no [required], and there is no {beside.name} beside it, so nobody would notice a check that is gone; write it: python -m opsverify.commands.required checks/{folder}"
+                msg = f"{path}: has no [required], and there is no {beside.name} beside it, so nobody would notice a check that is gone; write it: {_command(path)}"
                 raise RunbookError(msg)
             read["required"] = tomllib.loads(beside.read_text(encoding="utf-8"))
         runbook = Runbook.model_validate(read)
@@ -90,14 +89,25 @@ def load_runbook(path: Path) -> Runbook:
     if wrong:
         msg = f"{path}: required: {sorted(wrong)} are no profiles; they are {', '.join(PROFILES)}"
         raise RunbookError(msg)
+    if gone := sorted({check for p in runbook.procedure for check in p.checks} - runbook.known()):
+        msg = f"{path}: sections name {', '.join(gone)}, which no profile requires: is the check gone? Take it out of the map, or write {beside.name} anew: {_command(path)}"
+        raise RunbookError(msg)
     return runbook
+
+
+def _command(path: Path) -> str:
+    return f"python -m opsverify.commands.required checks/{path.parent.name}"
 
 
 def runbooks_beside(checks: Path, systems: Iterable[str]) -> dict[str, Runbook]:
     """The map of each of these systems that has one in its folder of checks. Raises pytest.UsageError."""
     paths = {system: checks / system / "runbook.toml" for system in systems}
     try:
-        return {system: load_runbook(path) for system, path in paths.items() if path.is_file()}
+        return {
+            system: load_runbook(path)
+            for system, path in paths.items()
+            if path.is_file() or path.with_name("required.toml").is_file()
+        }
     except RunbookError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -108,7 +118,7 @@ def contradictions(runbook: Runbook, checks: Iterable[Check]) -> list[str]:
     for check in checks:
         mapped = {p for p, ids in runbook.required.items() if check.id in ids}
         if mapped != set(check.profiles):
-            troubles.append(f"{check.id}: marked for {sorted(check.profiles)}, mapped for {sorted(mapped)}")
+            troubles.append(f"{check.id}: marked for {sorted(check.profiles)}, required by {sorted(mapped)}")
     return troubles
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -150,6 +151,13 @@ def test_a_drill_names_checks_that_exist(system: System) -> None:
     }
     assert named
     assert named - checks_declared(system.name).keys() == set()
+
+
+@each_system
+def test_what_a_system_names_by_path_is_there(system: System) -> None:
+    """Client, operator, twin, preflight and faults stand where their names say, though nobody imports them until they are needed."""
+    for named in (system.connect, system.operate, system.start_twin, system.questions, system.faults):
+        assert resolve_name(named.__qualname__) is not None
 
 
 @each_system

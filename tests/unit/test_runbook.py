@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from opsverify.commands import required
 from opsverify.model.check import Check
 from opsverify.model.verdict import Severity
 from opsverify.target.runbook import (
@@ -16,6 +17,7 @@ from opsverify.target.runbook import (
     contradictions,
     digest,
     load_runbook,
+    runbooks_beside,
     titles,
 )
 
@@ -80,13 +82,13 @@ def test_markers_and_map_are_compared_both_ways() -> None:
     """
     assert contradictions(MAP, [check("L-BLB-1", "smoke")]) == []
     assert contradictions(MAP, [check("L-BLB-1", "smoke", "canary")]) == [
-        "L-BLB-1: marked for ['canary', 'smoke'], mapped for ['smoke']"
+        "L-BLB-1: marked for ['canary', 'smoke'], required by ['smoke']"
     ]
     assert contradictions(MAP, [check("L-BLB-1", "canary")]) == [
-        "L-BLB-1: marked for ['canary'], mapped for ['smoke']"
+        "L-BLB-1: marked for ['canary'], required by ['smoke']"
     ]
     assert contradictions(MAP, [check("L-BLB-9", "smoke")]) == [
-        "L-BLB-9: marked for ['smoke'], mapped for []"
+        "L-BLB-9: marked for ['smoke'], required by []"
     ]
 
 
@@ -133,3 +135,39 @@ def test_every_map_of_the_suite_is_readable() -> None:
     for each in maps:
         book = load_runbook(each)
         assert book.known() == {i for ids in book.required.values() for i in ids}
+
+
+def test_a_section_of_a_check_that_is_gone_is_refused(tmp_path: Path) -> None:
+    """Who deletes a check and writes the required list anew still has the runbook's section against them."""
+    file = tmp_path / "runbook.toml"
+    file.write_text(
+        'title = "a"\ndigest = ""\n[[procedure]]\nsection = "s"\nchecks = ["L-BLB-1"]\n', encoding="utf-8"
+    )
+    (tmp_path / "required.toml").write_text('smoke = ["L-BLB-2"]\n', encoding="utf-8")
+    with pytest.raises(RunbookError, match="L-BLB-1, which no profile requires"):
+        load_runbook(file)
+
+
+def test_a_required_list_without_its_map_is_refused(tmp_path: Path) -> None:
+    """Deleting the map does not switch off what the list beside it requires."""
+    (tmp_path / "lamp").mkdir()
+    (tmp_path / "lamp" / "required.toml").write_text('smoke = ["L-BLB-1"]\n', encoding="utf-8")
+    with pytest.raises(pytest.UsageError, match=r"runbook\.toml"):
+        runbooks_beside(tmp_path, ["lamp"])
+    assert runbooks_beside(tmp_path, ["another"]) == {}
+
+
+def test_the_required_list_says_what_it_gains_and_loses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command tells each check that a profile no longer requires; a folder that is none ends it with a sentence."""
+    folder = tmp_path / "checks_of_lamp"
+    folder.mkdir()
+    (folder / "required.toml").write_text('smoke = ["L-BLB-9"]\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["required", "checks_of_lamp"])
+    required.main()
+    assert "smoke: no longer required: L-BLB-9" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["required", "nowhere"])
+    with pytest.raises(SystemExit, match="nowhere: no folder of checks"):
+        required.main()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.drills import recovery_steps as rehearsal
+from checks.bzzz.drills import recovery_steps
 from fixtures.bzzz.faults.drills.lost_data import DatabaseDropped
 from opsverify import Deadline, seconds
 from opsverify.model.ladder import fail, first_of
@@ -35,29 +35,29 @@ DEPARTURES = {
 )
 async def test_a_lost_database_is_restored(drill: Drill) -> None:
     """A database that is lost comes back from its dump with every row, sequence and definition, and its agents with it."""
-    await drill.steady(*rehearsal.STEADY, within=seconds(60))
-    replicas = await rehearsal.agents_asked_for(drill)
+    await drill.steady(*recovery_steps.STEADY, within=seconds(60))
+    replicas = await recovery_steps.agents_asked_for(drill)
     async with drill.step("steady state", "record how many agents are asked for") as notes:
         notes.append(f"{replicas} agents")
-    await rehearsal.scale_agents(drill, 0)
+    await recovery_steps.scale_agents(drill, 0)
     async with drill.step("recover", "dump the database, roles beside it", bound=seconds(60)) as notes:
         dump = await drill.site.operator().dump_database()
         notes.append(dump)
-    before = await rehearsal.account(drill)
+    before = await recovery_steps.account(drill)
 
-    clock = Deadline(rehearsal.P0)
+    clock = Deadline(recovery_steps.P0)
     await drill.inject(DatabaseDropped(drill.twin, drill.site.arming))
     async with drill.step("recover", "restore the dump into an empty database", bound=seconds(60)) as notes:
         notes.append(await drill.site.operator().restore_database(dump))
-    rehearsal.accounted_for(drill, before, await rehearsal.account(drill), "restored from its dump")
-    await rehearsal.scale_agents(drill, replicas)
-    await drill.recovered(*rehearsal.STEADY, within=seconds(60))
-    rehearsal.in_time(drill, "restored from its dump, agents and all", clock)
-    back = await rehearsal.agents_asked_for(drill)
+    recovery_steps.accounted_for(drill, before, await recovery_steps.account(drill), "restored from its dump")
+    await recovery_steps.scale_agents(drill, replicas)
+    await drill.recovered(*recovery_steps.STEADY, within=seconds(60))
+    recovery_steps.in_time(drill, "restored from its dump, agents and all", clock)
+    back = await recovery_steps.agents_asked_for(drill)
     drill.findings.append(
         first_of(fail("replicas-differ", back != replicas), ok="replicas-as-recorded").finding(
             expected=f"{replicas} agents, as recorded",
             observed=f"{back} agents",
         )
     )
-    rehearsal.depart(drill, DEPARTURES)
+    recovery_steps.depart(drill, DEPARTURES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.drills import recovery_steps as rehearsal
+from checks.bzzz.drills import recovery_steps
 from fixtures.bzzz.faults.drills.lost_data import DrillBaseBackupFlipped, DrillWalSegmentLost, RowsDeleted
 from opsverify import Deadline, seconds
 from opsverify.model.ladder import fail, first_of
@@ -38,19 +38,19 @@ DEPARTURES = {
 )
 async def test_a_database_is_recovered_to_an_instant(drill: Drill) -> None:
     """From base backup and WAL the database is recovered to a restore point and to a time, without what came later."""
-    await drill.steady(*rehearsal.STEADY, within=seconds(60))
+    await drill.steady(*recovery_steps.STEADY, within=seconds(60))
     async with drill.step("steady state", "take a base backup", bound=seconds(60)) as notes:
         notes.append(await drill.site.operator().take_base_backup())
-    before = await rehearsal.account(drill)
+    before = await recovery_steps.account(drill)
     async with drill.step("steady state", f"mark the instant {POINT}") as notes:
         moment = await drill.site.operator().mark_instant(POINT)
         notes.append(moment.isoformat())
 
-    clock = Deadline(rehearsal.P0)
+    clock = Deadline(recovery_steps.P0)
     await drill.inject(RowsDeleted(drill.twin, drill.site.arming))
     await _recovered(drill, POINT, before)
     await _recovered(drill, moment, before)
-    rehearsal.in_time(drill, "recovered to a name and to a moment", clock)
+    recovery_steps.in_time(drill, "recovered to a name and to a moment", clock)
 
     for fault, reason in (
         (DrillBaseBackupFlipped, "base-backup-corrupt"),
@@ -59,7 +59,7 @@ async def test_a_database_is_recovered_to_an_instant(drill: Drill) -> None:
         broken: Fault = fault(drill.twin, drill.site.arming)
         await drill.inject(broken)
         await _refused(drill, broken, reason)
-    rehearsal.depart(drill, DEPARTURES)
+    recovery_steps.depart(drill, DEPARTURES)
 
 
 async def _recovered(drill: Drill, goal: str | datetime, before: Account) -> None:
@@ -67,7 +67,7 @@ async def _recovered(drill: Drill, goal: str | datetime, before: Account) -> Non
         recovered = await drill.site.operator().recover_to_point(goal)
         notes.append(f"from {recovered.base} in {recovered.took_s:.2f} s")
     what = f"recovered to {recovered.goal}, without what came after"
-    rehearsal.accounted_for(drill, before, recovered.account, what, ahead=True)
+    recovery_steps.accounted_for(drill, before, recovered.account, what, ahead=True)
 
 
 async def _refused(drill: Drill, fault: Fault, reason: str) -> None:

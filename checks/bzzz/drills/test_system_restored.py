@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.bzzz.drills import recovery_steps as rehearsal
+from checks.bzzz.drills import recovery_steps
 from fixtures.bzzz.faults.drills.lost_data import DatabaseDropped
 from fixtures.bzzz.faults.drills.lost_services import ConfigurationReplaced, ServicesGone
 from opsverify import Deadline, seconds
@@ -41,25 +41,25 @@ DEPARTURES = {
 async def test_the_whole_system_is_restored(drill: Drill) -> None:
     """A bad configuration, and then all services and the database, are restored from export and dump."""
     operator = drill.site.operator()
-    await drill.steady(*rehearsal.STEADY, within=seconds(60))
-    replicas = await rehearsal.agents_asked_for(drill)
+    await drill.steady(*recovery_steps.STEADY, within=seconds(60))
+    replicas = await recovery_steps.agents_asked_for(drill)
     async with drill.step("steady state", "export the configuration", bound=seconds(10)) as notes:
         notes.append(await operator.export_configuration())
     async with drill.step("steady state", "dump the database, roles beside it", bound=seconds(60)) as notes:
         dump = await operator.dump_database()
         notes.append(dump)
-    before = await rehearsal.account(drill)
+    before = await recovery_steps.account(drill)
 
     await drill.inject(ConfigurationReplaced(drill.twin, drill.site.arming))
     await drill.detected("B-ELE-2b", within=seconds(30))
     async with drill.step("recover", "restore the configuration from the export", bound=seconds(90)) as notes:
         notes.append(await operator.restore_configuration())
-    await drill.recovered(*rehearsal.STEADY, within=seconds(60))
+    await drill.recovered(*recovery_steps.STEADY, within=seconds(60))
 
-    clock = Deadline(rehearsal.P0)
+    clock = Deadline(recovery_steps.P0)
     await drill.inject(ServicesGone(drill.twin, drill.site.arming))
     await drill.inject(DatabaseDropped(drill.twin, drill.site.arming))
-    await drill.detected(rehearsal.STEADY[0], within=seconds(30), beside=rehearsal.STEADY[1:])
+    await drill.detected(recovery_steps.STEADY[0], within=seconds(30), beside=recovery_steps.STEADY[1:])
     async with drill.step(
         "recover", "1 infrastructure: the services of the export", bound=seconds(60)
     ) as notes:
@@ -68,9 +68,9 @@ async def test_the_whole_system_is_restored(drill: Drill) -> None:
         notes.append(await operator.restore_configuration())
     async with drill.step("recover", "3 database: the dump into an empty one", bound=seconds(60)) as notes:
         notes.append(await operator.restore_database(dump))
-    rehearsal.accounted_for(drill, before, await rehearsal.account(drill), "restored from its dump")
-    await rehearsal.scale_agents(drill, replicas)
-    await drill.recovered(*rehearsal.STEADY, within=seconds(60))
+    recovery_steps.accounted_for(drill, before, await recovery_steps.account(drill), "restored from its dump")
+    await recovery_steps.scale_agents(drill, replicas)
+    await drill.recovered(*recovery_steps.STEADY, within=seconds(60))
     await drill.recovered(*END_TO_END, within=seconds(60))
-    rehearsal.in_time(drill, "the whole system restored", clock)
-    rehearsal.depart(drill, DEPARTURES)
+    recovery_steps.in_time(drill, "the whole system restored", clock)
+    recovery_steps.depart(drill, DEPARTURES)

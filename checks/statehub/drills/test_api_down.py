@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.statehub.drills.steady import STEADY, begin, declare_over, nothing_lost
-from fixtures.statehub.faults.drills import ApiDiesInTheMiddle
+from fixtures.statehub.faults.drills.recovery import ApiDiesInTheMiddle
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of, unknown
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.statehub.drills.steady import STEADY, begin, nothing_lost
-from fixtures.statehub.faults.drills import DefinitionChanged
+from fixtures.statehub.faults.drills.recovery import DefinitionChanged
 from opsverify import seconds
 from opsverify.model.ladder import fail, first_of
 

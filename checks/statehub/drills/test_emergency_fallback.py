@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
-from fixtures.statehub.faults.drills import ScheduleLost
+from fixtures.statehub.faults.drills.recovery import ScheduleLost
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of, unknown
 from systems.statehub.schedule.grid import at_or_before

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.statehub.drills.steady import STEADY, begin, declare_over, interval, nothing_lost
-from fixtures.statehub.faults.drills import ScheduleLost, WorkerKilled
+from fixtures.statehub.faults.drills.recovery import ScheduleLost, WorkerKilled
 from opsverify import seconds
 
 if TYPE_CHECKING:

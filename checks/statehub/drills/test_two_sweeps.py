@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from checks.statehub.drills.steady import STEADY, begin, declare_over, events, interval, nothing_lost
-from fixtures.statehub.faults.drills import SomebodySweeps, SweepKilled
+from fixtures.statehub.faults.drills.recovery import SomebodySweeps, SweepKilled
 from opsverify import eventually, seconds
 from opsverify.model.ladder import fail, first_of
 from systems.statehub.sweeps.manual_canary import at_once, free_moment

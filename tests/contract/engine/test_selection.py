@@ -167,7 +167,7 @@ def test_marker_and_map_must_agree(left_by: Callable[[str], Ran]) -> None:
     """A check whose profiles are not those of the runbook map is refused."""
     assert left_by("contradiction").code == 4
     assert (
-        "L-BLB-1: marked for ['canary', 'incident', 'smoke'], mapped for ['canary', 'incident']"
+        "L-BLB-1: marked for ['canary', 'incident', 'smoke'], required by ['canary', 'incident']"
         in left_by("contradiction").said
     )
 
